@@ -1,0 +1,27 @@
+"""FaceTalk's engine: a voice recording in, expression codes and head surfaces out.
+
+    from engine import Engine
+    engine = Engine.load()                      # built-in starter model
+    take = engine.sample("voice.wav", seed=1)   # expression codes over time
+    for surface in engine.surfaces(take):       # one triangle mesh per code frame
+        ...
+
+Nothing heavy is imported until it is used, so Blender may import `engine.protocol` without torch.
+"""
+
+from .errors import EngineError
+
+__all__ = ["Engine", "EngineError", "ExpressionTake", "__version__"]
+__version__ = "0.1.0"
+
+
+def __getattr__(name: str):
+    if name == "Engine":
+        from .engine import Engine
+
+        return Engine
+    if name == "ExpressionTake":
+        from .codes import ExpressionTake
+
+        return ExpressionTake
+    raise AttributeError(f"module 'engine' has no attribute '{name}'")

@@ -1,0 +1,139 @@
+"""A model bundle on disk: `config.json` and safetensors files.
+
+`config.json` holds the format number, the name, the licences and one section per network: the keyword arguments of
+that network's config dataclass. Weights are fp16 on disk and float32 in memory. Nothing here runs code from a file.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+
+from .errors import EngineError
+
+FORMAT = 1
+STARTER = "starter"
+MAXIMUM_CONFIG_BYTES = 1 << 20
+SECTION_FILES = {
+    "head.identity": "head_identity.safetensors",
+    "head.expression": "head_expression.safetensors",
+    "head.regions": "head_regions.safetensors",
+    "head.forward_basis": "head_forward_basis.safetensors",
+    "head.template": "head_template.safetensors",
+    "speech": "speech.safetensors",
+    "motion": "motion.safetensors",
+}
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """An opened bundle: its folder and its checked configuration."""
+
+    folder: Path
+    config: dict
+
+    @classmethod
+    def open(cls, name_or_folder: str | Path) -> Bundle:
+        """Open the built-in "starter" bundle or a bundle folder.
+
+        Raises EngineError when the folder holds no readable bundle of this format.
+        """
+        folder = Path(__file__).parent / STARTER if str(name_or_folder) == STARTER else Path(name_or_folder)
+        config = read_config(folder)
+        if config.get("format") != FORMAT:
+            raise EngineError(
+                f"The model bundle {folder} has format {config.get('format')!r}; this version reads format {FORMAT}."
+            )
+        return cls(folder, config)
+
+    @property
+    def name(self) -> str:
+        return str(self.config.get("name", self.folder.name))
+
+    @property
+    def licences(self) -> dict[str, str]:
+        """What each part of the bundle is licensed under."""
+        return dict(self.config.get("licences", {}))
+
+    def section(self, name: str) -> dict:
+        """The config of one network, e.g. "head.identity". Raises EngineError when the bundle lacks it."""
+        section = self.config
+        for key in name.split("."):
+            section = section.get(key) if isinstance(section, dict) else None
+        if not isinstance(section, dict):
+            raise EngineError(f"The model bundle {self.name} has no section '{name}'; choose a complete bundle.")
+        return section
+
+    def tensors(self, name: str) -> dict[str, torch.Tensor]:
+        """The weights of one network: floating point as float32, integers as stored.
+
+        Raises EngineError when the file is missing, truncated, not safetensors, or holds NaN or infinity.
+        """
+        path = self.folder / SECTION_FILES[name]
+        if not path.is_file():
+            raise EngineError(f"The model bundle {self.name} lacks {path.name}; install the bundle again.")
+        try:
+            tensors = load_file(path)
+        except (SafetensorError, OSError, ValueError) as error:
+            raise EngineError(f"{path.name} of the bundle {self.name} is damaged or not a safetensors file.") from error
+        for key, tensor in tensors.items():
+            if tensor.is_floating_point() and not torch.isfinite(tensor).all():
+                raise EngineError(f"{path.name} of the bundle {self.name} holds NaN or infinity in '{key}'.")
+        return {key: t.float() if t.is_floating_point() else t for key, t in tensors.items()}
+
+    def load_into(self, name: str, network: torch.nn.Module, tensors: dict[str, torch.Tensor] | None = None) -> None:
+        """Put the weights of section `name` into `network`, every key and shape checked.
+
+        Raises EngineError when keys or shapes do not fit the section's config.
+        """
+        try:
+            network.load_state_dict(self.tensors(name) if tensors is None else tensors)
+        except RuntimeError as error:
+            reason = str(error).splitlines()[1].strip() if "\n" in str(error) else str(error)
+            raise EngineError(f"{SECTION_FILES[name]} does not fit the bundle's config.json: {reason}") from error
+
+
+def read_config(folder: Path) -> dict:
+    """`config.json` of a bundle folder as a dict. Raises EngineError when it is missing or no JSON object."""
+    path = Path(folder) / "config.json"
+    if not path.is_file():
+        raise EngineError(f"No model bundle in {folder}: config.json is missing. Name a bundle folder, or 'starter'.")
+    if path.stat().st_size > MAXIMUM_CONFIG_BYTES:
+        raise EngineError(f"{path} is too large to be a bundle configuration; choose another bundle.")
+    try:
+        config = json.loads(path.read_text("utf-8"))
+    except ValueError as error:
+        raise EngineError(f"{path} is not valid JSON; install the bundle again.") from error
+    if not isinstance(config, dict):
+        raise EngineError(f"{path} does not describe a model bundle; install the bundle again.")
+    return config
+
+
+def merge_section(folder: str | Path, name: str, section: dict, tensors: dict[str, torch.Tensor]) -> None:
+    """Write one network into a bundle folder, other sections untouched; floating point is stored as fp16.
+
+    folder: bundle folder, made when missing.
+    name: a key of SECTION_FILES.
+    section: keyword arguments of the network's config dataclass, JSON values.
+    """
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    config = read_config(folder) if (folder / "config.json").is_file() else {"format": FORMAT, "name": folder.name}
+    place = config
+    *parents, last = name.split(".")
+    for key in parents:
+        place = place.setdefault(key, {})
+    place[last] = section
+    stored = {key: (t.half() if t.is_floating_point() else t).contiguous().cpu() for key, t in tensors.items()}
+    temporary = folder / (SECTION_FILES[name] + ".part")
+    save_file(stored, temporary)
+    os.replace(temporary, folder / SECTION_FILES[name])
+    temporary = folder / "config.json.part"
+    temporary.write_text(json.dumps(config, indent=1) + "\n", "utf-8")
+    os.replace(temporary, folder / "config.json")
