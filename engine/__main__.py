@@ -1,0 +1,147 @@
+"""The engine from the command line: `python -m engine sample|surface|info`."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from pathlib import Path
+
+# Read by torch's thread pool when it is first imported: waiting threads must not keep a core busy.
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+os.environ.setdefault("GOMP_SPINCOUNT", "0")
+
+from . import EngineError, __version__  # noqa: E402
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one command. Returns 0, or 2 after printing one line that says what to mend."""
+    options = _parser().parse_args(arguments)
+    try:
+        options.run(options)
+    except EngineError as error:
+        return _fail(str(error))
+    except OSError as error:
+        return _fail(f"Cannot write '{error.filename}': {error.strerror}. Choose another output path.")
+    return 0
+
+
+def _sample(options: argparse.Namespace) -> None:
+    output = _writable(options.output, ".npz")
+    engine = _engine(options)
+    take = engine.sample(
+        options.audio,
+        start=options.start,
+        duration=options.duration,
+        seed=options.seed,
+        steps=options.steps,
+        sampler=options.sampler,
+        guidance=options.guidance,
+        strength=options.strength,
+    )
+    take.save(output)
+    print(f"{output}: {len(take.codes)} codes at {take.rate:g} Hz, seed {take.seed}")
+
+
+def _surface(options: argparse.Namespace) -> None:
+    from .codes import ExpressionTake
+    from .ply import write_ply
+
+    take = ExpressionTake.load(options.take)
+    first, last = _frame_range(options.frames, len(take.codes))
+    engine = _engine(options)
+    folder = Path(options.output)
+    folder.mkdir(parents=True, exist_ok=True)
+    times = [frame / take.rate for frame in range(first, last)]
+    for surface in engine.surfaces(take, identity=options.identity, resolution=options.resolution, times=times):
+        path = folder / f"frame_{first + surface.index:05d}.ply"
+        write_ply(path, surface)
+        print(f"{path}: {len(surface.vertices)} vertices, {len(surface.faces)} triangles", flush=True)
+
+
+def _info(options: argparse.Namespace) -> None:
+    information = _engine(options).info()
+    if options.json:
+        print(json.dumps(information, indent=1))
+        return
+    print(f"FaceTalk engine {information['version']}, bundle {information['bundle']}")
+    print(f"device {information['device']} ({information['device_name']}), {information['threads']} threads")
+    print("  ".join(f"{name} {number}" for name, number in information["versions"].items()))
+    for part, licence in information["licences"].items():
+        print(f"{part}: {licence}")
+
+
+def _engine(options: argparse.Namespace):
+    from . import Engine
+
+    return Engine.load(bundle=options.bundle, device=options.device)
+
+
+def _frame_range(text: str | None, count: int) -> tuple[int, int]:
+    if text is None:
+        return 0, count
+    try:
+        first, last = (int(part) if part else default for part, default in zip(text.split(":"), (0, count), strict=True))
+    except ValueError as error:
+        raise EngineError(f"'{text}' is no frame range; write A:B with whole numbers, e.g. 0:24.") from error
+    if not 0 <= first < last <= count:
+        raise EngineError(f"Frames {text} lie outside the take; it has frames 0:{count}.")
+    return first, last
+
+
+def _writable(path: str, suffix: str) -> Path:
+    output = Path(path)
+    if output.suffix != suffix:
+        raise EngineError(f"The output '{path}' must end in {suffix}.")
+    if not output.parent.is_dir() or not os.access(output.parent, os.W_OK):
+        raise EngineError(f"Cannot write to the folder '{output.parent}'; make it or choose another output path.")
+    return output
+
+
+def _fail(message: str) -> int:
+    print(f"error: {message}", file=sys.stderr)
+    return 2
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m engine", description=__doc__)
+    parser.add_argument("--version", action="version", version=__version__)
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    common = argparse.ArgumentParser(add_help=False)
+    common.add_argument("--bundle", default="starter", help="'starter' or a bundle folder (default: starter)")
+    common.add_argument("--device", default="auto", help="auto, cpu or cuda (default: auto)")
+
+    sample = commands.add_parser("sample", parents=[common], help="recording -> take of expression codes")
+    sample.description = (
+        "Writes an .npz with codes (N,200), rate in Hz, weights (N,52) with weight_names, "
+        "lip_opening_mm (N,) of the mean head, and seed."
+    )
+    sample.add_argument("--audio", required=True, help="sound file (wav, flac, ogg, opus, mp3)")
+    sample.add_argument("--output", required=True, help="take to write (.npz)")
+    sample.add_argument("--start", type=float, default=0.0, help="seconds into the file (default: 0)")
+    sample.add_argument("--duration", type=float, help="seconds to use (default: to the end)")
+    sample.add_argument("--seed", type=int, default=0, help="another seed is another performance (default: 0)")
+    sample.add_argument("--steps", type=int, help="sampling steps (default: the bundle's)")
+    sample.add_argument("--sampler", choices=("ddpm", "ddim", "dpm++"), help="default: the bundle's")
+    sample.add_argument("--guidance", type=float, default=1.0, help="classifier-free guidance, 0..3 (default: 1)")
+    sample.add_argument("--strength", type=float, default=1.0, help="factor on the expression (default: 1)")
+    sample.set_defaults(run=_sample)
+
+    surface = commands.add_parser("surface", parents=[common], help="take -> numbered PLY meshes")
+    surface.description = "Writes frame_00000.ply ... : binary PLY, metres, Blender's axes, one weight per region."
+    surface.add_argument("--take", required=True, help="take written by 'sample' (.npz)")
+    surface.add_argument("--output", required=True, help="folder for the PLY files")
+    surface.add_argument("--resolution", type=int, default=128, help="cells per side (default: 128)")
+    surface.add_argument("--frames", help="code frames A:B, B excluded (default: all)")
+    surface.add_argument("--identity", default="mean", help="mean, random:SEED or a .npy file (default: mean)")
+    surface.set_defaults(run=_surface)
+
+    info = commands.add_parser("info", parents=[common], help="device, versions, bundle, licences")
+    info.add_argument("--json", action="store_true", help="print JSON")
+    info.set_defaults(run=_info)
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

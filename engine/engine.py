@@ -1,0 +1,275 @@
+"""The public engine: speech -> expression codes -> surfaces."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from . import __version__, audio, codes, diffusion
+from .bundle import STARTER, Bundle
+from .codes import ExpressionTake
+from .errors import EngineError
+
+METRES_PER_UNIT = 0.25
+RESOLUTIONS = (64, 128, 256)
+PACKAGES = ("torch", "transformers", "numpy", "scipy", "scikit-image", "soundfile", "safetensors")
+RANDOM_HEAD_DEVIATION = 0.8
+RANDOM_HEAD_LIMIT = 2.0
+
+
+@dataclass(frozen=True)
+class SurfaceFrame:
+    """The head's surface at one moment.
+
+    index: position in the requested times; time: seconds from the start of the take.
+    vertices: (V, 3) float32, metres, Blender's axes (z up, facing -y).
+    faces: (F, 3) int32, counter-clockwise seen from outside.
+    regions: (V, K) uint8 soft weights, 0..255, of region_names.
+    """
+
+    index: int
+    time: float
+    vertices: np.ndarray
+    faces: np.ndarray
+    regions: np.ndarray
+    region_names: list[str]
+
+
+@dataclass(frozen=True)
+class ShapeKeySequence:
+    """A head of fixed topology and its position at every code frame.
+
+    vertices: (V, 3) float32 metres, Blender's axes, the neutral head.
+    polygons: (P, 4) int32 vertex indices, -1 in the last column of a triangle.
+    uv: (P, 4, 2) float32.
+    regions: (V, K) uint8 soft weights, 0..255, of region_names.
+    positions: iterator of (V, 3) float32 metres, one per code frame.
+    """
+
+    vertices: np.ndarray
+    polygons: np.ndarray
+    uv: np.ndarray
+    regions: np.ndarray
+    region_names: list[str]
+    positions: Iterator[np.ndarray]
+
+
+class Engine:
+    """A model bundle on a device, ready to speak. Networks load on first use."""
+
+    def __init__(self, bundle: Bundle, device: torch.device):
+        self.bundle = bundle
+        self.device = device
+
+    @classmethod
+    def load(cls, bundle: str | Path = STARTER, device: str = "auto") -> Engine:
+        """Open a bundle.
+
+        bundle: "starter" or a bundle folder.
+        device: "auto" (a CUDA GPU when there is one, else the CPU), "cpu", "cuda" or "cuda:N".
+
+        Raises EngineError when the bundle cannot be read or the device is not there.
+        """
+        return cls(Bundle.open(bundle), choose_device(device))
+
+    @cached_property
+    def head(self):
+        """The neural head (`engine.head.NeuralHead`), in model units."""
+        from .head import load_head
+
+        return load_head(self.bundle, self.device)
+
+    @cached_property
+    def _speech(self):
+        from .speech import load_speech_encoder
+
+        return load_speech_encoder(self.bundle, self.device)
+
+    @cached_property
+    def _decoder(self):
+        from .denoiser import load_expression_decoder
+
+        return load_expression_decoder(self.bundle, self.device)
+
+    def info(self) -> dict:
+        """Device, versions, bundle and licences as JSON values."""
+        name = torch.cuda.get_device_name(self.device) if self.device.type == "cuda" else platform.processor()
+        return {
+            "version": __version__,
+            "device": str(self.device),
+            "device_name": name or platform.machine(),
+            "threads": torch.get_num_threads(),
+            "versions": {"python": platform.python_version()} | _package_versions(),
+            "bundle": self.bundle.name,
+            "licences": self.bundle.licences,
+            "resolutions": list(RESOLUTIONS),
+        }
+
+    def sample(
+        self,
+        recording: str | Path | tuple[np.ndarray, int],
+        *,
+        start: float = 0.0,
+        duration: float | None = None,
+        seed: int = 0,
+        steps: int | None = None,
+        sampler: str | None = None,
+        guidance: float = 1.0,
+        strength: float = 1.0,
+        progress: Callable[[float], None] | None = None,
+        cancelled: Callable[[], bool] | None = None,
+    ) -> ExpressionTake:
+        """Sample an expression take for a recording.
+
+        recording: a sound file, or (samples, rate) with samples (S,) or (S, channels) in -1..1.
+        start, duration: part of the recording, seconds.
+        steps, sampler: None takes the bundle's defaults; samplers are `diffusion.SAMPLERS`.
+        guidance: w of Eq. 10; 1 is the conditional model itself.
+        strength: factor on the sampled codes, 0..3; 1 leaves them.
+        progress: called with 0..1; cancelled: asked between steps.
+
+        Raises EngineError for a recording or a setting that cannot be used.
+        """
+        samples = audio.load(recording, start=start, duration=duration)
+        features = self._speech.features(samples)
+        motion = self.bundle.section("motion")
+        sampled = diffusion.sample(
+            self._decoder,
+            features,
+            seed=seed,
+            steps=motion["default_steps"] if steps is None else steps,
+            sampler=sampler or motion["default_sampler"],
+            guidance=guidance,
+            progress=progress,
+            cancelled=cancelled,
+        )
+        provenance = {"bundle": self.bundle.name, "guidance": guidance, "strength": strength, "steps": steps}
+        return self.take_from_codes(sampled * strength, float(motion["code_rate"]), seed=seed, provenance=provenance)
+
+    def take_from_codes(
+        self, expression_codes: np.ndarray, rate: float, *, seed: int = 0, provenance: dict | None = None
+    ) -> ExpressionTake:
+        """A take from codes (N, 200) at `rate` Hz, its weights and lip opening measured on the mean head."""
+        expression_codes = np.asarray(expression_codes, np.float32)
+        return ExpressionTake(
+            codes=expression_codes,
+            rate=rate,
+            seed=seed,
+            weights=self.head.weights(expression_codes),
+            lip_opening_mm=self.head.lip_opening(expression_codes),
+            provenance=provenance or {},
+        )
+
+    def surfaces(
+        self,
+        take: ExpressionTake,
+        *,
+        identity: str | np.ndarray | None = None,
+        resolution: int = 128,
+        times: Sequence[float] | None = None,
+    ) -> Iterator[SurfaceFrame]:
+        """Surfaces of a take, one after the other.
+
+        identity: see `identity_code`.
+        resolution: cells per side of the head's box.
+        times: seconds from the start of the take; None gives every code frame.
+
+        Raises EngineError when the resolution needs more memory than there is.
+        """
+        from .head.surface import SurfaceExtractor
+
+        times = np.arange(len(take.codes)) / take.rate if times is None else np.asarray(times, float)
+        extractor = SurfaceExtractor(self.head, self.identity_code(identity), resolution)
+        for index, code in enumerate(take.resampled(times)):
+            surface = extractor.extract(code)
+            yield SurfaceFrame(
+                index=index,
+                time=float(times[index]),
+                vertices=blender_metres(surface.vertices),
+                faces=surface.faces,
+                regions=surface.regions,
+                region_names=self.head.region_names,
+            )
+
+    def shape_keys(self, take: ExpressionTake, *, identity: str | np.ndarray | None = None) -> ShapeKeySequence:
+        """The head of fixed topology and its positions at every code frame of a take."""
+        from .head.correspondence import FixedTopologyHead
+
+        fixed = FixedTopologyHead(self.head, self.identity_code(identity))
+        return ShapeKeySequence(
+            vertices=blender_metres(fixed.neutral()),
+            polygons=fixed.polygons,
+            uv=fixed.uv,
+            regions=fixed.regions,
+            region_names=self.head.region_names,
+            positions=(blender_metres(positions) for positions in fixed.positions(take.codes)),
+        )
+
+    def identity_code(self, identity: str | np.ndarray | None) -> np.ndarray | None:
+        """An identity code (1344,) from what a person may give.
+
+        identity: None or "mean" (the mean head, None), "random:SEED", a .npy file of one code, or the code itself.
+
+        Raises EngineError for anything else.
+        """
+        if identity is None or (isinstance(identity, str) and identity == "mean"):
+            return None
+        if isinstance(identity, str) and identity.startswith("random:"):
+            return self.head.random_identity(_seed(identity), RANDOM_HEAD_DEVIATION, RANDOM_HEAD_LIMIT)
+        code = _read_identity(identity) if isinstance(identity, (str, Path)) else np.asarray(identity)
+        dimensions = self.head.identity_dimensions
+        if code.shape != (dimensions,) or code.dtype.kind not in "fiu" or not np.isfinite(code).all():
+            raise EngineError(f"An identity code is {dimensions} finite numbers; this one has shape {code.shape}.")
+        return code.astype(np.float32)
+
+
+def blender_metres(points: np.ndarray) -> np.ndarray:
+    """Model units (y up, z out of the face) to metres in Blender's axes; (..., 3) float32."""
+    x, y, z = np.moveaxis(np.asarray(points, np.float32) * METRES_PER_UNIT, -1, 0)
+    return np.stack([x, -z, y], -1)
+
+
+def choose_device(name: str) -> torch.device:
+    """The torch device for "auto", "cpu", "cuda" or "cuda:N". Raises EngineError when it is not there."""
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+    except RuntimeError as error:
+        raise EngineError(f"Unknown device '{name}'; use auto, cpu or cuda.") from error
+    if device.type not in ("cpu", "cuda"):
+        raise EngineError(f"Device '{name}' is not supported; use auto, cpu or cuda.")
+    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
+        raise EngineError(f"Device '{name}' is not available on this machine; use auto or cpu.")
+    return device
+
+
+def _seed(identity: str) -> int:
+    try:
+        return int(identity.removeprefix("random:"))
+    except ValueError as error:
+        raise EngineError(f"'{identity}' names no seed; write random: and a whole number, e.g. random:7.") from error
+
+
+def _read_identity(path: str | Path) -> np.ndarray:
+    try:
+        return np.load(path, allow_pickle=False)
+    except (OSError, ValueError) as error:
+        raise EngineError(f"Cannot read an identity code from '{path}'; use mean, random:SEED or a .npy file.") from error
+
+
+def _package_versions() -> dict[str, str]:
+    versions = {}
+    for package in PACKAGES:
+        try:
+            versions[package] = version(package)
+        except PackageNotFoundError:
+            versions[package] = "missing"
+    return versions

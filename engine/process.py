@@ -1,0 +1,181 @@
+"""The engine process: requests on standard input, progress and frames on standard output.
+
+Started by Blender as `python -m engine.process`. Messages are those of `engine.protocol`. Requests run one after the
+other on the main thread; a reader thread takes cancellations at once and ends the process when Blender goes away.
+
+| request | fields | arrays | answers |
+|---|---|---|---|
+| info | bundle, device | | info |
+| sample | bundle, device, audio, start, duration, seed, steps, guidance, strength | | progress, take |
+| surfaces | bundle, device, rate, resolution, identity | codes (N,200), times (F,) seconds | progress, surface |
+| shape_keys | bundle, device, rate, identity | codes (N,200) | progress, template, positions |
+| cancel | | | |
+
+Every request ends with one "done", "cancelled" or "error" {message}.
+"""
+
+from __future__ import annotations
+
+import os
+import queue
+import sys
+import threading
+import traceback
+from typing import BinaryIO
+
+import numpy as np
+
+from .errors import EngineError
+from .protocol import Message, ProtocolError, read_message, write_message
+
+
+class Cancelled(Exception):
+    """The running request was cancelled."""
+
+
+class EngineProcess:
+    """Runs requests and writes their answers to `output`."""
+
+    def __init__(self, output: BinaryIO):
+        self._output = output
+        self._cancelled: set[int] = set()
+        self._engines: dict[tuple[str, str], object] = {}
+        self._handlers = {
+            "info": self._info,
+            "sample": self._sample,
+            "surfaces": self._surfaces,
+            "shape_keys": self._shape_keys,
+        }
+
+    def cancel(self, request: int) -> None:
+        """Mark a request as cancelled; called from the reader thread."""
+        self._cancelled.add(request)
+
+    def run(self, request: Message) -> None:
+        """Carry out one request; whatever happens, exactly one final message is written."""
+        try:
+            handler = self._handlers.get(request.kind)
+            if handler is None:
+                raise EngineError(f"The engine does not know the request '{request.kind}'; update the extension.")
+            self._check_cancelled(request)
+            handler(request)
+            final = Message("done", request.request)
+        except Cancelled:
+            final = Message("cancelled", request.request)
+        except EngineError as error:
+            final = Message("error", request.request, {"message": str(error)})
+        except Exception as error:  # the process must outlive a failed request and say why it failed
+            traceback.print_exc()
+            final = Message("error", request.request, {"message": _unexpected(error)})
+        self._cancelled.discard(request.request)
+        self._write(final)
+
+    def _engine(self, fields: dict):
+        from .engine import Engine
+
+        key = (str(fields.get("bundle", "starter")), str(fields.get("device", "auto")))
+        if key not in self._engines:
+            self._engines.clear()
+            self._engines[key] = Engine.load(bundle=key[0], device=key[1])
+        return self._engines[key]
+
+    def _info(self, request: Message) -> None:
+        self._answer(request, "info", self._engine(request.fields).info())
+
+    def _sample(self, request: Message) -> None:
+        fields = request.fields
+        self._progress(request, "Loading model", 0.0)
+        engine = self._engine(fields)
+        options = {key: fields[key] for key in ("start", "duration", "seed", "steps", "guidance", "strength") if key in fields}
+        take = engine.sample(
+            fields["audio"],
+            **options,
+            progress=lambda fraction: self._progress(request, "Sampling expression codes", fraction),
+            cancelled=lambda: request.request in self._cancelled,
+        )
+        self._check_cancelled(request)
+        self._answer(
+            request,
+            "take",
+            {"rate": take.rate, "seed": take.seed, "weight_names": list(take.weight_names), "provenance": take.provenance},
+            {"codes": take.codes, "weights": take.weights, "lip_opening_mm": take.lip_opening_mm},
+        )
+
+    def _surfaces(self, request: Message) -> None:
+        fields = request.fields
+        self._progress(request, "Loading model", 0.0)
+        engine = self._engine(fields)
+        take = engine.take_from_codes(request.arrays["codes"], float(fields["rate"]))
+        times = request.arrays["times"]
+        frames = engine.surfaces(
+            take, identity=fields.get("identity"), resolution=int(fields.get("resolution", 128)), times=times
+        )
+        for surface in frames:
+            self._check_cancelled(request)
+            arrays = {"vertices": surface.vertices, "faces": surface.faces, "regions": surface.regions}
+            self._answer(request, "surface", {"index": surface.index, "region_names": surface.region_names}, arrays)
+            self._progress(request, "Extracting surfaces", (surface.index + 1) / len(times))
+
+    def _shape_keys(self, request: Message) -> None:
+        fields = request.fields
+        self._progress(request, "Loading model", 0.0)
+        engine = self._engine(fields)
+        take = engine.take_from_codes(request.arrays["codes"], float(fields["rate"]))
+        keys = engine.shape_keys(take, identity=fields.get("identity"))
+        template = {"vertices": keys.vertices, "polygons": keys.polygons, "uv": keys.uv, "regions": keys.regions}
+        self._answer(request, "template", {"region_names": keys.region_names}, template)
+        for index, positions in enumerate(keys.positions):
+            self._check_cancelled(request)
+            self._answer(request, "positions", {"index": index}, {"vertices": positions})
+            self._progress(request, "Posing shape keys", (index + 1) / len(take.codes))
+
+    def _check_cancelled(self, request: Message) -> None:
+        if request.request in self._cancelled:
+            raise Cancelled
+
+    def _progress(self, request: Message, stage: str, fraction: float) -> None:
+        self._answer(request, "progress", {"stage": stage, "fraction": float(fraction)})
+
+    def _answer(self, request: Message, kind: str, fields: dict, arrays: dict[str, np.ndarray] | None = None) -> None:
+        self._write(Message(kind, request.request, fields, arrays or {}))
+
+    def _write(self, message: Message) -> None:
+        write_message(self._output, message)
+
+
+def _unexpected(error: Exception) -> str:
+    text = f"{type(error).__name__}: {error}".splitlines()[0]
+    if isinstance(error, MemoryError) or "out of memory" in text or "can't allocate memory" in text:
+        return "The engine ran out of memory; choose a lower resolution or a shorter clip."
+    return f"The engine failed unexpectedly ({text}); see the system console for details."
+
+
+def _read_requests(stream: BinaryIO, process: EngineProcess, requests: queue.Queue) -> None:
+    try:
+        while (message := read_message(stream)) is not None:
+            if message.kind == "cancel":
+                process.cancel(message.request)
+            else:
+                requests.put(message)
+    except ProtocolError as error:
+        sys.stderr.write(f"The engine received a malformed message: {error}\n")
+        sys.stderr.flush()
+        os._exit(3)
+    # Blender closed the pipe or died: nobody reads the answers any more, whatever is running.
+    os._exit(0)
+
+
+def main() -> None:
+    """Serve requests until standard input closes."""
+    output = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
+    # Whatever a library prints must not land between two messages.
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+    process = EngineProcess(output)
+    requests: queue.Queue[Message] = queue.Queue()
+    threading.Thread(target=_read_requests, args=(sys.stdin.buffer, process, requests), daemon=True).start()
+    while True:
+        process.run(requests.get())
+
+
+if __name__ == "__main__":
+    main()
