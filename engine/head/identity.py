@@ -167,14 +167,10 @@ class IdentityNetwork(nn.Module):
 
     def _slot_values(self, slot: int, rows: Tensor, bias: Tensor) -> Tensor:
         """The local network of one slot on rows (R, 3 + h) with the slot's bias (width,) or (R, width); (R,)."""
-        member = int(self._member_list[slot])
+        pairs = self.config.symmetric_pairs
+        member = slot // 2 if slot < 2 * pairs else slot - pairs
         columns = self.first_weight[member, :, -rows.shape[1]:] * self.mirror[slot]  # (width, 3 + h)
         hidden = activate(torch.addmm(bias, rows, columns.T), self.config.activation)  # (R, width)
         for weight, shift in zip(self.hidden_weight[:, member], self.hidden_bias[:, member]):
             hidden = activate(torch.addmm(shift, hidden, weight.T), self.config.activation)
         return torch.addmv(self.last_bias[member], hidden, self.last_weight[member])
-
-    @property
-    def _member_list(self) -> list[int]:
-        pairs = self.config.symmetric_pairs
-        return [slot // 2 if slot < 2 * pairs else slot - pairs for slot in range(self.config.slots)]
