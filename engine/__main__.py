@@ -12,7 +12,7 @@ from pathlib import Path
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 os.environ.setdefault("GOMP_SPINCOUNT", "0")
 
-from . import EngineError, __version__  # noqa: E402
+from . import EngineError, __version__
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -82,7 +82,8 @@ def _frame_range(text: str | None, count: int) -> tuple[int, int]:
     if text is None:
         return 0, count
     try:
-        first, last = (int(part) if part else default for part, default in zip(text.split(":"), (0, count), strict=True))
+        parts = zip(text.split(":"), (0, count), strict=True)
+        first, last = (int(part) if part else default for part, default in parts)
     except ValueError as error:
         raise EngineError(f"'{text}' is no frame range; write A:B with whole numbers, e.g. 0:24.") from error
     if not 0 <= first < last <= count:

@@ -7,7 +7,6 @@ that network's config dataclass. Weights are fp16 on disk and float32 in memory.
 from __future__ import annotations
 
 import json
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -54,6 +53,7 @@ class Bundle:
 
     @property
     def name(self) -> str:
+        """What the bundle calls itself."""
         return str(self.config.get("name", self.folder.name))
 
     @property
@@ -133,7 +133,7 @@ def merge_section(folder: str | Path, name: str, section: dict, tensors: dict[st
     stored = {key: (t.half() if t.is_floating_point() else t).contiguous().cpu() for key, t in tensors.items()}
     temporary = folder / (SECTION_FILES[name] + ".part")
     save_file(stored, temporary)
-    os.replace(temporary, folder / SECTION_FILES[name])
+    temporary.replace(folder / SECTION_FILES[name])
     temporary = folder / "config.json.part"
     temporary.write_text(json.dumps(config, indent=1) + "\n", "utf-8")
-    os.replace(temporary, folder / "config.json")
+    temporary.replace(folder / "config.json")

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from . import __version__, audio, codes, diffusion
+from . import __version__, audio, diffusion
 from .bundle import STARTER, Bundle
 from .codes import ExpressionTake
 from .errors import EngineError
@@ -262,7 +262,8 @@ def _read_identity(path: str | Path) -> np.ndarray:
     try:
         return np.load(path, allow_pickle=False)
     except (OSError, ValueError) as error:
-        raise EngineError(f"Cannot read an identity code from '{path}'; use mean, random:SEED or a .npy file.") from error
+        message = f"Cannot read an identity code from '{path}'; use mean, random:SEED or a .npy file."
+        raise EngineError(message) from error
 
 
 def _package_versions() -> dict[str, str]:

@@ -25,8 +25,11 @@ from typing import BinaryIO
 
 import numpy as np
 
+from .codes import ARKIT_NAMES
 from .errors import EngineError
 from .protocol import Message, ProtocolError, read_message, write_message
+
+SAMPLE_OPTIONS = ("start", "duration", "seed", "steps", "guidance", "strength")
 
 
 class Cancelled(Exception):
@@ -86,7 +89,7 @@ class EngineProcess:
         fields = request.fields
         self._progress(request, "Loading model", 0.0)
         engine = self._engine(fields)
-        options = {key: fields[key] for key in ("start", "duration", "seed", "steps", "guidance", "strength") if key in fields}
+        options = {key: fields[key] for key in SAMPLE_OPTIONS if key in fields}
         take = engine.sample(
             fields["audio"],
             **options,
@@ -94,12 +97,9 @@ class EngineProcess:
             cancelled=lambda: request.request in self._cancelled,
         )
         self._check_cancelled(request)
-        self._answer(
-            request,
-            "take",
-            {"rate": take.rate, "seed": take.seed, "weight_names": list(take.weight_names), "provenance": take.provenance},
-            {"codes": take.codes, "weights": take.weights, "lip_opening_mm": take.lip_opening_mm},
-        )
+        facts = {"rate": take.rate, "seed": take.seed, "weight_names": list(ARKIT_NAMES), "provenance": take.provenance}
+        arrays = {"codes": take.codes, "weights": take.weights, "lip_opening_mm": take.lip_opening_mm}
+        self._answer(request, "take", facts, arrays)
 
     def _surfaces(self, request: Message) -> None:
         fields = request.fields

@@ -83,7 +83,7 @@ def read_message(stream: BinaryIO) -> Message | None:
 
 
 def _little_endian(name: str, array: np.ndarray) -> np.ndarray:
-    array = np.ascontiguousarray(array)
+    array = np.asarray(array, order="C")
     array = array.astype(array.dtype.newbyteorder("<"), copy=False)
     if array.dtype.str not in DTYPES:
         raise ProtocolError(f"array '{name}' has type {array.dtype}, which the protocol does not carry")

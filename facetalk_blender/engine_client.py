@@ -146,7 +146,9 @@ class EngineClient:
         self._error_reader.join(timeout=1.0)
         detail = reason or next((line for line in reversed(self._standard_error) if line.strip()), "")
         text = f"The engine process ended unexpectedly (exit code {exit_code})"
-        return f"{text}: {detail}" if detail else f"{text}; start the job again, at a lower resolution if memory ran out."
+        if detail:
+            return f"{text}: {detail}"
+        return f"{text}; start the job again, at a lower resolution if memory ran out."
 
 
 def _put_unless_stopping(messages: queue.Queue, message: Message, stopping: threading.Event) -> bool:
