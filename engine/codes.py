@@ -23,6 +23,7 @@ CODE_RATE = 24.0  # Hz, the paper's frame rate
 CODE_DIMENSIONS = 200
 BASIS_SEED = 200
 MAXIMUM_TAKE_BYTES = 1 << 30
+_UNREADABLE = (OSError, ValueError, KeyError, TypeError, AttributeError, EOFError)
 
 # Apple's ARFaceAnchor.BlendShapeLocation, in the groups and the order of its documentation.
 ARKIT_NAMES: tuple[str, ...] = (
@@ -184,7 +185,7 @@ class ExpressionTake:
             )
         except FileNotFoundError as error:
             raise EngineError(f"There is no take at {path}; choose an existing .npz file.") from error
-        except (OSError, ValueError, KeyError, TypeError, AttributeError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+        except (*_UNREADABLE, zipfile.BadZipFile, zlib.error) as error:
             raise EngineError(f"{path} is no readable take; choose a .npz file that FaceTalk saved.") from error
 
 

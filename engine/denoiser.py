@@ -1,0 +1,276 @@
+"""The expression decoder: a FiLM transformer that predicts clean expression codes from noisy ones.
+
+FaceTalk (arXiv 2312.08459), section 4 and supplement B. Each block holds causal self-attention, cross-attention to
+the audio feature of the same frame, and a feed-forward part; after each, FiLM layers bring in the diffusion time step.
+What the paper leaves open (pre-norm, rotary positions, FiLM placement) follows EDGE (arXiv 2211.10658).
+
+Shape letters: B batch, N code frames, D code dimensions, A audio dimensions, W width, h heads, d width of a head,
+L attention window, n blocks of L frames.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import lru_cache
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from .errors import EngineError
+
+
+@dataclass(frozen=True)
+class DenoiserConfig:
+    """Sizes of the expression decoder; the defaults are the paper's.
+
+    layers: decoder blocks (the paper says "a stack"; relatives use 8).
+    width, heads, feed_forward: transformer sizes.
+    window: frames that self-attention looks back over, itself included; 48 is the paper's training length.
+    code_dimensions, audio_dimensions: sizes of an expression code and of a speech feature.
+    dropout: training only.
+    code_scale: root mean square of the training codes; the network sees codes divided by it.
+    code_rate: code frames per second.
+    timestep_injection: how the time step enters; "film" is the paper's choice.
+
+    Raises EngineError for sizes that make no network.
+    """
+
+    layers: int = 8
+    width: int = 256
+    heads: int = 8
+    feed_forward: int = 1024
+    window: int = 48
+    code_dimensions: int = 200
+    audio_dimensions: int = 768
+    dropout: float = 0.1
+    code_scale: float = 1.0
+    code_rate: float = 24.0
+    timestep_injection: str = "film"
+
+    def __post_init__(self) -> None:
+        sizes = {"layers": 64, "width": 4096, "heads": 64, "feed_forward": 16384, "window": 4096}
+        sizes |= {"code_dimensions": 4096, "audio_dimensions": 4096}
+        for name, largest in sizes.items():
+            value = getattr(self, name)
+            if not isinstance(value, int) or not 1 <= value <= largest:
+                raise EngineError(f"The motion model's {name} is {value!r}; choose a bundle with 1 to {largest}.")
+        if self.width % (2 * self.heads):
+            raise EngineError("The motion model's width is not an even multiple of its heads; choose another bundle.")
+        if not (self.code_scale > 0 and self.code_rate > 0 and 0 <= self.dropout < 1):
+            raise EngineError("The motion model's code_scale, code_rate or dropout is out of range; choose another.")
+        if self.timestep_injection != "film":
+            raise EngineError(f"The motion model injects time steps by {self.timestep_injection!r}; only film is known.")
+
+
+class TimestepEmbedding(nn.Module):
+    """Diffusion time steps (B,) to vectors (B, W): interleaved sinusoid, Linear, SiLU, Linear (supplement B)."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.width = width
+        self.mlp = nn.Sequential(nn.Linear(width, width), nn.SiLU(), nn.Linear(width, width))
+
+    def forward(self, timesteps: Tensor) -> Tensor:
+        return self.mlp(sinusoid(timesteps, self.width))
+
+
+def sinusoid(timesteps: Tensor, width: int) -> Tensor:
+    """Time steps (B,) in 0..999 to (B, width): sin at even, cos at odd places, base 10000 (supplement B)."""
+    even = torch.arange(0, width, 2, device=timesteps.device, dtype=torch.float32)
+    angles = timesteps.float()[:, None] * torch.exp(-math.log(10000.0) * even / width)  # (B, width/2)
+    return torch.stack([angles.sin(), angles.cos()], dim=-1).flatten(1)  # (B, width)
+
+
+class FiLM(nn.Module):
+    """Feature-wise modulation by the time step: Mish, then one Linear to scale and shift (Eq. 19, scale kept near 1)."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.to_scale_and_shift = nn.Sequential(nn.Mish(), nn.Linear(width, 2 * width))
+
+    def forward(self, x: Tensor, time: Tensor) -> Tensor:
+        """x (B, N, W), time (B, W) -> (B, N, W)."""
+        scale, shift = self.to_scale_and_shift(time)[:, None].chunk(2, dim=-1)  # (B, 1, W) each
+        return x * (1 + scale) + shift
+
+
+@dataclass(frozen=True)
+class AttentionLayout:
+    """What every self-attention layer shares for one sequence length.
+
+    cosine, sine: (N, d) rotary factors. mask: (n, 1, L, 2L), True = visible, or None when N fits the window.
+    """
+
+    cosine: Tensor
+    sine: Tensor
+    mask: Tensor | None
+
+
+@lru_cache(maxsize=4)
+def attention_layout(frames: int, head_width: int, window: int, device: torch.device) -> AttentionLayout:
+    """The layout for `frames` code frames: frame i sees frames i - window + 1 ... i (Eq. 6, window as in training)."""
+    # Made outside inference mode: sampling and training share the cache. Angles in float64: a long clip has large ones.
+    with torch.inference_mode(False):
+        frequencies = 10000.0 ** (-torch.arange(0, head_width, 2, dtype=torch.float64) / head_width)
+        angles = torch.arange(frames, dtype=torch.float64)[:, None] * frequencies  # (N, d/2)
+        angles = torch.cat([angles, angles], dim=-1)  # (N, d)
+        mask = None
+        if frames > window:
+            blocks = math.ceil(frames / window)
+            query = torch.arange(window)[:, None]  # place in the own block
+            key = torch.arange(2 * window) - window  # place in the previous (negative) and the own block
+            mask = (key <= query) & (key > query - window)  # (L, 2L)
+            mask = mask.repeat(blocks, 1, 1, 1).reshape(blocks, 1, window, 2 * window)
+            mask[0] &= key >= 0  # nothing lies before the first block
+            mask = mask.to(device)
+        return AttentionLayout(angles.cos().float().to(device), angles.sin().float().to(device), mask)
+
+
+class WindowedSelfAttention(nn.Module):
+    """Multi-head self-attention of a frame to itself and the window before it, with rotary positions.
+
+    Sequences longer than the window are cut into blocks of that length; each attends to its own and the previous
+    block under a band mask. The result is that of the full masked attention, in memory linear in the length.
+    """
+
+    def __init__(self, width: int, heads: int, window: int) -> None:
+        super().__init__()
+        self.heads, self.window = heads, window
+        self.query_key_value = nn.Linear(width, 3 * width)
+        self.output = nn.Linear(width, width)
+
+    def forward(self, x: Tensor, layout: AttentionLayout) -> Tensor:
+        batch, frames, width = x.shape
+        q, k, v = self.query_key_value(x).view(batch, frames, 3, self.heads, -1).permute(2, 0, 3, 1, 4)  # (B, h, N, d)
+        q = rotate(q, layout).to(v.dtype)
+        k = rotate(k, layout).to(v.dtype)
+        if layout.mask is None:
+            y = F.scaled_dot_product_attention(q, k, v, is_causal=True)  # (B, h, N, d)
+        else:
+            y = self._blockwise(q, k, v, layout.mask)
+        return self.output(y.transpose(1, 2).reshape(batch, frames, width))  # (B, N, W)
+
+    def _blockwise(self, q: Tensor, k: Tensor, v: Tensor, mask: Tensor) -> Tensor:
+        batch, heads, frames, head_width = q.shape
+        blocks, length = mask.shape[0], self.window
+        padding = (0, 0, 0, blocks * length - frames)
+
+        def cut(x: Tensor) -> Tensor:
+            x = F.pad(x, padding).view(batch, heads, blocks, length, head_width)
+            return x.transpose(1, 2)  # (B, n, h, L, d)
+
+        def with_previous(x: Tensor) -> Tensor:
+            x = cut(x)
+            previous = F.pad(x, (0, 0, 0, 0, 0, 0, 1, 0))[:, :-1]  # (B, n, h, L, d), zeros before the first
+            return torch.cat([previous, x], dim=3).flatten(0, 1)  # (B*n, h, 2L, d)
+
+        y = F.scaled_dot_product_attention(
+            cut(q).flatten(0, 1), with_previous(k), with_previous(v), attn_mask=mask.repeat(batch, 1, 1, 1)
+        )  # (B*n, h, L, d)
+        y = y.view(batch, blocks, heads, length, head_width).transpose(1, 2)  # (B, h, n, L, d)
+        return y.reshape(batch, heads, blocks * length, head_width)[:, :, :frames]  # (B, h, N, d)
+
+
+def rotate(x: Tensor, layout: AttentionLayout) -> Tensor:
+    """Rotary positions (arXiv 2104.09864) on queries or keys (B, h, N, d), so scores depend on distances only."""
+    first, second = x.chunk(2, dim=-1)
+    return x * layout.cosine + torch.cat([-second, first], dim=-1) * layout.sine
+
+
+class AlignedCrossAttention(nn.Module):
+    """Cross-attention under the alignment mask of Eq. 7, in closed form.
+
+    Frame i may attend to audio frame i alone, so its softmax has one element and equals 1: the result is
+    W_o (W_v a_i + b_v) + b_o whatever the query, and need be computed only once per clip.
+    """
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.value = nn.Linear(width, width)
+        self.output = nn.Linear(width, width)
+
+    def forward(self, audio: Tensor) -> Tensor:
+        """audio (B, N, W) -> (B, N, W)."""
+        return self.output(self.value(audio))
+
+
+class DecoderBlock(nn.Module):
+    """Self-attention, cross-attention, feed-forward; each result passes FiLM before it joins the residual stream."""
+
+    def __init__(self, config: DenoiserConfig) -> None:
+        super().__init__()
+        width = config.width
+        self.self_attention_norm = nn.LayerNorm(width)
+        self.self_attention = WindowedSelfAttention(width, config.heads, config.window)
+        self.self_attention_film = FiLM(width)
+        # The closed form of the cross-attention has no query, hence no norm in front of it.
+        self.cross_attention = AlignedCrossAttention(width)
+        self.cross_attention_film = FiLM(width)
+        self.feed_forward_norm = nn.LayerNorm(width)
+        self.feed_forward = nn.Sequential(
+            nn.Linear(width, config.feed_forward),
+            nn.GELU(),
+            nn.Dropout(config.dropout),
+            nn.Linear(config.feed_forward, width),
+        )
+        self.feed_forward_film = FiLM(width)
+        self.dropout = nn.Dropout(config.dropout)
+
+    def forward(self, x: Tensor, attended_audio: Tensor, time: Tensor, layout: AttentionLayout) -> Tensor:
+        """x (B, N, W), attended_audio (B or 1, N or 1, W) from `cross_attention`, time (B, W) -> (B, N, W)."""
+        attended = self.self_attention(self.self_attention_norm(x), layout)
+        x = x + self.self_attention_film(self.dropout(attended), time)
+        x = x + self.cross_attention_film(self.dropout(attended_audio), time)
+        return x + self.feed_forward_film(self.dropout(self.feed_forward(self.feed_forward_norm(x))), time)
+
+
+class ExpressionDecoder(nn.Module):
+    """The network G of Eq. 4: noisy codes, time step and audio features to clean codes.
+
+    Codes are in normalised units (divided by `config.code_scale`).
+    """
+
+    def __init__(self, config: DenoiserConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.time = TimestepEmbedding(config.width)
+        self.code_projection = nn.Linear(config.code_dimensions, config.width)
+        self.audio_projection = nn.Linear(config.audio_dimensions, config.width)
+        self.null_condition = nn.Parameter(torch.zeros(config.width))
+        self.blocks = nn.ModuleList(DecoderBlock(config) for _ in range(config.layers))
+        self.output = nn.Linear(config.width, config.code_dimensions)
+
+    def forward(
+        self, noisy_codes: Tensor, timesteps: Tensor, audio: Tensor | None, dropped: Tensor | None = None
+    ) -> Tensor:
+        """Predicted clean codes (B, N, D) from noisy codes (B, N, D) at time steps (B,) in 0..999.
+
+        audio: speech features (B, N, A); None = the null condition everywhere.
+        dropped: (B,) booleans, True where the null condition takes the place of the audio (training).
+        """
+        return self.denoise(noisy_codes, timesteps, self.prepare_audio(audio, dropped))
+
+    def prepare_audio(self, audio: Tensor | None, dropped: Tensor | None = None) -> list[Tensor]:
+        """The cross-attention results of every block, which no time step changes: per block (B, N, W).
+
+        For audio None they are (1, 1, W), the learned null condition, good for any batch and length.
+        """
+        if audio is None:
+            condition = self.null_condition[None, None]  # (1, 1, W)
+        else:
+            condition = self.audio_projection(audio)  # (B, N, W)
+            if dropped is not None:
+                condition = torch.where(dropped[:, None, None], self.null_condition.to(condition.dtype), condition)
+        return [block.cross_attention(condition) for block in self.blocks]
+
+    def denoise(self, noisy_codes: Tensor, timesteps: Tensor, attended_audio: list[Tensor]) -> Tensor:
+        """As `forward`, with the audio already prepared by `prepare_audio`."""
+        x = self.code_projection(noisy_codes)  # (B, N, W)
+        time = self.time(timesteps)  # (B, W)
+        head_width = self.config.width // self.config.heads
+        layout = attention_layout(x.shape[1], head_width, self.config.window, x.device)
+        for block, audio in zip(self.blocks, attended_audio, strict=True):
+            x = block(x, audio, time, layout)
+        return self.output(x)  # (B, N, D)
