@@ -7,6 +7,7 @@ that network's config dataclass. Weights are fp16 on disk and float32 in memory.
 from __future__ import annotations
 
 import json
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,7 +24,7 @@ SECTION_FILES = {
     "head.identity": "head_identity.safetensors",
     "head.expression": "head_expression.safetensors",
     "head.regions": "head_regions.safetensors",
-    "head.forward_basis": "head_forward_basis.safetensors",
+    "head.forward_basis": "head_forward.safetensors",
     "head.template": "head_template.safetensors",
     "speech": "speech.safetensors",
     "motion": "motion.safetensors",
@@ -115,12 +116,19 @@ def read_config(folder: Path) -> dict:
     return config
 
 
-def merge_section(folder: str | Path, name: str, section: dict, tensors: dict[str, torch.Tensor]) -> None:
+def merge_section(
+    folder: str | Path,
+    name: str,
+    section: dict,
+    tensors: dict[str, torch.Tensor],
+    full_precision: Collection[str] = (),
+) -> None:
     """Write one network into a bundle folder, other sections untouched; floating point is stored as fp16.
 
     folder: bundle folder, made when missing.
     name: a key of SECTION_FILES.
     section: keyword arguments of the network's config dataclass, JSON values.
+    full_precision: keys of positions, which fp16 would round by up to 0.06 mm; they keep their type.
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
@@ -130,7 +138,10 @@ def merge_section(folder: str | Path, name: str, section: dict, tensors: dict[st
     for key in parents:
         place = place.setdefault(key, {})
     place[last] = section
-    stored = {key: (t.half() if t.is_floating_point() else t).contiguous().cpu() for key, t in tensors.items()}
+    stored = {
+        key: (t.half() if t.is_floating_point() and key not in full_precision else t).contiguous().cpu()
+        for key, t in tensors.items()
+    }
     temporary = folder / (SECTION_FILES[name] + ".part")
     save_file(stored, temporary)
     temporary.replace(folder / SECTION_FILES[name])
