@@ -61,7 +61,9 @@ class DenoiserConfig:
         if not (self.code_scale > 0 and self.code_rate > 0 and 0 <= self.dropout < 1):
             raise EngineError("The motion model's code_scale, code_rate or dropout is out of range; choose another.")
         if self.timestep_injection != "film":
-            raise EngineError(f"The motion model injects time steps by {self.timestep_injection!r}; only film is known.")
+            raise EngineError(
+                f"The motion model injects time steps by {self.timestep_injection!r}; only film is known."
+            )
 
 
 class TimestepEmbedding(nn.Module):

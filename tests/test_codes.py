@@ -5,6 +5,7 @@ import zipfile
 
 import numpy as np
 import pytest
+
 from engine import codes as codes_module
 from engine.codes import (
     ARKIT_NAMES,
