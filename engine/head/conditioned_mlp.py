@@ -23,7 +23,7 @@ def activate(values: Tensor, name: str) -> Tensor:
     """Apply the activation 'softplus' (beta 100, as in the NPHM family) or 'silu' to values of any shape."""
     if name == "softplus":
         return functional.softplus(values, beta=SOFTPLUS_BETA)
-    return functional.silu(values)
+    return functional.silu(values, inplace=not torch.is_grad_enabled())
 
 
 @dataclass
@@ -48,12 +48,23 @@ class ConditionedMLP(nn.Module):
     With 'film' the coordinates alone enter, and `condition_width` is the hidden width of the FiLM generator.
     """
 
-    def __init__(self, condition: int, outputs: int, layers: int, width: int, conditioning: str, activation: str,
-                 skip: str = "widen", condition_width: int = 0):
+    def __init__(
+        self,
+        condition: int,
+        outputs: int,
+        layers: int,
+        width: int,
+        conditioning: str,
+        activation: str,
+        skip: str = "widen",
+        condition_width: int = 0,
+    ):
         super().__init__()
         if conditioning not in ("concatenate", "film") or activation not in ("softplus", "silu"):
-            raise EngineError(f"The head's conditioning '{conditioning}' or activation '{activation}' is unknown; "
-                              "use concatenate or film, softplus or silu.")
+            raise EngineError(
+                f"The head's conditioning '{conditioning}' or activation '{activation}' is unknown; "
+                "use concatenate or film, softplus or silu."
+            )
         self.conditioning, self.activation, self.width, self.hidden_layers = conditioning, activation, width, layers
         self.skip_layer = layers // 2
         entering = 3 + condition if conditioning == "concatenate" else 3
@@ -65,8 +76,9 @@ class ConditionedMLP(nn.Module):
             rows[self.skip_layer - 1] -= entering
         self.layers = nn.ModuleList(nn.Linear(i, o) for i, o in zip(columns, rows))
         if conditioning == "film":
-            self.film = nn.Sequential(nn.Linear(condition, condition_width), nn.SiLU(),
-                                      nn.Linear(condition_width, 2 * layers * width))
+            self.film = nn.Sequential(
+                nn.Linear(condition, condition_width), nn.SiLU(), nn.Linear(condition_width, 2 * layers * width)
+            )
             nn.init.normal_(self.film[2].weight, std=0.1 / sqrt(condition_width))
             nn.init.zeros_(self.film[2].bias)
 

@@ -46,8 +46,15 @@ class ExpressionNetwork(nn.Module):
         self.config = config
         self.compressor = nn.Linear(config.identity_dimensions + 3 * config.anchors, config.compressed_dimensions)
         self.deformation = ConditionedMLP(
-            config.compressed_dimensions + config.expression_dimensions, 3 + config.hyper_coordinates, config.layers,
-            config.width, config.conditioning, config.activation, config.skip, config.condition_width)
+            config.compressed_dimensions + config.expression_dimensions,
+            3 + config.hyper_coordinates,
+            config.layers,
+            config.width,
+            config.conditioning,
+            config.activation,
+            config.skip,
+            config.condition_width,
+        )
         with torch.no_grad():
             self.deformation.layers[-1].weight.mul_(0.1)
             self.deformation.layers[-1].bias.zero_()

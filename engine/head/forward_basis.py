@@ -35,8 +35,14 @@ class ForwardBasisNetwork(nn.Module):
         self.config = config
         self.compressor = nn.Linear(config.identity_dimensions, config.compressed_dimensions)
         self.displacement = ConditionedMLP(
-            config.compressed_dimensions, 3 * (config.weights + 1), config.layers, config.width, "film",
-            config.activation, condition_width=config.condition_width)
+            config.compressed_dimensions,
+            3 * (config.weights + 1),
+            config.layers,
+            config.width,
+            "film",
+            config.activation,
+            condition_width=config.condition_width,
+        )
 
     def forward(self, points: Tensor, identity_codes: Tensor) -> Tensor:
         """(B, P, weights + 1, 3) at canonical points (B, P, 3) of identities (B, L)."""

@@ -29,6 +29,7 @@ class IdentityConfig:
         blend: 'gaussian' is the family's form, which jumps by exp(-blend_std^2 / 2) where neighbours swap;
             'window' takes sigma from neighbour K + 1 and lowers the Gaussian to zero there, so it is continuous.
         hyper_coordinates: extra ambient coordinates after xyz (backward NPHM 2, starter 0).
+        negligible: normalised blending weights below this are taken as zero and their networks are not evaluated.
         activation: 'softplus' (beta 100) or 'silu'.
     """
 
@@ -42,6 +43,7 @@ class IdentityConfig:
     neighbours: int = 6
     blend_std: float = 4.0
     blend: str = "window"
+    negligible: float = 1e-4
     hyper_coordinates: int = 0
     anchor_width: int = 64
 
@@ -84,9 +86,12 @@ class IdentityNetwork(nn.Module):
         mean = torch.zeros(config.anchors, 3) if anchor_mean is None else torch.as_tensor(anchor_mean).float()
         self.register_buffer("anchor_mean", mean)
         self.anchor_network = nn.Sequential(
-            nn.Linear(config.global_dimensions, config.anchor_width), nn.ReLU(),
-            nn.Linear(config.anchor_width, config.anchor_width), nn.ReLU(),
-            nn.Linear(config.anchor_width, 3 * config.anchors))
+            nn.Linear(config.global_dimensions, config.anchor_width),
+            nn.ReLU(),
+            nn.Linear(config.anchor_width, config.anchor_width),
+            nn.ReLU(),
+            nn.Linear(config.anchor_width, 3 * config.anchors),
+        )
         nn.init.normal_(self.anchor_network[4].weight, std=0.01 / sqrt(config.anchor_width))
         nn.init.zeros_(self.anchor_network[4].bias)
         self.first_weight = nn.Parameter(torch.randn(members, width, entering) * sqrt(2 / entering))
@@ -99,21 +104,21 @@ class IdentityNetwork(nn.Module):
         pairs = config.symmetric_pairs
         member_of_slot = torch.where(slots < 2 * pairs, slots // 2, slots - pairs)
         mirror = torch.ones(config.slots, 3 + config.hyper_coordinates)
-        mirror[1:2 * pairs:2, 0] = -1.0
+        mirror[1 : 2 * pairs : 2, 0] = -1.0
         self.register_buffer("member_of_slot", member_of_slot, persistent=False)
         self.register_buffer("mirror", mirror, persistent=False)
 
     def anchor_positions(self, identity_codes: Tensor) -> Tensor:
         """Anchors (B, n, 3) of the codes (B, L): the mean plus a displacement predicted from the global part."""
-        displacement = self.anchor_network(identity_codes[:, :self.config.global_dimensions])
+        displacement = self.anchor_network(identity_codes[:, : self.config.global_dimensions])
         return self.anchor_mean + displacement.view(-1, self.config.anchors, 3)
 
     def prepare(self, identity_codes: Tensor) -> IdentityState:
         """Everything that does not depend on the point, for codes (B, L)."""
         config = self.config
         anchors = self.anchor_positions(identity_codes)  # (B, n, 3)
-        shared = identity_codes[:, None, :config.global_dimensions].expand(-1, config.slots, -1)  # (B, S, G)
-        local = identity_codes[:, config.global_dimensions:].view(-1, config.slots, config.local_dimensions)
+        shared = identity_codes[:, None, : config.global_dimensions].expand(-1, config.slots, -1)  # (B, S, G)
+        local = identity_codes[:, config.global_dimensions :].view(-1, config.slots, config.local_dimensions)
         centres = torch.cat([anchors, torch.zeros_like(anchors[:, :1])], 1)  # (B, S, 3): no anchor, no shift
         centres = torch.cat([centres, centres.new_zeros(*centres.shape[:2], config.hyper_coordinates)], 2)
         entering = torch.cat([shared, local, -centres * self.mirror], 2)  # (B, S, G + L + 3 + h)
@@ -130,19 +135,23 @@ class IdentityNetwork(nn.Module):
         batch, count, coordinates = points.shape
         neighbours, weights = self._blend(points[..., :3], state.anchors)  # (B, P, K + 1) twice
         per_point = neighbours.shape[-1]
-        slot = neighbours.reshape(-1)  # (B P (K + 1),)
-        order = torch.sort(slot, stable=True).indices
-        sizes = torch.bincount(slot, minlength=self.config.slots).tolist()
+        unused = self.config.slots
+        slot = torch.where(weights < self.config.negligible, unused, neighbours).reshape(-1)  # (B P (K + 1),)
+        sizes = torch.bincount(slot, minlength=unused + 1)[:unused].tolist()
+        order = torch.sort(slot, stable=True).indices[: sum(sizes)]  # (R,): rows that are evaluated
         point_of_row = order // per_point
-        rows = points.reshape(-1, coordinates).index_select(0, point_of_row)  # (B P (K + 1), 3 + h)
-        starts, values = 0, []
+        rows = points.reshape(-1, coordinates).index_select(0, point_of_row)  # (R, 3 + h)
+        start, values = 0, []
         for number, size in enumerate(sizes):
             if size:
-                chosen = slice(starts, starts + size)
-                bias = state.biases[0, number] if batch == 1 else \
-                    state.biases[:, number].index_select(0, point_of_row[chosen] // count)  # (size, width)
+                chosen = slice(start, start + size)
+                bias = (
+                    state.biases[0, number]
+                    if batch == 1
+                    else state.biases[:, number].index_select(0, point_of_row[chosen] // count)
+                )  # (size, width)
                 values.append(self._slot_values(number, rows[chosen], bias))
-                starts += size
+                start += size
         weighted = torch.cat(values) * weights.reshape(-1).index_select(0, order)
         return weighted.new_zeros(batch * count).index_add(0, point_of_row, weighted).view(batch, count)
 
@@ -156,20 +165,19 @@ class IdentityNetwork(nn.Module):
         owner = torch.arange(len(anchors), device=points.device)[:, None, None]
         squared = (points[:, :, None] - anchors[owner, nearest]).square().sum(-1)  # (B, P, K [+ 1])
         reference = min(config.neighbours, SIGMA_NEIGHBOUR) - 1 if config.blend == "gaussian" else wanted - 1
-        scale = config.blend_std ** 2 / (2.0 * squared[..., reference:reference + 1])
-        gaussian = torch.exp(-squared[..., :config.neighbours] * scale)  # (B, P, K)
+        scale = config.blend_std**2 / (2.0 * squared[..., reference : reference + 1])
+        gaussian = torch.exp(-squared[..., : config.neighbours] * scale)  # (B, P, K)
         if config.blend == "window":
-            gaussian = (gaussian - exp(-config.blend_std ** 2 / 2)).clamp_min(0.0)
-        weights = torch.cat([gaussian, torch.exp(-ANCHORLESS_DISTANCE ** 2 * scale)], -1)  # (B, P, K + 1)
-        slots = torch.cat([nearest[..., :config.neighbours],
-                           torch.full_like(nearest[..., :1], config.anchors)], -1)
+            gaussian = (gaussian - exp(-(config.blend_std**2) / 2)).clamp_min(0.0)
+        weights = torch.cat([gaussian, torch.exp(-(ANCHORLESS_DISTANCE**2) * scale)], -1)  # (B, P, K + 1)
+        slots = torch.cat([nearest[..., : config.neighbours], torch.full_like(nearest[..., :1], config.anchors)], -1)
         return slots, weights / (weights.sum(-1, keepdim=True) + 1e-8)
 
     def _slot_values(self, slot: int, rows: Tensor, bias: Tensor) -> Tensor:
         """The local network of one slot on rows (R, 3 + h) with the slot's bias (width,) or (R, width); (R,)."""
         pairs = self.config.symmetric_pairs
         member = slot // 2 if slot < 2 * pairs else slot - pairs
-        columns = self.first_weight[member, :, -rows.shape[1]:] * self.mirror[slot]  # (width, 3 + h)
+        columns = self.first_weight[member, :, -rows.shape[1] :] * self.mirror[slot]  # (width, 3 + h)
         hidden = activate(torch.addmm(bias, rows, columns.T), self.config.activation)  # (R, width)
         for weight, shift in zip(self.hidden_weight[:, member], self.hidden_bias[:, member]):
             hidden = activate(torch.addmm(shift, hidden, weight.T), self.config.activation)

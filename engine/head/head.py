@@ -1,0 +1,202 @@
+"""The neural head: identity and expression networks behind one signed distance (FaceTalk 3.1, supplement Eq. 11 to 15).
+
+Lengths are model units (1 unit = 0.25 m; +y up, +z out of the face, +x the subject's left); distances are positive
+outside the head.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..errors import EngineError
+from .conditioned_mlp import FoldedLayer
+from .expression import ExpressionNetwork
+from .forward_basis import ForwardBasisNetwork
+from .identity import IdentityNetwork, IdentityState
+from .regions import RegionNetwork
+from .smoothing import GaussianMask, SmoothingConfig
+
+Array = np.ndarray | Tensor
+BOX = ((-0.55, -0.50, -0.95), (0.55, 0.75, 0.40))
+MILLIMETRES_PER_UNIT = 250.0
+CACHED_IDENTITIES = 4
+# Points per call: a 192-wide hidden layer of 2048 points stays in a core's second-level cache, and the identity
+# network spreads its points over 40 slots.
+DEFORMATION_CHUNK, DISTANCE_CHUNK, ACCELERATOR_CHUNK = 2048, 16384, 1 << 18
+
+
+@dataclass
+class PreparedIdentity:
+    """An identity code (1, L) on the head's device with everything that follows from it alone."""
+
+    code: Tensor
+    state: IdentityState
+
+
+class PosedField:
+    """The signed distance field of one identity and one expression; everything per frame is already folded in."""
+
+    def __init__(self, head: "NeuralHead", prepared: PreparedIdentity, folded: list[FoldedLayer]):
+        self.head, self.prepared, self.folded = head, prepared, folded
+
+    def deformation(self, points: Tensor) -> Tensor:
+        """Unmasked network output (P, 3 + hyper) at posed points (P, 3): offsets, then hyper coordinates."""
+        size = DEFORMATION_CHUNK if points.device.type == "cpu" else ACCELERATOR_CHUNK
+        return torch.cat([self.head.expression.evaluate(chunk[None], self.folded)[0] for chunk in points.split(size)])
+
+    def canonical(self, points: Tensor, mask: Tensor | None = None) -> Tensor:
+        """Canonical points (P, 3 + hyper) of posed points (P, 3): Eq. 15, with hyper coordinates scaled as well."""
+        moved = self.deformation(points)  # (P, 3 + h)
+        mask = self.head.mask_weights(points) if mask is None else mask
+        moved = moved if mask is None else mask[:, None] * moved
+        return torch.cat([points + moved[:, :3], moved[:, 3:]], 1)
+
+    def canonical_distance(self, canonical: Tensor) -> Tensor:
+        """Identity network's signed distances (P,) at canonical points (P, 3 + hyper)."""
+        size = DISTANCE_CHUNK if canonical.device.type == "cpu" else ACCELERATOR_CHUNK
+        evaluate, state = self.head.identity.evaluate, self.prepared.state
+        return torch.cat([evaluate(chunk[None], state)[0] for chunk in canonical.split(size)])
+
+    def signed_distance(self, points: Tensor, mask: Tensor | None = None) -> Tensor:
+        """Signed distances (P,) at posed points (P, 3)."""
+        return self.canonical_distance(self.canonical(points, mask))
+
+
+class NeuralHead:
+    """A head that identity and expression codes drive.
+
+    Args:
+        identity, expression: the two networks.
+        smoothing: parameters of the Gaussian mask, or None for no mask.
+        regions, forward_basis: networks that only the starter has.
+        template: tensors of the fixed topology (see `correspondence.Template`), or None.
+        identity_basis: (L, M) modes of identity codes for the template's identity modes, or None.
+        expression_basis: (E, 52) orthonormal columns that embed animation weights in expression codes, or None.
+        device: a torch device.
+    """
+
+    box = BOX
+
+    def __init__(
+        self,
+        identity: IdentityNetwork,
+        expression: ExpressionNetwork,
+        smoothing: SmoothingConfig | None = None,
+        regions: RegionNetwork | None = None,
+        forward_basis: ForwardBasisNetwork | None = None,
+        template: dict[str, Tensor] | None = None,
+        identity_basis: Tensor | None = None,
+        expression_basis: Tensor | None = None,
+        device: str | torch.device = "cpu",
+    ):
+        self.device = torch.device(device)
+        self.identity, self.expression, self.region_network, self.forward_basis = (
+            None if network is None else network.to(self.device).eval().requires_grad_(False)
+            for network in (identity, expression, regions, forward_basis)
+        )
+        self.smoothing = None if smoothing is None else GaussianMask.over_box(smoothing, *map(torch.tensor, BOX))
+        self.template = template
+        self.identity_basis, self.expression_basis = (
+            None if basis is None else torch.as_tensor(basis, dtype=torch.float32, device=self.device)
+            for basis in (identity_basis, expression_basis)
+        )
+        self._prepared: dict[bytes, PreparedIdentity] = {}
+
+    @property
+    def identity_dimensions(self) -> int:
+        """Length of an identity code."""
+        return self.identity.config.dimensions
+
+    @property
+    def expression_dimensions(self) -> int:
+        """Length of an expression code."""
+        return self.expression.config.expression_dimensions
+
+    @property
+    def region_names(self) -> list[str]:
+        """Names of the regions in the order of `regions`' last axis."""
+        return ["skin"] if self.region_network is None else self.region_network.config.names
+
+    def prepare_identity(self, identity: Array | None = None) -> PreparedIdentity:
+        """The identity code (L,), None for the mean head, with its tables; the last few are kept.
+
+        Raises EngineError when the code's length does not fit.
+        """
+        code = self._code(identity, self.identity_dimensions, "identity")
+        key = code.cpu().numpy().tobytes()
+        if key not in self._prepared:
+            with torch.no_grad():
+                prepared = PreparedIdentity(code, self.identity.prepare(code))
+            if len(self._prepared) >= CACHED_IDENTITIES:
+                self._prepared.pop(next(iter(self._prepared)))
+            self._prepared[key] = prepared
+        return self._prepared[key]
+
+    def pose(self, identity: Array | None = None, expression: Array | None = None) -> PosedField:
+        """The field of an identity code (L,) and an expression code (E,); None stands for zeros."""
+        prepared = self.prepare_identity(identity)
+        code = self._code(expression, self.expression_dimensions, "expression")
+        with torch.no_grad():
+            folded = self.expression.fold(prepared.code, prepared.state.anchors, code)
+        return PosedField(self, prepared, folded)
+
+    def mask_weights(self, points: Tensor) -> Tensor | None:
+        """The smoothing mask (P,) at points (P, 3), or None when the head has none."""
+        return None if self.smoothing is None else self.smoothing(points)
+
+    def signed_distance(
+        self, points: Array, identity: Array | None = None, expression: Array | None = None, mask: Array | None = None
+    ) -> Array:
+        """Signed distances (...) in model units at posed points (..., 3); the input's kind comes back.
+
+        mask gives a smoothing weight per point (...); None uses the head's own mask. A tensor of points that requires
+        a gradient gets a differentiable result. Raises EngineError when a code's length does not fit.
+        """
+        flat, weights = self._points(points), None if mask is None else self._points(mask, 0)
+        with torch.set_grad_enabled(flat.requires_grad):
+            values = self.pose(identity, expression).signed_distance(flat, weights)
+        return _like(values.view(points.shape[:-1]), points)
+
+    def deformation(self, points: Array, identity: Array | None = None, expression: Array | None = None) -> Array:
+        """Unmasked deformation (..., 3 + hyper) at posed points (..., 3): offsets, then hyper coordinates."""
+        flat = self._points(points)
+        with torch.set_grad_enabled(flat.requires_grad):
+            values = self.pose(identity, expression).deformation(flat)
+        return _like(values.view(*points.shape[:-1], -1), points)
+
+    def anchors(self, identity: Array | None = None) -> np.ndarray:
+        """Anchors (n, 3) of an identity code (L,)."""
+        return self.prepare_identity(identity).state.anchors[0].cpu().numpy()
+
+    def regions(self, points: Array, identity: Array | None = None) -> Array:
+        """Soft region weights (P, K), summing to one, at canonical points (P, 3)."""
+        flat = self._points(points)
+        if self.region_network is None:
+            return _like(torch.ones(len(flat), 1), points)
+        code = self.prepare_identity(identity).code
+        with torch.no_grad():
+            logits = [self.region_network(chunk[None], code)[0] for chunk in flat.split(DISTANCE_CHUNK)]
+        return _like(torch.softmax(torch.cat(logits), -1), points)
+
+    def _points(self, points: Array, trailing: int = 3) -> Tensor:
+        tensor = torch.as_tensor(points, dtype=torch.float32, device=self.device)
+        return tensor.reshape(-1, trailing) if trailing else tensor.reshape(-1)
+
+    def _code(self, code: Array | None, length: int, kind: str) -> Tensor:
+        if code is None:
+            return torch.zeros(1, length, device=self.device)
+        tensor = torch.as_tensor(code, dtype=torch.float32, device=self.device)
+        if tensor.shape != (length,):
+            raise EngineError(
+                f"The {kind} code has shape {tuple(tensor.shape)}, but this head needs ({length},); "
+                "use a code that was made for this model bundle."
+            )
+        return tensor[None]
+
+
+def _like(values: Tensor, given: Array) -> Array:
+    return values if isinstance(given, Tensor) else values.cpu().numpy()

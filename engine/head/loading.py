@@ -1,0 +1,50 @@
+"""A neural head from a model bundle."""
+
+from __future__ import annotations
+
+import torch
+
+from ..bundle import Bundle
+from ..errors import EngineError
+from .expression import ExpressionConfig, ExpressionNetwork
+from .forward_basis import ForwardBasisConfig, ForwardBasisNetwork
+from .head import NeuralHead
+from .identity import IdentityConfig, IdentityNetwork
+from .regions import RegionConfig, RegionNetwork
+from .smoothing import SmoothingConfig
+
+REQUIRED = {
+    "head.identity": (IdentityConfig, IdentityNetwork, ("identity_basis",)),
+    "head.expression": (ExpressionConfig, ExpressionNetwork, ("expression_basis",)),
+}
+OPTIONAL = {
+    "head.regions": (RegionConfig, RegionNetwork, ()),
+    "head.forward_basis": (ForwardBasisConfig, ForwardBasisNetwork, ()),
+}
+
+
+def load_head(bundle: Bundle, device: str | torch.device = "cpu") -> NeuralHead:
+    """The head of a bundle on a torch device.
+
+    The region network, the forward basis and the template are there when the bundle has their sections.
+    Raises EngineError when a needed section or file is missing or does not fit.
+    """
+    present = bundle.config.get("head", {})
+    networks, bases = {}, {}
+    for name, (config_type, network_type, extra_names) in (REQUIRED | OPTIONAL).items():
+        key = name.removeprefix("head.")
+        if name in OPTIONAL and present.get(key) is None:
+            continue
+        try:
+            network = network_type(config_type(**bundle.section(name)))
+        except (TypeError, ValueError) as error:
+            raise EngineError(
+                f"The section '{name}' of the model bundle {bundle.name} does not fit: {error}."
+            ) from error
+        tensors = bundle.tensors(name)
+        bases |= {extra: tensors.pop(extra) for extra in extra_names if extra in tensors}
+        bundle.load_into(name, network, tensors)
+        networks[key] = network
+    smoothing = None if present.get("smoothing") is None else SmoothingConfig(**present["smoothing"])
+    template = None if present.get("template") is None else bundle.tensors("head.template")
+    return NeuralHead(**networks, smoothing=smoothing, template=template, **bases, device=device)

@@ -1,0 +1,73 @@
+"""Heads of the golden fixtures: small checkpoints in the official layout, and full sizes with regenerated weights."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from engine.head import NeuralHead
+from engine.head.official import networks_from_official
+
+PARITY = Path(__file__).parent / "fixtures" / "parity"
+SMALL = {"nphm_backward_small": "checkpoint_epoch_6000.tar", "mononphm_small": "checkpoint_epoch_2500.tar"}
+FULL = {
+    "nphm_backward_fulldims": "nphm_backward (tangjiapeng/DPHM, FaceTalk fit)",
+    "mononphm_fulldims": "mononphm (SimonGiebenhain/MonoNPHM)",
+}
+
+
+def load(name: str) -> tuple[NeuralHead, dict[str, np.ndarray]]:
+    """The head and the reference numbers of one fixture."""
+    return _load_small(name) if name in SMALL else _load_full(name)
+
+
+def checkpoint(name: str) -> dict:
+    """The checkpoint dictionary of a small fixture."""
+    return torch.load(PARITY / name / "checkpoints" / SMALL[name], weights_only=True)
+
+
+def _load_small(name: str) -> tuple[NeuralHead, dict[str, np.ndarray]]:
+    meta = json.loads((PARITY / name / "meta.json").read_text())
+    anchors = np.load(PARITY / name / f"anchors_{meta['n_anchors']}.npy", allow_pickle=False)
+    networks = networks_from_official(
+        checkpoint(name), torch.from_numpy(anchors), meta["k_neighbours"], meta["blend_std"]
+    )
+    return NeuralHead(*networks), dict(np.load(PARITY / name / "io.npz", allow_pickle=False))
+
+
+def _load_full(name: str) -> tuple[NeuralHead, dict[str, np.ndarray]]:
+    reference = dict(np.load(PARITY / f"{name}.npz", allow_pickle=False))
+    meta = json.loads(str(reference["meta"]))
+    shapes = json.loads((PARITY / "state_dict_shapes.json").read_text())[FULL[name]]
+    weights = {
+        part: _generate(shapes[part], int(reference[f"weight_seed_{part[:2]}"]), str(reference[f"sha256_{part[:2]}"]))
+        for part in ("id_decoder", "ex_decoder")
+    }
+    networks = networks_from_official(
+        weights, torch.from_numpy(reference["anchors_mean"]), meta["k_neighbours"], meta["blend_std"]
+    )
+    return NeuralHead(*networks), reference
+
+
+def _generate(shapes: dict[str, list[int]], seed: int, digest: str) -> dict[str, torch.Tensor]:
+    """Weights from the fixtures' documented random stream, checked against their hash."""
+    random, total, weights = np.random.RandomState(seed), hashlib.sha256(), {}
+    for key in sorted(shapes):
+        values = (random.standard_normal(shapes[key]) * _deviation(key, shapes[key])).astype(np.float32)
+        total.update(values.tobytes())
+        weights[key] = torch.from_numpy(values)
+    assert total.hexdigest() == digest
+    return weights
+
+
+def _deviation(key: str, shape: list[int]) -> float:
+    last_local = key.endswith((".layers.8.weight", ".layers.8.bias"))
+    if key.endswith("bias"):
+        special = {"mlp_pos.4.bias": 0.01, "defDeepSDF.lin6.bias": 0.02}
+        return special.get(key, 0.05 if last_local else 0.1)
+    gains = {"mlp_pos.4.weight": 0.15, "defDeepSDF.lin6.weight": 0.30, "compressor.0.weight": 1.0}
+    return gains.get(key, 1.0 if last_local else 1.4142135) / np.sqrt(shape[-1])
