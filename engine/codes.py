@@ -8,7 +8,6 @@ Code frame i stands for the time i / rate seconds after the start of the clip.
 from __future__ import annotations
 
 import json
-import os
 import zipfile
 import zlib
 from dataclasses import dataclass, field, replace
@@ -162,7 +161,7 @@ class ExpressionTake:
         temporary = path.with_name(path.name + ".part")
         with temporary.open("wb") as file:
             np.savez_compressed(file, **arrays)
-        os.replace(temporary, path)
+        temporary.replace(path)
 
     @classmethod
     def load(cls, path: str | Path) -> ExpressionTake:

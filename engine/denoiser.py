@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.nn import functional
 
 from .errors import EngineError
 
@@ -75,6 +75,7 @@ class TimestepEmbedding(nn.Module):
         self.mlp = nn.Sequential(nn.Linear(width, width), nn.SiLU(), nn.Linear(width, width))
 
     def forward(self, timesteps: Tensor) -> Tensor:
+        """Timesteps (B,) -> (B, W)."""
         return self.mlp(sinusoid(timesteps, self.width))
 
 
@@ -86,7 +87,7 @@ def sinusoid(timesteps: Tensor, width: int) -> Tensor:
 
 
 class FiLM(nn.Module):
-    """Feature-wise modulation by the time step: Mish, then one Linear to scale and shift (Eq. 19, scale kept near 1)."""
+    """Feature-wise modulation by the time step: Mish, then a Linear to scale and shift (Eq. 19, with 1 + scale)."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
@@ -144,12 +145,13 @@ class WindowedSelfAttention(nn.Module):
         self.output = nn.Linear(width, width)
 
     def forward(self, x: Tensor, layout: AttentionLayout) -> Tensor:
+        """x (B, N, W) -> (B, N, W)."""
         batch, frames, width = x.shape
         q, k, v = self.query_key_value(x).view(batch, frames, 3, self.heads, -1).permute(2, 0, 3, 1, 4)  # (B, h, N, d)
         q = rotate(q, layout).to(v.dtype)
         k = rotate(k, layout).to(v.dtype)
         if layout.mask is None:
-            y = F.scaled_dot_product_attention(q, k, v, is_causal=True)  # (B, h, N, d)
+            y = functional.scaled_dot_product_attention(q, k, v, is_causal=True)  # (B, h, N, d)
         else:
             y = self._blockwise(q, k, v, layout.mask)
         return self.output(y.transpose(1, 2).reshape(batch, frames, width))  # (B, N, W)
@@ -160,15 +162,15 @@ class WindowedSelfAttention(nn.Module):
         padding = (0, 0, 0, blocks * length - frames)
 
         def cut(x: Tensor) -> Tensor:
-            x = F.pad(x, padding).view(batch, heads, blocks, length, head_width)
+            x = functional.pad(x, padding).view(batch, heads, blocks, length, head_width)
             return x.transpose(1, 2)  # (B, n, h, L, d)
 
         def with_previous(x: Tensor) -> Tensor:
             x = cut(x)
-            previous = F.pad(x, (0, 0, 0, 0, 0, 0, 1, 0))[:, :-1]  # (B, n, h, L, d), zeros before the first
+            previous = functional.pad(x, (0, 0, 0, 0, 0, 0, 1, 0))[:, :-1]  # (B, n, h, L, d), zeros before the first
             return torch.cat([previous, x], dim=3).flatten(0, 1)  # (B*n, h, 2L, d)
 
-        y = F.scaled_dot_product_attention(
+        y = functional.scaled_dot_product_attention(
             cut(q).flatten(0, 1), with_previous(k), with_previous(v), attn_mask=mask.repeat(batch, 1, 1, 1)
         )  # (B*n, h, L, d)
         y = y.view(batch, blocks, heads, length, head_width).transpose(1, 2)  # (B, h, n, L, d)

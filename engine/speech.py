@@ -18,10 +18,10 @@ from pathlib import Path
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
+from torch.nn import functional
 from transformers import Wav2Vec2Config, Wav2Vec2Model
 
 from .codes import CODE_RATE
@@ -121,7 +121,7 @@ class SpeechEncoder(nn.Module):
     @staticmethod
     def align(conv_features: Tensor, frames: int) -> Tensor:
         """Frequency interpolation: (B, C, T) to (B, N, C), linear in time, first and last frames coincide."""
-        return F.interpolate(conv_features, size=frames, mode="linear", align_corners=True).transpose(1, 2)
+        return functional.interpolate(conv_features, size=frames, mode="linear", align_corners=True).transpose(1, 2)
 
     def encode(self, aligned: Tensor) -> Tensor:
         """Feature projection and transformer: (B, N, C) to (B, N, H)."""
@@ -231,7 +231,7 @@ class _FixedNorm:
     def __call__(self, hidden: Tensor) -> Tensor:
         """Hidden (1, C, t) -> (1, C, t)."""
         mean, variance = self.mean.to(hidden.device), self.variance.to(hidden.device)
-        return F.batch_norm(hidden, mean, variance, self.norm.weight, self.norm.bias, eps=self.norm.eps)
+        return functional.batch_norm(hidden, mean, variance, self.norm.weight, self.norm.bias, eps=self.norm.eps)
 
 
 def import_speech_encoder(path: str | Path, config: SpeechConfig | None = None) -> SpeechEncoder:
@@ -283,7 +283,7 @@ def _canonical_names(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
     canonical = {}
     for name, tensor in tensors.items():
         for prefix in ("audio_encoder.", "wav2vec2."):
-            name = name.removeprefix(prefix)  # noqa: PLW2901
+            name = name.removeprefix(prefix)
         for old, new in weight_norm.items():
             if name.endswith(old):
                 name = name.removesuffix(old) + new
