@@ -76,10 +76,9 @@ class NeuralHead:
         template: tensors of the fixed topology (see `correspondence.Template`), or None.
         identity_basis: (L, M) modes of identity codes for the template's identity modes, or None.
         expression_basis: (E, 52) orthonormal columns that embed animation weights in expression codes, or None.
+        box: least and greatest corner of the box that holds the surface; the family's own when not given.
         device: a torch device.
     """
-
-    box = BOX
 
     def __init__(
         self,
@@ -91,14 +90,16 @@ class NeuralHead:
         template: dict[str, Tensor] | None = None,
         identity_basis: Tensor | None = None,
         expression_basis: Tensor | None = None,
+        box: tuple[tuple[float, ...], tuple[float, ...]] = BOX,
         device: str | torch.device = "cpu",
     ):
         self.device = torch.device(device)
+        self.box = tuple(tuple(corner) for corner in box)
         self.identity, self.expression, self.region_network, self.forward_basis = (
             None if network is None else network.to(self.device).eval().requires_grad_(False)
             for network in (identity, expression, regions, forward_basis)
         )
-        self.smoothing = None if smoothing is None else GaussianMask.over_box(smoothing, *map(torch.tensor, BOX))
+        self.smoothing = None if smoothing is None else GaussianMask.over_box(smoothing, *map(torch.tensor, self.box))
         self.template = template
         self.identity_basis, self.expression_basis = (
             None if basis is None else torch.as_tensor(basis, dtype=torch.float32, device=self.device)

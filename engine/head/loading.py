@@ -8,7 +8,7 @@ from ..bundle import Bundle
 from ..errors import EngineError
 from .expression import ExpressionConfig, ExpressionNetwork
 from .forward_basis import ForwardBasisConfig, ForwardBasisNetwork
-from .head import NeuralHead
+from .head import BOX, NeuralHead
 from .identity import IdentityConfig, IdentityNetwork
 from .regions import RegionConfig, RegionNetwork
 from .smoothing import SmoothingConfig
@@ -47,4 +47,5 @@ def load_head(bundle: Bundle, device: str | torch.device = "cpu") -> NeuralHead:
         networks[key] = network
     smoothing = None if present.get("smoothing") is None else SmoothingConfig(**present["smoothing"])
     template = None if present.get("template") is None else bundle.tensors("head.template")
-    return NeuralHead(**networks, smoothing=smoothing, template=template, **bases, device=device)
+    box = present.get("box", BOX)
+    return NeuralHead(**networks, smoothing=smoothing, template=template, box=box, **bases, device=device)
