@@ -1,0 +1,63 @@
+"""Every difference between the supported Blender versions (4.5 LTS to 5.2 LTS), and nothing else."""
+
+from __future__ import annotations
+
+import bpy
+
+
+def strip_collection(editor: bpy.types.SequenceEditor) -> bpy.types.bpy_prop_collection:
+    """The top-level strips of a sequence editor, to add to."""
+    return editor.strips if hasattr(editor, "strips") else editor.sequences
+
+
+def content_start_path() -> str:
+    """Name of the strip property that says at which frame the strip's content begins."""
+    return "content_start" if bpy.app.version >= (5, 2, 0) else "frame_start"
+
+
+def content_start(strip: bpy.types.Strip) -> float:
+    """Frame at which the strip's content would begin if nothing were trimmed."""
+    return getattr(strip, content_start_path())
+
+
+def content_trim_start(strip: bpy.types.Strip) -> float:
+    """Frames of content cut off at the start, on top of the handle offsets."""
+    return strip.content_trim_start if bpy.app.version >= (5, 2, 0) else strip.animation_offset_start
+
+
+def handles(strip: bpy.types.Strip) -> tuple[int, int]:
+    """First frame at which the strip is heard, and the frame after the last."""
+    if bpy.app.version >= (5, 2, 0):
+        return int(strip.left_handle), int(strip.right_handle)
+    return int(strip.frame_final_start), int(strip.frame_final_end)
+
+
+def content_duration(strip: bpy.types.Strip) -> float:
+    """Frames of content that the strip's file holds."""
+    return strip.content_duration if bpy.app.version >= (5, 2, 0) else strip.frame_duration
+
+
+def use_nodes(owner: bpy.types.Material | bpy.types.World) -> bpy.types.NodeTree:
+    """The node tree of a new material or world; since 5.0 every one has it."""
+    if bpy.app.version < (5, 0, 0):
+        owner.use_nodes = True
+    return owner.node_tree
+
+
+def eevee() -> str:
+    """Identifier of the EEVEE render engine."""
+    return "BLENDER_EEVEE" if bpy.app.version >= (5, 0, 0) else "BLENDER_EEVEE_NEXT"
+
+
+def set_video_output(image_settings: bpy.types.ImageFormatSettings) -> None:
+    """Make the render write a video file."""
+    if hasattr(image_settings, "media_type"):
+        image_settings.media_type = "VIDEO"
+    image_settings.file_format = "FFMPEG"
+
+
+def set_image_output(image_settings: bpy.types.ImageFormatSettings) -> None:
+    """Make the render write PNG pictures."""
+    if hasattr(image_settings, "media_type"):
+        image_settings.media_type = "IMAGE"
+    image_settings.file_format = "PNG"

@@ -1,0 +1,181 @@
+"""Frame Meshes: one mesh per scene frame, played by a geometry-nodes modifier made of stock nodes.
+
+Scene Time picks an object through an Index Switch, Object Info brings its mesh. Nothing of the extension is needed
+to play, scrub or render.
+"""
+
+from __future__ import annotations
+
+import time
+
+import bpy
+
+from ...engine.protocol import Message
+from .. import appearance, playback
+from ..material import head_material
+from ..sound_strip import Clip
+from . import result
+from .mesh_building import fill_mesh
+
+FRAMES_COLLECTION = "FaceTalk Frames"
+
+
+class FrameMeshes:
+    """Writes one generation. Data-blocks are looked up at every call, never held between two."""
+
+    request_kind = "surfaces"
+
+    def __init__(self, scene: bpy.types.Scene, clip: Clip, frames: range):
+        self._scene = scene.session_uid
+        self._clip = clip
+        self._scene_frames = frames
+        self._slots: list[int] = []  # session_uid of each frame's mesh
+        self._written = 0
+        created = result.new_result(scene, clip.strip_name)
+        self._result = created.session_uid
+        self._collection = self._add_collection(scene, created).session_uid
+        self._tree = self._add_player(scene, created).session_uid
+
+    @property
+    def frame_count(self) -> int:
+        """How many frames this output has when complete."""
+        return len(self._scene_frames)
+
+    @property
+    def times(self) -> list[float]:
+        """Seconds from the start of the take, of every frame."""
+        return [self._clip.time_of(frame) for frame in self._scene_frames]
+
+    @property
+    def written(self) -> int:
+        """How many frames have been written."""
+        return self._written
+
+    def result(self) -> bpy.types.Object:
+        """The object in the scene. Raises ResultLost when it is gone."""
+        found = result.resolve(bpy.data.objects, self._result)
+        if found.name not in result.resolve(bpy.data.scenes, self._scene).objects:
+            raise result.ResultLost
+        return found
+
+    def prepare(self, seconds: float) -> bool:
+        """Make room for frames for at most about `seconds`; True once there is room for all."""
+        deadline = time.perf_counter() + seconds
+        owner = self.result()
+        collection = result.resolve(bpy.data.collections, self._collection)
+        switch = result.resolve(bpy.data.node_groups, self._tree).nodes["Index Switch"]
+        while len(self._slots) < self.frame_count and time.perf_counter() < deadline:
+            name = f"{owner.name} {self._scene_frames[len(self._slots)]:04d}"
+            mesh = bpy.data.meshes.new(name)
+            item = bpy.data.objects.new(name, mesh)
+            collection.objects.link(item)
+            if len(switch.index_switch_items) == len(self._slots):
+                switch.index_switch_items.new()
+            switch.inputs[len(self._slots) + 1].default_value = item
+            self._slots.append(mesh.session_uid)
+        return len(self._slots) == self.frame_count
+
+    def write(self, message: Message) -> None:
+        """Take a "surface" of the engine. Raises ResultLost when the object was deleted meanwhile."""
+        if message.kind != "surface":
+            return
+        self.result()
+        mesh = result.resolve(bpy.data.meshes, self._slots[int(message.fields["index"])])
+        fill_mesh(mesh, message.arrays["vertices"], message.arrays["faces"])
+        names = message.fields["region_names"]
+        appearance.write(mesh, appearance.vertex_appearance(message.arrays["regions"], names))
+        self._written += 1
+
+    def finish(self) -> bpy.types.Object:
+        """Drop the room of frames that never came, replace earlier results and return the object."""
+        owner = self.result()
+        scene = result.resolve(bpy.data.scenes, self._scene)
+        tree = result.resolve(bpy.data.node_groups, self._tree)
+        tree.nodes["Last Frame"].inputs["Max"].default_value = self._written - 1
+        items = tree.nodes["Index Switch"].index_switch_items
+        while len(items) > max(self._written, 1):
+            items.remove(items[-1])
+        result.remove_frames(result.resolve(bpy.data.collections, self._collection), self._written)
+        result.replace_earlier(scene, owner)
+        return owner
+
+    def discard(self) -> None:
+        """Remove everything that was written and show earlier results again."""
+        for collection, uid, remove in (
+            (bpy.data.objects, self._result, result.remove_result),
+            (bpy.data.collections, self._collection, self._remove_collection),
+        ):
+            try:
+                remove(result.resolve(collection, uid))
+            except result.ResultLost:
+                continue
+        for scene in bpy.data.scenes:
+            if scene.session_uid == self._scene:
+                result.show_earlier(scene, self._clip.strip_name)
+
+    @staticmethod
+    def _remove_collection(collection: bpy.types.Collection) -> None:
+        result.remove_frames(collection, 0)
+        bpy.data.collections.remove(collection)
+
+    def _add_collection(self, scene: bpy.types.Scene, owner: bpy.types.Object) -> bpy.types.Collection:
+        collection = bpy.data.collections.new(f"{owner.name} Frames")
+        # Hidden for good: these objects exist only to be picked by the player.
+        collection.hide_viewport = collection.hide_render = True
+        scene.collection.children.link(collection)
+        owner[result.FRAMES_PROPERTY] = collection
+        return collection
+
+    def _add_player(self, scene: bpy.types.Scene, owner: bpy.types.Object) -> bpy.types.NodeTree:
+        tree = build_player(f"{owner.name} Player", self.frame_count)
+        modifier = owner.modifiers.new("FaceTalk Player", "NODES")
+        modifier.node_group = tree
+        sockets = {item.name: item.identifier for item in tree.interface.items_tree if item.in_out == "INPUT"}
+        first = self._scene_frames[0]
+        modifier[sockets["Material"]] = head_material()
+        modifier[sockets["Start Frame"]] = float(first)
+        offset = first - self._clip.frame_zero + self._clip.content_offset
+        path = f'modifiers["{modifier.name}"]["%s"]'
+        playback.drive_from_strip(owner, path % sockets["Start Frame"], scene, self._clip, offset)
+        playback.drive_from_frame_rate(owner, path % sockets["Speed"], scene, self._clip.frames_per_second)
+        return tree
+
+
+def build_player(name: str, frame_count: int) -> bpy.types.NodeTree:
+    """The player: Scene Time -> Index Switch -> Object Info -> Set Material, frames clamped to 0..frame_count - 1."""
+    tree = bpy.data.node_groups.new(name, "GeometryNodeTree")
+    tree.is_modifier = True
+    for label, kind in (("Start Frame", "NodeSocketFloat"), ("Speed", "NodeSocketFloat"), ("Material", "NodeSocketMaterial")):
+        socket = tree.interface.new_socket(label, in_out="INPUT", socket_type=kind)
+        if label == "Speed":
+            socket.default_value = 1.0
+    tree.interface.new_socket("Geometry", in_out="OUTPUT", socket_type="NodeSocketGeometry")
+    given = tree.nodes.new("NodeGroupInput").outputs
+
+    def node(kind: str, *inputs, **properties) -> bpy.types.Node:
+        added = tree.nodes.new(kind)
+        added.location = (180.0 * len(tree.nodes), 0.0)
+        for key, value in properties.items():
+            setattr(added, key, value)
+        for socket, value in zip(added.inputs, inputs):
+            if isinstance(value, bpy.types.NodeSocket):
+                tree.links.new(value, socket)
+            else:
+                socket.default_value = value
+        return added
+
+    now = node("GeometryNodeInputSceneTime").outputs["Frame"]
+    elapsed = node("ShaderNodeMath", now, given["Start Frame"], operation="SUBTRACT").outputs[0]
+    # A little more than the product: whole frames must not fall below themselves by rounding.
+    position = node("ShaderNodeMath", elapsed, given["Speed"], 1e-3, operation="MULTIPLY_ADD").outputs[0]
+    held = node("ShaderNodeClamp", position, 0.0, float(frame_count - 1), name="Last Frame").outputs[0]
+    index = node("FunctionNodeFloatToInt", held, rounding_mode="FLOOR").outputs[0]
+    switch = node("GeometryNodeIndexSwitch", data_type="OBJECT", name="Index Switch")
+    switch.index_switch_items.clear()
+    tree.links.new(index, switch.inputs["Index"])
+    picked = node("GeometryNodeObjectInfo", switch.outputs[0], transform_space="ORIGINAL")
+    dressed = node("GeometryNodeSetMaterial", picked.outputs["Geometry"])
+    tree.links.new(given["Material"], dressed.inputs["Material"])
+    output = node("NodeGroupOutput")
+    tree.links.new(dressed.outputs[0], output.inputs[0])
+    return tree

@@ -1,0 +1,89 @@
+"""The object that a generation leaves in the scene: how it is found, replaced and told from the artist's own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import bpy
+
+from .. import take
+
+STRIP_PROPERTY = "facetalk_strip"  # on a result: name of the sound strip that it speaks
+FRAMES_PROPERTY = "facetalk_frames"  # on a result of frame meshes: the collection of its frames
+
+
+class ResultLost(Exception):
+    """The object or scene that a generation writes to has been deleted or undone."""
+
+
+def resolve(collection: bpy.types.bpy_prop_collection, session_uid: int) -> bpy.types.ID:
+    """A data-block by its session_uid. Raises ResultLost when it is gone."""
+    for item in collection:
+        if item.session_uid == session_uid:
+            return item
+    raise ResultLost
+
+
+def results_of(scene: bpy.types.Scene, strip_name: str) -> list[bpy.types.Object]:
+    """The scene's earlier results for a sound strip."""
+    return [item for item in scene.objects if item.get(STRIP_PROPERTY) == strip_name]
+
+
+def new_result(scene: bpy.types.Scene, strip_name: str) -> bpy.types.Object:
+    """An empty mesh object in the scene, marked as speaking a strip; earlier results are hidden meanwhile."""
+    name = f"FaceTalk {strip_name}"
+    result = bpy.data.objects.new(name, bpy.data.meshes.new(name))
+    scene.collection.objects.link(result)
+    earlier = results_of(scene, strip_name)
+    if earlier:
+        result.parent = earlier[0].parent
+        result.matrix_parent_inverse = earlier[0].matrix_parent_inverse
+        result.matrix_basis = earlier[0].matrix_basis
+    for item in earlier:
+        item.hide_viewport = item.hide_render = True
+    result[STRIP_PROPERTY] = strip_name
+    return result
+
+
+def replace_earlier(scene: bpy.types.Scene, result: bpy.types.Object) -> None:
+    """Remove the earlier results for the same strip, now that the new one is complete."""
+    strip_name = result[STRIP_PROPERTY]
+    for item in results_of(scene, strip_name):
+        if item != result:
+            remove_result(item)
+    result.name = f"FaceTalk {strip_name}"
+
+
+def show_earlier(scene: bpy.types.Scene, strip_name: str) -> None:
+    """Show the earlier results for a strip again, after a generation was given up."""
+    for item in results_of(scene, strip_name):
+        item.hide_viewport = item.hide_render = False
+
+
+def remove_result(result: bpy.types.Object) -> None:
+    """Remove a result with everything that was made for it."""
+    frames = result.get(FRAMES_PROPERTY)
+    trees = [modifier.node_group for modifier in result.modifiers if modifier.type == "NODES" and modifier.node_group]
+    mesh = result.data
+    action = mesh.shape_keys.animation_data.action if mesh.shape_keys and mesh.shape_keys.animation_data else None
+    take.remove(result)
+    bpy.data.objects.remove(result)
+    _remove_unused(bpy.data.meshes, [mesh])
+    _remove_unused(bpy.data.node_groups, trees)
+    _remove_unused(bpy.data.actions, [action] if action else [])
+    if isinstance(frames, bpy.types.Collection):
+        remove_frames(frames, 0)
+        bpy.data.collections.remove(frames)
+
+
+def remove_frames(frames: bpy.types.Collection, start: int) -> None:
+    """Remove the frame objects of a collection, with their meshes, from position `start` on."""
+    objects = list(frames.objects)[start:]
+    meshes = [item.data for item in objects]
+    bpy.data.batch_remove([*objects, *(mesh for mesh in meshes if mesh.users == 1)])
+
+
+def _remove_unused(collection: bpy.types.bpy_prop_collection, items: Iterable[bpy.types.ID]) -> None:
+    for item in items:
+        if item.users == 0:
+            collection.remove(item)

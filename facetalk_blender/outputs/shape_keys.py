@@ -1,0 +1,104 @@
+"""Shape Keys: one object of fixed topology, one absolute shape key per code frame, played by evaluation time."""
+
+from __future__ import annotations
+
+import bpy
+import numpy as np
+
+from ...engine.protocol import Message
+from .. import appearance
+from ..material import head_material
+from ..sound_strip import Clip
+from . import result
+from .mesh_building import fill_mesh
+
+KEY_SPACING = 10.0  # evaluation time from one absolute key to the next, fixed by Blender
+
+
+class ShapeKeys:
+    """Writes one generation. Data-blocks are looked up at every call, never held between two."""
+
+    request_kind = "shape_keys"
+
+    def __init__(self, scene: bpy.types.Scene, clip: Clip, code_count: int, code_rate: float):
+        self._scene = scene.session_uid
+        self._clip = clip
+        self._code_rate = code_rate
+        self.frame_count = code_count
+        self._written = 0
+        self._result = result.new_result(scene, clip.strip_name).session_uid
+
+    @property
+    def written(self) -> int:
+        """How many code frames have been written."""
+        return self._written
+
+    def result(self) -> bpy.types.Object:
+        """The object in the scene. Raises ResultLost when it is gone."""
+        found = result.resolve(bpy.data.objects, self._result)
+        if found.name not in result.resolve(bpy.data.scenes, self._scene).objects:
+            raise result.ResultLost
+        return found
+
+    def prepare(self, seconds: float) -> bool:
+        """Nothing to make room for."""
+        return True
+
+    def write(self, message: Message) -> None:
+        """Take the "template" or "positions" of the engine. Raises ResultLost when the object was deleted meanwhile."""
+        owner = self.result()
+        if message.kind == "template":
+            self._write_template(owner, message)
+        elif message.kind == "positions":
+            self._add_key(owner, f"Frame {self._written:04d}", message.arrays["vertices"])
+            self._written += 1
+
+    def finish(self) -> bpy.types.Object:
+        """Key the evaluation time, replace earlier results and return the object."""
+        owner = self.result()
+        key_evaluation_time(owner.data.shape_keys, self._clip, self._written, self._code_rate)
+        result.replace_earlier(result.resolve(bpy.data.scenes, self._scene), owner)
+        return owner
+
+    def discard(self) -> None:
+        """Remove everything that was written and show earlier results again."""
+        try:
+            result.remove_result(result.resolve(bpy.data.objects, self._result))
+        except result.ResultLost:
+            pass
+        for scene in bpy.data.scenes:
+            if scene.session_uid == self._scene:
+                result.show_earlier(scene, self._clip.strip_name)
+
+    def _write_template(self, owner: bpy.types.Object, message: Message) -> None:
+        mesh, polygons = owner.data, message.arrays["polygons"]
+        fill_mesh(mesh, message.arrays["vertices"], polygons)
+        corners = message.arrays["uv"][polygons >= 0] if polygons.shape[1] == 4 else message.arrays["uv"]
+        layer = mesh.uv_layers.new(name="UVMap")
+        layer.uv.foreach_set("vector", np.ascontiguousarray(corners, np.float32).ravel())
+        names = message.fields["region_names"]
+        appearance.write(mesh, appearance.vertex_appearance(message.arrays["regions"], names))
+        mesh.materials.append(head_material())
+        owner.shape_key_add(name="Neutral", from_mix=False)
+        mesh.shape_keys.use_relative = False
+
+    def _add_key(self, owner: bpy.types.Object, name: str, positions: np.ndarray) -> None:
+        block = owner.shape_key_add(name=name, from_mix=False)
+        # Catmull-Rom passes through every key and is smooth between them, like the codes themselves.
+        block.interpolation = "KEY_CATMULL_ROM"
+        block.points.foreach_set("co", np.ascontiguousarray(positions, np.float32).ravel())
+
+
+def key_evaluation_time(keys: bpy.types.Key, clip: Clip, code_count: int, code_rate: float) -> None:
+    """Key `eval_time` linearly from the first code frame to the last, in an action of its own."""
+    moments = (0.0, max((code_count - 1) / code_rate, 1e-3))
+    # The first key is the neutral head, so code frame i lies at (i + 1) times the spacing.
+    values = [KEY_SPACING * (1.0 + moment * code_rate) for moment in moments]
+    action = bpy.data.actions.new(f"{keys.user.name} Evaluation Time")
+    keys.animation_data_create().action = action
+    curve = action.fcurve_ensure_for_datablock(keys, "eval_time")
+    curve.keyframe_points.add(2)
+    for point, moment, value in zip(curve.keyframe_points, moments, values):
+        point.co = (clip.frame_of(moment), value)
+        point.interpolation = "LINEAR"
+    curve.update()

@@ -1,0 +1,51 @@
+"""Playing the head in time with its sound."""
+
+from __future__ import annotations
+
+import bpy
+
+from . import compat
+from .sound_strip import Clip
+
+
+def set_up_audio(scene: bpy.types.Scene, clip: Clip) -> None:
+    """Let playback follow the sound, make scrubbing audible and reach the clip's end; nothing is shortened."""
+    scene.use_audio_scrub = True
+    scene.sync_mode = "AUDIO_SYNC"
+    scene.frame_end = max(scene.frame_end, clip.frame_end - 1)
+
+
+def drive_from_strip(
+    owner: bpy.types.bpy_struct, path: str, scene: bpy.types.Scene, clip: Clip, offset: float
+) -> None:
+    """Drive a property with the frame at which the strip's content begins plus `offset`, so it follows the strip."""
+    driver = owner.driver_add(path).driver
+    _add_variable(driver, "start", scene, f'sequence_editor.strips_all["{_quoted(clip.strip_name)}"].{_start()}')
+    driver.expression = f"start + {offset:.6f}"
+
+
+def drive_from_frame_rate(
+    owner: bpy.types.bpy_struct, path: str, scene: bpy.types.Scene, frames_per_second: float
+) -> None:
+    """Drive a property with `frames_per_second` over the scene's own rate."""
+    driver = owner.driver_add(path).driver
+    _add_variable(driver, "rate", scene, "render.fps")
+    _add_variable(driver, "base", scene, "render.fps_base")
+    driver.expression = f"{frames_per_second:.6f} * base / rate"
+
+
+def _start() -> str:
+    return compat.content_start_path()
+
+
+def _quoted(name: str) -> str:
+    return bpy.utils.escape_identifier(name)
+
+
+def _add_variable(driver: bpy.types.Driver, name: str, scene: bpy.types.Scene, path: str) -> None:
+    variable = driver.variables.new()
+    variable.name = name
+    target = variable.targets[0]
+    target.id_type = "SCENE"
+    target.id = scene
+    target.data_path = path

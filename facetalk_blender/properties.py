@@ -1,0 +1,96 @@
+"""Settings of a scene: which strip speaks, and how its head is made."""
+
+from __future__ import annotations
+
+import bpy
+
+from . import sound_strip, stage
+from .generation import Settings
+
+
+def _strip_names(_self, context: bpy.types.Context, _text: str) -> list[str]:
+    return [strip.name for strip in sound_strip.sound_strips(context.scene)]
+
+
+def _stage_wanted(self) -> bool:
+    return self.get("stage_choice", not stage.has_own_stage(self.id_data))
+
+
+def _choose_stage(self, value: bool) -> None:
+    self["stage_choice"] = value
+
+
+class FaceTalkSettings(bpy.types.PropertyGroup):
+    """Settings of the next generation in this scene."""
+
+    strip: bpy.props.StringProperty(
+        name="Sound", description="Sound strip of this scene that the head speaks", search=_strip_names
+    )
+    output: bpy.props.EnumProperty(
+        name="Output",
+        description="What lands in the scene",
+        items=(
+            ("FRAME_MESHES", "Frame Meshes", "A mesh for every frame: full detail, teeth and tongue included"),
+            ("SHAPE_KEYS", "Shape Keys", "One mesh with UVs and a shape key per model frame: light and editable"),
+        ),
+    )
+    resolution: bpy.props.EnumProperty(
+        name="Resolution",
+        description="Cells along each side of the head's box",
+        items=(("64", "64", "Draft"), ("128", "128", "Standard"), ("256", "256", "Fine, slow and large")),
+        default="128",
+    )
+    head: bpy.props.EnumProperty(
+        name="Head",
+        description="Whose head speaks",
+        items=(
+            ("MEAN", "Mean", "The average head"),
+            ("RANDOM", "Random", "A head drawn from the model"),
+            ("FILE", "File", "An identity code in a .npy file"),
+        ),
+    )
+    head_seed: bpy.props.IntProperty(name="Head Seed", description="Number of the random head", min=0)
+    head_file: bpy.props.StringProperty(
+        name="Identity Code", description="File of an identity code (.npy)", subtype="FILE_PATH"
+    )
+    seed: bpy.props.IntProperty(name="Seed", description="Another number gives another performance", min=0)
+    steps: bpy.props.IntProperty(
+        name="Steps", description="Denoising steps. 0: as the model was made for", min=0, max=1000
+    )
+    guidance: bpy.props.FloatProperty(
+        name="Guidance", description="How closely the performance follows the voice", default=1.0, min=0.0, max=5.0
+    )
+    strength: bpy.props.FloatProperty(
+        name="Strength", description="How large the expressions are", default=1.0, min=0.0, max=3.0
+    )
+    audio_playback: bpy.props.BoolProperty(
+        name="Set Up Audio Playback",
+        description="Sync playback to the sound, make scrubbing audible and extend the frame range to the clip's end",
+        default=True,
+    )
+    add_stage: bpy.props.BoolProperty(
+        name="Add Camera and Lights",
+        description="Add a portrait camera, soft lights and a backdrop in a collection of their own",
+        get=_stage_wanted,
+        set=_choose_stage,
+    )
+
+    def settings(self, device: str, bundle: str) -> Settings:
+        """The generation's settings."""
+        identity = {"MEAN": "mean", "RANDOM": f"random:{self.head_seed}", "FILE": bpy.path.abspath(self.head_file)}
+        return Settings(
+            output=self.output,
+            resolution=int(self.resolution),
+            identity=identity[self.head],
+            seed=self.seed,
+            steps=self.steps or None,
+            guidance=self.guidance,
+            strength=self.strength,
+            bundle=bpy.path.abspath(bundle) if bundle else "starter",
+            device=device,
+            audio_playback=self.audio_playback,
+            add_stage=self.add_stage,
+        )
+
+
+CLASSES = (FaceTalkSettings,)

@@ -1,0 +1,35 @@
+"""Everything that the extension registers, in order; undone in reverse."""
+
+from __future__ import annotations
+
+import bpy
+
+from .. import operators, panels
+from . import preferences, properties, session
+
+CLASSES = (*preferences.CLASSES, *properties.CLASSES, *operators.CLASSES, *panels.CLASSES)
+
+
+def _handlers() -> tuple:
+    handlers = bpy.app.handlers
+    return ((handlers.load_pre, session.end_generation), (handlers.render_init, session.release_engine))
+
+
+def register() -> None:
+    """Add classes, the scene's settings and handlers."""
+    for cls in CLASSES:
+        bpy.utils.register_class(cls)
+    bpy.types.Scene.facetalk = bpy.props.PointerProperty(type=properties.FaceTalkSettings)
+    for handlers, function in _handlers():
+        handlers.append(function)
+
+
+def unregister() -> None:
+    """Take everything back and end the engine."""
+    session.end_generation()
+    session.stop_engine()
+    for handlers, function in reversed(_handlers()):
+        handlers.remove(function)
+    del bpy.types.Scene.facetalk
+    for cls in reversed(CLASSES):
+        bpy.utils.unregister_class(cls)

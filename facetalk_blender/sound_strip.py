@@ -1,0 +1,163 @@
+"""A sound strip as a clip: which file, which part of it, and which scene frame is which moment of it."""
+
+from __future__ import annotations
+
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import bpy
+
+from ..engine.errors import EngineError
+from . import compat
+
+# What the engine reads itself; Blender converts everything else.
+ENGINE_SUFFIXES = {".wav", ".flac", ".ogg", ".opus", ".mp3", ".aiff", ".aif"}
+SHORTEST_CLIP = 0.1  # seconds
+
+
+@dataclass(frozen=True)
+class Clip:
+    """The audible part of a sound strip.
+
+    strip_name: name of the strip in its scene.
+    path: the sound file.
+    audio_start, duration: the part of the file that is heard, seconds.
+    frame_zero: scene frame (may be fractional) at which audio_start is heard.
+    frame_start, frame_end: first audible scene frame and the frame after the last.
+    frames_per_second: the scene's rate.
+    content_offset: frame_zero minus the frame at which the strip's content begins.
+    """
+
+    strip_name: str
+    path: Path
+    audio_start: float
+    duration: float
+    frame_zero: float
+    frame_start: int
+    frame_end: int
+    frames_per_second: float
+    content_offset: float
+
+    def time_of(self, frame: float) -> float:
+        """Seconds from the start of the clip that are heard at a scene frame."""
+        return (frame - self.frame_zero) / self.frames_per_second
+
+    def frame_of(self, time: float) -> float:
+        """Scene frame, fractional, at which a moment of the clip is heard."""
+        return self.frame_zero + time * self.frames_per_second
+
+
+def sound_strips(scene: bpy.types.Scene) -> list[bpy.types.SoundStrip]:
+    """All sound strips of a scene, those inside meta strips included."""
+    editor = scene.sequence_editor
+    return [] if editor is None else [strip for strip in editor.strips_all if strip.type == "SOUND"]
+
+
+def find_strip(scene: bpy.types.Scene, name: str) -> bpy.types.SoundStrip | None:
+    """The scene's sound strip of that name, or None."""
+    return next((strip for strip in sound_strips(scene) if strip.name == name), None)
+
+
+def load_sound(scene: bpy.types.Scene, path: str | Path, frame: int, channel: int = 1) -> bpy.types.SoundStrip:
+    """Lay a sound file on a new strip. Raises EngineError when Blender cannot read it."""
+    path = Path(path)
+    if not path.is_file():
+        raise EngineError(f"There is no sound file {path}; choose an existing file.")
+    strips = compat.strip_collection(scene.sequence_editor_create())
+    try:
+        strip = strips.new_sound(path.stem, str(path), channel, frame)
+    except RuntimeError as error:
+        raise EngineError(f"{path.name} is not a sound file that Blender can read; convert it to WAV.") from error
+    if not _seconds_in(path):
+        strips.remove(strip)
+        raise EngineError(f"{path.name} holds no sound; choose another file or convert it to WAV.")
+    return strip
+
+
+def strip_problem(strip: bpy.types.SoundStrip) -> str:
+    """Why no clip can be made of a strip, in one sentence that names the fix; empty when it can."""
+    if strip.sound is None:
+        return f"The strip {strip.name} has no sound; choose another strip."
+    if strip.sound.packed_file is None and not _sound_path(strip).is_file():
+        return f"The file of the strip {strip.name} is missing; find it with File > External Data."
+    if len(strip.retiming_keys) > 0:
+        return f"The strip {strip.name} is retimed; remove its retiming keys or render it to a new sound file."
+    start, end = compat.handles(strip)
+    if (end - start) / frames_per_second(strip.id_data) < SHORTEST_CLIP:
+        return f"The strip {strip.name} is shorter than {SHORTEST_CLIP} seconds; lengthen it."
+    return ""
+
+
+def clip_of(strip: bpy.types.SoundStrip) -> Clip:
+    """The clip of a strip.
+
+    Blender hears at frame F the moment (F - content start + trim) / rate - sound offset of the file.
+    Raises EngineError when the strip cannot be used.
+    """
+    problem = strip_problem(strip)
+    if problem:
+        raise EngineError(problem)
+    rate = frames_per_second(strip.id_data)
+    start, end = compat.handles(strip)
+    path = _sound_path(strip)
+    # The content's first sample is heard at this frame, whether or not a handle hides it.
+    frame_of_first_sample = compat.content_start(strip) - compat.content_trim_start(strip) + strip.sound_offset * rate
+    audio_start = max((start - frame_of_first_sample) / rate, 0.0)
+    length = compat.content_duration(strip) / rate if strip.sound.packed_file else _seconds_in(path)
+    duration = min((end - frame_of_first_sample) / rate, length) - audio_start
+    if duration < SHORTEST_CLIP:
+        raise EngineError(f"No sound is heard inside the strip {strip.name}; move its handles over its sound.")
+    frame_zero = frame_of_first_sample + audio_start * rate
+    offset = frame_zero - compat.content_start(strip)
+    return Clip(strip.name, path, audio_start, duration, frame_zero, start, end, rate, offset)
+
+
+def readable_file(strip: bpy.types.SoundStrip, folder: Path | None = None) -> tuple[Path, bool]:
+    """A file with the strip's whole sound that the engine can read, and whether it is a new temporary file.
+
+    Packed sounds and codecs that the engine lacks are converted by Blender. Raises EngineError when that fails.
+    """
+    path = _sound_path(strip)
+    packed = strip.sound.packed_file
+    if packed is None and path.suffix.lower() in ENGINE_SUFFIXES:
+        return path, False
+    with tempfile.TemporaryDirectory() as unpacked:
+        if packed is not None:
+            path = Path(unpacked, path.name or "sound")
+            path.write_bytes(packed.data)
+        return _convert(path, folder), True
+
+
+def frames_per_second(scene: bpy.types.Scene) -> float:
+    """The scene's frame rate, Hz."""
+    return scene.render.fps / scene.render.fps_base
+
+
+def _convert(path: Path, folder: Path | None) -> Path:
+    import aud
+
+    with tempfile.NamedTemporaryFile(suffix=".wav", prefix="facetalk-", dir=folder, delete=False) as file:
+        target = Path(file.name)
+    try:
+        sound = aud.Sound(str(path))
+        sound.write(str(target), 16000, aud.CHANNELS_MONO, aud.FORMAT_S16, aud.CONTAINER_WAV, aud.CODEC_PCM)
+    except aud.error as error:
+        target.unlink(missing_ok=True)
+        raise EngineError(f"Blender cannot decode {path.name}; convert it to WAV.") from error
+    return target
+
+
+def _sound_path(strip: bpy.types.SoundStrip) -> Path:
+    return Path(bpy.path.abspath(strip.sound.filepath, library=strip.sound.library))
+
+
+def _seconds_in(path: Path) -> float:
+    """Length of a sound file; 0 when it cannot be read."""
+    import aud
+
+    try:
+        sound = aud.Sound(str(path))
+        return sound.length / sound.specs[0]
+    except aud.error:
+        return 0.0

@@ -1,0 +1,144 @@
+"""Camera, lights and backdrop for a portrait of the head, in a collection of their own."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import bpy
+from mathutils import Vector
+
+from . import compat
+
+COLLECTION_NAME = "FaceTalk Stage"
+CAMERA_LENS = 85.0  # mm, a portrait lens
+CAMERA_ANGLE = math.radians(14.0)  # to the subject's left
+HEADROOM = 0.07  # of the head's height, above it
+NECK_MARGIN = 0.02  # of the head's height that the picture cuts off below, so that no open neck shows
+
+
+@dataclass(frozen=True)
+class Light:
+    """One area light: where it stands as seen from the face (metres; y is away from it), size, power, colour."""
+
+    name: str
+    position: tuple[float, float, float]
+    size: float
+    watts: float
+    color: tuple[float, float, float]
+
+
+LIGHTS = (
+    Light("FaceTalk Key", (-0.75, -0.95, 0.65), 0.55, 17.0, (1.0, 0.94, 0.87)),
+    Light("FaceTalk Fill", (1.1, -0.9, 0.1), 1.0, 5.0, (0.86, 0.92, 1.0)),
+    Light("FaceTalk Rim", (0.65, 0.85, 0.6), 0.4, 16.0, (0.9, 0.95, 1.0)),
+)
+
+
+def has_own_stage(scene: bpy.types.Scene) -> bool:
+    """Whether the scene has a camera or a light of its own."""
+    return any(item.type in {"CAMERA", "LIGHT"} for item in scene.objects)
+
+
+def add_stage_around(scene: bpy.types.Scene, head: bpy.types.Object) -> bpy.types.Object:
+    """Add the stage around an object as it looks at the current frame."""
+    layer = scene.view_layers[0]
+    layer.update()
+    evaluated = head.evaluated_get(layer.depsgraph)
+    corners = [head.matrix_world @ Vector(corner) for corner in evaluated.bound_box]
+    low, high = (tuple(pick(c[axis] for c in corners) for axis in range(3)) for pick in (min, max))
+    aspect = scene.render.resolution_x / scene.render.resolution_y
+    return add_stage(scene, low, high, aspect)
+
+
+def add_stage(scene: bpy.types.Scene, low: tuple, high: tuple, aspect: float = 1.0) -> bpy.types.Object:
+    """Add camera, lights and backdrop around a head and return the camera.
+
+    low, high: corners of the head's bounding box, metres, world space, the face towards -y.
+    aspect: width of the picture over its height.
+
+    The scene's own camera and world stay if there are any. Staging again replaces the earlier stage.
+    """
+    low, high = Vector(low), Vector(high)
+    collection = _fresh_collection(scene)
+    camera = _add_camera(collection, low, high, aspect)
+    face = Vector(((low.x + high.x) / 2, low.y, _eye_height(low, high)))
+    for light in LIGHTS:
+        _add_light(collection, light, face)
+    scene.camera = scene.camera or camera
+    scene.world = scene.world or _backdrop()
+    return camera
+
+
+def _eye_height(low: Vector, high: Vector) -> float:
+    return low.z + 0.52 * (high.z - low.z)
+
+
+def _fresh_collection(scene: bpy.types.Scene) -> bpy.types.Collection:
+    collection = next((c for c in scene.collection.children if c.name.startswith(COLLECTION_NAME)), None)
+    if collection is None:
+        collection = bpy.data.collections.new(COLLECTION_NAME)
+        scene.collection.children.link(collection)
+    for item in list(collection.objects):
+        if item.name.startswith("FaceTalk "):
+            bpy.data.objects.remove(item)
+    return collection
+
+
+def _add_camera(collection: bpy.types.Collection, low: Vector, high: Vector, aspect: float) -> bpy.types.Object:
+    height = high.z - low.z
+    top, bottom = high.z + HEADROOM * height, low.z + NECK_MARGIN * height
+    data = bpy.data.cameras.new("FaceTalk Camera")
+    data.lens = CAMERA_LENS
+    data.sensor_fit = "VERTICAL"
+    data.sensor_height = 36.0
+    # A wide picture keeps the height of the head; a tall one must keep its width.
+    visible = max(top - bottom, (high.x - low.x) * 1.25 / aspect)
+    center = Vector(((low.x + high.x) / 2, (low.y + high.y) / 2 - 0.25 * (high.y - low.y), top - visible / 2))
+    distance = visible * data.lens / data.sensor_height
+    away = Vector((math.sin(CAMERA_ANGLE), -math.cos(CAMERA_ANGLE), 0.0))
+    camera = bpy.data.objects.new("FaceTalk Camera", data)
+    camera.location = center + away * distance
+    camera.rotation_euler = (-away).to_track_quat("-Z", "Y").to_euler()
+    collection.objects.link(camera)
+    return camera
+
+
+def _add_light(collection: bpy.types.Collection, light: Light, face: Vector) -> None:
+    data = bpy.data.lights.new(light.name, "AREA")
+    data.size = light.size
+    data.energy = light.watts
+    data.color = light.color
+    item = bpy.data.objects.new(light.name, data)
+    item.location = face + Vector(light.position)
+    item.rotation_euler = (face - item.location).to_track_quat("-Z", "Y").to_euler()
+    collection.objects.link(item)
+
+
+def _backdrop() -> bpy.types.World:
+    """A dark neutral gradient behind the head, and a little even light from all around."""
+    world = bpy.data.worlds.new("FaceTalk Backdrop")
+    tree = compat.use_nodes(world)
+    nodes, links = tree.nodes, tree.links
+    nodes.clear()
+    window = nodes.new("ShaderNodeTexCoord").outputs["Window"]
+    offset = nodes.new("ShaderNodeVectorMath")
+    offset.inputs[1].default_value = (-0.5, -0.45, 0.0)
+    links.new(window, offset.inputs[0])
+    gradient = nodes.new("ShaderNodeTexGradient")
+    gradient.gradient_type = "SPHERICAL"
+    links.new(offset.outputs[0], gradient.inputs["Vector"])
+    ramp = nodes.new("ShaderNodeValToRGB")
+    ramp.color_ramp.elements[0].color = (0.012, 0.013, 0.015, 1.0)
+    ramp.color_ramp.elements[0].position = 0.25
+    ramp.color_ramp.elements[1].color = (0.085, 0.09, 0.1, 1.0)
+    links.new(gradient.outputs["Fac"], ramp.inputs[0])
+    shown, ambient = nodes.new("ShaderNodeBackground"), nodes.new("ShaderNodeBackground")
+    links.new(ramp.outputs[0], shown.inputs["Color"])
+    ambient.inputs["Color"].default_value = (0.09, 0.095, 0.105, 1.0)
+    choose = nodes.new("ShaderNodeMixShader")
+    links.new(nodes.new("ShaderNodeLightPath").outputs["Is Camera Ray"], choose.inputs[0])
+    links.new(ambient.outputs[0], choose.inputs[1])
+    links.new(shown.outputs[0], choose.inputs[2])
+    links.new(choose.outputs[0], nodes.new("ShaderNodeOutputWorld").inputs["Surface"])
+    return world

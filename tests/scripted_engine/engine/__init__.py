@@ -1,0 +1,1 @@
+"""An engine process without a model, for tests of the Blender side."""
