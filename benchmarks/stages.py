@@ -15,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 import soundfile
+
 from tests.extension_package import ROOT, import_from_extension
 
 SECONDS = 10

@@ -183,6 +183,40 @@ class NeuralHead:
             logits = [self.region_network(chunk[None], code)[0] for chunk in flat.split(DISTANCE_CHUNK)]
         return _like(torch.softmax(torch.cat(logits), -1), points)
 
+    def forward_displacements(self, points: Tensor, identity: Array | None = None) -> Tensor:
+        """Displacements (P, W + 1, 3) of canonical points (P, 3): per unit of weight, then to the neutral pose."""
+        code = self.prepare_identity(identity).code
+        with torch.no_grad():
+            return torch.cat([self.forward_basis(chunk[None], code)[0] for chunk in points.split(DEFORMATION_CHUNK)])
+
+    def weights(self, expressions: Array) -> np.ndarray | None:
+        """ARKit weights (N, 52) of expression codes (N, E), not clipped; None when the codes have no such reading."""
+        if self.expression_basis is None:
+            return None
+        return np.asarray(expressions, np.float32) @ self.expression_basis.cpu().numpy()
+
+    def random_identity(self, seed: int, deviation: float, limit: float) -> np.ndarray:
+        """A random identity code (L,): normal coefficients of the identity modes, times deviation, clipped to +-limit.
+
+        Raises EngineError when the bundle has no identity modes.
+        """
+        if self.identity_basis is None:
+            raise EngineError("This model bundle has no random heads; use its mean head or give an identity code.")
+        basis = self.identity_basis.cpu().numpy()
+        coefficients = np.random.default_rng(seed).standard_normal(basis.shape[1]) * deviation
+        return (basis @ np.clip(coefficients, -limit, limit)).astype(np.float32)
+
+    def lip_opening(self, expressions: Array, identity: Array | None = None) -> np.ndarray | None:
+        """Distance between the lips (N,) in millimetres for expression codes (N, E); None without lip curves.
+
+        Zero when the lips touch or press on each other; see `lips.gap`.
+        """
+        if self.template is None or self.forward_basis is None or self.expression_basis is None:
+            return None
+        from .lips import lip_opening
+
+        return lip_opening(self, expressions, identity)
+
     def _points(self, points: Array, trailing: int = 3) -> Tensor:
         tensor = torch.as_tensor(points, dtype=torch.float32, device=self.device)
         return tensor.reshape(-1, trailing) if trailing else tensor.reshape(-1)
