@@ -18,6 +18,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from .bundle import Bundle
 from .errors import EngineError
 
 
@@ -33,6 +34,7 @@ class DenoiserConfig:
     code_scale: root mean square of the training codes; the network sees codes divided by it.
     code_rate: code frames per second.
     timestep_injection: how the time step enters; "film" is the paper's choice.
+    default_steps, default_sampler: how this model is best sampled (see diffusion.sample).
 
     Raises EngineError for sizes that make no network.
     """
@@ -48,10 +50,12 @@ class DenoiserConfig:
     code_scale: float = 1.0
     code_rate: float = 24.0
     timestep_injection: str = "film"
+    default_steps: int = 8
+    default_sampler: str = "dpm++"
 
     def __post_init__(self) -> None:
         sizes = {"layers": 64, "width": 4096, "heads": 64, "feed_forward": 16384, "window": 4096}
-        sizes |= {"code_dimensions": 4096, "audio_dimensions": 4096}
+        sizes |= {"code_dimensions": 4096, "audio_dimensions": 4096, "default_steps": 1000}
         for name, largest in sizes.items():
             value = getattr(self, name)
             if not isinstance(value, int) or not 1 <= value <= largest:
@@ -278,3 +282,14 @@ class ExpressionDecoder(nn.Module):
         for block, audio in zip(self.blocks, attended_audio, strict=True):
             x = block(x, audio, time, layout)
         return self.output(x)  # (B, N, D)
+
+
+def load_expression_decoder(bundle: Bundle, device: str | torch.device = "cpu") -> ExpressionDecoder:
+    """The expression decoder of a bundle, ready to use. Raises EngineError when its parts are missing or do not fit."""
+    try:
+        config = DenoiserConfig(**bundle.section("motion"))
+    except TypeError as error:
+        raise EngineError(f"The bundle {bundle.name} describes no motion model; install the bundle again.") from error
+    decoder = ExpressionDecoder(config)
+    bundle.load_into("motion", decoder)
+    return decoder.to(device).eval()

@@ -24,10 +24,11 @@ from torch import Tensor, nn
 from torch.nn import functional
 from transformers import Wav2Vec2Config, Wav2Vec2Model
 
+from .audio import frame_count
+from .bundle import Bundle
 from .codes import CODE_RATE
 from .errors import EngineError
 
-SAMPLE_RATE = 16000
 # Code frames of one transformer window, of its untrusted margin, and of the fade between two windows.
 WINDOW_FRAMES = 720
 MARGIN_FRAMES = 48
@@ -92,11 +93,6 @@ class SpeechConfig:
 
 def _is_size(value: object, largest: int) -> bool:
     return isinstance(value, int) and 1 <= value <= largest
-
-
-def frame_count(sample_count: int, rate: float = CODE_RATE) -> int:
-    """Code frames N = round(rate * seconds) of a clip of 16 kHz samples."""
-    return round(rate * sample_count / SAMPLE_RATE)
 
 
 def normalise(samples: Tensor) -> Tensor:
@@ -232,6 +228,17 @@ class _FixedNorm:
         """Hidden (1, C, t) -> (1, C, t)."""
         mean, variance = self.mean.to(hidden.device), self.variance.to(hidden.device)
         return functional.batch_norm(hidden, mean, variance, self.norm.weight, self.norm.bias, eps=self.norm.eps)
+
+
+def load_speech_encoder(bundle: Bundle, device: str | torch.device = "cpu") -> SpeechEncoder:
+    """The speech encoder of a bundle, ready to use. Raises EngineError when its parts are missing or do not fit."""
+    try:
+        config = SpeechConfig(**bundle.section("speech"))
+    except TypeError as error:
+        raise EngineError(f"The bundle {bundle.name} describes no speech encoder; install the bundle again.") from error
+    encoder = SpeechEncoder(config)
+    bundle.load_into("speech", encoder)
+    return encoder.to(device).eval()
 
 
 def import_speech_encoder(path: str | Path, config: SpeechConfig | None = None) -> SpeechEncoder:
