@@ -99,7 +99,7 @@ def test_code_books(name):
 def test_the_closed_form_mask_agrees_with_a_fine_grid():
     config = SmoothingConfig(centre=(0.05, -0.6, 0.1), sigma=(0.3, 0.4, 0.2))
     minimum, maximum = torch.tensor([-0.55, -0.5, -0.95]), torch.tensor([0.55, 0.75, 0.40])
-    axes = [torch.linspace(float(low), float(high), 181) for low, high in zip(minimum, maximum)]
+    axes = [torch.linspace(float(low), float(high), 181) for low, high in zip(minimum, maximum, strict=True)]
     grid = torch.stack(torch.meshgrid(*axes, indexing="ij"), -1).view(-1, 3)
     weights = GaussianMask.over_box(config, minimum, maximum)(grid)
     assert_close(weights, GaussianMask.over_points(config, grid)(grid), 1e-3)

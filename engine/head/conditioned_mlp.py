@@ -74,7 +74,7 @@ class ConditionedMLP(nn.Module):
             columns[self.skip_layer] += entering
         else:
             rows[self.skip_layer - 1] -= entering
-        self.layers = nn.ModuleList(nn.Linear(i, o) for i, o in zip(columns, rows))
+        self.layers = nn.ModuleList(nn.Linear(i, o) for i, o in zip(columns, rows, strict=True))
         if conditioning == "film":
             self.film = nn.Sequential(
                 nn.Linear(condition, condition_width), nn.SiLU(), nn.Linear(condition_width, 2 * layers * width)

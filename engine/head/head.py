@@ -40,7 +40,7 @@ class PreparedIdentity:
 class PosedField:
     """The signed distance field of one identity and one expression; everything per frame is already folded in."""
 
-    def __init__(self, head: "NeuralHead", prepared: PreparedIdentity, folded: list[FoldedLayer]):
+    def __init__(self, head: NeuralHead, prepared: PreparedIdentity, folded: list[FoldedLayer]):
         self.head, self.prepared, self.folded = head, prepared, folded
 
     def deformation(self, points: Tensor) -> Tensor:

@@ -179,6 +179,6 @@ class IdentityNetwork(nn.Module):
         member = slot // 2 if slot < 2 * pairs else slot - pairs
         columns = self.first_weight[member, :, -rows.shape[1] :] * self.mirror[slot]  # (width, 3 + h)
         hidden = activate(torch.addmm(bias, rows, columns.T), self.config.activation)  # (R, width)
-        for weight, shift in zip(self.hidden_weight[:, member], self.hidden_bias[:, member]):
+        for weight, shift in zip(self.hidden_weight[:, member], self.hidden_bias[:, member], strict=True):
             hidden = activate(torch.addmm(shift, hidden, weight.T), self.config.activation)
         return torch.addmv(self.last_bias[member], hidden, self.last_weight[member])

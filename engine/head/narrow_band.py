@@ -3,7 +3,8 @@
 A grid of R points a side is refined from a stride of 16 to a stride of 1, one axis at a time. A new point between two
 known ones inherits a sign and a lower bound of |f| from them, because a field with Lipschitz constant L changes by at
 most L times the distance; the field is evaluated only where the bound leaves the sign open. In the end every grid point
-whose value marching cubes reads is made exact; where that turns a sign, the surface is followed until it closes. Marching cubes of the result is then marching cubes of the dense grid.
+whose value marching cubes reads is made exact; where that turns a sign, the surface is followed until it closes.
+Marching cubes of the result is then marching cubes of the dense grid.
 """
 
 from __future__ import annotations
@@ -53,8 +54,9 @@ class _Lattice:
         count = len(places[0])
         if not count:
             return False
-        points = torch.stack([axis[indices[place]] for axis, indices, place
-                              in zip(self.axes, self.indices, places, strict=True)], -1)  # (count, 3)
+        points = torch.stack(
+            [axis[indices[place]] for axis, indices, place in zip(self.axes, self.indices, places, strict=True)], -1
+        )  # (count, 3)
         values, canonical = self.field(points)
         surprised = bool(((values > 0) != (self.values[places] > 0)).any())
         self.values[places] = values
@@ -74,27 +76,39 @@ class _Lattice:
         coordinates = self.axes[dimension]
         shape = [-1 if axis == dimension else 1 for axis in range(3)]
         kept = kept.view(shape)
-        fall_left, fall_right = (lipschitz * (coordinates[fine] - coordinates[coarse[side]]).abs().view(shape)
-                                 for side in (left, right))
+        fall_left, fall_right = (
+            lipschitz * (coordinates[fine] - coordinates[coarse[side]]).abs().view(shape) for side in (left, right)
+        )
         from_left, from_right = (self.values.index_select(dimension, side) for side in (left, right))
         bound = torch.maximum(from_left.abs() - fall_left, from_right.abs() - fall_right)
         unknown = ((from_left > 0) != (from_right > 0)) | (bound <= 0) & ~kept
         refined = torch.where(from_left > 0, bound, -bound)
         before, coarse_values = self.indices, self.values
         self.row = self.row.index_select(dimension, right).masked_fill_(~kept, -1)
-        self.values, self.indices = refined, [*before[:dimension], fine, *before[dimension + 1:]]
+        self.values, self.indices = refined, [*before[:dimension], fine, *before[dimension + 1 :]]
         if stride == 1:
             places = torch.nonzero(unknown)  # (U, 3)
-            bounds = torch.stack([self._diagonal_bound(places, before, coarse_values, dimension, side, lipschitz)
-                                  for side in (left, right)])  # (2, U)
+            bounds = torch.stack(
+                [
+                    self._diagonal_bound(places, before, coarse_values, dimension, side, lipschitz)
+                    for side in (left, right)
+                ]
+            )  # (2, U)
             strongest = bounds.gather(0, bounds.abs().argmax(0)[None])[0]
             settled = strongest != 0
             chosen = tuple(places[settled].T)
             self.values[chosen], unknown[chosen] = strongest[settled], False
         self.evaluate(unknown)
 
-    def _diagonal_bound(self, places: Tensor, before: list[Tensor], coarse_values: Tensor, dimension: int,
-                        side: Tensor, lipschitz: float) -> Tensor:
+    def _diagonal_bound(
+        self,
+        places: Tensor,
+        before: list[Tensor],
+        coarse_values: Tensor,
+        dimension: int,
+        side: Tensor,
+        lipschitz: float,
+    ) -> Tensor:
         """Signed bounds (U,) at places (U, 3) from the eight diagonal neighbours on one side along the refined axis.
 
         Along the surface the value one step inwards or outwards says more than the value straight ahead. Zero where
@@ -102,16 +116,16 @@ class _Lattice:
         """
         here = list(places.T)
         here[dimension] = side[here[dimension]]
-        fine = [axis[indices[place]] for axis, indices, place
-                in zip(self.axes, self.indices, places.T, strict=True)]
+        fine = [axis[indices[place]] for axis, indices, place in zip(self.axes, self.indices, places.T, strict=True)]
         strongest = torch.zeros(len(places), device=places.device)
         others = [axis for axis in range(3) if axis != dimension]
         for step in product((-1, 0, 1), repeat=2):
             there = list(here)
             for axis, move in zip(others, step, strict=True):
                 there[axis] = (here[axis] + move).clamp(0, len(before[axis]) - 1)
-            distance = sum((self.axes[axis][before[axis][there[axis]]] - fine[axis]).square()
-                           for axis in range(3)).sqrt()  # (U,)
+            distance = sum(
+                (self.axes[axis][before[axis][there[axis]]] - fine[axis]).square() for axis in range(3)
+            ).sqrt()  # (U,)
             value = coarse_values[tuple(there)]
             bound = value.abs() - lipschitz * distance
             strongest = torch.where(bound > strongest.abs(), bound * value.sign(), strongest)
@@ -124,16 +138,24 @@ class _Lattice:
             surprised = self.evaluate(needed_by_marching_cubes(self.values > 0) & (self.row < 0))
 
 
-def sample_narrow_band(field: Field, minimum: Sequence[float], maximum: Sequence[float], resolution: int,
-                       lipschitz: float, device: torch.device | str = "cpu") -> NarrowBand:
+def sample_narrow_band(
+    field: Field,
+    minimum: Sequence[float],
+    maximum: Sequence[float],
+    resolution: int,
+    lipschitz: float,
+    device: torch.device | str = "cpu",
+) -> NarrowBand:
     """Sample a field near its surface on `resolution` points a side of a box.
 
     field: maps points (P, 3) to signed distances (P,) and canonical points (P, 3).
     lipschitz: bound of |f(a) - f(b)| / |a - b|. Where a field breaks it, a part of the surface is lost only if no
         evaluated grid point touches that part.
     """
-    axes = [torch.linspace(low, high, resolution, dtype=torch.float64, device=device).float()
-            for low, high in zip(minimum, maximum, strict=True)]
+    axes = [
+        torch.linspace(low, high, resolution, dtype=torch.float64, device=device).float()
+        for low, high in zip(minimum, maximum, strict=True)
+    ]
     stride = COARSEST_STRIDE
     lattice = _Lattice(field, axes, stride)
     while stride > 1:
@@ -174,8 +196,11 @@ def _ambiguous_patterns() -> Tensor:
     Either a face has equal signs on one diagonal and the other signs on the other, or two opposite corners of the cell
     differ from all others (Chernyaev's case 4).
     """
-    faces = [(start, start + first, start + first + second, start + second)
-             for first, second, normal in ((1, 2, 4), (1, 4, 2), (2, 4, 1)) for start in (0, normal)]
+    faces = [
+        (start, start + first, start + first + second, start + second)
+        for first, second, normal in ((1, 2, 4), (1, 4, 2), (2, 4, 1))
+        for start in (0, normal)
+    ]
     open_patterns = torch.zeros(256, dtype=torch.bool)
     for pattern in range(256):
         sign = [pattern >> corner & 1 for corner in range(8)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
@@ -30,7 +31,7 @@ class RegionNetwork(nn.Module):
         self.register_buffer("frequencies", torch.pi * 2.0 ** torch.arange(config.octaves), persistent=False)
         entering = 3 * (1 + 2 * config.octaves) + config.compressed_dimensions
         widths = [entering] + [config.width] * config.layers
-        hidden = [part for i, o in zip(widths, widths[1:]) for part in (nn.Linear(i, o), nn.SiLU())]
+        hidden = [part for i, o in pairwise(widths) for part in (nn.Linear(i, o), nn.SiLU())]
         self.classifier = nn.Sequential(*hidden, nn.Linear(widths[-1], len(config.names)))
 
     def forward(self, points: Tensor, identity_codes: Tensor) -> Tensor:

@@ -29,7 +29,7 @@ class GaussianMask:
         self.config, self.least, self.greatest = config, least, greatest
 
     @classmethod
-    def over_box(cls, config: SmoothingConfig, minimum: Tensor, maximum: Tensor) -> "GaussianMask":
+    def over_box(cls, config: SmoothingConfig, minimum: Tensor, maximum: Tensor) -> GaussianMask:
         """Normalise over a box, in closed form: greatest at the box point nearest to the centre, least at a corner."""
         minimum, maximum = torch.as_tensor(minimum).double(), torch.as_tensor(maximum).double()
         centre = torch.tensor(config.centre, dtype=torch.float64)
@@ -38,7 +38,7 @@ class GaussianMask:
         return cls(config, float(gaussian(furthest, config)), float(gaussian(nearest, config)))
 
     @classmethod
-    def over_points(cls, config: SmoothingConfig, points: Tensor) -> "GaussianMask":
+    def over_points(cls, config: SmoothingConfig, points: Tensor) -> GaussianMask:
         """Normalise over given points (P, 3), as the paper does over the points of its grid."""
         values = gaussian(points.double(), config)
         return cls(config, float(values.min()), float(values.max()))

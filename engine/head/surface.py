@@ -40,8 +40,9 @@ class Surface:
 class SurfaceExtractor:
     """Extracts surfaces of one identity at one resolution, frame after frame."""
 
-    def __init__(self, head: NeuralHead, identity: Array | None = None, resolution: int = 128,
-                 lipschitz: float = LIPSCHITZ):
+    def __init__(
+        self, head: NeuralHead, identity: Array | None = None, resolution: int = 128, lipschitz: float = LIPSCHITZ
+    ):
         """Raises EngineError when the grid does not fit in memory; resolution is in grid points a side."""
         require_memory(resolution, head.device)
         self.head, self.identity, self.resolution, self.lipschitz = head, identity, resolution, lipschitz
@@ -64,14 +65,16 @@ class SurfaceExtractor:
         return Surface(vertices, faces, canonical, np.round(255 * regions).astype(np.uint8), len(band.canonical))
 
 
-def extract_surface(head: NeuralHead, identity: Array | None = None, expression: Array | None = None,
-                    resolution: int = 128) -> Surface:
+def extract_surface(
+    head: NeuralHead, identity: Array | None = None, expression: Array | None = None, resolution: int = 128
+) -> Surface:
     """One surface of the head; use a `SurfaceExtractor` for a sequence."""
     return SurfaceExtractor(head, identity, resolution).extract(expression)
 
 
-def triangulate(band: NarrowBand, minimum: tuple[float, ...], maximum: tuple[float, ...]) \
-        -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def triangulate(
+    band: NarrowBand, minimum: tuple[float, ...], maximum: tuple[float, ...]
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Marching cubes at level 0: vertices (V, 3), outward faces (F, 3) int32 and canonical points (V, 3).
 
     Raises EngineError when the values have one sign only.
@@ -79,7 +82,7 @@ def triangulate(band: NarrowBand, minimum: tuple[float, ...], maximum: tuple[flo
     values = band.values.cpu().numpy()
     if values.min() > 0 or values.max() <= 0:
         raise EngineError("The head has no surface for these codes; lower the strength or use another identity.")
-    places, faces, _, _ = marching_cubes(values, 0.0, gradient_direction="ascent")
+    places, faces, _, _ = marching_cubes(values, 0.0, gradient_direction="descent")
     low, high = np.asarray(minimum), np.asarray(maximum)
     vertices = (places * ((high - low) / (np.array(values.shape) - 1)) + low).astype(np.float32)
     return vertices, faces.astype(np.int32), _canonical_points(band, places)
@@ -98,8 +101,10 @@ def require_memory(resolution: int, device: torch.device) -> None:
     """Raise EngineError when a grid of `resolution` points a side does not fit in the device's free memory."""
     needed, free = estimated_bytes(resolution), _free_bytes(device)
     if free is not None and needed > free:
-        raise EngineError(f"A surface of {resolution} cells a side needs {needed / 2**30:.1f} GB, but only "
-                          f"{free / 2**30:.1f} GB are free; choose a lower resolution or close other programs.")
+        raise EngineError(
+            f"A surface of {resolution} cells a side needs {needed / 2**30:.1f} GB, but only "
+            f"{free / 2**30:.1f} GB are free; choose a lower resolution or close other programs."
+        )
 
 
 def estimated_bytes(resolution: int) -> int:

@@ -1,0 +1,62 @@
+"""The template: vertices in canonical space, how they follow the identity, and the two lip curves.
+
+Tensors of the bundle's template file:
+    vertices (V, 3) float32, mean head;
+    identity_modes_q (M, V, 3) int8 with identity_modes_scale (M,): a mode is q * scale;
+    polygons (P, 4) int32; polygon_uv (P, 4, 2); regions (V, K) uint8;
+    lip_upper (n, 3), lip_lower (m, 3): curves on the mean head's mid-line, from the front inwards.
+"""
+
+from __future__ import annotations
+
+import torch
+from scipy.spatial import cKDTree
+from torch import Tensor
+
+from .head import Array, NeuralHead
+
+LIP_NEIGHBOURS = 3
+
+
+def identity_coefficients(head: NeuralHead, identity: Array | None) -> Tensor | None:
+    """Coefficients (M,) of the template's identity modes for an identity code (L,), by least squares."""
+    if identity is None or head.identity_basis is None:
+        return None
+    code = head.prepare_identity(identity).code[0]
+    return torch.linalg.lstsq(head.identity_basis, code[:, None]).solution[:, 0]
+
+
+def canonical_vertices(head: NeuralHead, identity: Array | None) -> Tensor:
+    """Template vertices (V, 3) in canonical space for an identity code (L,); None is the mean head."""
+    vertices = head.template["vertices"].float().to(head.device)
+    displacement = _identity_displacement(head, identity)
+    return vertices if displacement is None else vertices + displacement
+
+
+def canonical_lip_curves(head: NeuralHead, identity: Array | None) -> tuple[Tensor, Tensor]:
+    """Upper (n, 3) and lower (m, 3) lip curve in canonical space for an identity code (L,).
+
+    A curve point moves with the template vertices nearest to it.
+    """
+    curves = tuple(head.template[name].float().to(head.device) for name in ("lip_upper", "lip_lower"))
+    displacement = _identity_displacement(head, identity)
+    if displacement is None:
+        return curves
+    tree = cKDTree(head.template["vertices"].float().numpy())
+    return tuple(curve + _interpolated(tree, curve, displacement) for curve in curves)
+
+
+def _interpolated(tree: cKDTree, points: Tensor, displacement: Tensor) -> Tensor:
+    distances, nearest = tree.query(points.cpu().numpy(), k=LIP_NEIGHBOURS)
+    weights = 1.0 / torch.from_numpy(distances).float().to(points.device).clamp_min(1e-6)  # (P, 3)
+    moved = displacement[torch.from_numpy(nearest).to(points.device)]  # (P, 3, 3)
+    return (weights[..., None] * moved).sum(1) / weights.sum(1, keepdim=True)
+
+
+def _identity_displacement(head: NeuralHead, identity: Array | None) -> Tensor | None:
+    coefficients = identity_coefficients(head, identity)
+    if coefficients is None:
+        return None
+    modes = head.template["identity_modes_q"].to(head.device)  # (M, V, 3)
+    scaled = coefficients * head.template["identity_modes_scale"].float().to(head.device)  # (M,)
+    return torch.tensordot(scaled, modes.float(), 1)  # (V, 3)
