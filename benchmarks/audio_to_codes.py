@@ -1,6 +1,6 @@
 """Audio to expression codes: what a clip costs, the paper's sampler and the default one side by side.
 
-    python benchmarks/audio_to_codes.py [--seconds 10] [--device cpu] [--threads 2] [--bundle starter]
+    python -m benchmarks.audio_to_codes [--seconds 10] [--device cpu] [--threads 2] [--bundle starter]
 
 Two sizes in one run: the paper's (wav2vec2-base, 8 decoder layers) with random weights, and the starter's. Without
 --bundle the starter's sizes have random weights too: time does not depend on the weights. DDPM with 1000 steps is
@@ -11,15 +11,11 @@ machine.
 from __future__ import annotations
 
 import argparse
-import sys
 import time
 from collections.abc import Callable
-from pathlib import Path
 
 import numpy as np
 import torch
-
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from engine.audio import SAMPLE_RATE
 from engine.bundle import Bundle
