@@ -1,0 +1,1 @@
+"""Training of the starter model from data that it may use."""

@@ -1,0 +1,105 @@
+"""One phone inventory for every corpus: ARPABET without stress plus silence, with articulatory features.
+
+Labels of other phone sets (LJ Speech with stress digits, flite's lower case, MFA's `sp` and `spn`) map to the nearest
+phone of the inventory, so that one classifier and one articulation prior serve them all.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+SILENCE = "sil"
+
+
+@dataclass(frozen=True)
+class Phone:
+    """A speech sound as the lips and the jaw see it.
+
+    manner: "silence", "vowel", "stop", "nasal", "fricative", "sibilant", "approximant" or "aspirate".
+    place: where the sound is made, e.g. "bilabial", "labiodental", "alveolar", "postalveolar", "velar".
+    opening: 0 (jaw up) to 1 (jaw of an open vowel).
+    rounding, spreading: 0 to 1, lips forward and corners apart.
+    glide: for a diphthong, the phone at which its movement ends.
+    """
+
+    symbol: str
+    manner: str
+    place: str
+    opening: float = 0.0
+    rounding: float = 0.0
+    spreading: float = 0.0
+    glide: str | None = None
+
+
+_TABLE = (
+    Phone(SILENCE, "silence", "none"),
+    Phone("AA", "vowel", "back", 1.00),
+    Phone("AE", "vowel", "front", 0.95, spreading=0.40),
+    Phone("AH", "vowel", "central", 0.62),
+    Phone("AO", "vowel", "back", 0.85, rounding=0.45),
+    Phone("AW", "vowel", "back", 1.00, glide="UW"),
+    Phone("AY", "vowel", "back", 1.00, spreading=0.10, glide="IY"),
+    Phone("EH", "vowel", "front", 0.72, spreading=0.25),
+    Phone("ER", "vowel", "central", 0.42, rounding=0.40),
+    Phone("EY", "vowel", "front", 0.65, spreading=0.35, glide="IY"),
+    Phone("IH", "vowel", "front", 0.45, spreading=0.30),
+    Phone("IY", "vowel", "front", 0.28, spreading=0.65),
+    Phone("OW", "vowel", "back", 0.65, rounding=0.65, glide="UW"),
+    Phone("OY", "vowel", "back", 0.80, rounding=0.60, glide="IY"),
+    Phone("UH", "vowel", "back", 0.42, rounding=0.50),
+    Phone("UW", "vowel", "back", 0.24, rounding=0.95),
+    Phone("B", "stop", "bilabial", 0.12),
+    Phone("P", "stop", "bilabial", 0.12),
+    Phone("M", "nasal", "bilabial", 0.12),
+    Phone("F", "fricative", "labiodental", 0.16),
+    Phone("V", "fricative", "labiodental", 0.16),
+    Phone("DH", "fricative", "dental", 0.24),
+    Phone("TH", "fricative", "dental", 0.24),
+    Phone("D", "stop", "alveolar", 0.18),
+    Phone("T", "stop", "alveolar", 0.16),
+    Phone("N", "nasal", "alveolar", 0.20),
+    Phone("L", "approximant", "alveolar", 0.36),
+    Phone("S", "sibilant", "alveolar", 0.07, spreading=0.20),
+    Phone("Z", "sibilant", "alveolar", 0.08, spreading=0.20),
+    Phone("CH", "sibilant", "postalveolar", 0.10, rounding=0.55),
+    Phone("JH", "sibilant", "postalveolar", 0.10, rounding=0.55),
+    Phone("SH", "sibilant", "postalveolar", 0.10, rounding=0.60),
+    Phone("ZH", "sibilant", "postalveolar", 0.10, rounding=0.60),
+    Phone("R", "approximant", "postalveolar", 0.26, rounding=0.45),
+    Phone("Y", "approximant", "palatal", 0.22, spreading=0.45),
+    Phone("W", "approximant", "labial-velar", 0.15, rounding=1.00),
+    Phone("G", "stop", "velar", 0.34),
+    Phone("K", "stop", "velar", 0.32),
+    Phone("NG", "nasal", "velar", 0.34),
+    Phone("HH", "aspirate", "glottal", 0.42),
+)
+PHONES: dict[str, Phone] = {phone.symbol: phone for phone in _TABLE}
+PHONE_INDEX: dict[str, int] = {phone.symbol: index for index, phone in enumerate(_TABLE)}
+BILABIALS = frozenset(phone.symbol for phone in _TABLE if phone.place == "bilabial")
+LABIODENTALS = frozenset(phone.symbol for phone in _TABLE if phone.place == "labiodental")
+OPEN_VOWELS = frozenset({"AA", "AE", "AO", "AW", "AY"})
+
+# The nearest phone for an unknown label is the neutral vowel: audible, neither closed nor rounded.
+UNKNOWN = "AH"
+_ALIASES = {
+    **dict.fromkeys(("", "SP", "SIL", "PAU", "SSIL", "BRTH", "H#", "EPI", "<EPS>"), SILENCE),
+    **{"AX": "AH", "AXR": "ER", "IX": "IH", "UX": "UW", "DX": "D", "NX": "N", "HV": "HH", "Q": "T"},
+    **{"EL": "L", "EM": "M", "EN": "N", "ENG": "NG", "WH": "W", "OH": "AO", "SPN": UNKNOWN},
+    **{"BCL": "B", "PCL": "P", "DCL": "D", "TCL": "T", "GCL": "G", "KCL": "K"},
+}
+_STRESS = re.compile(r"[012]$")
+
+
+def to_phone(label: str) -> str:
+    """The inventory's symbol nearest to a label of any of the corpora; stress and case do not matter."""
+    symbol = _STRESS.sub("", label.strip().upper())
+    if symbol in PHONES:
+        return symbol
+    return _ALIASES.get(symbol, UNKNOWN)
+
+
+def is_stressed(label: str) -> bool | None:
+    """Whether a vowel label bears stress; None when the phone set does not say."""
+    match = _STRESS.search(label.strip())
+    return None if match is None else match.group() != "0"

@@ -1,0 +1,144 @@
+"""Train the starter's speech encoder: wav2vec 2.0 at small size, supervised per code frame.
+
+    python -m engine.training.speech --data DATA --output RUN --minutes 30
+
+Seven hours of free speech are too little for self-supervised pre-training; phones and the articulation prior's
+expected course are the teachers instead. The features must carry when lips close, before the sound does.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from dataclasses import asdict
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from ..bundle import merge_section
+from ..speech import SpeechConfig, SpeechEncoder
+from .corpus import load_corpus
+from .phones import PHONES
+from .speech_examples import PHONE_OFFSETS, TARGETS, Batch, ExampleMaker, label_clip
+from .training_run import AveragedWeights, TrainingRun, choose_device
+
+SMALL = SpeechConfig(
+    conv_dim=(32, 64, 64, 128, 128, 128, 128),
+    hidden_size=256,
+    num_hidden_layers=5,
+    num_attention_heads=4,
+    intermediate_size=768,
+    num_conv_pos_embeddings=32,
+    num_conv_pos_embedding_groups=8,
+    hidden_dropout=0.05,
+    attention_dropout=0.0,
+)
+BATCH_SECONDS = 96.0
+PEAK_LEARNING_RATE = 8e-4
+WARM_UP_STEPS = 300
+SAVE_EVERY = 100
+
+
+class SupervisedEncoder(nn.Module):
+    """The speech encoder with linear read-outs of phones and articulation, used in training only."""
+
+    def __init__(self, config: SpeechConfig) -> None:
+        super().__init__()
+        self.encoder = SpeechEncoder(config)
+        self.phones = nn.Linear(config.hidden_size, len(PHONE_OFFSETS) * len(PHONES))
+        self.articulation = nn.Linear(config.hidden_size, TARGETS)
+
+    def forward(self, waveforms: Tensor, frames: int) -> tuple[Tensor, Tensor]:
+        """Waveforms (B, S) to phone scores (B, N, 3, classes) and standardised articulation (B, N, TARGETS)."""
+        features = self.encoder(waveforms, frames)  # (B, N, H)
+        scores = self.phones(features).unflatten(-1, (len(PHONE_OFFSETS), len(PHONES)))
+        return scores, self.articulation(features)
+
+
+def losses(network: SupervisedEncoder, batch: Batch) -> dict[str, Tensor]:
+    """Cross-entropy of the phones, error of the articulation, and the share of right phones."""
+    device = next(network.parameters()).device
+    phones, articulation = batch.phones.to(device), batch.articulation.to(device)
+    with torch.autocast(device.type, torch.bfloat16):
+        scores, predicted = network(batch.waveforms.to(device), phones.shape[1])
+    scores, predicted = scores.float(), predicted.float()
+    return {
+        "phones": functional.cross_entropy(scores.flatten(0, 2), phones.flatten(), label_smoothing=0.05),
+        "articulation": functional.smooth_l1_loss(predicted, articulation, beta=0.5),
+        "accuracy": (scores[:, :, 1].argmax(-1) == phones[:, :, 1]).float().mean(),
+    }
+
+
+def train(data: Path, run: TrainingRun, seed: int, device: torch.device, cache: Path, synthesised: int) -> None:
+    """Train until the budget is used; resumes from the run's checkpoint and exports at every checkpoint."""
+    torch.manual_seed(seed)
+    corpus = load_corpus(data, cache, synthesised)
+    training = [label_clip(corpus, clip) for clip in corpus.select("so762", held_out=False)]
+    spoken = [label_clip(corpus, clip) for clip in corpus.select("flite")]
+    held_out = [label_clip(corpus, clip) for clip in corpus.select("so762", held_out=True)]
+    maker = ExampleMaker(corpus, training, spoken, seed)
+    validation = [ExampleMaker(corpus, held_out, [], seed + 1).batch(index, BATCH_SECONDS) for index in range(3)]
+    network = SupervisedEncoder(SMALL).to(device)
+    optimiser = torch.optim.AdamW(network.parameters(), PEAK_LEARNING_RATE, betas=(0.9, 0.98), weight_decay=0.01)
+    average = AveragedWeights(network)
+    if states := run.resume():
+        network.load_state_dict(states["network"])
+        optimiser.load_state_dict(states["optimiser"])
+        average.load(states["average"])
+    while run.progress < 1.0:
+        rate = run.learning_rate(PEAK_LEARNING_RATE, WARM_UP_STEPS)
+        for group in optimiser.param_groups:
+            group["lr"] = rate
+        parts = losses(network.train(), maker.batch(run.step, BATCH_SECONDS))
+        (parts["phones"] + 2 * parts["articulation"]).backward()
+        nn.utils.clip_grad_norm_(network.parameters(), 2.0)
+        optimiser.step()
+        optimiser.zero_grad(set_to_none=True)
+        run.step += 1
+        average.update(network, run.step)
+        if run.step % 20 == 0:
+            run.log(**{name: part.item() for name, part in parts.items()}, rate=rate)
+        if run.step % SAVE_EVERY == 0 or run.progress >= 1.0:
+            run.save(network=network.state_dict(), optimiser=optimiser.state_dict(), average=average.state)
+            run.log(**validate(average.state, validation, device))
+            export(average.state, run.folder / "export")
+
+
+@torch.no_grad()
+def validate(state: dict[str, Tensor], batches: list[Batch], device: torch.device) -> dict[str, float]:
+    """Mean losses of averaged weights on held-out speakers."""
+    network = SupervisedEncoder(SMALL).to(device).eval()
+    network.load_state_dict(state)
+    parts = [losses(network, batch) for batch in batches]
+    return {f"held_out_{name}": sum(part[name].item() for part in parts) / len(parts) for name in parts[0]}
+
+
+def export(state: dict[str, Tensor], folder: Path) -> None:
+    """Write the encoder without its read-outs as the bundle section "speech"."""
+    tensors = {
+        name.removeprefix("encoder."): tensor for name, tensor in state.items() if name.startswith("encoder.")
+    }
+    merge_section(folder, "speech", json.loads(json.dumps(asdict(SMALL))), tensors)
+
+
+def main() -> None:
+    """Command line."""
+    parser = argparse.ArgumentParser(description="Train the starter's speech encoder.")
+    parser.add_argument("--data", type=Path, required=True, help="data folder")
+    parser.add_argument("--output", type=Path, required=True, help="run folder; an existing run is continued")
+    parser.add_argument("--minutes", type=float, default=30.0, help="time budget of the whole run")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--device", default="auto")
+    parser.add_argument("--cache", type=Path, help="decoded audio; default RUN/cache")
+    parser.add_argument("--synthesised", type=int, default=600, help="number of sentences spoken by flite")
+    arguments = parser.parse_args()
+    run = TrainingRun(arguments.output, arguments.minutes)
+    run.write_config({name: str(value) for name, value in vars(arguments).items() if name in ("minutes", "seed", "synthesised")})
+    cache = arguments.cache or arguments.output / "cache"
+    train(arguments.data, run, arguments.seed, choose_device(arguments.device), cache, arguments.synthesised)
+
+
+if __name__ == "__main__":
+    main()

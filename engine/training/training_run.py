@@ -1,0 +1,99 @@
+"""What every training here shares: a time budget, checkpoints to resume from, averaged weights, a log."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+
+@dataclass
+class TrainingRun:
+    """One run folder: `config.json`, `checkpoint.pt`, `log.jsonl` and `export/`.
+
+    folder: where the run lives. minutes: time budget over all resumed sessions together.
+    """
+
+    folder: Path
+    minutes: float
+    step: int = 0
+    seconds: float = 0.0
+    _started: float = field(default_factory=time.monotonic)
+
+    def write_config(self, config: dict) -> None:
+        """Record how the run was started."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        (self.folder / "config.json").write_text(json.dumps(config, indent=1) + "\n", "utf-8")
+
+    @property
+    def elapsed(self) -> float:
+        """Seconds trained, earlier sessions included."""
+        return self.seconds + time.monotonic() - self._started
+
+    @property
+    def progress(self) -> float:
+        """Share of the time budget that is used, 0 to 1."""
+        return min(self.elapsed / (60 * self.minutes), 1.0)
+
+    def learning_rate(self, peak: float, warm_up_steps: int) -> float:
+        """Linear warm-up over steps, then a cosine over the time budget down to 2 % of the peak."""
+        cosine = 0.5 + 0.5 * math.cos(math.pi * self.progress)
+        return peak * min(1.0, (self.step + 1) / warm_up_steps) * (0.02 + 0.98 * cosine)
+
+    def log(self, **values: float) -> None:
+        """Append one line to the log."""
+        entry = {"step": self.step, "minutes": round(self.elapsed / 60, 2)}
+        entry |= {name: round(float(value), 5) for name, value in values.items()}
+        with (self.folder / "log.jsonl").open("a", encoding="utf-8") as file:
+            file.write(json.dumps(entry) + "\n")
+
+    def save(self, **states: dict) -> None:
+        """Write the checkpoint: the state dicts of the networks and optimisers, the step and the time used."""
+        temporary = self.folder / "checkpoint.pt.part"
+        torch.save({"step": self.step, "seconds": self.elapsed, **states}, temporary)
+        os.replace(temporary, self.folder / "checkpoint.pt")
+
+    def resume(self) -> dict | None:
+        """Start the clock; the states of the last checkpoint, its step and time taken over, or None for a new run."""
+        self._started = time.monotonic()
+        path = self.folder / "checkpoint.pt"
+        if not path.is_file():
+            return None
+        states = torch.load(path, map_location="cpu", weights_only=True)
+        self.step, self.seconds = states.pop("step"), states.pop("seconds")
+        return states
+
+
+class AveragedWeights:
+    """Exponential moving average of a network's parameters, warmed up so that early steps do not linger."""
+
+    def __init__(self, network: nn.Module, decay: float = 0.999) -> None:
+        self.decay = decay
+        self.state = {name: tensor.detach().clone() for name, tensor in network.state_dict().items()}
+
+    @torch.no_grad()
+    def update(self, network: nn.Module, step: int) -> None:
+        """Take in the network after optimiser step number `step`."""
+        decay = min(self.decay, (1 + step) / (10 + step))
+        for name, tensor in network.state_dict().items():
+            if tensor.is_floating_point():
+                self.state[name].lerp_(tensor, 1 - decay)
+            else:
+                self.state[name].copy_(tensor)
+
+    def load(self, state: dict[str, Tensor]) -> None:
+        """Continue from a checkpoint's average."""
+        self.state = {name: tensor.clone() for name, tensor in state.items()}
+
+
+def choose_device(name: str) -> torch.device:
+    """The named device; "auto" is CUDA where there is one."""
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    return torch.device(name)

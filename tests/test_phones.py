@@ -1,0 +1,36 @@
+"""One phone inventory for every corpus."""
+
+from __future__ import annotations
+
+import pytest
+
+from engine.training.phones import BILABIALS, PHONE_INDEX, PHONES, SILENCE, is_stressed, to_phone
+
+
+@pytest.mark.parametrize(
+    ("label", "phone"),
+    [("AA1", "AA"), ("IY", "IY"), ("ax", "AH"), ("pau", SILENCE), ("sp", SILENCE), ("", SILENCE), ("sil", SILENCE),
+     ("hh", "HH"), ("ER0", "ER"), ("spn", "AH"), ("axr", "ER"), ("no such phone", "AH")],
+)  # fmt: skip
+def test_labels_map_to_the_nearest_phone(label, phone):
+    assert to_phone(label) == phone
+
+
+def test_every_phone_maps_to_itself_in_any_case():
+    for symbol in PHONES:
+        assert to_phone(symbol) == to_phone(symbol.lower()) == symbol
+
+
+def test_classes_are_numbered_from_zero():
+    assert sorted(PHONE_INDEX.values()) == list(range(len(PHONES))) and PHONE_INDEX[SILENCE] == 0
+
+
+def test_features_are_in_range_and_glides_exist():
+    for phone in PHONES.values():
+        assert all(0 <= value <= 1 for value in (phone.opening, phone.rounding, phone.spreading))
+        assert phone.glide is None or phone.glide in PHONES
+    assert BILABIALS == {"B", "P", "M"}
+
+
+def test_stress():
+    assert is_stressed("AA1") is True and is_stressed("AH0") is False and is_stressed("AA") is None

@@ -1,0 +1,102 @@
+"""Trainings of speech and motion on a tiny data folder: they run, resume where they stopped, and export."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+import torch
+
+from engine.bundle import Bundle
+from engine.denoiser import DenoiserConfig
+from engine.speech import SpeechConfig, SpeechEncoder
+from engine.training import motion, speech
+from engine.training.corpus import load_corpus
+from engine.training.scenes import SceneMaker
+from engine.training.training_run import TrainingRun
+
+TINY_SPEECH = SpeechConfig(
+    conv_dim=(8,) * 7, hidden_size=16, num_hidden_layers=1, num_attention_heads=2, intermediate_size=16,
+    num_conv_pos_embeddings=8, num_conv_pos_embedding_groups=2,
+)  # fmt: skip
+TINY_MOTION = DenoiserConfig(layers=1, width=16, heads=2, feed_forward=16, audio_dimensions=16)
+
+
+class CountedRun(TrainingRun):
+    """A run whose budget counts steps, not minutes."""
+
+    @property
+    def progress(self) -> float:
+        return min(self.step / self.minutes, 1.0)
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory) -> Path:
+    """Sixteen speakers with one short recording each, so that one of them is held out."""
+    folder = tmp_path_factory.mktemp("data")
+    (folder / "speech" / "so762").mkdir(parents=True)
+    generator = np.random.default_rng(0)
+    labels = {}
+    for number in range(16):
+        name = f"so762/{number:03d}.flac"
+        soundfile.write(folder / "speech" / name, 0.1 * generator.standard_normal(32000), 16000)
+        phones = [["sil", 0.0, 0.3], ["M", 0.3, 0.5], ["AA", 0.5, 1.5], ["sil", 1.5, 2.0]]
+        labels[name] = {"corpus": "so762", "spk": f"s{number:03d}", "text": "MA", "qc_ok": True}
+        labels[name] |= {"phones": phones, "file": name}
+    (folder / "speech" / "labels.json.gz").write_bytes(gzip.compress(json.dumps(labels).encode()))
+    return folder
+
+
+def test_speech_training_resumes_and_exports(data, tmp_path, monkeypatch):
+    monkeypatch.setattr(speech, "SMALL", TINY_SPEECH)
+    monkeypatch.setattr(speech, "BATCH_SECONDS", 6.0)
+    steps = []
+    for budget in (2, 5):
+        run = CountedRun(tmp_path / "run", budget)
+        run.write_config({})
+        speech.train(data, run, 0, torch.device("cpu"), tmp_path / "cache", synthesised=0)
+        steps.append(run.step)
+    assert steps == [2, 5]
+    bundle = Bundle.open(tmp_path / "run" / "export")
+    encoder = SpeechEncoder(SpeechConfig(**bundle.section("speech"))).eval()
+    bundle.load_into("speech", encoder)
+    assert encoder.features(np.zeros(16000, np.float32)).shape == (24, 16)
+
+
+def test_motion_training_resumes_and_exports(data, tmp_path, monkeypatch):
+    monkeypatch.setattr(motion, "SMALL", TINY_MOTION)
+    monkeypatch.setattr(motion, "BATCH", 4)
+    corpus = load_corpus(data, tmp_path / "cache", synthesised=0)
+    scenes = SceneMaker(corpus, 0).spoken(corpus.select("so762", held_out=False))
+    features = torch.randn(len(scenes), 288, 16)
+    steps = []
+    for budget in (2, 5):
+        run = CountedRun(tmp_path / "run", budget)
+        run.write_config({})
+        motion.train(run, motion.CropMaker(scenes, features, 0), 0, torch.device("cpu"))
+        steps.append(run.step)
+    assert steps == [2, 5]
+    section = Bundle.open(tmp_path / "run" / "export").section("motion")
+    assert section["code_scale"] > 0 and section["default_steps"] > 0
+
+
+def test_crops_depend_on_the_seed_and_the_step_alone(data, tmp_path):
+    corpus = load_corpus(data, tmp_path / "cache", synthesised=0)
+    scenes = SceneMaker(corpus, 0).spoken(corpus.select("so762", held_out=False))
+    features = torch.randn(len(scenes), 288, 16)
+    first, second = (motion.CropMaker(scenes, features, 3) for _ in range(2))
+    first.batch(0)
+    for ours, theirs in zip(first.batch(1), second.batch(1), strict=True):
+        torch.testing.assert_close(ours, theirs)
+    assert (first.batch(1)[1] - first.batch(0)[1]).abs().max() > 0
+
+
+def test_held_out_speakers_are_never_trained_on(data, tmp_path):
+    corpus = load_corpus(data, tmp_path / "cache", synthesised=0)
+    training = {clip.speaker for clip in corpus.select("so762", held_out=False)}
+    held_out = {clip.speaker for clip in corpus.select("so762", held_out=True)}
+    assert held_out == {"s015"} and not training & held_out
