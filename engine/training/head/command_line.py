@@ -1,0 +1,89 @@
+"""The command line of the head's training."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import torch
+
+from .export import export_networks, export_template
+from .ground_truth import HeadTopology
+from .ict import FaceKit
+from .loop import LoopOptions, resolve_device
+from .sampling import fill_detail_pool, fill_expression_pool, fill_identity_pool
+from .train_expression import train_expression
+from .train_forward import train_forward
+from .train_identity import train_identity
+from .train_regions import train_regions
+
+ARCHIVE = Path("head") / "ict_facekit.npz"
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Parse `arguments` (default: the process's) and run one command."""
+    options = _parser().parse_args(arguments)
+    options.run(options)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m engine.training.head", description=__doc__)
+    commands = parser.add_subparsers(required=True)
+    samples = commands.add_parser("samples", help="draw training samples from ICT-FaceKit")
+    samples.add_argument("kind", choices=("identity", "expression", "detail"))
+    samples.add_argument("--data", type=Path, required=True, help="data folder, with head/ict_facekit.npz in it")
+    samples.add_argument("--output", type=Path, required=True, help="folder of the sample pool")
+    samples.add_argument("--total", type=int, default=300, help="heads (identity) or poses (expression) in the pool")
+    samples.add_argument("--first", type=int, default=0)
+    samples.add_argument("--last", type=int, help="several processes may each fill a range of one pool")
+    samples.set_defaults(run=_samples)
+    for name, iterations, rate in (("identity", 6000, 2e-3), ("expression", 12000, 1.5e-3),
+                                   ("regions", 2500, 3e-3), ("forward", 4000, 2e-3)):
+        training = commands.add_parser(name, help=f"train the {name} network")
+        training.add_argument("--data", type=Path, required=True, help="data folder, with head/ict_facekit.npz in it")
+        training.add_argument("--pool", type=Path, required=True, help="folder of the sample pool")
+        training.add_argument("--output", type=Path, required=True, help="run folder; an interrupted run is resumed")
+        training.add_argument("--iterations", type=int, default=iterations)
+        training.add_argument("--minutes", type=float, help="wall-clock budget; without it a run is reproducible")
+        training.add_argument("--learning-rate", type=float, default=rate)
+        training.add_argument("--seed", type=int, default=0)
+        training.add_argument("--device", default="auto", help="auto, cpu or cuda")
+        training.add_argument("--threads", type=int, default=1, help="CPU threads")
+        if name == "expression":
+            training.add_argument("--identity-run", type=Path, help="with --detail-pool: also train lips and lids shut")
+            training.add_argument("--detail-pool", type=Path)
+        training.set_defaults(run=_train, network=name)
+    export = commands.add_parser("export", help="put trained networks and the template into a bundle")
+    export.add_argument("--data", type=Path, required=True)
+    export.add_argument("--bundle", type=Path, required=True, help="bundle folder, made when missing")
+    for name in ("identity", "expression", "regions", "forward"):
+        export.add_argument(f"--{name}", type=Path, help=f"run folder of the {name} network")
+    export.add_argument("--template", action="store_true", help="also write the fixed topology")
+    export.set_defaults(run=_export)
+    return parser
+
+
+def _samples(options: argparse.Namespace) -> None:
+    topology = HeadTopology(FaceKit.load(options.data / ARCHIVE))
+    fill = {"identity": fill_identity_pool, "expression": fill_expression_pool, "detail": fill_detail_pool}[options.kind]
+    fill(topology, options.output, options.first, options.last or options.total, options.total)
+
+
+def _export(options: argparse.Namespace) -> None:
+    face_kit = FaceKit.load(options.data / ARCHIVE)
+    runs = {name: getattr(options, name) for name in ("identity", "expression", "regions", "forward")}
+    export_networks(face_kit, options.bundle, {name: run for name, run in runs.items() if run is not None})
+    if options.template:
+        export_template(face_kit, options.bundle)
+
+
+def _train(options: argparse.Namespace) -> None:
+    torch.set_num_threads(options.threads)
+    loop = LoopOptions(options.iterations, options.minutes, options.learning_rate, options.seed)
+    details = {}
+    if options.network == "expression" and options.identity_run:
+        details = {"identity_run": options.identity_run, "detail_pool": options.detail_pool}
+    start = {"identity": train_identity, "expression": train_expression, "regions": train_regions,
+             "forward": train_forward}[options.network]
+    start(FaceKit.load(options.data / ARCHIVE), options.pool, options.output, loop, resolve_device(options.device),
+          **details)

@@ -1,0 +1,125 @@
+"""Training of the expression network on true correspondences between posed and canonical heads."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ...codes import ARKIT_NAMES, codes_from_weights, expression_basis
+from ...head.smoothing import GaussianMask
+from .ict import UNITS_PER_MILLIMETRE, FaceKit, random_coefficients
+from .identity_code import identity_basis
+from .loop import LoopOptions, averaged_state, train
+from .networks import new_expression_network, new_identity_network, smoothing_mask, without_anchors
+from .sampling import DETAIL_POINTS, POSED_SHELL_POINTS, POSED_SURFACE_POINTS, material_positions
+
+POSES = 8
+SURFACE_SHARE, SHELL_SHARE = 480, 420
+HEADS = 256
+DETAIL_POSES, DETAIL_SHARE = 4, 400
+DETAIL_CLAMP = 4.0 * UNITS_PER_MILLIMETRE
+DETAIL_WEIGHT = 0.5
+SHELL_SCALE = 8.0  # mm; a shell point this far out counts half
+
+
+class ExpressionBatches:
+    """Batches from a pool of poses, each placed on a random head; iteration number in, tensors out.
+
+    Which points of a pose are visible hardly depends on the head, so a pose is shown on many heads and at slightly
+    other strengths than those it was tested on.
+    """
+
+    def __init__(self, face_kit: FaceKit, pool: Path, seed: int, device: torch.device):
+        self.face_kit, self.seed, self.device = face_kit, seed, device
+        self.weights, self.material, self.done, self.triangles = (
+            np.load(pool / f"{name}.npy", mmap_mode="r", allow_pickle=False)
+            for name in ("weights", "material", "done", "triangles"))
+        random = np.random.default_rng([seed, 0])
+        self.coefficients = np.stack([random_coefficients(random) for _ in range(HEADS)])
+        self.heads = np.stack([face_kit.head(row) for row in self.coefficients])
+        self.identity_codes = self.coefficients @ identity_basis(face_kit).T
+        self.expression_basis = expression_basis()
+
+    def draw(self, iteration: int) -> dict[str, Tensor]:
+        """identity (B, 1344), expression (B, 200), posed and canonical (B, P, 3), offset in mm (B, P)."""
+        random = np.random.default_rng([self.seed, 1, iteration])
+        poses = random.choice(np.flatnonzero(self.done), POSES)
+        heads = random.integers(0, HEADS, POSES)
+        weights = np.stack([_jittered(self.weights[pose], random) for pose in poses])
+        material = np.stack([self.material[pose][np.concatenate([
+            random.integers(0, POSED_SURFACE_POINTS, SURFACE_SHARE),
+            POSED_SURFACE_POINTS + random.integers(0, POSED_SHELL_POINTS, SHELL_SHARE)])] for pose in poses])
+        kit = self.face_kit
+        posed = [material_positions(kit.posed(self.heads[head], row), self.triangles, points)[0]
+                 for head, row, points in zip(heads, weights, material)]
+        canonical = [material_positions(kit.canonical(self.heads[head]), self.triangles, points)[0]
+                     for head, points in zip(heads, material)]
+        batch = {"identity": self.identity_codes[heads], "expression": codes_from_weights(weights, self.expression_basis),
+                 "posed": np.stack(posed), "canonical": np.stack(canonical), "offset": material[..., 3]}
+        return {name: torch.from_numpy(values).float().to(self.device) for name, values in batch.items()}
+
+
+def _jittered(weights: np.ndarray, random: np.random.Generator) -> np.ndarray:
+    """Weights (52,) at slightly other strengths; mouthClose keeps its ratio to jawOpen."""
+    factors = random.uniform(0.93, 1.07, len(weights))
+    factors[ARKIT_NAMES.index("mouthClose")] = factors[ARKIT_NAMES.index("jawOpen")]
+    return (weights * factors * random.uniform(0.9, 1.05)).clip(0, 1).astype(np.float32)
+
+
+def expression_losses(network: torch.nn.Module, mask: GaussianMask, batch: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Distance between the predicted and the true canonical point, on the surface and on shells around it."""
+    anchors = without_anchors(batch["identity"], network.config.anchors)
+    offsets = network(batch["posed"], batch["identity"], anchors, batch["expression"])  # (B, P, 3)
+    predicted = batch["posed"] + mask(batch["posed"])[..., None] * offsets
+    error = (predicted - batch["canonical"]).square().sum(-1).add(1e-10).sqrt()  # (B, P)
+    shell = error[:, SURFACE_SHARE:] / (1.0 + batch["offset"][:, SURFACE_SHARE:].abs() / SHELL_SCALE)
+    return {"surface": error[:, :SURFACE_SHARE].mean() / UNITS_PER_MILLIMETRE,
+            "shell": shell.mean() / UNITS_PER_MILLIMETRE}
+
+
+class DetailLoss:
+    """Signed distances around mouth and eyelids, through a frozen identity network; it makes lips and lids seal."""
+
+    def __init__(self, face_kit: FaceKit, pool: Path, identity_run: Path, seed: int, device: torch.device):
+        self.seed, self.device = seed, device
+        self.arrays = {name: np.load(pool / f"{name}.npy", mmap_mode="r", allow_pickle=False)
+                       for name in ("coefficients", "weights", "points", "done")}
+        self.identity = new_identity_network(face_kit, 0)
+        self.identity.load_state_dict(averaged_state(identity_run))
+        self.identity.to(device).requires_grad_(False)
+        self.identity_basis, self.expression_basis = identity_basis(face_kit), expression_basis()
+
+    def __call__(self, network: torch.nn.Module, mask: GaussianMask, iteration: int) -> Tensor:
+        """Mean error of the clamped distance in millimetres, for one iteration's examples."""
+        random = np.random.default_rng([self.seed, 4, iteration])
+        examples = random.choice(np.flatnonzero(self.arrays["done"]), DETAIL_POSES)
+        points = np.stack([self.arrays["points"][example][random.integers(0, DETAIL_POINTS, DETAIL_SHARE)]
+                           for example in examples])
+        codes = (self.arrays["coefficients"][examples] @ self.identity_basis.T,
+                 codes_from_weights(self.arrays["weights"][examples], self.expression_basis), points)
+        identity, expression, samples = (torch.from_numpy(array).float().to(self.device) for array in codes)
+        posed, true = samples[..., :3], samples[..., 3]
+        offsets = network(posed, identity, without_anchors(identity, network.config.anchors), expression)
+        predicted = self.identity(posed + mask(posed)[..., None] * offsets, identity)  # (B, P)
+        error = (predicted.clamp(-DETAIL_CLAMP, DETAIL_CLAMP) - true.clamp(-DETAIL_CLAMP, DETAIL_CLAMP)).abs()
+        return DETAIL_WEIGHT * error.mean() / UNITS_PER_MILLIMETRE
+
+
+def train_expression(face_kit: FaceKit, pool: Path, output: Path, options: LoopOptions, device: torch.device,
+                     identity_run: Path | None = None, detail_pool: Path | None = None) -> None:
+    """Train on the poses of `pool`; the checkpoint in `output` holds the averaged network.
+
+    With a trained identity network and a pool of posed distances, `DetailLoss` is added.
+    """
+    network, mask = new_expression_network(options.seed).to(device), smoothing_mask()
+    batches = ExpressionBatches(face_kit, pool, options.seed, device)
+    detail = DetailLoss(face_kit, detail_pool, identity_run, options.seed, device) if identity_run else None
+
+    def losses(iteration: int) -> dict[str, Tensor]:
+        values = expression_losses(network, mask, batches.draw(iteration))
+        return values if detail is None else values | {"detail": detail(network, mask, iteration)}
+
+    train(network, losses, output, options)

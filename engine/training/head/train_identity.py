@@ -1,0 +1,99 @@
+"""Training of the identity network on signed distances of canonical heads."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from .ict import UNITS_PER_MILLIMETRE, FaceKit, random_coefficients
+from .identity_code import canonical_anchors, identity_basis
+from .loop import LoopOptions, train
+from .networks import new_identity_network
+from .sampling import (
+    MATERIAL_EVERY,
+    NEAR_POINTS,
+    SHELL_POINTS,
+    SURFACE_POINTS,
+    UNIFORM_POINTS,
+    material_positions,
+)
+
+HEADS = 8
+SURFACE_SHARE, NEAR_SHARE, UNIFORM_SHARE, NORMAL_SHARE = 360, 370, 80, 70
+CLAMP = 0.24  # 6 cm
+NEAR_SCALE = 4.0 * UNITS_PER_MILLIMETRE
+NORMAL_WEIGHT, ANCHOR_WEIGHT, SIGN_WEIGHT = 0.006, 0.3, 1.0
+SIGN_MARGIN = 0.3 * UNITS_PER_MILLIMETRE
+
+
+class IdentityBatches:
+    """Batches of canonical heads; iteration number in, tensors out.
+
+    Half of a batch's heads come from the pool, with exact distances everywhere. The other half are heads never drawn
+    before, on which the pool's material points give the surface and the shells near it.
+    """
+
+    def __init__(self, face_kit: FaceKit, pool: Path, seed: int, device: torch.device):
+        self.seed, self.device = seed, device
+        self.arrays = {name: np.load(pool / f"{name}.npy", mmap_mode="r", allow_pickle=False)
+                       for name in ("coefficients", "points", "distances", "normals", "material", "triangles", "done")}
+        self.basis = identity_basis(face_kit)
+        self.face_kit = face_kit
+
+    def draw(self, iteration: int) -> dict[str, Tensor]:
+        """codes (B, 1344), anchors (B, n, 3), points (B, P, 3), distances (B, P), normals (B, NORMAL_SHARE, 3)."""
+        random = np.random.default_rng([self.seed, iteration])
+        heads = [self._from_pool(random) for _ in range(HEADS // 2)] + [self._new(random) for _ in range(HEADS // 2)]
+        coefficients, points, distances, normals = (np.stack(values) for values in zip(*heads))
+        batch = {"codes": coefficients @ self.basis.T, "anchors": canonical_anchors(self.face_kit, coefficients),
+                 "points": points, "distances": distances, "normals": normals}
+        return {name: torch.from_numpy(values).float().to(self.device) for name, values in batch.items()}
+
+    def _from_pool(self, random: np.random.Generator) -> tuple[np.ndarray, ...]:
+        head = random.choice(np.flatnonzero(self.arrays["done"]))
+        starts = np.cumsum([0, SURFACE_POINTS, NEAR_POINTS])
+        sizes = (SURFACE_POINTS, NEAR_POINTS, UNIFORM_POINTS)
+        rows = np.concatenate([start + random.integers(0, size, share) for start, size, share in
+                               zip(starts, sizes, (SURFACE_SHARE, NEAR_SHARE, UNIFORM_SHARE))])
+        return (self.arrays["coefficients"][head], self.arrays["points"][head][rows],
+                self.arrays["distances"][head][rows], self.arrays["normals"][head][rows[:NORMAL_SHARE]])
+
+    def _new(self, random: np.random.Generator) -> tuple[np.ndarray, ...]:
+        filled = -(-int(self.arrays["done"].sum()) // MATERIAL_EVERY)
+        rows = np.concatenate([random.integers(0, SURFACE_POINTS, SURFACE_SHARE), SURFACE_POINTS
+                               + random.integers(0, SHELL_POINTS, NEAR_SHARE + UNIFORM_SHARE)])
+        material = self.arrays["material"][random.integers(filled)][rows]
+        coefficients = random_coefficients(random)
+        canonical = self.face_kit.canonical(self.face_kit.head(coefficients))
+        points, normals = material_positions(canonical, self.arrays["triangles"], material)
+        return coefficients, points, UNITS_PER_MILLIMETRE * material[:, 3], normals[:NORMAL_SHARE]
+
+
+def identity_losses(network: torch.nn.Module, batch: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Losses of a batch: surface, clamped distance, sign, normals by autograd, anchors; all in model units."""
+    with_normals = batch["points"][:, :NORMAL_SHARE].clone().requires_grad_(True)
+    state = network.prepare(batch["codes"])
+    predicted_normal = network.evaluate(with_normals, state)
+    gradient, = torch.autograd.grad(predicted_normal.sum(), with_normals, create_graph=True)
+    predicted = torch.cat([predicted_normal, network.evaluate(batch["points"][:, NORMAL_SHARE:], state)], 1)
+    distances = batch["distances"]
+    error = (predicted.clamp(-CLAMP, CLAMP) - distances.clamp(-CLAMP, CLAMP)).abs()
+    surface = error[:, :SURFACE_SHARE].mean()
+    others, true = error[:, SURFACE_SHARE:], distances[:, SURFACE_SHARE:]
+    near = (others / (1.0 + true.abs() / NEAR_SCALE)).mean()
+    wrong_side = torch.relu(SIGN_MARGIN - predicted[:, SURFACE_SHARE:] * true.sign())
+    sign = wrong_side[true.abs() > SIGN_MARGIN].mean()
+    normal = (gradient - batch["normals"]).norm(dim=-1).mean()
+    anchors = (state.anchors - batch["anchors"]).abs().mean()
+    return {"surface": surface, "near": near, "sign": SIGN_WEIGHT * sign, "normal": NORMAL_WEIGHT * normal,
+            "anchors": ANCHOR_WEIGHT * anchors}
+
+
+def train_identity(face_kit: FaceKit, pool: Path, output: Path, options: LoopOptions, device: torch.device) -> None:
+    """Train on the heads of `pool`; the checkpoint in `output` holds the averaged network."""
+    network = new_identity_network(face_kit, options.seed).to(device)
+    batches = IdentityBatches(face_kit, pool, options.seed, device)
+    train(network, lambda iteration: identity_losses(network, batches.draw(iteration)), output, options)
