@@ -17,13 +17,9 @@ import torch
 from torch import Tensor
 
 from .denoiser import ExpressionDecoder
-from .errors import EngineError
+from .errors import Cancelled, EngineError
 
 Predict = Callable[[Tensor, int], Tensor]
-
-
-class Cancelled(Exception):
-    """Sampling was cancelled."""
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,9 @@
-"""The one exception that the engine shows to people."""
+"""The exceptions that callers of the engine handle."""
 
 
 class EngineError(Exception):
     """A failure that the user can mend: the message is one clear sentence that names the fix."""
+
+
+class Cancelled(Exception):
+    """Work was cancelled on request."""

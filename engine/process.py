@@ -26,14 +26,10 @@ from typing import BinaryIO
 import numpy as np
 
 from .codes import ARKIT_NAMES
-from .errors import EngineError
+from .errors import Cancelled, EngineError
 from .protocol import Message, ProtocolError, read_message, write_message
 
 SAMPLE_OPTIONS = ("start", "duration", "seed", "steps", "guidance", "strength")
-
-
-class Cancelled(Exception):
-    """The running request was cancelled."""
 
 
 class EngineProcess:
