@@ -21,6 +21,9 @@ from torch.nn import functional
 from .bundle import Bundle
 from .errors import EngineError
 
+# Keys of the bundle's section that concern sampling, not the network.
+SAMPLING_DEFAULTS = ("default_steps", "default_sampler")
+
 
 @dataclass(frozen=True)
 class DenoiserConfig:
@@ -286,8 +289,9 @@ class ExpressionDecoder(nn.Module):
 
 def load_expression_decoder(bundle: Bundle, device: str | torch.device = "cpu") -> ExpressionDecoder:
     """The expression decoder of a bundle, ready to use. Raises EngineError when its parts are missing or do not fit."""
+    section = {key: value for key, value in bundle.section("motion").items() if key not in SAMPLING_DEFAULTS}
     try:
-        config = DenoiserConfig(**bundle.section("motion"))
+        config = DenoiserConfig(**section)
     except TypeError as error:
         raise EngineError(f"The bundle {bundle.name} describes no motion model; install the bundle again.") from error
     decoder = ExpressionDecoder(config)

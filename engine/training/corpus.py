@@ -12,6 +12,7 @@ import json
 import re
 import subprocess
 import tempfile
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -27,6 +28,8 @@ SAMPLE_RATE = 16000
 # Every 30th of the sorted speakers, from the 16th on: 8 of 242.
 HELD_OUT_SPEAKERS = slice(15, None, 30)
 FLITE_VOICES = ("rms", "slt", "awb")
+# (key, corpus, speaker, phones, int16 samples)
+Utterances = Iterator[tuple[str, str, str, list, np.ndarray]]
 _PHONE_END = re.compile(r"([a-z]+):([0-9.]+)")
 
 
@@ -109,22 +112,14 @@ def read_audio(path: Path) -> np.ndarray:
 
 
 def _build_cache(data: Path, cache: Path, synthesised: int) -> None:
-    labels_path = data / "speech" / "labels.json.gz"
-    if not labels_path.is_file():
-        raise EngineError(f"{labels_path} is missing; name the folder that holds the speech data with --data.")
-    labels = json.loads(gzip.decompress(labels_path.read_bytes()))
+    labels = _labels(data)
     clips: list[Clip] = []
     parts: list[np.ndarray] = []
     position = 0
-    recorded = (
-        (key, entry["corpus"], entry["spk"], entry["phones"] or [], read_audio(data / "speech" / entry["file"]))
-        for key, entry in labels.items()
-        if entry["qc_ok"] is not False
-    )
     evaluation_texts = {_words(entry["text"]) for entry in labels.values() if entry["corpus"] == "lj32"}
     sentences = (data / "speech" / "sentences_en.txt").read_text("utf-8").splitlines() if synthesised else []
     usable = [text for text in sentences if 20 <= len(text) <= 140 and _words(text) not in evaluation_texts]
-    for source in (recorded, _synthesise(usable, synthesised)):
+    for source in (_recorded(data, labels), _synthesise(usable, synthesised)):
         for key, name, speaker, phones, samples in source:
             clips.append(Clip(key, name, speaker, position, len(samples), phones))
             parts.append(samples)
@@ -135,11 +130,36 @@ def _build_cache(data: Path, cache: Path, synthesised: int) -> None:
     (cache / "clips.json").write_text(json.dumps([asdict(clip) for clip in clips]), "utf-8")
 
 
+def load_recordings(data: Path, corpus: str) -> Corpus:
+    """One recorded corpus straight from the data folder, without a cache."""
+    clips: list[Clip] = []
+    parts: list[np.ndarray] = []
+    chosen = {key: entry for key, entry in _labels(data).items() if entry["corpus"] == corpus}
+    for key, name, speaker, phones, samples in _recorded(data, chosen):
+        clips.append(Clip(key, name, speaker, sum(len(part) for part in parts), len(samples), phones))
+        parts.append(samples)
+    return Corpus(clips, np.concatenate(parts))
+
+
+def _labels(data: Path) -> dict[str, dict]:
+    path = data / "speech" / "labels.json.gz"
+    if not path.is_file():
+        raise EngineError(f"{path} is missing; name the folder that holds the speech data with --data.")
+    return json.loads(gzip.decompress(path.read_bytes()))
+
+
+def _recorded(data: Path, labels: dict[str, dict]) -> Utterances:
+    for key, entry in labels.items():
+        if entry["qc_ok"] is not False:
+            samples = read_audio(data / "speech" / entry["file"])
+            yield key, entry["corpus"], entry["spk"], entry["phones"] or [], samples
+
+
 def _words(text: str | None) -> str:
     return re.sub(r"[^a-z]+", " ", (text or "").lower()).strip()
 
 
-def _synthesise(sentences: list[str], count: int):
+def _synthesise(sentences: list[str], count: int) -> Utterances:
     """Sentences spread evenly over the file and over flite's voices: (key, corpus, speaker, phones, samples)."""
     if not count:
         return

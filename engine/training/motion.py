@@ -20,11 +20,12 @@ from ..bundle import Bundle, merge_section
 from ..codes import CODE_DIMENSIONS, codes_from_weights, expression_basis
 from ..denoiser import DenoiserConfig, ExpressionDecoder
 from ..diffusion import CosineSchedule
-from ..speech import SpeechConfig, SpeechEncoder
+from ..engine import choose_device
+from ..speech import SpeechEncoder, load_speech_encoder
 from .captured_motion import load_capture
 from .corpus import load_corpus
 from .scenes import SCENE_FRAMES, SILENT_SHARE, Scene, SceneMaker
-from .training_run import AveragedWeights, TrainingRun, choose_device
+from .training_run import AveragedWeights, TrainingRun
 
 SMALL = DenoiserConfig(layers=4, width=256, heads=8, feed_forward=512, audio_dimensions=256)
 BATCH, CROP = 32, 48
@@ -165,9 +166,7 @@ def main() -> None:
     settings = {"minutes": arguments.minutes, "seed": arguments.seed, "synthesised": arguments.synthesised}
     run.write_config(settings | {"amplitude": AMPLITUDE, "drop_condition": DROP_CONDITION, "batch": BATCH, "crop": CROP})
     device = choose_device(arguments.device)
-    bundle = Bundle.open(arguments.bundle)
-    encoder = SpeechEncoder(SpeechConfig(**bundle.section("speech"))).to(device).eval()
-    bundle.load_into("speech", encoder)
+    encoder = load_speech_encoder(Bundle.open(arguments.bundle), device)
     cache = arguments.cache or arguments.output / "cache"
     scenes = make_scenes(arguments.data, cache, arguments.synthesised, arguments.seed)
     crops = CropMaker(scenes, scene_features(encoder, scenes), arguments.seed)

@@ -18,11 +18,12 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ..bundle import merge_section
+from ..engine import choose_device
 from ..speech import SpeechConfig, SpeechEncoder
 from .corpus import load_corpus
 from .phones import PHONES
 from .speech_examples import PHONE_OFFSETS, TARGETS, Batch, ExampleMaker, label_clip
-from .training_run import AveragedWeights, TrainingRun, choose_device
+from .training_run import AveragedWeights, TrainingRun
 
 SMALL = SpeechConfig(
     conv_dim=(32, 64, 64, 128, 128, 128, 128),

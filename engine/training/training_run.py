@@ -90,10 +90,3 @@ class AveragedWeights:
     def load(self, state: dict[str, Tensor]) -> None:
         """Continue from a checkpoint's average."""
         self.state = {name: tensor.clone() for name, tensor in state.items()}
-
-
-def choose_device(name: str) -> torch.device:
-    """The named device; "auto" is CUDA where there is one."""
-    if name == "auto":
-        name = "cuda" if torch.cuda.is_available() else "cpu"
-    return torch.device(name)

@@ -1,0 +1,106 @@
+"""The evaluation's report: tables in Markdown and plots."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import matplotlib
+import numpy as np
+
+from ..codes import ARKIT_NAMES, CODE_RATE
+from .corpus import SAMPLE_RATE, Clip, Corpus
+from .phones import BILABIALS, SILENCE
+
+if TYPE_CHECKING:
+    from .evaluate import Motion
+
+matplotlib.use("Agg")
+from matplotlib import pyplot  # noqa: E402
+
+PLOT_SECONDS = 6.0
+ROWS = {
+    "bilabial_closure": "/p b m/ that reach closed lips",
+    "false_closure": "open vowels that stay closed (lower is better)",
+    "lag_median_frames": "median lag behind the reference, frames",
+    "lag_within_1_frame": "clips with a lag within one frame",
+    "correlation": "correlation of the lip opening with the reference",
+    "correlation_shuffled": "the same with another clip's reference (control)",
+    "opening_p95_mm": "lip opening, 95th percentile, mm",
+    "open_vowel_peak_mm": "median peak in emphasised open vowels, mm",
+    "pause_opening_median_mm": "lip opening in long pauses, median, mm",
+    "pause_opening_p95_mm": "lip opening in long pauses, 95th percentile, mm",
+    "blinks_per_minute": "blinks a minute",
+    "blink_duration_s": "blink duration at half closure, s",
+    "mouth_jitter_mm": "second difference of the lip opening, mm",
+    "code_step": "mean change of the codes between frames",
+}
+SHARES = {"bilabial_closure", "false_closure", "lag_within_1_frame"}
+SAMPLER_ROWS = (
+    "bilabial_closure", "lag_median_frames", "correlation", "opening_p95_mm", "blinks_per_minute", "mouth_jitter_mm",
+    "code_step",
+)  # fmt: skip
+
+
+def write_report(output: Path, figures: dict, plotted: list[str]) -> None:
+    """Write `motion.md` next to `motion.json`."""
+    speech, prior = figures["speech"], figures["prior"]
+    lines = [
+        "# Motion",
+        "",
+        "Sampled from the built-in bundle for the 32 recordings of LJ Speech (3.7 minutes, one native speaker), on which",
+        "nothing was trained or tuned. The reference is the articulation prior's neutral speaker on MFA's phone times; the",
+        "column `prior` is one random performance of the prior itself, hence what the motion model was taught.",
+        f"Sampler: {figures['default_sampler']}, {figures['default_steps']} steps. Lip openings: {figures['measure']}.",
+        f"Closed means under max(1 mm, 10 % of the clip's 95th percentile) within one frame of the interval"
+        f" ({speech['bilabials']} bilabials, {speech['open_vowels']} open vowels).",
+        "",
+        "| figure | sampled | prior |",
+        "|---|---|---|",
+    ]
+    lines += [f"| {text} | {_format(key, speech)} | {_format(key, prior)} |" for key, text in ROWS.items()]
+    lines += ["", f"Relative difference between takes of one clip: {figures['diversity']:.2f} of the codes' size.", ""]
+    lines += ["## Silence", "", "| recording | opening p95, mm | largest, mm | blinks a minute | blink, s |", "|---|---|---|---|---|"]
+    for name, row in figures["silence"].items():
+        values = (row["opening_p95_mm"], row["opening_max_mm"], row["blinks_per_minute"], row["blink_duration_s"])
+        lines.append(f"| {name} | " + " | ".join(f"{value:.2f}" for value in values) + " |")
+    lines += ["", "## Samplers and steps (first eight recordings)", ""]
+    lines += ["| sampler, steps | " + " | ".join(ROWS[key] for key in SAMPLER_ROWS) + " |", "|---" * 8 + "|"]
+    for name, row in figures["samplers"].items():
+        lines.append(f"| {name} | " + " | ".join(_format(key, row) for key in SAMPLER_ROWS) + " |")
+    lines += ["", "## Plots", ""]
+    lines += [f"![{key}](motion_{Path(key).name}.png)" for key in plotted]
+    (output / "motion.md").write_text("\n".join(lines) + "\n", "utf-8")
+
+
+def _format(key: str, row: dict) -> str:
+    if key in SHARES:
+        return f"{100 * row[key]:.1f} %"
+    return f"{row[key]:.4f}" if key == "code_step" else f"{row[key]:.2f}"
+
+
+def plot_clip(output: Path, corpus: Corpus, clip: Clip, motion: Motion, reference: np.ndarray) -> None:
+    """Waveform with phones, lip opening against the reference, jaw, and blinks of the clip's first seconds."""
+    audio = corpus.audio(clip)[: int(PLOT_SECONDS * SAMPLE_RATE)]
+    frames = min(round(PLOT_SECONDS * CODE_RATE), len(motion.opening))
+    times = np.arange(frames) / CODE_RATE
+    figure, axes = pyplot.subplots(4, 1, figsize=(13, 7), sharex=True, height_ratios=(1.2, 2, 1, 1), layout="constrained")
+    axes[0].plot(np.arange(len(audio)) / SAMPLE_RATE, audio, linewidth=0.3, color="0.4")
+    for segment in corpus.segments(clip):
+        if segment.phone in BILABIALS:
+            for axis in axes[:2]:
+                axis.axvspan(segment.start, segment.end, color="tab:orange", alpha=0.25)
+        if segment.phone != SILENCE and segment.start < PLOT_SECONDS:
+            axes[0].text((segment.start + segment.end) / 2, 0.9 * np.abs(audio).max(), segment.phone, fontsize=6, ha="center")
+    axes[1].plot(times, reference[:frames], color="0.6", label="reference")
+    axes[1].plot(times, motion.opening[:frames], color="tab:blue", label="sampled")
+    axes[1].legend(loc="upper right")
+    axes[1].set_ylabel("lip opening, mm")
+    axes[2].plot(times, motion.weights[:frames, ARKIT_NAMES.index("jawOpen")])
+    axes[2].set_ylabel("jawOpen")
+    axes[3].plot(times, motion.weights[:frames, ARKIT_NAMES.index("eyeBlinkLeft")])
+    axes[3].set_ylabel("eyeBlinkLeft")
+    axes[3].set_xlabel("seconds")
+    axes[3].set_xlim(0, times[-1])
+    figure.savefig(output / f"motion_{Path(clip.key).name}.png", dpi=80)
+    pyplot.close(figure)
