@@ -2,12 +2,14 @@
 
 
 def register() -> None:
+    """Blender enables the extension."""
     from .facetalk_blender import registration
 
     registration.register()
 
 
 def unregister() -> None:
+    """Blender disables the extension."""
     from .facetalk_blender import registration
 
     registration.unregister()

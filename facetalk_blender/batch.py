@@ -166,7 +166,8 @@ def _check_outputs(options: argparse.Namespace) -> None:
             with tempfile.TemporaryFile(dir=path.parent):
                 pass
         except OSError as error:
-            raise BatchError(f"Cannot write to {path.parent}; choose another folder for {option}.", NOT_WRITABLE) from error
+            message = f"Cannot write to {path.parent}; choose another folder for {option}."
+            raise BatchError(message, NOT_WRITABLE) from error
 
 
 class Job:
@@ -237,7 +238,7 @@ class Job:
             steps=options.steps,
             guidance=options.guidance,
             strength=options.strength,
-            bundle=options.bundle if options.bundle == "starter" else str(Path(options.bundle).resolve()),
+            bundle=str(Path(options.bundle).resolve()) if Path(options.bundle).is_dir() else options.bundle,
             device=options.device,
             frames=frames,
         )

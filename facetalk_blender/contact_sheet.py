@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import tempfile
 from pathlib import Path
 
@@ -56,7 +57,7 @@ def _video_tiles(video: Path, chosen: np.ndarray, times: list[float]) -> np.ndar
         # The video's colours are final.
         scene.view_settings.view_transform = "Standard"
         compat.set_image_output(render.image_settings)
-        for index, time in zip(chosen, times):
+        for index, time in zip(chosen, times, strict=True):
             _add_label(strips, f"{time:.2f} s", int(index) + 1)
         return np.stack([_render_frame(scene, int(index) + 1) for index in chosen])
     finally:
@@ -75,7 +76,8 @@ def _render_frame(scene: bpy.types.Scene, frame: int) -> np.ndarray:
     with tempfile.TemporaryDirectory() as folder:
         scene.frame_set(frame)
         scene.render.filepath = str(Path(folder, "tile.png"))
-        bpy.ops.render.render(write_still=True, scene=scene.name)
+        with bpy.context.temp_override(scene=scene):
+            bpy.ops.render.render(write_still=True)
         return _load(Path(folder, "tile.png"))
 
 
@@ -124,7 +126,7 @@ def _loudness(clip: Clip, span: tuple[float, float], count: int) -> np.ndarray:
     rate = aud.Sound(str(clip.path)).specs[0]
     edges = (np.linspace(*span, count + 1) + clip.audio_start) * rate
     edges = np.clip(edges.astype(int), 0, len(samples))
-    peaks = np.array([samples[a:b].max(initial=0.0) for a, b in zip(edges, edges[1:])])
+    peaks = np.array([samples[a:b].max(initial=0.0) for a, b in itertools.pairwise(edges)])
     return peaks / max(peaks.max(), 1e-6)
 
 

@@ -60,7 +60,7 @@ class _HeadNodes:
         redness = self._math("MULTIPLY", self._map_range(blotches, 0.48, 0.72), self._math("MULTIPLY", skin, 0.35))
         color = self._mix(redness, base, (0.50, 0.215, 0.165, 1.0))
         # The borders inside the eye are finer than the mesh: they are drawn where the soft weights cross one half.
-        for weight, name in zip(eye, ("sclera", "iris", "pupil")):
+        for weight, name in zip(eye, ("sclera", "iris", "pupil"), strict=True):
             color = self._mix(weight, color, (*FINISHES[name].color, 1.0))
         return color
 
@@ -109,7 +109,7 @@ class _HeadNodes:
     def _math(self, operation: str, first, second) -> bpy.types.NodeSocket:
         node = self._add("ShaderNodeMath")
         node.operation = operation
-        for value, socket in zip((first, second), node.inputs):
+        for value, socket in zip((first, second), node.inputs, strict=False):
             self._set(value, socket)
         return node.outputs[0]
 

@@ -33,6 +33,7 @@ class FaceTalkPreferences(bpy.types.AddonPreferences):
     )
 
     def draw(self, context: bpy.types.Context) -> None:
+        """Show the settings."""
         column = self.layout.column()
         column.use_property_split = True
         column.prop(self, "engine_python")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-import bpy
 from bpy.app.handlers import persistent
 
 from .engine_client import EngineClient

@@ -33,12 +33,14 @@ class FACETALK_OT_generate(bpy.types.Operator):
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
+        """Whether it can run now; the reason why not is the tooltip."""
         reason = disabled_reason(context)
         if reason:
             cls.poll_message_set(reason)
         return not reason
 
     def invoke(self, context: bpy.types.Context, _event: bpy.types.Event) -> set[str]:
+        """Start, and go on from a timer while Blender stays usable."""
         if not self._start(context):
             return {"CANCELLED"}
         manager = context.window_manager
@@ -47,6 +49,7 @@ class FACETALK_OT_generate(bpy.types.Operator):
         return {"RUNNING_MODAL"}
 
     def modal(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
+        """Work for a few milliseconds at every tick of the timer."""
         if event.type == "TIMER":
             generation = session.generation()
             running = generation is not None and generation.tick()
@@ -103,11 +106,13 @@ class FACETALK_OT_cancel(bpy.types.Operator):
 
     @classmethod
     def poll(cls, _context: bpy.types.Context) -> bool:
+        """Whether there is something to cancel."""
         if not session.busy():
             cls.poll_message_set("Nothing is being generated.")
         return session.busy()
 
     def execute(self, _context: bpy.types.Context) -> set[str]:
+        """Cancel the generation under way."""
         session.generation().cancel()
         return {"FINISHED"}
 

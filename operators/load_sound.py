@@ -21,6 +21,7 @@ class FACETALK_OT_load_sound(bpy.types.Operator, ImportHelper):
     )
 
     def execute(self, context: bpy.types.Context) -> set[str]:
+        """Add the chosen file."""
         scene = context.scene
         try:
             strip = sound_strip.load_sound(scene, self.filepath, scene.frame_current)

@@ -22,6 +22,7 @@ class FACETALK_PT_talking_head(bpy.types.Panel):
     bl_category = "FaceTalk"
 
     def draw(self, context: bpy.types.Context) -> None:
+        """Show settings, then progress or the button, then why it is disabled or what went wrong."""
         layout = self.layout
         layout.use_property_split = True
         layout.use_property_decorate = False

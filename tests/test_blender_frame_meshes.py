@@ -86,9 +86,10 @@ def test_generating_again_replaces_only_our_own_result(head, client):  # noqa: F
     own = bpy.data.objects.new("Own", bpy.data.meshes.new("Own"))
     scene.collection.objects.link(own)
     head.location.x = 3.0
-    before = {kind: len(getattr(bpy.data, kind)) for kind in ("objects", "meshes", "node_groups", "texts", "collections")}
+    kinds = ("objects", "meshes", "node_groups", "texts", "collections")
+    before = {kind: len(getattr(bpy.data, kind)) for kind in kinds}
     name = head.name
     run = generate(client, scene.sequence_editor.strips_all[0])
-    after = {kind: len(getattr(bpy.data, kind)) for kind in before}
+    after = {kind: len(getattr(bpy.data, kind)) for kind in kinds}
     assert run.result_name == name and after == before
     assert bpy.data.objects[name].location.x == 3.0 and own.name in scene.objects

@@ -145,10 +145,9 @@ def build_player(name: str, frame_count: int) -> bpy.types.NodeTree:
     """The player: Scene Time -> Index Switch -> Object Info -> Set Material, frames clamped to 0..frame_count - 1."""
     tree = bpy.data.node_groups.new(name, "GeometryNodeTree")
     tree.is_modifier = True
-    for label, kind in (("Start Frame", "NodeSocketFloat"), ("Speed", "NodeSocketFloat"), ("Material", "NodeSocketMaterial")):
-        socket = tree.interface.new_socket(label, in_out="INPUT", socket_type=kind)
-        if label == "Speed":
-            socket.default_value = 1.0
+    tree.interface.new_socket("Start Frame", in_out="INPUT", socket_type="NodeSocketFloat")
+    tree.interface.new_socket("Speed", in_out="INPUT", socket_type="NodeSocketFloat").default_value = 1.0
+    tree.interface.new_socket("Material", in_out="INPUT", socket_type="NodeSocketMaterial")
     tree.interface.new_socket("Geometry", in_out="OUTPUT", socket_type="NodeSocketGeometry")
     given = tree.nodes.new("NodeGroupInput").outputs
 
@@ -157,7 +156,7 @@ def build_player(name: str, frame_count: int) -> bpy.types.NodeTree:
         added.location = (180.0 * len(tree.nodes), 0.0)
         for key, value in properties.items():
             setattr(added, key, value)
-        for socket, value in zip(added.inputs, inputs):
+        for socket, value in zip(added.inputs, inputs, strict=False):
             if isinstance(value, bpy.types.NodeSocket):
                 tree.links.new(value, socket)
             else:

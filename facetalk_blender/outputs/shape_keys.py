@@ -98,7 +98,7 @@ def key_evaluation_time(keys: bpy.types.Key, clip: Clip, code_count: int, code_r
     keys.animation_data_create().action = action
     curve = action.fcurve_ensure_for_datablock(keys, "eval_time")
     curve.keyframe_points.add(2)
-    for point, moment, value in zip(curve.keyframe_points, moments, values):
+    for point, moment, value in zip(curve.keyframe_points, moments, values, strict=True):
         point.co = (clip.frame_of(moment), value)
         point.interpolation = "LINEAR"
     curve.update()
