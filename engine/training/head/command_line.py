@@ -7,6 +7,8 @@ from pathlib import Path
 
 import torch
 
+from .convert import convert
+from .evaluate import evaluate_head
 from .export import export_networks, export_template
 from .ground_truth import HeadTopology
 from .ict import FaceKit
@@ -29,6 +31,10 @@ def main(arguments: list[str] | None = None) -> None:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m engine.training.head", description=__doc__)
     commands = parser.add_subparsers(required=True)
+    conversion = commands.add_parser("convert", help="make ict_facekit.npz from ICT-FaceKit's OBJ files")
+    conversion.add_argument("--source", type=Path, required=True, help="ICT-FaceKit's FaceXModel folder")
+    conversion.add_argument("--output", type=Path, required=True, help="the .npz to write")
+    conversion.set_defaults(run=lambda options: convert(options.source, options.output))
     samples = commands.add_parser("samples", help="draw training samples from ICT-FaceKit")
     samples.add_argument("kind", choices=("identity", "expression", "detail"))
     samples.add_argument("--data", type=Path, required=True, help="data folder, with head/ict_facekit.npz in it")
@@ -60,6 +66,14 @@ def _parser() -> argparse.ArgumentParser:
         export.add_argument(f"--{name}", type=Path, help=f"run folder of the {name} network")
     export.add_argument("--template", action="store_true", help="also write the fixed topology")
     export.set_defaults(run=_export)
+    evaluation = commands.add_parser("evaluate", help="compare a bundle's head with ICT-FaceKit on unseen heads")
+    evaluation.add_argument("--data", type=Path, required=True)
+    evaluation.add_argument("--bundle", default="starter")
+    evaluation.add_argument("--output", type=Path, required=True)
+    evaluation.add_argument("--identities", type=int, default=2)
+    evaluation.add_argument("--random-poses", type=int, default=3)
+    evaluation.add_argument("--resolution", type=int, default=128)
+    evaluation.set_defaults(run=_evaluate)
     return parser
 
 
@@ -75,6 +89,11 @@ def _export(options: argparse.Namespace) -> None:
     export_networks(face_kit, options.bundle, {name: run for name, run in runs.items() if run is not None})
     if options.template:
         export_template(face_kit, options.bundle)
+
+
+def _evaluate(options: argparse.Namespace) -> None:
+    evaluate_head(FaceKit.load(options.data / ARCHIVE), options.bundle, options.output, options.identities,
+                  options.random_poses, options.resolution)
 
 
 def _train(options: argparse.Namespace) -> None:
