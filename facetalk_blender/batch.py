@@ -296,8 +296,8 @@ class Job:
                 "rate": generation.take.rate,
                 "seed": generation.take.seed,
                 "duration": round(generation.clip.duration, 3),
-                "lip_opening_mm": [round(float(value), 2) for value in generation.take.lip_opening_mm],
-            },
+            }
+            | _lip_opening(generation),
             "head_output": self._options.head_output,
             "resolution": self._options.resolution,
             "frames": len(frames),
@@ -306,6 +306,11 @@ class Job:
             "polygons": len(mesh.polygons),
             "render": {"engine": self._options.engine, "size": list(self._options.size)},
         }
+
+
+def _lip_opening(generation: Generation) -> dict:
+    values = generation.take.lip_opening_mm
+    return {} if values is None else {"lip_opening_mm": [round(float(value), 2) for value in values]}
 
 
 @contextmanager

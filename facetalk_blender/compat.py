@@ -52,6 +52,11 @@ def use_nodes(owner: bpy.types.Material | bpy.types.World) -> bpy.types.NodeTree
     return owner.node_tree
 
 
+def evaluation_time_curve(keys: bpy.types.Key) -> bpy.types.FCurve:
+    """The curve of `eval_time` in the action of shape keys, made when there is none."""
+    return keys.animation_data.action.fcurve_ensure_for_datablock(keys, "eval_time")
+
+
 def eevee() -> str:
     """Identifier of the EEVEE render engine."""
     return "BLENDER_EEVEE" if bpy.app.version >= (5, 0, 0) else "BLENDER_EEVEE_NEXT"

@@ -36,11 +36,12 @@ def write_contact_sheet(path: Path, video: Path, clip: Clip, take: Take, frames:
     span = clip.time_of(frames[0]), clip.time_of(frames[-1] + 1)
     shape = (GRAPH_HEIGHT, picture.shape[1], 3)
     waveform = _graph(shape, _loudness(clip, span, picture.shape[1]), times, span, WAVEFORM_COLOR)
-    opening = np.interp(
-        np.linspace(*span, picture.shape[1]), np.arange(len(take.codes)) / take.rate, take.lip_opening_mm
-    )
-    lips = _graph(shape, opening / max(opening.max(), 1e-6), times, span, OPENING_COLOR)
-    _save(path, np.concatenate([picture, waveform, lips]))
+    parts = [picture, waveform]
+    if take.lip_opening_mm is not None:
+        moments = np.linspace(*span, picture.shape[1])
+        opening = np.interp(moments, np.arange(len(take.codes)) / take.rate, take.lip_opening_mm)
+        parts.append(_graph(shape, opening / max(opening.max(), 1e-6), times, span, OPENING_COLOR))
+    _save(path, np.concatenate(parts))
 
 
 def _video_tiles(video: Path, chosen: np.ndarray, times: list[float]) -> np.ndarray:

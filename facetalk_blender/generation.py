@@ -201,13 +201,16 @@ class Generation:
 
     def _on_take(self, message: Message) -> None:
         if message.kind == "take":
+            # Of a model whose codes have no such reading, weights and lip opening are left out.
+            optional = {name: message.arrays.get(name) for name in ("weights", "lip_opening_mm")}
             facts = asdict(self.settings) | {"frames": None, "provenance": message.fields.get("provenance", {})}
             self.take = take.Take(
                 rate=float(message.fields["rate"]),
                 seed=int(message.fields["seed"]),
                 weight_names=message.fields["weight_names"],
                 settings=facts | {"sound": self.clip.path.name, "audio_start": self.clip.audio_start},
-                **{name: message.arrays[name] for name in ("codes", "weights", "lip_opening_mm")},
+                codes=message.arrays["codes"],
+                **optional,
             )
         elif message.kind == "done":
             self._enter(State.SURFACES)

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import bpy
+from bpy.app.handlers import persistent
 
 from . import compat
 from .sound_strip import Clip
+
+STRIP_PROPERTY = "facetalk_strip"  # on a result and its shape keys: name of the sound strip that it speaks
+SCENE_PROPERTY = "facetalk_scene"
+CONTENT_START_PROPERTY = "facetalk_content_start"
 
 
 def set_up_audio(scene: bpy.types.Scene, clip: Clip) -> None:
@@ -13,6 +18,31 @@ def set_up_audio(scene: bpy.types.Scene, clip: Clip) -> None:
     scene.use_audio_scrub = True
     scene.sync_mode = "AUDIO_SYNC"
     scene.frame_end = max(scene.frame_end, clip.frame_end - 1)
+
+
+def remember_strip(keys: bpy.types.Key, scene: bpy.types.Scene, clip: Clip) -> None:
+    """Note on shape keys which strip their action belongs to, for `follow_strips`."""
+    keys[STRIP_PROPERTY] = clip.strip_name
+    keys[SCENE_PROPERTY] = scene
+    keys[CONTENT_START_PROPERTY] = clip.frame_zero - clip.content_offset
+
+
+@persistent
+def follow_strips(_scene: bpy.types.Scene, *_arguments) -> None:
+    """Handler: when a sound strip was moved, move the keys of its shape keys' evaluation time as far."""
+    for keys in bpy.data.shape_keys:
+        name, scene = keys.get(STRIP_PROPERTY), keys.get(SCENE_PROPERTY)
+        if name is None or scene is None or scene.sequence_editor is None:
+            continue
+        strip = scene.sequence_editor.strips_all.get(name)
+        moved = compat.content_start(strip) - keys[CONTENT_START_PROPERTY] if strip else 0.0
+        if abs(moved) < 1e-3:
+            continue
+        keys[CONTENT_START_PROPERTY] += moved
+        for point in compat.evaluation_time_curve(keys).keyframe_points:
+            point.co.x += moved
+            point.handle_left.x += moved
+            point.handle_right.x += moved
 
 
 def drive_from_strip(

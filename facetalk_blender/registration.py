@@ -5,14 +5,18 @@ from __future__ import annotations
 import bpy
 
 from .. import operators, panels
-from . import preferences, properties, session
+from . import playback, preferences, properties, session
 
 CLASSES = (*preferences.CLASSES, *properties.CLASSES, *operators.CLASSES, *panels.CLASSES)
 
 
 def _handlers() -> tuple:
     handlers = bpy.app.handlers
-    return ((handlers.load_pre, session.end_generation), (handlers.render_init, session.release_engine))
+    return (
+        (handlers.load_pre, session.end_generation),
+        (handlers.render_init, session.release_engine),
+        (handlers.depsgraph_update_post, playback.follow_strips),
+    )
 
 
 def register() -> None:

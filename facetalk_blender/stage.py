@@ -6,15 +6,17 @@ import math
 from dataclasses import dataclass
 
 import bpy
+import numpy as np
 from mathutils import Vector
 
 from . import compat
+from .collar import collar
 
 COLLECTION_NAME = "FaceTalk Stage"
 CAMERA_LENS = 85.0  # mm, a portrait lens
-CAMERA_ANGLE = math.radians(14.0)  # to the subject's left
+CAMERA_ANGLE = math.radians(10.0)  # to the subject's left
 HEADROOM = 0.07  # of the head's height, above it
-NECK_MARGIN = 0.02  # of the head's height that the picture cuts off below, so that no open neck shows
+NECK_MARGIN = 0.03  # of the head's height, below it
 
 
 @dataclass(frozen=True)
@@ -29,9 +31,9 @@ class Light:
 
 
 LIGHTS = (
-    Light("FaceTalk Key", (-0.75, -0.95, 0.65), 0.55, 17.0, (1.0, 0.94, 0.87)),
-    Light("FaceTalk Fill", (1.1, -0.9, 0.1), 1.0, 5.0, (0.86, 0.92, 1.0)),
-    Light("FaceTalk Rim", (0.65, 0.85, 0.6), 0.4, 16.0, (0.9, 0.95, 1.0)),
+    Light("FaceTalk Key", (-0.7, -0.85, 0.55), 0.7, 19.0, (1.0, 0.93, 0.85)),
+    Light("FaceTalk Fill", (1.1, -0.9, 0.05), 1.2, 3.5, (0.84, 0.91, 1.0)),
+    Light("FaceTalk Rim", (0.6, 0.75, 0.55), 0.4, 20.0, (0.88, 0.94, 1.0)),
 )
 
 
@@ -45,26 +47,29 @@ def add_stage_around(scene: bpy.types.Scene, head: bpy.types.Object) -> bpy.type
     layer = scene.view_layers[0]
     layer.update()
     evaluated = head.evaluated_get(layer.depsgraph)
-    corners = [head.matrix_world @ Vector(corner) for corner in evaluated.bound_box]
-    low, high = (tuple(pick(c[axis] for c in corners) for axis in range(3)) for pick in (min, max))
+    mesh = evaluated.data
+    vertices = np.empty((len(mesh.vertices), 3), np.float32)
+    mesh.attributes["position"].data.foreach_get("vector", vertices.ravel())
+    to_world = np.array(head.matrix_world, np.float32)
     aspect = scene.render.resolution_x / scene.render.resolution_y
-    return add_stage(scene, low, high, aspect)
+    return add_stage(scene, vertices @ to_world[:3, :3].T + to_world[:3, 3], aspect)
 
 
-def add_stage(scene: bpy.types.Scene, low: tuple, high: tuple, aspect: float = 1.0) -> bpy.types.Object:
-    """Add camera, lights and backdrop around a head and return the camera.
+def add_stage(scene: bpy.types.Scene, vertices: np.ndarray, aspect: float = 1.0) -> bpy.types.Object:
+    """Add camera, lights, backdrop and collar around a head and return the camera.
 
-    low, high: corners of the head's bounding box, metres, world space, the face towards -y.
+    vertices: (V, 3) of the head, metres, world space, z up, the face towards -y.
     aspect: width of the picture over its height.
 
     The scene's own camera and world stay if there are any. Staging again replaces the earlier stage.
     """
-    low, high = Vector(low), Vector(high)
+    low, high = Vector(vertices.min(0)), Vector(vertices.max(0))
     collection = _fresh_collection(scene)
     camera = _add_camera(collection, low, high, aspect)
     face = Vector(((low.x + high.x) / 2, low.y, _eye_height(low, high)))
     for light in LIGHTS:
         _add_light(collection, light, face)
+    collection.objects.link(collar(vertices))
     scene.camera = scene.camera or camera
     scene.world = scene.world or _backdrop()
     return camera
@@ -79,15 +84,14 @@ def _fresh_collection(scene: bpy.types.Scene) -> bpy.types.Collection:
     if collection is None:
         collection = bpy.data.collections.new(COLLECTION_NAME)
         scene.collection.children.link(collection)
-    for item in list(collection.objects):
-        if item.name.startswith("FaceTalk "):
-            bpy.data.objects.remove(item)
+    earlier = [item for item in collection.objects if item.name.startswith("FaceTalk ")]
+    bpy.data.batch_remove([*earlier, *(item.data for item in earlier if item.data.users == 1)])
     return collection
 
 
 def _add_camera(collection: bpy.types.Collection, low: Vector, high: Vector, aspect: float) -> bpy.types.Object:
     height = high.z - low.z
-    top, bottom = high.z + HEADROOM * height, low.z + NECK_MARGIN * height
+    top, bottom = high.z + HEADROOM * height, low.z - NECK_MARGIN * height
     data = bpy.data.cameras.new("FaceTalk Camera")
     data.lens = CAMERA_LENS
     data.sensor_fit = "VERTICAL"

@@ -21,16 +21,16 @@ class Take:
     """What the engine sampled.
 
     codes: (N, D) float32 expression codes; rate: codes per second; seed: the noise they came from.
-    weights: (N, 52) float32 of weight_names; lip_opening_mm: (N,) float32.
+    weights: (N, 52) float32 of weight_names; lip_opening_mm: (N,) float32; None when the model does not tell them.
     settings: JSON values, what the take was asked for and made with.
     """
 
     codes: np.ndarray
     rate: float
     seed: int
-    weights: np.ndarray
+    weights: np.ndarray | None
     weight_names: list[str]
-    lip_opening_mm: np.ndarray
+    lip_opening_mm: np.ndarray | None
     settings: dict = field(default_factory=dict)
 
     @property
@@ -44,6 +44,8 @@ def store(take: Take, owner: bpy.types.Object) -> None:
     content = {"format": FORMAT, "rate": take.rate, "seed": take.seed, "settings": take.settings}
     content["weight_names"] = take.weight_names
     for name in _ARRAYS:
+        if getattr(take, name) is None:
+            continue
         array = np.ascontiguousarray(getattr(take, name), "<f4")
         lines = base64.encodebytes(array.tobytes()).decode("ascii").split()
         content[name] = {"shape": list(array.shape), "base64_float32": lines}
@@ -61,7 +63,9 @@ def load(owner: bpy.types.Object) -> Take:
         content = json.loads(text.as_string())
         if content["format"] != FORMAT:
             raise ValueError("unknown format")
-        arrays = {name: _array(content[name]) for name in _ARRAYS}
+        arrays = {name: _array(content[name]) if name in content else None for name in _ARRAYS}
+        if arrays["codes"] is None:
+            raise ValueError("no codes")
         names = [str(name) for name in content["weight_names"]]
         rate, seed, settings = float(content["rate"]), int(content["seed"]), dict(content["settings"])
     except (ValueError, KeyError, TypeError) as error:

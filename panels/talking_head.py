@@ -80,7 +80,8 @@ def _draw_generate(layout: bpy.types.UILayout, context: bpy.types.Context) -> No
 
 
 def _draw_text(layout: bpy.types.UILayout, context: bpy.types.Context, text: str, icon: str) -> None:
-    width = int(context.region.width / context.preferences.system.ui_scale * TEXT_COLUMNS_PER_PIXEL)
+    scale = context.preferences.system.ui_scale or 1.0  # 0 before the first window is drawn
+    width = int(context.region.width / scale * TEXT_COLUMNS_PER_PIXEL)
     box = layout.box().column(align=True)
     for number, line in enumerate(textwrap.wrap(text, max(width - 6, 16))):
         box.label(text=line, icon=icon if number == 0 else "BLANK1")

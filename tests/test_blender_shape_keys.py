@@ -4,6 +4,9 @@ import numpy as np
 import pytest
 import scripted_shapes
 from blender_scene import bpy, client, generate, scene, speaking_strip  # noqa: F401
+from extension_package import import_from_extension
+
+playback = import_from_extension("facetalk_blender.playback")
 
 START = 11
 CODES = 48
@@ -46,6 +49,13 @@ def test_positions_between_code_frames(scene, client, tmp_path, fps):  # noqa: F
 def test_the_ends_hold(head):
     np.testing.assert_allclose(tip(head, START - 30), scripted_shapes.positions(0)[4], atol=1e-5)
     np.testing.assert_allclose(tip(head, START + 500), scripted_shapes.positions(CODES - 1)[4], atol=1e-5)
+
+
+def test_the_keys_follow_their_strip(head):
+    expected = tip(head, START + 20)
+    bpy.context.scene.sequence_editor.strips_all[0].frame_start += 15
+    playback.follow_strips(bpy.context.scene)
+    np.testing.assert_allclose(tip(head, START + 35), expected, atol=1e-6)
 
 
 def test_topology_uv_and_materials(head):

@@ -7,8 +7,8 @@ from collections.abc import Iterable
 import bpy
 
 from .. import take
+from ..playback import STRIP_PROPERTY
 
-STRIP_PROPERTY = "facetalk_strip"  # on a result: name of the sound strip that it speaks
 FRAMES_PROPERTY = "facetalk_frames"  # on a result of frame meshes: the collection of its frames
 
 

@@ -6,7 +6,7 @@ import bpy
 import numpy as np
 
 from ...engine.protocol import Message
-from .. import appearance
+from .. import appearance, compat, playback
 from ..material import head_material
 from ..sound_strip import Clip
 from . import result
@@ -56,8 +56,10 @@ class ShapeKeys:
     def finish(self) -> bpy.types.Object:
         """Key the evaluation time, replace earlier results and return the object."""
         owner = self.result()
+        scene = result.resolve(bpy.data.scenes, self._scene)
         key_evaluation_time(owner.data.shape_keys, self._clip, self._written, self._code_rate)
-        result.replace_earlier(result.resolve(bpy.data.scenes, self._scene), owner)
+        playback.remember_strip(owner.data.shape_keys, scene, self._clip)
+        result.replace_earlier(scene, owner)
         return owner
 
     def discard(self) -> None:
@@ -96,7 +98,7 @@ def key_evaluation_time(keys: bpy.types.Key, clip: Clip, code_count: int, code_r
     values = [KEY_SPACING * (1.0 + moment * code_rate) for moment in moments]
     action = bpy.data.actions.new(f"{keys.user.name} Evaluation Time")
     keys.animation_data_create().action = action
-    curve = action.fcurve_ensure_for_datablock(keys, "eval_time")
+    curve = compat.evaluation_time_curve(keys)
     curve.keyframe_points.add(2)
     for point, moment, value in zip(curve.keyframe_points, moments, values, strict=True):
         point.co = (clip.frame_of(moment), value)

@@ -1,0 +1,69 @@
+"""A dark collar around the neck, so that a portrait does not show where the head ends."""
+
+from __future__ import annotations
+
+import bpy
+import numpy as np
+
+from . import compat
+from .outputs.mesh_building import fill_mesh
+
+NAME = "FaceTalk Collar"
+NECK_BAND = 0.025  # metres of neck above the lower end that the collar follows
+NECK_SLOPE = 0.6  # how much the front of the neck comes forward per metre upwards, at most
+SEGMENTS = 64
+# Rows of the collar from the inside of its edge to below the picture: metres above the lower end of the neck, and
+# distance from the skin.
+PROFILE = (
+    (0.018, -0.004), (0.0245, 0.0), (0.0265, 0.0025), (0.0255, 0.0045), (0.021, 0.0055), (0.014, 0.005),
+    (0.006, 0.005), (-0.004, 0.006), (-0.02, 0.02), (-0.045, 0.045), (-0.08, 0.07),
+)  # fmt: skip
+
+
+def collar(vertices: np.ndarray) -> bpy.types.Object:
+    """A collar for a head of vertices (V, 3) in metres, world space, z up; linked nowhere yet."""
+    low = vertices[:, 2].min()
+    angles = np.linspace(0, 2 * np.pi, SEGMENTS, endpoint=False)
+    circle = np.stack([np.cos(angles), np.sin(angles)], 1)  # (SEGMENTS, 2)
+    rows = []
+    for height, distance in PROFILE:
+        near, far = _neck(vertices, low, np.clip(height, 0.0, NECK_BAND))
+        around = (near + far) / 2 + ((far - near) / 2 + distance) * circle
+        rows.append(np.column_stack([around, np.full(SEGMENTS, low + height)]))
+    mesh = bpy.data.meshes.new(NAME)
+    fill_mesh(mesh, np.concatenate(rows).astype(np.float32), _quads(len(rows)))
+    mesh.materials.append(_fabric())
+    return bpy.data.objects.new(NAME, mesh)
+
+
+def _neck(vertices: np.ndarray, low: float, height: float) -> tuple[np.ndarray, np.ndarray]:
+    """Least and largest x and y of the neck at a height above its lower end."""
+    bottom = vertices[vertices[:, 2] < low + 0.005]
+    part = vertices[np.abs(vertices[:, 2] - low - height) < 0.004]
+    part = part if len(part) else bottom
+    near, far = part[:, :2].min(0), part[:, :2].max(0)
+    # Not the chin, which an open jaw brings down in front of the neck.
+    near[1] = max(near[1], bottom[:, 1].min() - NECK_SLOPE * height)
+    return near, far
+
+
+def _quads(rows: int) -> np.ndarray:
+    column, row = np.meshgrid(np.arange(SEGMENTS), np.arange(rows - 1))
+    following = (column + 1) % SEGMENTS
+    corners = [row * SEGMENTS + column, (row + 1) * SEGMENTS + column]
+    corners += [(row + 1) * SEGMENTS + following, row * SEGMENTS + following]
+    return np.stack(corners, -1).reshape(-1, 4).astype(np.int32)
+
+
+def _fabric() -> bpy.types.Material:
+    existing = bpy.data.materials.get(NAME)
+    if existing is not None:
+        return existing
+    material = bpy.data.materials.new(NAME)
+    material.diffuse_color = (0.02, 0.022, 0.027, 1.0)
+    principled = compat.use_nodes(material).nodes["Principled BSDF"]
+    principled.inputs["Base Color"].default_value = material.diffuse_color
+    principled.inputs["Roughness"].default_value = 0.85
+    principled.inputs["Specular IOR Level"].default_value = 0.2
+    principled.inputs["Sheen Weight"].default_value = 0.25
+    return material
