@@ -14,9 +14,9 @@ from ..errors import EngineError
 from .head import Array, NeuralHead
 from .narrow_band import NarrowBand, sample_narrow_band
 
-# Distances are only roughly Lipschitz once deformed. On the starter even 1.0 turns no sign against 2.5; the band is
-# followed where a slope is steeper still.
-LIPSCHITZ = 1.25
+# Distances are only roughly Lipschitz once deformed. On the starter 1.0 gives the same signs as 2.2, in closed,
+# puckered and wide open mouths alike; where a slope is steeper still, the surface is followed.
+LIPSCHITZ = 1.1
 # Peak of grids, masks and the marching cubes' own copies; a fixed part for the networks' chunks and the mesh.
 BYTES_PER_GRID_POINT, BYTES_BESIDES = 48, 300 << 20
 
