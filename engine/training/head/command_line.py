@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -36,7 +37,7 @@ def _parser() -> argparse.ArgumentParser:
     conversion.add_argument("--output", type=Path, required=True, help="the .npz to write")
     conversion.set_defaults(run=lambda options: convert(options.source, options.output))
     samples = commands.add_parser("samples", help="draw training samples from ICT-FaceKit")
-    samples.add_argument("kind", choices=("identity", "expression", "detail"))
+    samples.add_argument("kind", choices=("identity", "expression", "eyes", "detail"))
     samples.add_argument("--data", type=Path, required=True, help="data folder, with head/ict_facekit.npz in it")
     samples.add_argument("--output", type=Path, required=True, help="folder of the sample pool")
     samples.add_argument("--total", type=int, default=300, help="heads (identity) or poses (expression) in the pool")
@@ -56,6 +57,7 @@ def _parser() -> argparse.ArgumentParser:
         training.add_argument("--device", default="auto", help="auto, cpu or cuda")
         training.add_argument("--threads", type=int, default=1, help="CPU threads")
         if name == "expression":
+            training.add_argument("--eyes-pool", type=Path, required=True, help="folder of the pool of kind eyes")
             training.add_argument("--identity-run", type=Path, help="with --detail-pool: also train lips and lids shut")
             training.add_argument("--detail-pool", type=Path)
         training.set_defaults(run=_train, network=name)
@@ -79,7 +81,8 @@ def _parser() -> argparse.ArgumentParser:
 
 def _samples(options: argparse.Namespace) -> None:
     topology = HeadTopology(FaceKit.load(options.data / ARCHIVE))
-    fill = {"identity": fill_identity_pool, "expression": fill_expression_pool, "detail": fill_detail_pool}[options.kind]
+    fill = {"identity": fill_identity_pool, "expression": fill_expression_pool, "detail": fill_detail_pool,
+            "eyes": partial(fill_expression_pool, eyes_only=True)}[options.kind]
     fill(topology, options.output, options.first, options.last or options.total, options.total)
 
 
@@ -99,9 +102,8 @@ def _evaluate(options: argparse.Namespace) -> None:
 def _train(options: argparse.Namespace) -> None:
     torch.set_num_threads(options.threads)
     loop = LoopOptions(options.iterations, options.minutes, options.learning_rate, options.seed)
-    details = {}
-    if options.network == "expression" and options.identity_run:
-        details = {"identity_run": options.identity_run, "detail_pool": options.detail_pool}
+    names = ("eyes_pool", "identity_run", "detail_pool") if options.network == "expression" else ()
+    details = {name: getattr(options, name) for name in names}
     start = {"identity": train_identity, "expression": train_expression, "regions": train_regions,
              "forward": train_forward}[options.network]
     start(FaceKit.load(options.data / ARCHIVE), options.pool, options.output, loop, resolve_device(options.device),

@@ -43,6 +43,13 @@ def random_weights(random: np.random.Generator) -> np.ndarray:
     return _consistent(_speech_mix(random))
 
 
+def with_blink(weights: np.ndarray, random: np.random.Generator) -> np.ndarray:
+    """Weights (52,) with, three times in four, lids at a random height or fully closed."""
+    if random.random() < 0.25:
+        return weights
+    return np.maximum(weights, named_weights({"eyeBlink": random.choice([random.uniform(0.1, 1.0), 1.0])}))
+
+
 def _speech_mix(random: np.random.Generator) -> np.ndarray:
     """One moment of speech: jaw, mouth shapes or a closed bilabial, then eyes, gaze and brows."""
     values = {"jawOpen": float(random.beta(1.2, 3.0))}

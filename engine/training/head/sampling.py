@@ -10,7 +10,7 @@ from numpy.lib.format import open_memmap
 from ...codes import ARKIT_NAMES
 from .ground_truth import NECK_PLANE, THROAT_DEPTH, HeadSolid, HeadTopology
 from .ict import UNITS_PER_MILLIMETRE, random_coefficients
-from .poses import random_weights
+from .poses import random_weights, with_blink
 
 MILLIMETRE = UNITS_PER_MILLIMETRE
 BOX_MINIMUM, BOX_MAXIMUM = np.array([-0.55, -0.56, -0.72]), np.array([0.55, 0.58, 0.34])
@@ -20,12 +20,13 @@ NEAR_DEVIATIONS = (1.0, 4.0, 15.0)  # mm, a third of the near points each
 POSED_SURFACE_POINTS, POSED_SHELL_POINTS = 2000, 2000
 POSES_PER_HEAD = 4
 DETAIL_POINTS = 8000
+EYE_RADIUS = 0.035  # around each eye landmark, 9 mm
 
 
 class SurfaceSampler:
-    """Random points on the surface that meets air, denser where detail matters."""
+    """Random points on the surface that meets air, denser where detail matters; or around the eyes only."""
 
-    def __init__(self, topology: HeadTopology):
+    def __init__(self, topology: HeadTopology, eyes_only: bool = False):
         self.topology = topology
         self.triangles = topology.candidates[topology.visible]
         self.submesh = topology.candidate_submesh[topology.visible]
@@ -35,6 +36,9 @@ class SurfaceSampler:
         area = 0.5 * np.linalg.norm(np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]), axis=1)
         weight = area * self._density(corners.mean(1), mean)
         weight[corners[:, :, 1].max(1) < NECK_PLANE - 0.03] = 0.0
+        if eyes_only:
+            eyes = mean[kit.landmarks[36:48]]
+            weight[np.linalg.norm(corners.mean(1)[:, None] - eyes, axis=2).min(1) > EYE_RADIUS] = 0.0
         self._cumulated = np.cumsum(weight) / weight.sum()
 
     def _density(self, centres: np.ndarray, mean: np.ndarray) -> np.ndarray:
@@ -173,20 +177,24 @@ def fill_identity_pool(topology: HeadTopology, folder: Path, first: int, last: i
         done[number] = 1
 
 
-def fill_expression_pool(topology: HeadTopology, folder: Path, first: int, last: int, total: int) -> None:
-    """Write weights and material points of poses `first` to `last` of a pool of `total`; four poses share a head."""
+def fill_expression_pool(topology: HeadTopology, folder: Path, first: int, last: int, total: int,
+                         eyes_only: bool = False) -> None:
+    """Write weights and material points of poses `first` to `last` of a pool of `total`; four poses share a head.
+
+    eyes_only: points around the eyes, most of them blinking; the lids are too small to be learned from whole heads.
+    """
     count = POSED_SURFACE_POINTS + POSED_SHELL_POINTS
     weights_pool = _pool_array(folder / "weights.npy", (total, len(ARKIT_NAMES)))
     material_pool = _pool_array(folder / "material.npy", (total, count, 4))
     done = _pool_array(folder / "done.npy", (total,))
-    sampler, kit = SurfaceSampler(topology), topology.face_kit
+    sampler, kit = SurfaceSampler(topology, eyes_only), topology.face_kit
     np.save(folder / "triangles.npy", sampler.triangles)
     for number in range(first, last):
-        random = np.random.default_rng([2, number])
+        random = np.random.default_rng([6 if eyes_only else 2, number])
         if number % POSES_PER_HEAD == 0 or number == first:
             head = kit.head(random_coefficients(np.random.default_rng([3, number // POSES_PER_HEAD])))
             canonical = HeadSolid(topology, kit.canonical(head))
-        weights = random_weights(random)
+        weights = with_blink(random_weights(random), random) if eyes_only else random_weights(random)
         posed = HeadSolid(topology, kit.posed(head, weights), canonical.throat)
         material_pool[number] = expression_samples(sampler, canonical, posed, random)
         weights_pool[number] = weights

@@ -16,7 +16,7 @@ from .loop import LoopOptions, averaged_state, train
 from .networks import new_expression_network, new_identity_network, smoothing_mask, without_anchors
 from .sampling import DETAIL_POINTS, POSED_SHELL_POINTS, POSED_SURFACE_POINTS, material_positions
 
-POSES = 8
+POSES, EYE_POSES = 8, 2  # the last ones of a batch show the eyes only
 SURFACE_SHARE, SHELL_SHARE = 480, 420
 HEADS = 256
 DETAIL_POSES, DETAIL_SHARE = 4, 400
@@ -32,11 +32,11 @@ class ExpressionBatches:
     other strengths than those it was tested on.
     """
 
-    def __init__(self, face_kit: FaceKit, pool: Path, seed: int, device: torch.device):
+    def __init__(self, face_kit: FaceKit, pool: Path, eyes_pool: Path, seed: int, device: torch.device):
         self.face_kit, self.seed, self.device = face_kit, seed, device
-        self.weights, self.material, self.done, self.triangles = (
-            np.load(pool / f"{name}.npy", mmap_mode="r", allow_pickle=False)
-            for name in ("weights", "material", "done", "triangles"))
+        self.pools = [{name: np.load(folder / f"{name}.npy", mmap_mode="r", allow_pickle=False)
+                       for name in ("weights", "material", "done")} for folder in (pool, eyes_pool)]
+        self.triangles = np.load(pool / "triangles.npy", allow_pickle=False)
         random = np.random.default_rng([seed, 0])
         self.coefficients = np.stack([random_coefficients(random) for _ in range(HEADS)])
         self.heads = np.stack([face_kit.head(row) for row in self.coefficients])
@@ -46,12 +46,9 @@ class ExpressionBatches:
     def draw(self, iteration: int) -> dict[str, Tensor]:
         """identity (B, 1344), expression (B, 200), posed and canonical (B, P, 3), offset in mm (B, P)."""
         random = np.random.default_rng([self.seed, 1, iteration])
-        poses = random.choice(np.flatnonzero(self.done), POSES)
         heads = random.integers(0, HEADS, POSES)
-        weights = np.stack([_jittered(self.weights[pose], random) for pose in poses])
-        material = np.stack([self.material[pose][np.concatenate([
-            random.integers(0, POSED_SURFACE_POINTS, SURFACE_SHARE),
-            POSED_SURFACE_POINTS + random.integers(0, POSED_SHELL_POINTS, SHELL_SHARE)])] for pose in poses])
+        drawn = [self._pose(self.pools[number >= POSES - EYE_POSES], random) for number in range(POSES)]
+        weights, material = (np.stack(values) for values in zip(*drawn))
         kit = self.face_kit
         posed = [material_positions(kit.posed(self.heads[head], row), self.triangles, points)[0]
                  for head, row, points in zip(heads, weights, material)]
@@ -60,6 +57,13 @@ class ExpressionBatches:
         batch = {"identity": self.identity_codes[heads], "expression": codes_from_weights(weights, self.expression_basis),
                  "posed": np.stack(posed), "canonical": np.stack(canonical), "offset": material[..., 3]}
         return {name: torch.from_numpy(values).float().to(self.device) for name, values in batch.items()}
+
+    def _pose(self, pool: dict[str, np.ndarray], random: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+        """Weights (52,) and material points (P, 4) of a random pose."""
+        pose = random.choice(np.flatnonzero(pool["done"]))
+        rows = np.concatenate([random.integers(0, POSED_SURFACE_POINTS, SURFACE_SHARE),
+                               POSED_SURFACE_POINTS + random.integers(0, POSED_SHELL_POINTS, SHELL_SHARE)])
+        return _jittered(pool["weights"][pose], random), pool["material"][pose][rows]
 
 
 def _jittered(weights: np.ndarray, random: np.random.Generator) -> np.ndarray:
@@ -109,13 +113,13 @@ class DetailLoss:
 
 
 def train_expression(face_kit: FaceKit, pool: Path, output: Path, options: LoopOptions, device: torch.device,
-                     identity_run: Path | None = None, detail_pool: Path | None = None) -> None:
+                     eyes_pool: Path, identity_run: Path | None = None, detail_pool: Path | None = None) -> None:
     """Train on the poses of `pool`; the checkpoint in `output` holds the averaged network.
 
     With a trained identity network and a pool of posed distances, `DetailLoss` is added.
     """
     network, mask = new_expression_network(options.seed).to(device), smoothing_mask()
-    batches = ExpressionBatches(face_kit, pool, options.seed, device)
+    batches = ExpressionBatches(face_kit, pool, eyes_pool, options.seed, device)
     detail = DetailLoss(face_kit, detail_pool, identity_run, options.seed, device) if identity_run else None
 
     def losses(iteration: int) -> dict[str, Tensor]:
