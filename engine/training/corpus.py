@@ -134,10 +134,12 @@ def load_recordings(data: Path, corpus: str) -> Corpus:
     """One recorded corpus straight from the data folder, without a cache."""
     clips: list[Clip] = []
     parts: list[np.ndarray] = []
+    position = 0
     chosen = {key: entry for key, entry in _labels(data).items() if entry["corpus"] == corpus}
     for key, name, speaker, phones, samples in _recorded(data, chosen):
-        clips.append(Clip(key, name, speaker, sum(len(part) for part in parts), len(samples), phones))
+        clips.append(Clip(key, name, speaker, position, len(samples), phones))
         parts.append(samples)
+        position += len(samples)
     return Corpus(clips, np.concatenate(parts))
 
 

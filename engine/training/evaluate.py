@@ -148,8 +148,8 @@ def diversity(performer: Performer, corpus: Corpus, clip: Clip, seeds: int = 4) 
     return float(np.sqrt(np.mean(np.square(pairs))) / np.sqrt(np.mean(np.square(codes))))
 
 
-def evaluate(performer: Performer, corpus: Corpus, seed: int, output: Path) -> dict:
-    """All figures and plots."""
+def evaluate(performer: Performer, corpus: Corpus, seed: int, output: Path, compared: list[tuple[str, int]]) -> dict:
+    """All figures and plots; `compared` are the samplers and steps to put side by side."""
     clips = corpus.clips
     frames = [round(clip.duration * CODE_RATE) for clip in clips]
     expected = [expected_mouth(corpus.segments(clip), count) for clip, count in zip(clips, frames, strict=True)]
@@ -166,7 +166,7 @@ def evaluate(performer: Performer, corpus: Corpus, seed: int, output: Path) -> d
     figures["diversity"] = diversity(performer, corpus, clips[0])
     figures["samplers"] = {}
     few = clips[:COMPARED_CLIPS]
-    for sampler, steps in COMPARED:
+    for sampler, steps in compared:
         sampled = [performer.sample(corpus.audio(clip), seed, sampler, steps) for clip in few]
         figures["samplers"][f"{sampler} {steps}"] = speech_figures(corpus, few, sampled, references[:COMPARED_CLIPS])
     for index in range(PLOTTED):
@@ -182,11 +182,14 @@ def main() -> None:
     parser.add_argument("--bundle", default="starter")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--device", default="auto")
+    parser.add_argument("--held-out", action="store_true", help="tune on speechocean762's held-out speakers instead")
     arguments = parser.parse_args()
     arguments.output.mkdir(parents=True, exist_ok=True)
     performer = Performer(Bundle.open(arguments.bundle), arguments.device)
-    corpus = load_recordings(arguments.data, "lj32")
-    figures = evaluate(performer, corpus, arguments.seed, arguments.output)
+    corpus = load_recordings(arguments.data, "so762" if arguments.held_out else "lj32")
+    if arguments.held_out:
+        corpus = Corpus(corpus.select("so762", held_out=True), corpus.samples)
+    figures = evaluate(performer, corpus, arguments.seed, arguments.output, [] if arguments.held_out else COMPARED)
     (arguments.output / "motion.json").write_text(json.dumps(figures, indent=1) + "\n", "utf-8")
     write_report(arguments.output, figures, [clip.key for clip in corpus.clips[:PLOTTED]])
 

@@ -21,7 +21,7 @@ from ..codes import CODE_DIMENSIONS, codes_from_weights, expression_basis
 from ..denoiser import DenoiserConfig, ExpressionDecoder
 from ..diffusion import CosineSchedule
 from ..engine import choose_device
-from ..speech import SpeechEncoder, load_speech_encoder
+from ..speech import SpeechEncoder, load_speech_encoder, normalise
 from .captured_motion import load_capture
 from .corpus import load_corpus
 from .scenes import SCENE_FRAMES, SILENT_SHARE, Scene, SceneMaker
@@ -55,7 +55,13 @@ def make_scenes(data: Path, cache: Path, synthesised: int, seed: int) -> list[Sc
 @torch.no_grad()
 def scene_features(encoder: SpeechEncoder, scenes: list[Scene]) -> Tensor:
     """Frozen speech features of every scene: (scenes, SCENE_FRAMES, A) half precision."""
-    return torch.stack([encoder.features(scene.audio).half().cpu() for scene in scenes])
+    device = next(encoder.parameters()).device
+    features = []
+    for first in range(0, len(scenes), BATCH):
+        audio = torch.from_numpy(np.stack([scene.audio for scene in scenes[first : first + BATCH]])).to(device)
+        with torch.autocast(device.type, torch.bfloat16):
+            features.append(encoder(normalise(audio), SCENE_FRAMES).half().cpu())
+    return torch.cat(features)
 
 
 class CropMaker:

@@ -1,0 +1,72 @@
+"""The motion figures on courses whose answer is known."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from engine.codes import ARKIT_NAMES, CODE_RATE
+from engine.training import motion_metrics as metrics
+from engine.training.articulation import Segment
+
+TIMES = np.arange(96) / CODE_RATE
+SEGMENTS = [Segment("sil", 0, 1), Segment("AA", 1, 1.5), Segment("M", 1.5, 1.6), Segment("AA", 1.6, 2.5, 1.1), Segment("sil", 2.5, 4)]
+
+
+def _opening() -> np.ndarray:
+    opening = np.where((TIMES > 1) & (TIMES < 2.5), 12.0, 0.0)
+    opening[(TIMES > 1.5) & (TIMES < 1.6)] = 0.5
+    return opening
+
+
+def test_a_closed_bilabial_counts_and_an_open_one_does_not():
+    opening = _opening()
+    assert metrics.closures(opening, SEGMENTS) == metrics.Count(1, 1)
+    opening[30:50] = 12.0
+    assert metrics.closures(opening, SEGMENTS) == metrics.Count(0, 1)
+
+
+def test_a_closure_one_frame_off_counts_and_two_frames_off_does_not():
+    speech = np.full(96, 12.0)
+    last = int(np.floor(1.6 * CODE_RATE))
+    for distance, hits in ((1, 1), (2, 0)):
+        opening = speech.copy()
+        opening[last + distance] = 0.0
+        assert metrics.closures(opening, SEGMENTS).hits == hits
+
+
+def test_the_closed_threshold_grows_with_wide_speech():
+    assert metrics.closed_threshold(np.full(10, 5.0)) == 1.0
+    assert metrics.closed_threshold(np.full(10, 20.0)) == pytest.approx(2.0)
+
+
+def test_vowels_that_stay_closed_are_false_closures():
+    assert metrics.false_closures(_opening(), SEGMENTS) == metrics.Count(0, 2)
+    assert metrics.false_closures(np.zeros(96), SEGMENTS) == metrics.Count(2, 2)
+    assert metrics.vowel_peaks(_opening(), SEGMENTS) == [12.0]
+
+
+@pytest.mark.parametrize("shift", [-4, 0, 3])
+def test_lag_is_positive_for_motion_that_comes_late(shift):
+    reference = np.random.default_rng(0).standard_normal(200)
+    moved = np.roll(reference, shift)
+    frames, correlation = metrics.lag(moved, reference)
+    assert frames == shift and correlation == pytest.approx(1.0)
+
+
+def test_pauses_leave_out_the_frames_next_to_speech():
+    rest = metrics.pause_openings(_opening(), SEGMENTS)
+    assert len(rest) > 20 and rest.max() == 0.0
+
+
+def test_blinks_are_counted_with_their_durations():
+    weights = np.zeros((96, len(ARKIT_NAMES)), np.float32)
+    columns = [ARKIT_NAMES.index("eyeBlinkLeft"), ARKIT_NAMES.index("eyeBlinkRight")]
+    for start, length in ((10, 3), (50, 6)):
+        weights[start : start + length, columns] = 1.0
+    assert metrics.blinks(weights) == [pytest.approx(3 / CODE_RATE), pytest.approx(6 / CODE_RATE)]
+
+
+def test_a_straight_course_has_no_jitter():
+    assert metrics.mouth_jitter(np.linspace(0, 10, 50)) == pytest.approx(0.0, abs=1e-12)
+    assert metrics.mouth_jitter(np.tile([0.0, 1.0], 20)) == pytest.approx(2.0)
