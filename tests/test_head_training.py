@@ -154,5 +154,5 @@ def test_converter_keeps_meshes_and_displacements(tmp_path):
 
 def test_converter_names_the_missing_file(tmp_path):
     write_obj(tmp_path / converter.NEUTRAL, np.zeros((5, 3)))
-    with pytest.raises(EngineError, match="identity000.obj is missing"):
+    with pytest.raises(EngineError, match=r"identity000\.obj is missing"):
         converter.convert(tmp_path, tmp_path / "kit.npz", identities=1)

@@ -1,0 +1,1 @@
+"""Training of the starter's head on ICT-FaceKit: samples, networks, template, evaluation."""

@@ -63,7 +63,7 @@ def read_obj(path: Path) -> ObjMesh:
                     uv.append([float(value) for value in values[:2]])
                 elif kind == "f":
                     corners = [[int(number or 0) - 1 for number in (*value.split("/"), "0")[:2]] for value in values]
-                    padded = (corners + [[-1, -1]])[:4]
+                    padded = [*corners, [-1, -1]][:4]
                     polygons.append([corner[0] for corner in padded])
                     polygon_uv.append([corner[1] for corner in padded])
     except FileNotFoundError as error:
@@ -79,11 +79,12 @@ def triangulated(polygons: np.ndarray, vertices: np.ndarray) -> tuple[np.ndarray
     quads = polygons[:, 3] >= 0
     owner = np.repeat(np.arange(len(polygons)), 1 + quads)
     second = np.r_[False, owner[1:] == owner[:-1]]
-    diagonals = [np.linalg.norm(vertices[polygons[:, a]] - vertices[polygons[:, b]], axis=1) for a, b in ((0, 2), (1, 3))]
-    across = (quads & (diagonals[1] < diagonals[0]))[owner]
-    corners = np.where(second[:, None], polygons[owner][:, [0, 2, 3]], polygons[owner][:, :3])
+    corners = vertices[polygons]  # (P, 4, 3)
+    diagonals = np.linalg.norm(corners[:, :2] - corners[:, 2:], axis=2)  # (P, 2)
+    across = (quads & (diagonals[:, 1] < diagonals[:, 0]))[owner]
+    straight = np.where(second[:, None], polygons[owner][:, [0, 2, 3]], polygons[owner][:, :3])
     turned = np.where(second[:, None], polygons[owner][:, 1:], polygons[owner][:, [0, 1, 3]])
-    return np.where(across[:, None], turned, corners).astype(np.int32), owner.astype(np.int32)
+    return np.where(across[:, None], turned, straight).astype(np.int32), owner.astype(np.int32)
 
 
 def convert(folder: Path, output: Path, identities: int = 100) -> None:
@@ -93,7 +94,7 @@ def convert(folder: Path, output: Path, identities: int = 100) -> None:
 
     def displacements(names: list[str]) -> np.ndarray:
         shapes = np.zeros((len(names), *neutral.vertices.shape), np.float16)
-        for shape, name in zip(shapes, names):
+        for shape, name in zip(shapes, names, strict=True):
             mesh = read_obj(folder / f"{name}.obj")
             if mesh.vertices.shape != neutral.vertices.shape:
                 raise EngineError(f"{name}.obj has other vertices than {NEUTRAL}; get ICT-FaceKit again.")

@@ -18,7 +18,6 @@ from ...head.loading import load_head
 from ...head.surface import Surface, extract_surface
 from .ground_truth import NECK_PLANE, HeadSolid, HeadTopology
 from .ict import UNITS_PER_MILLIMETRE, FaceKit, named_weights, random_coefficients
-from .identity_code import identity_basis
 from .labels import REGION_NAMES, vertex_regions
 from .poses import NAMED_POSES, random_weights
 from .render import shade
@@ -60,7 +59,7 @@ def evaluate_head(face_kit: FaceKit, bundle: str | Path, output: Path, identitie
         coefficients = random_coefficients(random)
         neutral = face_kit.head(coefficients)
         throat = HeadSolid(topology, face_kit.canonical(neutral)).throat
-        identity = identity_basis(face_kit) @ coefficients
+        identity = head.identity_basis.cpu().numpy() @ coefficients
         poses = {name: named_weights(values) for name, values in NAMED_POSES.items()}
         poses |= {f"random {1 + index}": random_weights(random) for index in range(random_poses)}
         for name, weights in poses.items():

@@ -41,20 +41,21 @@ def identity_basis(face_kit: FaceKit) -> np.ndarray:
     """(1344, 100) float32: identity code = basis @ coefficients."""
     mean = face_kit.canonical(face_kit.neutral)
     anchors = anchor_vertices(face_kit)
-    mirrored_vertex = cKDTree(mean).query(mean * (-1, 1, 1))[1]
+    mirrored = cKDTree(mean).query(mean * (-1, 1, 1))[1]
     chosen = np.arange(0, len(mean), 5)
+    modes = face_kit.identity[:, chosen]
+    mirrored_modes = face_kit.identity[:, mirrored[chosen]] * (-1, 1, 1)
     slots = []
     for number, anchor in enumerate(anchors):
-        paired = number < 2 * len(PAIRED_ANCHORS)
-        if paired and number % 2:
-            window = np.exp(-0.5 * ((mean[chosen] - mean[anchors[number - 1]]) / NEIGHBOURHOOD) ** 2)
-            modes = face_kit.identity[:, mirrored_vertex[chosen]] * (-1, 1, 1)
-            slots.append(components.T @ _windowed(modes, window) * scale[:, None])
+        if number < 2 * len(PAIRED_ANCHORS) and number % 2:
             continue
         window = np.exp(-0.5 * ((mean[chosen] - mean[anchor]) / NEIGHBOURHOOD) ** 2)
-        components, scale = _components(_windowed(face_kit.identity[:, chosen], window), LOCAL_DIMENSIONS)
-        slots.append(components.T @ _windowed(face_kit.identity[:, chosen], window) * scale[:, None])
-    everywhere = _windowed(face_kit.identity[:, chosen], np.ones((len(chosen), 1)))
+        own = _windowed(modes, window)
+        components, scale = _components(own, LOCAL_DIMENSIONS)
+        slots.append(components.T @ own * scale[:, None])
+        if number < 2 * len(PAIRED_ANCHORS):
+            slots.append(components.T @ _windowed(mirrored_modes, window) * scale[:, None])
+    everywhere = _windowed(modes, np.ones((len(chosen), 1)))
     for dimensions in (LOCAL_DIMENSIONS, GLOBAL_DIMENSIONS):
         components, scale = _components(everywhere, dimensions)
         slots.append(components.T @ everywhere * scale[:, None])

@@ -15,7 +15,7 @@ UPPER_SHAPES = ("browDown", "browInnerUp", "browOuterUp", "eyeSquint", "eyeWide"
 GAZES = (("eyeLookUpLeft", "eyeLookUpRight"), ("eyeLookDownLeft", "eyeLookDownRight"),
          ("eyeLookOutLeft", "eyeLookInRight"), ("eyeLookInLeft", "eyeLookOutRight"))
 SYMMETRIC_SHAPES = tuple(dict.fromkeys(name.removesuffix("Left") for name in ARKIT_NAMES
-                                       if name != "tongueOut" and not name.endswith("Right")
+                                       if (name != "tongueOut" and not name.endswith("Right"))
                                        or name in ("jawRight", "mouthRight")))
 SHAPES = tuple({"jaw": "jawLeft", "mouth": "mouthLeft"}.get(name, name) for name in SYMMETRIC_SHAPES)
 
@@ -48,6 +48,13 @@ def with_blink(weights: np.ndarray, random: np.random.Generator) -> np.ndarray:
     if random.random() < 0.25:
         return weights
     return np.maximum(weights, named_weights({"eyeBlink": random.choice([random.uniform(0.1, 1.0), 1.0])}))
+
+
+def with_open_jaw(weights: np.ndarray, random: np.random.Generator) -> np.ndarray:
+    """Weights (52,) with, twice in five times, a jaw at least as far open as speech rarely has it."""
+    if random.random() < 0.6:
+        return weights
+    return np.maximum(weights, named_weights({"jawOpen": random.uniform(0.3, 1.0)}))
 
 
 def _speech_mix(random: np.random.Generator) -> np.ndarray:

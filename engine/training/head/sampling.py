@@ -10,7 +10,7 @@ from numpy.lib.format import open_memmap
 from ...codes import ARKIT_NAMES
 from .ground_truth import NECK_PLANE, THROAT_DEPTH, HeadSolid, HeadTopology
 from .ict import UNITS_PER_MILLIMETRE, random_coefficients
-from .poses import random_weights, with_blink
+from .poses import random_weights, with_blink, with_open_jaw
 
 MILLIMETRE = UNITS_PER_MILLIMETRE
 BOX_MINIMUM, BOX_MAXIMUM = np.array([-0.55, -0.56, -0.72]), np.array([0.55, 0.58, 0.34])
@@ -19,7 +19,8 @@ MATERIAL_EVERY = 4  # every fourth head of an identity pool also gives material 
 NEAR_DEVIATIONS = (1.0, 4.0, 15.0)  # mm, a third of the near points each
 POSED_SURFACE_POINTS, POSED_SHELL_POINTS = 2000, 2000
 POSES_PER_HEAD = 4
-DETAIL_POINTS = 8000
+DETAIL_POINTS, MOUTH_POINTS = 8000, 3000
+MOUTH_DEPTH = 0.10
 EYE_RADIUS = 0.035  # around each eye landmark, 9 mm
 
 
@@ -142,16 +143,21 @@ def material_positions(vertices: np.ndarray, triangles: np.ndarray,
 
 
 def detail_samples(sampler: SurfaceSampler, posed: HeadSolid, random: np.random.Generator) -> np.ndarray:
-    """(DETAIL_POINTS, 4) float32 posed points with signed distances, around mouth and eyelids."""
+    """(DETAIL_POINTS, 4) float32 posed points with signed distances, around and within the mouth and around the eyes."""
     rows, barycentric = sampler.draw(random, 6 * DETAIL_POINTS)
     surface, _ = sampler.place(posed, rows, barycentric)
     landmarks = posed.vertices[sampler.topology.face_kit.landmarks]
     mouth = np.abs(surface - landmarks[48:68].mean(0)) < np.array([0.15, 0.14, 0.17])
     eyes = np.linalg.norm(surface[:, None] - landmarks[36:48], axis=2).min(1) < 0.03
     surface = surface[mouth.all(1) | eyes]
-    start = surface[random.integers(0, len(surface), DETAIL_POINTS)]
-    deviation = MILLIMETRE * random.choice([0.4, 1.0, 3.0], (DETAIL_POINTS, 1))
-    points = start + deviation * random.normal(size=start.shape)
+    near = DETAIL_POINTS - MOUTH_POINTS
+    start = surface[random.integers(0, len(surface), near)]
+    deviation = MILLIMETRE * random.choice([0.4, 1.0, 3.0], (near, 1))
+    # The air of an open mouth is wider than the canonical one: nothing else tells that it holds no second row of teeth.
+    lips = landmarks[48:68]
+    depth = np.array([0.0, 0.0, MOUTH_DEPTH])
+    within = random.uniform(lips.min(0) - depth, lips.max(0), (MOUTH_POINTS, 3))
+    points = np.concatenate([start + deviation * random.normal(size=start.shape), within])
     return np.concatenate([points, posed.signed_distance(points)[:, None]], 1).astype(np.float32)
 
 
@@ -209,10 +215,11 @@ def fill_detail_pool(topology: HeadTopology, folder: Path, first: int, last: int
     sampler, kit = SurfaceSampler(topology), topology.face_kit
     for number in range(first, last):
         random = np.random.default_rng([5, number])
-        coefficients, weights = random_coefficients(random), random_weights(random)
+        coefficients, weights = random_coefficients(random), with_open_jaw(random_weights(random), random)
         head = kit.head(coefficients)
         throat = float(kit.canonical(head)[topology.mouth_corners, 2].mean() - THROAT_DEPTH)
-        arrays["points"][number] = detail_samples(sampler, HeadSolid(topology, kit.posed(head, weights), throat), random)
+        posed = HeadSolid(topology, kit.posed(head, weights), throat)
+        arrays["points"][number] = detail_samples(sampler, posed, random)
         arrays["coefficients"][number], arrays["weights"][number] = coefficients, weights
         done[number] = 1
 

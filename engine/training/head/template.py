@@ -79,7 +79,7 @@ def _lift_to_plane(kit: FaceKit, vertices: np.ndarray, modes: np.ndarray) -> Non
 
 def _outer_shell(kit: FaceKit, submesh: str) -> np.ndarray:
     """(P,) whether a polygon belongs to the eyeball's outer shell, which comes first in the submesh."""
-    start, end = kit.submesh_vertices[kit.submesh_names.index(submesh)]
+    start = kit.submesh_vertices[kit.submesh_names.index(submesh), 0]
     triangles = kit.submesh(submesh)
     outer = np.zeros(len(kit.neutral), bool)
     outer[start] = True
@@ -95,7 +95,7 @@ def _with_flat_end(polygons: np.ndarray, texture: np.ndarray, vertices: np.ndarr
     """Close the neck's lower rim with a fan on vertices of its own, so that shading keeps the edge; arrays grow."""
     triangles = np.concatenate([polygons[:, [0, 1, 2]], polygons[polygons[:, 3] >= 0][:, [0, 2, 3]]])
     rim = next(loop for loop in boundary_loops(triangles) if np.allclose(vertices[loop, 1], NECK_PLANE, atol=1e-5))
-    corner_texture = dict(zip(polygons.ravel().tolist(), texture.ravel().tolist()))
+    corner_texture = dict(zip(polygons.ravel().tolist(), texture.ravel().tolist(), strict=True))
     own = len(vertices) + np.arange(len(rim))
     fan = np.stack([np.roll(own, -1), own, np.full(len(rim), own[-1] + 1), np.full(len(rim), -1)], 1)
     rim_texture = np.array([corner_texture[vertex] for vertex in rim.tolist()])

@@ -16,12 +16,12 @@ from .loop import LoopOptions, averaged_state, train
 from .networks import new_expression_network, new_identity_network, smoothing_mask, without_anchors
 from .sampling import DETAIL_POINTS, POSED_SHELL_POINTS, POSED_SURFACE_POINTS, material_positions
 
-POSES, EYE_POSES = 8, 2  # the last ones of a batch show the eyes only
+POSES, EYE_POSES = 8, 3  # the last ones of a batch show the eyes only
 SURFACE_SHARE, SHELL_SHARE = 480, 420
 HEADS = 256
 DETAIL_POSES, DETAIL_SHARE = 4, 400
 DETAIL_CLAMP = 4.0 * UNITS_PER_MILLIMETRE
-DETAIL_WEIGHT = 0.5
+DETAIL_WEIGHT = 1.0
 SHELL_SCALE = 8.0  # mm; a shell point this far out counts half
 
 
@@ -48,13 +48,14 @@ class ExpressionBatches:
         random = np.random.default_rng([self.seed, 1, iteration])
         heads = random.integers(0, HEADS, POSES)
         drawn = [self._pose(self.pools[number >= POSES - EYE_POSES], random) for number in range(POSES)]
-        weights, material = (np.stack(values) for values in zip(*drawn))
+        weights, material = (np.stack(values) for values in zip(*drawn, strict=True))
         kit = self.face_kit
         posed = [material_positions(kit.posed(self.heads[head], row), self.triangles, points)[0]
-                 for head, row, points in zip(heads, weights, material)]
+                 for head, row, points in zip(heads, weights, material, strict=True)]
         canonical = [material_positions(kit.canonical(self.heads[head]), self.triangles, points)[0]
-                     for head, points in zip(heads, material)]
-        batch = {"identity": self.identity_codes[heads], "expression": codes_from_weights(weights, self.expression_basis),
+                     for head, points in zip(heads, material, strict=True)]
+        expression = codes_from_weights(weights, self.expression_basis)
+        batch = {"identity": self.identity_codes[heads], "expression": expression,
                  "posed": np.stack(posed), "canonical": np.stack(canonical), "offset": material[..., 3]}
         return {name: torch.from_numpy(values).float().to(self.device) for name, values in batch.items()}
 

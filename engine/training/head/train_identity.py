@@ -47,7 +47,7 @@ class IdentityBatches:
         """codes (B, 1344), anchors (B, n, 3), points (B, P, 3), distances (B, P), normals (B, NORMAL_SHARE, 3)."""
         random = np.random.default_rng([self.seed, iteration])
         heads = [self._from_pool(random) for _ in range(HEADS // 2)] + [self._new(random) for _ in range(HEADS // 2)]
-        coefficients, points, distances, normals = (np.stack(values) for values in zip(*heads))
+        coefficients, points, distances, normals = (np.stack(values) for values in zip(*heads, strict=True))
         batch = {"codes": coefficients @ self.basis.T, "anchors": canonical_anchors(self.face_kit, coefficients),
                  "points": points, "distances": distances, "normals": normals}
         return {name: torch.from_numpy(values).float().to(self.device) for name, values in batch.items()}
@@ -57,7 +57,7 @@ class IdentityBatches:
         starts = np.cumsum([0, SURFACE_POINTS, NEAR_POINTS])
         sizes = (SURFACE_POINTS, NEAR_POINTS, UNIFORM_POINTS)
         rows = np.concatenate([start + random.integers(0, size, share) for start, size, share in
-                               zip(starts, sizes, (SURFACE_SHARE, NEAR_SHARE, UNIFORM_SHARE))])
+                               zip(starts, sizes, (SURFACE_SHARE, NEAR_SHARE, UNIFORM_SHARE), strict=True)])
         return (self.arrays["coefficients"][head], self.arrays["points"][head][rows],
                 self.arrays["distances"][head][rows], self.arrays["normals"][head][rows[:NORMAL_SHARE]])
 
