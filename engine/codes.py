@@ -151,13 +151,18 @@ class ExpressionTake:
         return resample(self.codes, self.rate, times_seconds)
 
     def save(self, path: str | Path) -> None:
-        """Write the take as .npz. An existing file is replaced only once the new one is complete."""
+        """Write the take as .npz: the fields by their names, and weight_names (52,) when there are weights.
+
+        An existing file is replaced only once the new one is complete.
+        """
         path = Path(path)
         arrays = {"codes": self.codes, "rate": np.float64(self.rate), "seed": np.int64(self.seed)}
         arrays["provenance"] = np.array(json.dumps(self.provenance))
         for name in ("weights", "lip_opening_mm"):
             if getattr(self, name) is not None:
                 arrays[name] = getattr(self, name)
+        if self.weights is not None:
+            arrays["weight_names"] = np.array(ARKIT_NAMES)
         temporary = path.with_name(path.name + ".part")
         with temporary.open("wb") as file:
             np.savez_compressed(file, **arrays)
@@ -165,19 +170,22 @@ class ExpressionTake:
 
     @classmethod
     def load(cls, path: str | Path) -> ExpressionTake:
-        """Read a take written by `save`. Raises EngineError when the file is missing, damaged or no take."""
+        """Read a take written by `save`, or any .npz with codes and rate.
+
+        Raises EngineError when the file is missing, damaged or no take.
+        """
         try:
             with np.load(path, allow_pickle=False) as archive:
                 if sum(entry.file_size for entry in archive.zip.infolist()) > MAXIMUM_TAKE_BYTES:
                     raise EngineError(f"{path} is too large to be a take; choose another file.")
                 arrays = {name: archive[name] for name in archive.files}
-            provenance = json.loads(str(arrays["provenance"]))
+            provenance = json.loads(str(arrays.get("provenance", "{}")))
             if not isinstance(provenance, dict):
                 raise ValueError("provenance is no JSON object")
             return cls(
                 codes=arrays["codes"],
                 rate=float(arrays["rate"]),
-                seed=int(arrays["seed"]),
+                seed=int(arrays.get("seed", 0)),
                 weights=arrays.get("weights"),
                 lip_opening_mm=arrays.get("lip_opening_mm"),
                 provenance=provenance,

@@ -95,7 +95,7 @@ class EngineProcess:
         self._check_cancelled(request)
         facts = {"rate": take.rate, "seed": take.seed, "weight_names": list(ARKIT_NAMES), "provenance": take.provenance}
         arrays = {"codes": take.codes, "weights": take.weights, "lip_opening_mm": take.lip_opening_mm}
-        self._answer(request, "take", facts, arrays)
+        self._answer(request, "take", facts, {name: array for name, array in arrays.items() if array is not None})
 
     def _surfaces(self, request: Message) -> None:
         fields = request.fields
