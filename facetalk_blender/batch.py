@@ -29,11 +29,7 @@ if not __package__:
     package = sys.modules["facetalk_extension"] = types.ModuleType("facetalk_extension")
     package.__path__ = [str(root)]
     module = importlib.import_module("facetalk_extension.facetalk_blender.batch")
-    sys.stdout.flush()
-    code = module.main()
-    sys.stdout.flush()
-    # Blender's own exit ignores the code of a script, and pip's bpy may crash on the way out.
-    os._exit(code)
+    module.leave(module.main())
 
 import bpy
 
@@ -92,7 +88,14 @@ def _interrupt(_number: int, _frame: object) -> None:
     for folder in _temporary_folders:
         shutil.rmtree(folder, ignore_errors=True)
     print("Interrupted; nothing was left behind.", file=sys.stderr, flush=True)
-    os._exit(INTERRUPTED)
+    leave(INTERRUPTED)
+
+
+def leave(code: int) -> None:
+    """End Blender with an exit code: its own way out ignores a script's code, and pip's bpy may crash on it."""
+    shutil.rmtree(bpy.app.tempdir, ignore_errors=True)
+    sys.stdout.flush()
+    os._exit(code)
 
 
 def _parse(arguments: list[str]) -> argparse.Namespace:

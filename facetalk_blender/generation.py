@@ -204,6 +204,8 @@ class Generation:
             # Of a model whose codes have no such reading, weights and lip opening are left out.
             optional = {name: message.arrays.get(name) for name in ("weights", "lip_opening_mm")}
             facts = asdict(self.settings) | {"frames": None, "provenance": message.fields.get("provenance", {})}
+            # Names instead of paths: the file may be opened on another computer.
+            facts |= {"identity": Path(self.settings.identity).name, "bundle": self.engine_info.get("bundle", "")}
             self.take = take.Take(
                 rate=float(message.fields["rate"]),
                 seed=int(message.fields["seed"]),

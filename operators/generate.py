@@ -27,7 +27,7 @@ class FACETALK_OT_generate(bpy.types.Operator):
 
     bl_idname = "facetalk.generate"
     bl_label = "Generate Talking Head"
-    bl_options = {"REGISTER", "UNDO"}
+    bl_options = {"UNDO"}
 
     _timer: bpy.types.Timer | None = None
 

@@ -128,16 +128,13 @@ class FrameMeshes:
 
     def _add_player(self, scene: bpy.types.Scene, owner: bpy.types.Object) -> bpy.types.NodeTree:
         tree = build_player(f"{owner.name} Player", self.frame_count)
-        modifier = owner.modifiers.new("FaceTalk Player", "NODES")
-        modifier.node_group = tree
-        sockets = {item.name: item.identifier for item in tree.interface.items_tree if item.in_out == "INPUT"}
+        owner.modifiers.new("FaceTalk Player", "NODES").node_group = tree
         first = self._scene_frames[0]
-        modifier[sockets["Material"]] = head_material()
-        modifier[sockets["Start Frame"]] = float(first)
+        tree.nodes["Start Frame"].outputs[0].default_value = float(first)
         offset = first - self._clip.frame_zero + self._clip.content_offset
-        path = f'modifiers["{modifier.name}"]["%s"]'
-        playback.drive_from_strip(owner, path % sockets["Start Frame"], scene, self._clip, offset)
-        playback.drive_from_frame_rate(owner, path % sockets["Speed"], scene, self._clip.frames_per_second)
+        path = 'nodes["%s"].outputs[0].default_value'
+        playback.drive_from_strip(tree, path % "Start Frame", scene, self._clip, offset)
+        playback.drive_from_frame_rate(tree, path % "Speed", scene, self._clip.frames_per_second)
         return tree
 
 
@@ -145,9 +142,8 @@ def build_player(name: str, frame_count: int) -> bpy.types.NodeTree:
     """The player: Scene Time -> Index Switch -> Object Info -> Set Material, frames clamped to 0..frame_count - 1."""
     tree = bpy.data.node_groups.new(name, "GeometryNodeTree")
     tree.is_modifier = True
-    tree.interface.new_socket("Start Frame", in_out="INPUT", socket_type="NodeSocketFloat")
-    tree.interface.new_socket("Speed", in_out="INPUT", socket_type="NodeSocketFloat").default_value = 1.0
-    tree.interface.new_socket("Material", in_out="INPUT", socket_type="NodeSocketMaterial")
+    material = tree.interface.new_socket("Material", in_out="INPUT", socket_type="NodeSocketMaterial")
+    material.default_value = head_material()
     tree.interface.new_socket("Geometry", in_out="OUTPUT", socket_type="NodeSocketGeometry")
     given = tree.nodes.new("NodeGroupInput").outputs
 
@@ -163,10 +159,12 @@ def build_player(name: str, frame_count: int) -> bpy.types.NodeTree:
                 socket.default_value = value
         return added
 
+    start, speed = (node("ShaderNodeValue", name=name).outputs[0] for name in ("Start Frame", "Speed"))
+    speed.default_value = 1.0
     now = node("GeometryNodeInputSceneTime").outputs["Frame"]
-    elapsed = node("ShaderNodeMath", now, given["Start Frame"], operation="SUBTRACT").outputs[0]
+    elapsed = node("ShaderNodeMath", now, start, operation="SUBTRACT").outputs[0]
     # A little more than the product: whole frames must not fall below themselves by rounding.
-    position = node("ShaderNodeMath", elapsed, given["Speed"], 1e-3, operation="MULTIPLY_ADD").outputs[0]
+    position = node("ShaderNodeMath", elapsed, speed, 1e-3, operation="MULTIPLY_ADD").outputs[0]
     held = node("ShaderNodeClamp", position, 0.0, float(frame_count - 1), name="Last Frame").outputs[0]
     index = node("FunctionNodeFloatToInt", held, rounding_mode="FLOOR").outputs[0]
     switch = node("GeometryNodeIndexSwitch", data_type="OBJECT", name="Index Switch")
