@@ -263,7 +263,7 @@ class Job:
         scene.render.filepath = "//"
         with _parts_folder(path) as parts:
             part = parts / "scene.blend"
-            bpy.ops.wm.save_as_mainfile(filepath=str(part), compress=True, copy=True, relative_remap=False)
+            bpy.ops.wm.save_as_mainfile(filepath=str(part), compress=True, copy=True, relative_remap=True)
             _move(part, path)
 
     def _render(self, scene: bpy.types.Scene, path: Path) -> None:
