@@ -9,12 +9,14 @@ from torch import nn
 
 from engine.codes import ARKIT_NAMES, ICT_NAMES
 from engine.errors import EngineError
+from engine.head.template import vertex_displacements
 from engine.training.head import convert as converter
 from engine.training.head.ground_truth import HeadSolid, boundary_loops, close_with_fans
 from engine.training.head.ict import named_weights
 from engine.training.head.loop import LoopOptions, train
 from engine.training.head.poses import random_weights
 from engine.training.head.sampling import material_positions
+from engine.training.head.template import _sparse
 
 
 def small_network() -> nn.Module:
@@ -156,3 +158,14 @@ def test_converter_names_the_missing_file(tmp_path):
     write_obj(tmp_path / converter.NEUTRAL, np.zeros((5, 3)))
     with pytest.raises(EngineError, match=r"identity000\.obj is missing"):
         converter.convert(tmp_path, tmp_path / "kit.npz", identities=1)
+
+
+def test_stored_template_displacements_are_read_back_where_they_were():
+    dense = np.random.default_rng(0).normal(size=(7, 4, 3)) * np.random.default_rng(1).integers(0, 2, (7, 4, 1))
+    vertex, count, displacement = _sparse(dense)
+    template = {"displacement_vertex": torch.from_numpy(vertex.astype(np.int16)),
+                "displacement_count": torch.from_numpy(count.astype(np.int32)),
+                "displacement": torch.from_numpy(displacement)}
+    head = SimpleNamespace(template=template, device="cpu")
+    read = vertex_displacements(head, torch.zeros(7, 3), None)
+    np.testing.assert_allclose(read.numpy(), dense, atol=1e-6)

@@ -4,7 +4,9 @@ Tensors of the bundle's template file:
     vertices (V, 3) float32, mean head;
     identity_modes_q (M, V, 3) int8 with identity_modes_scale (M,): a mode is q * scale;
     polygons (P, 4) int32; polygon_uv (P, 4, 2); regions (V, K) uint8;
-    lip_upper (n, 3), lip_lower (m, 3): curves on the mean head's mid-line, from the front inwards.
+    lip_upper (n, 3), lip_lower (m, 3): curves on the mean head's mid-line, from the front inwards;
+    optional, the forward basis at the vertices where it does not depend on the identity: displacement_count (W + 1,)
+    int32, and that many rows for each weight in turn of displacement_vertex (N,) int16 and displacement (N, 3).
 """
 
 from __future__ import annotations
@@ -31,6 +33,20 @@ def canonical_vertices(head: NeuralHead, identity: Array | None) -> Tensor:
     vertices = head.template["vertices"].float().to(head.device)
     displacement = _identity_displacement(head, identity)
     return vertices if displacement is None else vertices + displacement
+
+
+def vertex_displacements(head: NeuralHead, vertices: Tensor, identity: Array | None) -> Tensor:
+    """Displacements (V, W + 1, 3) of template vertices (V, 3): per unit of weight, then to the neutral pose.
+
+    The template's own where it holds them; else the forward basis network's, which blurs lids into eyeballs.
+    """
+    if "displacement" not in head.template:
+        return head.forward_displacements(vertices, identity)
+    counts = head.template["displacement_count"].long()
+    column = torch.repeat_interleave(torch.arange(len(counts)), counts)  # (N,)
+    dense = torch.zeros(len(vertices), len(counts), 3)
+    dense[head.template["displacement_vertex"].long(), column] = head.template["displacement"].float()
+    return dense.to(head.device)
 
 
 def canonical_lip_curves(head: NeuralHead, identity: Array | None) -> tuple[Tensor, Tensor]:

@@ -143,7 +143,7 @@ def material_positions(vertices: np.ndarray, triangles: np.ndarray,
 
 
 def detail_samples(sampler: SurfaceSampler, posed: HeadSolid, random: np.random.Generator) -> np.ndarray:
-    """(DETAIL_POINTS, 4) float32 posed points with signed distances, around and within the mouth and around the eyes."""
+    """(DETAIL_POINTS, 4) float32 posed points with signed distances, at and in the mouth and around the eyes."""
     rows, barycentric = sampler.draw(random, 6 * DETAIL_POINTS)
     surface, _ = sampler.place(posed, rows, barycentric)
     landmarks = posed.vertices[sampler.topology.face_kit.landmarks]

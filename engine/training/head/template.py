@@ -7,11 +7,13 @@ import torch
 from torch import Tensor
 
 from .ground_truth import NECK_PLANE, HeadTopology, boundary_loops
-from .ict import FaceKit
+from .ict import UNITS_PER_MILLIMETRE, FaceKit
 from .labels import vertex_regions
+from .train_forward import displacement_table
 
 WHOLE_SUBMESHES = ("face", "head_neck")
-VISIBLE_SUBMESHES = ("mouth_socket", "gums_tongue", "teeth")
+VISIBLE_SUBMESHES = ("mouth_socket", "teeth")
+LEAST_DISPLACEMENT = 0.03 * UNITS_PER_MILLIMETRE  # per unit of weight; smaller ones are not stored
 LIP_CURVE_LENGTH = 0.075  # from the vermilion's border inwards along the skin, 19 mm
 LIP_CURVE_POINTS = 40
 POSITION_KEYS = ("vertices", "identity_modes_scale", "lip_upper", "lip_lower")
@@ -24,19 +26,24 @@ def template_tensors(topology: HeadTopology) -> dict[str, Tensor]:
     polygons, texture = _chosen_polygons(topology, mean)
     vertices, modes = mean.copy(), kit.identity.copy()
     _lift_to_plane(kit, vertices, modes)
-    polygons, texture, vertices, modes, regions = _with_flat_end(polygons, texture, vertices, modes,
-                                                                 vertex_regions(kit))
+    displacements = displacement_table(kit).reshape(len(mean), -1, 3)
+    polygons, texture, source = _with_flat_end(polygons, texture, vertices)
+    vertices, modes = vertices[source], modes[:, source]
+    regions, displacements = vertex_regions(kit)[source], displacements[source]
     used = np.unique(polygons[polygons >= 0])
     renumbered = np.full(len(vertices) + 1, -1, np.int32)  # the last entry keeps -1, the padding, as it is
     renumbered[used] = np.arange(len(used))
     modes = modes[:, used]
     scale = np.abs(modes).max((1, 2)) / 127.0
     upper, lower = lip_curves(kit)
+    rows, counts, displacements = _sparse(displacements[used])
     tensors = {
         "vertices": vertices[used].astype(np.float32), "identity_modes_scale": scale.astype(np.float32),
         "identity_modes_q": np.round(modes / scale[:, None, None]).astype(np.int8),
         "polygons": renumbered[polygons], "polygon_uv": kit.uv[texture],
         "regions": np.round(255 * regions[used]).astype(np.uint8), "lip_upper": upper, "lip_lower": lower,
+        "displacement_vertex": rows.astype(np.int16), "displacement_count": counts.astype(np.int32),
+        "displacement": displacements.astype(np.float32),
     }
     return {name: torch.from_numpy(np.ascontiguousarray(array)) for name, array in tensors.items()}
 
@@ -44,7 +51,7 @@ def template_tensors(topology: HeadTopology) -> dict[str, Tensor]:
 def _chosen_polygons(topology: HeadTopology, mean: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Polygons (P, 4) and texture corners (P, 4): skin above the neck plane, outer eyeballs, the visible mouth."""
     kit = topology.face_kit
-    chosen = np.isin(kit.polygon_submesh, [kit.submesh_names.index(name) for name in WHOLE_SUBMESHES])
+    chosen = np.isin(kit.polygon_submesh, [kit.submesh_names.index(name) for name in (*WHOLE_SUBMESHES, "gums_tongue")])
     visible = topology.candidates[topology.visible]
     visible_vertices = np.zeros(len(mean), bool)
     visible_vertices[visible] = True
@@ -90,20 +97,30 @@ def _outer_shell(kit: FaceKit, submesh: str) -> np.ndarray:
         outer[triangles[touched]] = True
 
 
-def _with_flat_end(polygons: np.ndarray, texture: np.ndarray, vertices: np.ndarray, modes: np.ndarray,
-                   regions: np.ndarray) -> tuple[np.ndarray, ...]:
-    """Close the neck's lower rim with a fan on vertices of its own, so that shading keeps the edge; arrays grow."""
+def _with_flat_end(polygons: np.ndarray, texture: np.ndarray,
+                   vertices: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Close the neck's lower rim with a fan on vertices of its own, so that shading keeps the edge.
+
+    Returns polygons, texture corners, and for every vertex, the new ones included, the vertex that it copies.
+    """
     triangles = np.concatenate([polygons[:, [0, 1, 2]], polygons[polygons[:, 3] >= 0][:, [0, 2, 3]]])
     rim = next(loop for loop in boundary_loops(triangles) if np.allclose(vertices[loop, 1], NECK_PLANE, atol=1e-5))
     corner_texture = dict(zip(polygons.ravel().tolist(), texture.ravel().tolist(), strict=True))
     own = len(vertices) + np.arange(len(rim))
-    fan = np.stack([np.roll(own, -1), own, np.full(len(rim), own[-1] + 1), np.full(len(rim), -1)], 1)
+    # A fan around a rim vertex instead of a new centre: the rim is nearly convex, and nothing else has to be stored.
+    fan = np.stack([own[2:], own[1:-1], np.full(len(rim) - 2, own[0]), np.full(len(rim) - 2, -1)], 1)
     rim_texture = np.array([corner_texture[vertex] for vertex in rim.tolist()])
-    fan_texture = np.stack([np.roll(rim_texture, -1), rim_texture, rim_texture, np.full(len(rim), -1)], 1)
-    return (np.concatenate([polygons, fan]), np.concatenate([texture, fan_texture]),
-            np.concatenate([vertices, vertices[rim], vertices[rim].mean(0, keepdims=True)]),
-            np.concatenate([modes, modes[:, rim], modes[:, rim].mean(1, keepdims=True)], 1),
-            np.concatenate([regions, regions[rim], regions[rim[:1]]]))
+    fan_texture = np.stack([rim_texture[2:], rim_texture[1:-1], np.full(len(rim) - 2, rim_texture[0]),
+                            np.full(len(rim) - 2, -1)], 1)
+    source = np.concatenate([np.arange(len(vertices)), rim])
+    return np.concatenate([polygons, fan]), np.concatenate([texture, fan_texture]), source
+
+
+def _sparse(displacements: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Vertices (N,), how many of them each weight has (W + 1,), and displacements (N, 3), of (V, W + 1, 3)."""
+    by_weight = displacements.transpose(1, 0, 2)  # (W + 1, V, 3)
+    weight, vertex = np.nonzero(np.linalg.norm(by_weight, axis=2) > LEAST_DISPLACEMENT)
+    return vertex, np.bincount(weight, minlength=len(by_weight)), by_weight[weight, vertex]
 
 
 def lip_curves(kit: FaceKit) -> tuple[np.ndarray, np.ndarray]:

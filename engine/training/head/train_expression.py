@@ -19,9 +19,10 @@ from .sampling import DETAIL_POINTS, POSED_SHELL_POINTS, POSED_SURFACE_POINTS, m
 POSES, EYE_POSES = 8, 3  # the last ones of a batch show the eyes only
 SURFACE_SHARE, SHELL_SHARE = 480, 420
 HEADS = 256
-DETAIL_POSES, DETAIL_SHARE = 4, 400
+DETAIL_POSES, DETAIL_SHARE = 6, 350
 DETAIL_CLAMP = 4.0 * UNITS_PER_MILLIMETRE
 DETAIL_WEIGHT = 1.0
+GHOST_MARGIN, GHOST_WEIGHT = 1.0 * UNITS_PER_MILLIMETRE, 4.0  # solid where there is air counts five times
 SHELL_SCALE = 8.0  # mm; a shell point this far out counts half
 
 
@@ -110,7 +111,8 @@ class DetailLoss:
         offsets = network(posed, identity, without_anchors(identity, network.config.anchors), expression)
         predicted = self.identity(posed + mask(posed)[..., None] * offsets, identity)  # (B, P)
         error = (predicted.clamp(-DETAIL_CLAMP, DETAIL_CLAMP) - true.clamp(-DETAIL_CLAMP, DETAIL_CLAMP)).abs()
-        return DETAIL_WEIGHT * error.mean() / UNITS_PER_MILLIMETRE
+        ghost = (true > GHOST_MARGIN) & (predicted < 0.5 * GHOST_MARGIN)
+        return DETAIL_WEIGHT * (error * (1.0 + GHOST_WEIGHT * ghost)).mean() / UNITS_PER_MILLIMETRE
 
 
 def train_expression(face_kit: FaceKit, pool: Path, output: Path, options: LoopOptions, device: torch.device,

@@ -14,6 +14,7 @@ from .loop import LoopOptions, train
 from .networks import spread_first_layer
 from .train_regions import SurfaceBatches
 
+LID_POINTS = 500  # of a head's 1,500
 OUTPUT_SCALE = 0.02  # of the last layer's initial values: displacements are millimetres, not units
 
 
@@ -37,7 +38,7 @@ def displacement_table(face_kit: FaceKit) -> np.ndarray:
 def train_forward(face_kit: FaceKit, pool: Path, output: Path, options: LoopOptions, device: torch.device) -> None:
     """Train with the mean distance between predicted and true displacements, in millimetres."""
     network = new_forward_network(options.seed).to(device)
-    batches = SurfaceBatches(face_kit, pool, displacement_table(face_kit), options.seed, device)
+    batches = SurfaceBatches(face_kit, pool, displacement_table(face_kit), options.seed, device, LID_POINTS)
 
     def losses(iteration: int) -> dict[str, Tensor]:
         batch = batches.draw(iteration)

@@ -14,22 +14,33 @@ from .ict import FaceKit, random_coefficients
 from .identity_code import identity_basis
 from .labels import REGION_NAMES, vertex_regions
 from .loop import LoopOptions, train
-from .sampling import MATERIAL_EVERY, SURFACE_POINTS, material_positions
+from .sampling import MATERIAL_EVERY, SURFACE_POINTS
 
 HEADS, POINTS = 8, 1500
+LID_RADIUS = 0.03  # around each eye landmark, 7.5 mm
 POSITION_NOISE = 0.0012  # 0.3 mm: an extracted surface is not the true one
 
 
 class SurfaceBatches:
-    """Surface points of heads never drawn before, with what `values` (V, D) say about their vertices."""
+    """Surface points of heads never drawn before, with what `values` (V, D) say about their vertices.
 
-    def __init__(self, face_kit: FaceKit, pool: Path, values: np.ndarray, seed: int, device: torch.device):
+    lid_points: how many points of each head lie on the skin around the eyes, hidden folds included; the lids move a
+        lot and are small.
+    """
+
+    def __init__(self, face_kit: FaceKit, pool: Path, values: np.ndarray, seed: int, device: torch.device,
+                 lid_points: int = 0):
         self.face_kit, self.values, self.seed, self.device = face_kit, values, seed, device
         self.material, self.triangles, done = (
             np.load(pool / f"{name}.npy", mmap_mode="r", allow_pickle=False)
             for name in ("material", "triangles", "done"))
         self.filled = -(-int(done.sum()) // MATERIAL_EVERY)
         self.basis = identity_basis(face_kit)
+        self.lid_points = lid_points
+        skin = face_kit.submesh("face")
+        eyes = face_kit.neutral[face_kit.landmarks[36:48]]
+        near = np.linalg.norm(face_kit.neutral[skin].mean(1)[:, None] - eyes, axis=2).min(1) < LID_RADIUS
+        self.lids = skin[near]
 
     def draw(self, iteration: int) -> dict[str, Tensor]:
         """codes (B, 1344), points (B, P, 3), values (B, P, D)."""
@@ -37,15 +48,21 @@ class SurfaceBatches:
         coefficients = np.stack([random_coefficients(random) for _ in range(HEADS)])
         points, values = [], []
         for row in coefficients:
-            chosen = random.integers(0, SURFACE_POINTS, POINTS)
-            material = self.material[random.integers(self.filled)][chosen]
             canonical = self.face_kit.canonical(self.face_kit.head(row))
-            points.append(material_positions(canonical, self.triangles, material)[0])
-            shares = np.stack([material[:, 1], material[:, 2], 1 - material[:, 1] - material[:, 2]], 1)
-            corners = self.values[self.triangles[material[:, 0].astype(np.int64)]]  # (P, 3, D)
-            values.append(np.einsum("pk,pkd->pd", shares, corners))
+            corners, shares = self._draw_places(random)
+            points.append(np.einsum("pk,pkc->pc", shares, canonical[corners]))
+            values.append(np.einsum("pk,pkd->pd", shares, self.values[corners]))
         batch = {"codes": coefficients @ self.basis.T, "points": np.stack(points), "values": np.stack(values)}
         return {name: torch.from_numpy(array).float().to(self.device) for name, array in batch.items()}
+
+    def _draw_places(self, random: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+        """Corner vertices (P, 3) and barycentric coordinates (P, 3) of random surface points."""
+        rows = random.integers(0, SURFACE_POINTS, POINTS - self.lid_points)
+        material = self.material[random.integers(self.filled)][rows]
+        corners = self.triangles[material[:, 0].astype(np.int64)]
+        shares = np.stack([material[:, 1], material[:, 2], 1 - material[:, 1] - material[:, 2]], 1)
+        lids = self.lids[random.integers(0, len(self.lids), self.lid_points)]
+        return np.concatenate([corners, lids]), np.concatenate([shares, random.dirichlet([1, 1, 1], self.lid_points)])
 
 
 def new_region_network(seed: int) -> RegionNetwork:
