@@ -31,7 +31,8 @@ class DenoiserConfig:
 
     layers: decoder blocks (the paper says "a stack"; relatives use 8).
     width, heads, feed_forward: transformer sizes.
-    window: frames that self-attention looks back over, itself included; 48 is the paper's training length.
+    window: frames that self-attention spans, itself included; 48 is the paper's training length.
+    causal: whether a frame sees only itself and the frames before it (the paper), or as many on both sides.
     code_dimensions, audio_dimensions: sizes of an expression code and of a speech feature.
     dropout: training only.
     code_scale: root mean square of the training codes; the network sees codes divided by it.
@@ -47,6 +48,7 @@ class DenoiserConfig:
     heads: int = 8
     feed_forward: int = 1024
     window: int = 48
+    causal: bool = True
     code_dimensions: int = 200
     audio_dimensions: int = 768
     dropout: float = 0.1
@@ -110,7 +112,8 @@ class FiLM(nn.Module):
 class AttentionLayout:
     """What every self-attention layer shares for one sequence length.
 
-    cosine, sine: (N, d) rotary factors. mask: (n, 1, L, 2L), True = visible, or None when N fits the window.
+    cosine, sine: (N, d) rotary factors. mask: (n, 1, L, K), True = visible, or None when N fits the window; K is 2L
+    for causal attention (previous and own block), else 3L (the next block, too).
     """
 
     cosine: Tensor
@@ -119,8 +122,13 @@ class AttentionLayout:
 
 
 @lru_cache(maxsize=4)
-def attention_layout(frames: int, head_width: int, window: int, device: torch.device) -> AttentionLayout:
-    """The layout for `frames` code frames: frame i sees frames i - window + 1 ... i (Eq. 6, window as in training)."""
+def attention_layout(
+    frames: int, head_width: int, window: int, causal: bool, device: torch.device
+) -> AttentionLayout:
+    """The layout for `frames` code frames: frame i sees frames i - window + 1 ... i (Eq. 6, window as in training).
+
+    Without causality it sees half a window before and after itself.
+    """
     # Made outside inference mode: sampling and training share the cache. Angles in float64: a long clip has large ones.
     with torch.inference_mode(False):
         frequencies = 10000.0 ** (-torch.arange(0, head_width, 2, dtype=torch.float64) / head_width)
@@ -132,8 +140,11 @@ def attention_layout(frames: int, head_width: int, window: int, device: torch.de
             query = torch.arange(window)[:, None]  # place in the own block
             key = torch.arange(2 * window) - window  # place in the previous (negative) and the own block
             mask = (key <= query) & (key > query - window)  # (L, 2L)
-            mask = mask.repeat(blocks, 1, 1, 1).reshape(blocks, 1, window, 2 * window)
-            mask[0] &= key >= 0  # nothing lies before the first block
+            if not causal:
+                key = torch.arange(3 * window) - window  # the next block, too
+                mask = (key - query).abs() <= window // 2  # (L, 3L)
+            place = key + window * torch.arange(blocks)[:, None, None, None]  # (n, 1, 1, K) in the sequence
+            mask = mask & (place >= 0) & (place < frames)  # (n, 1, L, K)
             mask = mask.to(device)
         return AttentionLayout(angles.cos().float().to(device), angles.sin().float().to(device), mask)
 
@@ -141,13 +152,13 @@ def attention_layout(frames: int, head_width: int, window: int, device: torch.de
 class WindowedSelfAttention(nn.Module):
     """Multi-head self-attention of a frame to itself and the window before it, with rotary positions.
 
-    Sequences longer than the window are cut into blocks of that length; each attends to its own and the previous
-    block under a band mask. The result is that of the full masked attention, in memory linear in the length.
+    Sequences longer than the window are cut into blocks of that length; each attends to its own and the neighbouring
+    blocks under a band mask. The result is that of the full masked attention, in memory linear in the length.
     """
 
-    def __init__(self, width: int, heads: int, window: int) -> None:
+    def __init__(self, width: int, heads: int, window: int, causal: bool) -> None:
         super().__init__()
-        self.heads, self.window = heads, window
+        self.heads, self.window, self.causal = heads, window, causal
         self.query_key_value = nn.Linear(width, 3 * width)
         self.output = nn.Linear(width, width)
 
@@ -158,7 +169,7 @@ class WindowedSelfAttention(nn.Module):
         q = rotate(q, layout).to(v.dtype)
         k = rotate(k, layout).to(v.dtype)
         if layout.mask is None:
-            y = functional.scaled_dot_product_attention(q, k, v, is_causal=True)  # (B, h, N, d)
+            y = functional.scaled_dot_product_attention(q, k, v, is_causal=self.causal)  # (B, h, N, d)
         else:
             y = self._blockwise(q, k, v, layout.mask)
         return self.output(y.transpose(1, 2).reshape(batch, frames, width))  # (B, N, W)
@@ -172,13 +183,15 @@ class WindowedSelfAttention(nn.Module):
             x = functional.pad(x, padding).view(batch, heads, blocks, length, head_width)
             return x.transpose(1, 2)  # (B, n, h, L, d)
 
-        def with_previous(x: Tensor) -> Tensor:
+        def with_neighbours(x: Tensor) -> Tensor:
             x = cut(x)
-            previous = functional.pad(x, (0, 0, 0, 0, 0, 0, 1, 0))[:, :-1]  # (B, n, h, L, d), zeros before the first
-            return torch.cat([previous, x], dim=3).flatten(0, 1)  # (B*n, h, 2L, d)
+            parts = [functional.pad(x, (0, 0, 0, 0, 0, 0, 1, 0))[:, :-1], x]  # (B, n, h, L, d), zeros before the first
+            if not self.causal:
+                parts.append(functional.pad(x, (0, 0, 0, 0, 0, 0, 0, 1))[:, 1:])
+            return torch.cat(parts, dim=3).flatten(0, 1)  # (B*n, h, 2L or 3L, d)
 
         y = functional.scaled_dot_product_attention(
-            cut(q).flatten(0, 1), with_previous(k), with_previous(v), attn_mask=mask.repeat(batch, 1, 1, 1)
+            cut(q).flatten(0, 1), with_neighbours(k), with_neighbours(v), attn_mask=mask.repeat(batch, 1, 1, 1)
         )  # (B*n, h, L, d)
         y = y.view(batch, blocks, heads, length, head_width).transpose(1, 2)  # (B, h, n, L, d)
         return y.reshape(batch, heads, blocks * length, head_width)[:, :, :frames]  # (B, h, N, d)
@@ -214,7 +227,7 @@ class DecoderBlock(nn.Module):
         super().__init__()
         width = config.width
         self.self_attention_norm = nn.LayerNorm(width)
-        self.self_attention = WindowedSelfAttention(width, config.heads, config.window)
+        self.self_attention = WindowedSelfAttention(width, config.heads, config.window, config.causal)
         self.self_attention_film = FiLM(width)
         # The closed form of the cross-attention has no query, hence no norm in front of it.
         self.cross_attention = AlignedCrossAttention(width)
@@ -281,7 +294,7 @@ class ExpressionDecoder(nn.Module):
         x = self.code_projection(noisy_codes)  # (B, N, W)
         time = self.time(timesteps)  # (B, W)
         head_width = self.config.width // self.config.heads
-        layout = attention_layout(x.shape[1], head_width, self.config.window, x.device)
+        layout = attention_layout(x.shape[1], head_width, self.config.window, self.config.causal, x.device)
         for block, audio in zip(self.blocks, attended_audio, strict=True):
             x = block(x, audio, time, layout)
         return self.output(x)  # (B, N, D)

@@ -70,6 +70,9 @@ def _slow_attention(layer: WindowedSelfAttention, x: np.ndarray) -> np.ndarray:
     for i in range(frames):
         for head in range(layer.heads):
             seen = slice(max(0, i - layer.window + 1), i + 1)
+            if not layer.causal:
+                reach = layer.window // 2 if frames > layer.window else frames
+                seen = slice(max(0, i - reach), i + reach + 1)
             scores = (q[head, i] * k[head, seen].conj()).real.sum(axis=-1) / math.sqrt(head_width)
             share = np.exp(scores - scores.max())
             result[i, head] = share @ v[head, seen] / share.sum()
@@ -77,13 +80,14 @@ def _slow_attention(layer: WindowedSelfAttention, x: np.ndarray) -> np.ndarray:
     return result.reshape(frames, width) @ output.weight.detach().double().numpy().T + output.bias.detach().numpy()
 
 
+@pytest.mark.parametrize("causal", [True, False])
 @pytest.mark.parametrize("frames", [1, 2, WINDOW - 1, WINDOW, WINDOW + 1, 2 * WINDOW, 29, 200])
-def test_blockwise_attention_is_the_full_masked_attention(frames):
+def test_blockwise_attention_is_the_full_masked_attention(frames, causal):
     torch.manual_seed(frames)
-    layer = WindowedSelfAttention(32, 4, WINDOW).eval()
+    layer = WindowedSelfAttention(32, 4, WINDOW, causal).eval()
     x = torch.randn(3, frames, 32)
     with torch.inference_mode():
-        y = layer(x, attention_layout(frames, 8, WINDOW, x.device))
+        y = layer(x, attention_layout(frames, 8, WINDOW, causal, x.device))
     for sequence, result in zip(x, y, strict=True):
         np.testing.assert_allclose(result, _slow_attention(layer, sequence.double().numpy()), atol=1e-5)
 
@@ -142,11 +146,11 @@ def test_the_past_fades_after_the_windows_of_all_layers(decoder):
 
 def test_positions_are_relative():
     torch.manual_seed(1)
-    layer = WindowedSelfAttention(32, 4, WINDOW).eval()
+    layer = WindowedSelfAttention(32, 4, WINDOW, True).eval()
     x = torch.randn(1, 30, 32)
     later = torch.cat([torch.randn(1, 1000, 32), x], dim=1)
-    y = layer(x, attention_layout(30, 8, WINDOW, x.device))
-    y_later = layer(later, attention_layout(1030, 8, WINDOW, x.device))
+    y = layer(x, attention_layout(30, 8, WINDOW, True, x.device))
+    y_later = layer(later, attention_layout(1030, 8, WINDOW, True, x.device))
     torch.testing.assert_close(y[:, WINDOW:], y_later[:, 1000 + WINDOW :], atol=1e-4, rtol=0)
 
 

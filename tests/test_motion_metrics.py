@@ -10,7 +10,13 @@ from engine.training import motion_metrics as metrics
 from engine.training.articulation import Segment
 
 TIMES = np.arange(96) / CODE_RATE
-SEGMENTS = [Segment("sil", 0, 1), Segment("AA", 1, 1.5), Segment("M", 1.5, 1.6), Segment("AA", 1.6, 2.5, 1.1), Segment("sil", 2.5, 4)]
+SEGMENTS = [
+    Segment("sil", 0, 1),
+    Segment("AA", 1, 1.5),
+    Segment("M", 1.5, 1.6),
+    Segment("AA", 1.6, 2.5, 1.1),
+    Segment("sil", 2.5, 4),
+]
 
 
 def _opening() -> np.ndarray:

@@ -33,9 +33,9 @@ class Augmenter:
             audio = fftconvolve(audio, room)[: len(audio)]
         if generator.random() < 0.2:
             audio = self._narrow_band(audio, generator)
-        if generator.random() < 0.65:
+        if generator.random() < 0.55:
             level = np.sqrt(np.mean(audio**2)) + 1e-6
-            ratio = 10 ** (-generator.uniform(3, 40) / 20)
+            ratio = 10 ** (-generator.uniform(6, 40) / 20)
             audio = audio + level * ratio * self.noise(len(audio), generator)
         if generator.random() < 0.1:
             limit = generator.uniform(0.2, 0.8) * np.abs(audio).max()

@@ -48,9 +48,9 @@ def write_report(output: Path, figures: dict, plotted: list[str]) -> None:
     lines = [
         "# Motion",
         "",
-        "Sampled from the built-in bundle for the 32 recordings of LJ Speech (3.7 minutes, one native speaker), on which",
-        "nothing was trained or tuned. The reference is the articulation prior's neutral speaker on MFA's phone times; the",
-        "column `prior` is one random performance of the prior itself, hence what the motion model was taught.",
+        f"Sampled for {figures['recordings']}, on which nothing was trained. The reference is the articulation prior's",
+        "neutral speaker on the labelled phone times; the column `prior` is one random performance of the prior itself,",
+        "hence what the motion model was taught.",
         f"Sampler: {figures['default_sampler']}, {figures['default_steps']} steps. Lip openings: {figures['measure']}.",
         f"Closed means under max(1 mm, 10 % of the clip's 95th percentile) within one frame of the interval"
         f" ({speech['bilabials']} bilabials, {speech['open_vowels']} open vowels).",
@@ -60,12 +60,14 @@ def write_report(output: Path, figures: dict, plotted: list[str]) -> None:
     ]
     lines += [f"| {text} | {_format(key, speech)} | {_format(key, prior)} |" for key, text in ROWS.items()]
     lines += ["", f"Relative difference between takes of one clip: {figures['diversity']:.2f} of the codes' size.", ""]
-    lines += ["## Silence", "", "| recording | opening p95, mm | largest, mm | blinks a minute | blink, s |", "|---|---|---|---|---|"]
+    lines += ["## Silence", "", "| recording | opening p95, mm | largest, mm | blinks a minute | blink, s |"]
+    lines += ["|---|---|---|---|---|"]
     for name, row in figures["silence"].items():
         values = (row["opening_p95_mm"], row["opening_max_mm"], row["blinks_per_minute"], row["blink_duration_s"])
         lines.append(f"| {name} | " + " | ".join(f"{value:.2f}" for value in values) + " |")
-    lines += ["", "## Samplers and steps (first eight recordings)", ""]
-    lines += ["| sampler, steps | " + " | ".join(ROWS[key] for key in SAMPLER_ROWS) + " |", "|---" * 8 + "|"]
+    if figures["samplers"]:
+        lines += ["", "## Samplers and steps (first eight recordings)", ""]
+        lines += ["| sampler, steps | " + " | ".join(ROWS[key] for key in SAMPLER_ROWS) + " |", "|---" * 8 + "|"]
     for name, row in figures["samplers"].items():
         lines.append(f"| {name} | " + " | ".join(_format(key, row) for key in SAMPLER_ROWS) + " |")
     lines += ["", "## Plots", ""]
@@ -84,14 +86,17 @@ def plot_clip(output: Path, corpus: Corpus, clip: Clip, motion: Motion, referenc
     audio = corpus.audio(clip)[: int(PLOT_SECONDS * SAMPLE_RATE)]
     frames = min(round(PLOT_SECONDS * CODE_RATE), len(motion.opening))
     times = np.arange(frames) / CODE_RATE
-    figure, axes = pyplot.subplots(4, 1, figsize=(13, 7), sharex=True, height_ratios=(1.2, 2, 1, 1), layout="constrained")
+    figure, axes = pyplot.subplots(
+        4, 1, figsize=(13, 7), sharex=True, height_ratios=(1.2, 2, 1, 1), layout="constrained"
+    )
     axes[0].plot(np.arange(len(audio)) / SAMPLE_RATE, audio, linewidth=0.3, color="0.4")
     for segment in corpus.segments(clip):
         if segment.phone in BILABIALS:
             for axis in axes[:2]:
                 axis.axvspan(segment.start, segment.end, color="tab:orange", alpha=0.25)
         if segment.phone != SILENCE and segment.start < PLOT_SECONDS:
-            axes[0].text((segment.start + segment.end) / 2, 0.9 * np.abs(audio).max(), segment.phone, fontsize=6, ha="center")
+            middle, top = (segment.start + segment.end) / 2, 0.9 * np.abs(audio).max()
+            axes[0].text(middle, top, segment.phone, fontsize=6, ha="center")
     axes[1].plot(times, reference[:frames], color="0.6", label="reference")
     axes[1].plot(times, motion.opening[:frames], color="tab:blue", label="sampled")
     axes[1].legend(loc="upper right")

@@ -84,7 +84,8 @@ class ExampleMaker:
         """One training batch of about `seconds_of_audio`; all its examples have one length."""
         generator = np.random.default_rng((self.seed, step))
         seconds = float(generator.choice(LENGTHS))
-        return self.collate([self.example(seconds, generator) for _ in range(max(1, round(seconds_of_audio / seconds)))])
+        count = max(1, round(seconds_of_audio / seconds))
+        return self.collate([self.example(seconds, generator) for _ in range(count)])
 
     @staticmethod
     def collate(examples: list[tuple[np.ndarray, np.ndarray, np.ndarray]]) -> Batch:

@@ -84,7 +84,7 @@ def _blinks(
 
 
 def _gaze(length: int, generator: np.random.Generator) -> tuple[np.ndarray, np.ndarray, list[float]]:
-    """Gaze (length,) horizontal (towards the subject's left) and vertical (up), -1 to 1, and the larger shifts' times."""
+    """Gaze (length,) to the subject's left and up, -1 to 1 each, and the times of the larger shifts."""
     horizontal, vertical = np.zeros(length), np.zeros(length)
     shifts = []
     position, start = np.zeros(2), 0
