@@ -23,6 +23,7 @@ lint: setup
 ## Figures and plots in docs/evaluation/. DATA: folder with head/ and speech/ (docs/training.md)
 evaluate: setup
 	$(VENV) -m engine.training.evaluate --data "$(DATA)" --output docs/evaluation
+	$(VENV) -m engine.training.head evaluate --data "$(DATA)" --output docs/evaluation
 
 ## Times of every stage, for docs/performance.md
 benchmark: setup

@@ -141,7 +141,7 @@ def _error_picture(truth: HeadSolid, surface: Surface) -> np.ndarray:
     """Front and oblique view of an extracted surface, coloured by its distance from the true one."""
     distance = truth.distance(surface.vertices) / UNITS_PER_MILLIMETRE
     colours = colormaps["viridis"](np.clip(distance / ERROR_MAP_RANGE, 0, 1))[:, :3]
-    return np.concatenate([shade(surface.vertices, surface.faces, colours, towards) for towards in
+    return np.concatenate([shade(surface.vertices, surface.faces, colours, towards, pixels=300) for towards in
                            ((0, 0, 1), (0.7, 0, 0.7))], 0)
 
 
