@@ -113,6 +113,12 @@ class Generation:
         """Frames written so far."""
         return self._writer.written if self._writer else 0
 
+    def head(self) -> bpy.types.Object:
+        """The object that is being written. Raises ResultLost when there is none."""
+        if self._writer is None:
+            raise ResultLost
+        return self._writer.result()
+
     def tick(self, seconds: float = TICK_SECONDS) -> bool:
         """Work for at most about `seconds` (one frame's mesh is the smallest piece); False once it has ended."""
         deadline = time.perf_counter() + seconds

@@ -7,6 +7,7 @@ import bpy
 from ..engine.errors import EngineError
 from ..facetalk_blender import session, sound_strip
 from ..facetalk_blender.generation import Generation, State
+from ..facetalk_blender.outputs.result import ResultLost
 from ..facetalk_blender.preferences import preferences
 
 TIMER_SECONDS = 0.03
@@ -30,6 +31,7 @@ class FACETALK_OT_generate(bpy.types.Operator):
     bl_options = {"UNDO"}
 
     _timer: bpy.types.Timer | None = None
+    _head_shown = False
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
@@ -53,6 +55,9 @@ class FACETALK_OT_generate(bpy.types.Operator):
         if event.type == "TIMER":
             generation = session.generation()
             running = generation is not None and generation.tick()
+            if not self._head_shown and generation is not None and generation.written:
+                self._head_shown = True
+                _show_head(context, generation)
             _redraw_sidebars(context)
             if not running:
                 self._remove_timer(context)
@@ -115,6 +120,26 @@ class FACETALK_OT_cancel(bpy.types.Operator):
         """Cancel the generation under way."""
         session.generation().cancel()
         return {"FINISHED"}
+
+
+def _show_head(context: bpy.types.Context, generation: Generation) -> None:
+    """Select the head as any new object is, and bring it into view: at life size a default cube would hide it."""
+    try:
+        head = generation.head()
+    except ResultLost:
+        return
+    if context.mode != "OBJECT" or head.name not in context.view_layer.objects:
+        return
+    for item in context.selected_objects:
+        item.select_set(False)
+    head.select_set(True)
+    context.view_layer.objects.active = head
+    for area in context.screen.areas:
+        if area.type == "VIEW_3D" and area.spaces.active.region_3d.view_perspective != "CAMERA":
+            region = next(region for region in area.regions if region.type == "WINDOW")
+            with context.temp_override(area=area, region=region):
+                bpy.ops.view3d.view_axis(type="FRONT")
+                bpy.ops.view3d.view_selected()
 
 
 def _redraw_sidebars(context: bpy.types.Context) -> None:
