@@ -123,7 +123,7 @@ class FACETALK_OT_cancel(bpy.types.Operator):
 
 
 def _show_head(context: bpy.types.Context, generation: Generation) -> None:
-    """Select the head as any new object is, and bring it into view: at life size a default cube would hide it."""
+    """Select the head as any new object is, and bring it into view: at life size it is easily overlooked."""
     try:
         head = generation.head()
     except ResultLost:
@@ -138,7 +138,6 @@ def _show_head(context: bpy.types.Context, generation: Generation) -> None:
         if area.type == "VIEW_3D" and area.spaces.active.region_3d.view_perspective != "CAMERA":
             region = next(region for region in area.regions if region.type == "WINDOW")
             with context.temp_override(area=area, region=region):
-                bpy.ops.view3d.view_axis(type="FRONT")
                 bpy.ops.view3d.view_selected()
 
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 import bpy
+from mathutils import Vector
 
 from .. import take
 from ..playback import STRIP_PROPERTY
 
+HEAD_SIZE = 0.2  # metres from the head's origin to its farthest point, rounded up
 FRAMES_PROPERTY = "facetalk_frames"  # on a result of frame meshes: the collection of its frames
 
 
@@ -32,6 +34,7 @@ def results_of(scene: bpy.types.Scene, strip_name: str) -> list[bpy.types.Object
 def new_result(scene: bpy.types.Scene, strip_name: str) -> bpy.types.Object:
     """An empty mesh object in the scene, marked as speaking a strip; earlier results are hidden meanwhile."""
     name = f"FaceTalk {strip_name}"
+    place = _free_place(scene)
     result = bpy.data.objects.new(name, bpy.data.meshes.new(name))
     scene.collection.objects.link(result)
     earlier = results_of(scene, strip_name)
@@ -39,10 +42,24 @@ def new_result(scene: bpy.types.Scene, strip_name: str) -> bpy.types.Object:
         result.parent = earlier[0].parent
         result.matrix_parent_inverse = earlier[0].matrix_parent_inverse
         result.matrix_basis = earlier[0].matrix_basis
+    else:
+        result.location = place
     for item in earlier:
         item.hide_viewport = item.hide_render = True
     result[STRIP_PROPERTY] = strip_name
     return result
+
+
+def _free_place(scene: bpy.types.Scene) -> Vector:
+    """The 3D cursor, or a place beside the meshes that enclose it: a head inside the default cube is not seen."""
+    place = scene.cursor.location.copy()
+    for item in scene.objects:
+        if item.type == "MESH" and item.visible_get(view_layer=scene.view_layers[0]):
+            corners = [item.matrix_world @ Vector(corner) for corner in item.bound_box]
+            low, high = (Vector(map(pick, zip(*corners, strict=True))) for pick in (min, max))
+            if all(low[axis] - HEAD_SIZE < place[axis] < high[axis] + HEAD_SIZE for axis in range(3)):
+                place.x = high.x + 2 * HEAD_SIZE
+    return place
 
 
 def replace_earlier(scene: bpy.types.Scene, result: bpy.types.Object) -> None:
