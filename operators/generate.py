@@ -138,6 +138,7 @@ def _show_head(context: bpy.types.Context, generation: Generation) -> None:
         if area.type == "VIEW_3D" and area.spaces.active.region_3d.view_perspective != "CAMERA":
             region = next(region for region in area.regions if region.type == "WINDOW")
             with context.temp_override(area=area, region=region):
+                bpy.ops.view3d.view_axis(type="FRONT")
                 bpy.ops.view3d.view_selected()
 
 
