@@ -64,12 +64,12 @@ class FaceTalkSettings(bpy.types.PropertyGroup):
         name="Strength", description="How large the expressions are", default=1.0, min=0.0, max=3.0
     )
     audio_playback: bpy.props.BoolProperty(
-        name="Set Up Audio Playback",
+        name="Audio Playback",
         description="Sync playback to the sound, make scrubbing audible and extend the frame range to the clip's end",
         default=True,
     )
     add_stage: bpy.props.BoolProperty(
-        name="Add Camera and Lights",
+        name="Camera, Lights",
         description="Add a portrait camera, soft lights and a backdrop in a collection of their own",
         get=_stage_wanted,
         set=_choose_stage,

@@ -103,7 +103,7 @@ def require_memory(resolution: int, device: torch.device) -> None:
     needed, free = estimated_bytes(resolution), _free_bytes(device)
     if free is not None and needed > free:
         raise EngineError(
-            f"A surface of {resolution} cells a side needs {needed / 2**30:.1f} GB, but only "
+            f"A surface of {resolution} cells a side needs {needed / 2**30:.1f} GB of memory, but only "
             f"{free / 2**30:.1f} GB are free; choose a lower resolution or close other programs."
         )
 
