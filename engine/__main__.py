@@ -125,7 +125,7 @@ def _parser() -> argparse.ArgumentParser:
     sample.add_argument("--seed", type=int, default=0, help="another seed is another performance (default: 0)")
     sample.add_argument("--steps", type=int, help="sampling steps (default: the bundle's)")
     sample.add_argument("--sampler", choices=("ddpm", "ddim", "dpm++"), help="default: the bundle's")
-    sample.add_argument("--guidance", type=float, default=1.0, help="classifier-free guidance, 0..3 (default: 1)")
+    sample.add_argument("--guidance", type=float, help="classifier-free guidance, 0..3 (default: the bundle's)")
     sample.add_argument("--strength", type=float, default=1.0, help="factor on the expression (default: 1)")
     sample.set_defaults(run=_sample)
 

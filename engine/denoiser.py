@@ -22,7 +22,7 @@ from .bundle import Bundle
 from .errors import EngineError
 
 # Keys of the bundle's section that concern sampling, not the network.
-SAMPLING_DEFAULTS = ("default_steps", "default_sampler")
+SAMPLING_DEFAULTS = ("default_steps", "default_sampler", "default_guidance")
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class DenoiserConfig:
     code_scale: root mean square of the training codes; the network sees codes divided by it.
     code_rate: code frames per second.
     timestep_injection: how the time step enters; "film" is the paper's choice.
-    default_steps, default_sampler: how this model is best sampled (see diffusion.sample).
+    default_steps, default_sampler, default_guidance: how this model is best sampled (see diffusion.sample).
 
     Raises EngineError for sizes that make no network.
     """
@@ -57,6 +57,7 @@ class DenoiserConfig:
     timestep_injection: str = "film"
     default_steps: int = 8
     default_sampler: str = "dpm++"
+    default_guidance: float = 1.0
 
     def __post_init__(self) -> None:
         sizes = {"layers": 64, "width": 4096, "heads": 64, "feed_forward": 16384, "window": 4096}

@@ -121,7 +121,7 @@ class Engine:
         seed: int = 0,
         steps: int | None = None,
         sampler: str | None = None,
-        guidance: float = 1.0,
+        guidance: float | None = None,
         strength: float = 1.0,
         progress: Callable[[float], None] | None = None,
         cancelled: Callable[[], bool] | None = None,
@@ -130,8 +130,8 @@ class Engine:
 
         recording: a sound file, or (samples, rate) with samples (S,) or (S, channels) in -1..1.
         start, duration: part of the recording, seconds.
-        steps, sampler: None takes the bundle's defaults; samplers are `diffusion.SAMPLERS`.
-        guidance: w of Eq. 10; 1 is the conditional model itself.
+        steps, sampler, guidance: None takes the bundle's defaults; samplers are `diffusion.SAMPLERS`.
+        guidance: w of Eq. 10; 1 is the conditional model itself, more follows the voice more closely.
         strength: factor on the sampled codes, 0..3; 1 leaves them.
         progress: called with 0..1; cancelled: asked between steps.
 
@@ -140,11 +140,13 @@ class Engine:
         samples = audio.load(recording, start=start, duration=duration)
         features = self._speech.features(samples)
         motion = self.bundle.section("motion")
+        steps = motion["default_steps"] if steps is None else steps
+        guidance = motion["default_guidance"] if guidance is None else guidance
         sampled = diffusion.sample(
             self._decoder,
             features,
             seed=seed,
-            steps=motion["default_steps"] if steps is None else steps,
+            steps=steps,
             sampler=sampler or motion["default_sampler"],
             guidance=guidance,
             progress=progress,

@@ -115,7 +115,7 @@ def _parse(arguments: list[str]) -> argparse.Namespace:
     add("--identity", default="mean", help="mean, random:SEED or a .npy file of an identity code")
     add("--seed", type=int, default=0, help="another number gives another performance (default: %(default)s)")
     add("--steps", type=int, help="denoising steps (default: the model's)")
-    add("--guidance", type=float, default=1.0, help="how closely the voice is followed (default: %(default)s)")
+    add("--guidance", type=float, help="how closely the voice is followed, 0 to 3 (default: the model's)")
     add("--strength", type=float, default=1.0, help="how large expressions are, 0 to 3 (default: %(default)s)")
     add("--bundle", default="starter", help="folder of a model bundle (default: the built-in starter model)")
     add("--fps", type=float, default=24.0, help="frames per second of the video (default: %(default)s)")

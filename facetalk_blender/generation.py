@@ -52,7 +52,7 @@ class Settings:
 
     output: "FRAME_MESHES" or "SHAPE_KEYS"; resolution: cells per side for frame meshes.
     identity: "mean", "random:SEED" or a file with an identity code.
-    seed, steps, guidance, strength: of the sampler; steps None is the model's own number.
+    seed, steps, guidance, strength: of the sampler; None is the model's own number.
     bundle: "starter" or a folder; device: "auto", "cpu" or "cuda".
     frames: scene frames to make surfaces for; None makes all that are heard.
     audio_playback, add_stage: whether to set up playback, and camera and lights.
@@ -63,7 +63,7 @@ class Settings:
     identity: str = "mean"
     seed: int = 0
     steps: int | None = None
-    guidance: float = 1.0
+    guidance: float | None = None
     strength: float = 1.0
     bundle: str = "starter"
     device: str = "auto"

@@ -58,7 +58,11 @@ class FaceTalkSettings(bpy.types.PropertyGroup):
         name="Steps", description="Denoising steps. 0: as the model was made for", min=0, max=1000
     )
     guidance: bpy.props.FloatProperty(
-        name="Guidance", description="How closely the performance follows the voice", default=1.0, min=0.0, max=5.0
+        name="Guidance",
+        description="How closely the performance follows the voice; 0 takes the model's own value",
+        default=0.0,
+        min=0.0,
+        max=5.0,
     )
     strength: bpy.props.FloatProperty(
         name="Strength", description="How large the expressions are", default=1.0, min=0.0, max=3.0
@@ -84,7 +88,7 @@ class FaceTalkSettings(bpy.types.PropertyGroup):
             identity=identity[self.head],
             seed=self.seed,
             steps=self.steps or None,
-            guidance=self.guidance,
+            guidance=self.guidance or None,
             strength=self.strength,
             bundle=bpy.path.abspath(bundle) if bundle else "starter",
             device=device,

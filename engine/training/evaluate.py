@@ -54,6 +54,7 @@ class Performer:
         self.decoder = load_expression_decoder(bundle, self.device)
         section = bundle.section("motion")
         self.sampler, self.steps = section["default_sampler"], section["default_steps"]
+        self.guidance = section["default_guidance"]
         self.basis = expression_basis()
 
     @cached_property
@@ -80,7 +81,7 @@ class Performer:
     def sample(self, audio: np.ndarray, seed: int, sampler: str | None = None, steps: int | None = None) -> Motion:
         """Motion for 16 kHz samples (S,)."""
         features = self.encoder.features(audio)
-        settings = {"sampler": sampler or self.sampler, "steps": steps or self.steps}
+        settings = {"sampler": sampler or self.sampler, "steps": steps or self.steps, "guidance": self.guidance}
         return self.motion(diffusion.sample(self.decoder, features, seed=seed, **settings).numpy())
 
     def from_weights(self, weights: np.ndarray) -> Motion:
