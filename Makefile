@@ -12,7 +12,7 @@ demo: setup
 	@mkdir -p out
 	@$(VENV) facetalk_blender/batch.py -- --audio "$(AUDIO)" --output out/demo.mp4 --blend out/demo.blend \
 		--contact-sheet out/demo.png --json out/demo.json
-	@$(VENV) tools/demo_summary.py out/demo.json
+	@echo "Watch out/demo.mp4; open out/demo.blend in Blender 5 and press Space; out/demo.png shows moments of it."
 
 test: setup
 	$(VENV) -m pytest
@@ -27,7 +27,7 @@ evaluate: setup
 
 ## Times of every stage, for docs/performance.md
 benchmark: setup
-	$(VENV) -m benchmarks
+	$(VENV) -m benchmarks.stages
 
 ## The demo's sentence, spoken by the free Debian voice flite
 voice:

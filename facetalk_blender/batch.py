@@ -207,7 +207,7 @@ class Job:
                 report = parts / "report.json"
                 report.write_text(json.dumps(self._report(scene, generation, frames), indent=1) + "\n", "utf-8")
                 _move(report, options.json)
-        self._say(f"Done in {time.perf_counter() - self._started:.1f} s")
+        self._say_result()
 
     def _scene(self) -> bpy.types.Scene:
         bpy.ops.wm.read_factory_settings(use_empty=True)
@@ -283,6 +283,13 @@ class Job:
         if text != self._shown:
             print(f"FaceTalk: {text}", flush=True)
         self._shown = text
+
+    def _say_result(self) -> None:
+        for path in (options := self._options).output, options.blend, options.contact_sheet, options.json:
+            if path:
+                self._say(f"Wrote {path}")
+        self._say("Took " + ", ".join(f"{stage} {seconds:.1f} s" for stage, seconds in self._seconds.items()))
+        self._say(f"Done in {time.perf_counter() - self._started:.1f} s")
 
     def _report(self, scene: bpy.types.Scene, generation: Generation, frames: range) -> dict:
         head = bpy.data.objects[generation.result_name]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -114,4 +116,4 @@ def test_labels_become_segments_without_gaps():
     segments = segments_from_labels([["AH0", 0.2, 0.3], ["sp", 0.3, 0.5], ["", 0.5, 0.6], ["M", 0.6, 0.7]], 1.0)
     assert [s.phone for s in segments] == [SILENCE, "AH", SILENCE, "M", SILENCE]
     assert segments[0].start == 0.0 and segments[-1].end == 1.0
-    assert all(a.end == pytest.approx(b.start) for a, b in zip(segments[:-1], segments[1:]))
+    assert all(a.end == pytest.approx(b.start) for a, b in pairwise(segments))

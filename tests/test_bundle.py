@@ -12,7 +12,8 @@ from engine.errors import EngineError
 
 @pytest.fixture
 def folder(tmp_path):
-    merge_section(tmp_path / "b", "motion", {"layers": 2}, {"weight": torch.tensor([[0.1, 2.0]]), "n": torch.tensor([7])})
+    weights = {"weight": torch.tensor([[0.1, 2.0]]), "n": torch.tensor([7])}
+    merge_section(tmp_path / "b", "motion", {"layers": 2}, weights)
     merge_section(tmp_path / "b", "head.identity", {"width": 8}, {"weight": torch.eye(2)})
     return tmp_path / "b"
 

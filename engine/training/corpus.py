@@ -46,6 +46,7 @@ class Clip:
 
     @property
     def duration(self) -> float:
+        """Seconds."""
         return self.samples / SAMPLE_RATE
 
 

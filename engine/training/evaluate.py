@@ -29,8 +29,7 @@ from .augmentation import Augmenter
 from .corpus import SAMPLE_RATE, Clip, Corpus, load_recordings
 from .evaluation_report import plot_clip, write_report
 
-COMPARED = [("dpm++", 4), ("dpm++", 8), ("dpm++", 16), ("ddim", 4), ("ddim", 8), ("ddim", 16)]
-COMPARED += [("ddpm", 50), ("ddpm", 250)]
+COMPARED = [("dpm++", 4), ("dpm++", 8), ("dpm++", 16), ("ddim", 8), ("ddpm", 100)]
 COMPARED_CLIPS = 8
 PLOTTED = 3
 SILENCE_SECONDS = 30.0
@@ -116,7 +115,8 @@ def speech_figures(corpus: Corpus, clips: list[Clip], motions: list[Motion], ref
         "correlation_at_lag": float(np.median(peak_correlations)), "correlation": float(np.median(correlations)),
         "correlation_shuffled": float(np.median(controls)),
         "opening_p95_mm": float(np.percentile(opening, 95)), "open_vowel_peak_mm": float(np.median(peaks)),
-        "pause_opening_median_mm": float(np.median(rest)), "pause_opening_p95_mm": float(np.percentile(rest, 95)),
+        "pause_opening_median_mm": float(np.median(rest)) if len(rest) else None,
+        "pause_opening_p95_mm": float(np.percentile(rest, 95)) if len(rest) else None,
         "blinks_per_minute": len(durations) / (len(opening) / CODE_RATE / 60),
         "blink_duration_s": float(np.median(durations)) if durations else 0.0,
         "mouth_jitter_mm": float(np.mean([metrics.mouth_jitter(motion.opening) for motion in motions])),
@@ -162,6 +162,7 @@ def evaluate(performer: Performer, corpus: Corpus, seed: int, output: Path, comp
         for index, (clip, count) in enumerate(zip(clips, frames, strict=True))
     ]
     figures = {"measure": performer.measure, "default_sampler": performer.sampler, "default_steps": performer.steps}
+    figures["guidance"] = performer.guidance
     figures["speech"] = speech_figures(corpus, clips, motions, references)
     figures["prior"] = speech_figures(corpus, clips, prior, references)
     figures["silence"] = silence_figures(performer, seed)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from .evaluate import Motion
 
 matplotlib.use("Agg")
-from matplotlib import pyplot  # noqa: E402
+from matplotlib import pyplot
 
 PLOT_SECONDS = 6.0
 ROWS = {
@@ -49,9 +49,10 @@ def write_report(output: Path, figures: dict, plotted: list[str]) -> None:
         "# Motion",
         "",
         f"Sampled for {figures['recordings']}, on which nothing was trained. The reference is the articulation prior's",
-        "neutral speaker on the labelled phone times; the column `prior` is one random performance of the prior itself,",
-        "hence what the motion model was taught.",
-        f"Sampler: {figures['default_sampler']}, {figures['default_steps']} steps. Lip openings: {figures['measure']}.",
+        "neutral speaker on the labelled phone times; the column `prior` is one random performance of the prior",
+        "itself, hence what the motion model was taught.",
+        f"Sampler: {figures['default_sampler']}, {figures['default_steps']} steps, guidance {figures['guidance']:g}.",
+        f"Lip openings: {figures['measure']}.",
         f"Closed means under max(1 mm, 10 % of the clip's 95th percentile) within one frame of the interval"
         f" ({speech['bilabials']} bilabials, {speech['open_vowels']} open vowels).",
         "",
@@ -76,6 +77,8 @@ def write_report(output: Path, figures: dict, plotted: list[str]) -> None:
 
 
 def _format(key: str, row: dict) -> str:
+    if row[key] is None:
+        return "none there"
     if key in SHARES:
         return f"{100 * row[key]:.1f} %"
     return f"{row[key]:.4f}" if key == "code_step" else f"{row[key]:.2f}"

@@ -84,7 +84,7 @@ class CropMaker:
         self.code_scale = float(np.sqrt(np.square(sample).sum(axis=-1).mean() / CODE_DIMENSIONS))
 
     def batch(self, step: int) -> tuple[Tensor, Tensor, Tensor]:
-        """Features (BATCH, CROP, A), normalised and scaled codes (BATCH, CROP, D), weights of the frames (BATCH, CROP)."""
+        """Features (BATCH, CROP, A), normalised scaled codes (BATCH, CROP, D), weights of the frames (BATCH, CROP)."""
         epoch, place = divmod(step, self.batches_per_epoch)
         if epoch != self.epoch:
             self._start_epoch(epoch)

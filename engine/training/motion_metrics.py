@@ -32,6 +32,7 @@ class Count:
 
     @property
     def share(self) -> float:
+        """Hits over all, 0 where there is nothing to hit."""
         return self.hits / max(self.total, 1)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -125,5 +126,5 @@ def _pauses_of(capture: np.ndarray) -> list[Segment]:
     bounds = [0, *changes.tolist(), len(capture)]
     return [
         Segment(SILENCE if resting[start] else "AH", start / CODE_RATE, end / CODE_RATE)
-        for start, end in zip(bounds[:-1], bounds[1:], strict=True)
+        for start, end in pairwise(bounds)
     ]

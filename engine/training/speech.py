@@ -42,9 +42,8 @@ PEAK_LEARNING_RATE = 1.2e-3
 WARM_UP_STEPS = 300
 SAVE_EVERY = 200
 # A lip closure that is missed is seen at once, so the phones that close the lips weigh more.
-PHONE_WEIGHTS = torch.tensor(
-    [4.0 if phone in BILABIALS else 2.0 if phone in LABIODENTALS else 0.7 if phone == SILENCE else 1.0 for phone in PHONES]
-)
+CLOSING_WEIGHTS = dict.fromkeys(BILABIALS, 4.0) | dict.fromkeys(LABIODENTALS, 2.0) | {SILENCE: 0.7}
+PHONE_WEIGHTS = torch.tensor([CLOSING_WEIGHTS.get(phone, 1.0) for phone in PHONES])
 
 
 class SupervisedEncoder(nn.Module):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -57,7 +56,7 @@ class TrainingRun:
         """Write the checkpoint: the state dicts of the networks and optimisers, the step and the time used."""
         temporary = self.folder / "checkpoint.pt.part"
         torch.save({"step": self.step, "seconds": self.elapsed, **states}, temporary)
-        os.replace(temporary, self.folder / "checkpoint.pt")
+        temporary.replace(self.folder / "checkpoint.pt")
 
     def resume(self) -> dict | None:
         """Start the clock; the states of the last checkpoint, its step and time taken over, or None for a new run."""
