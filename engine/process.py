@@ -25,7 +25,7 @@ from typing import BinaryIO
 
 import numpy as np
 
-from .codes import ARKIT_NAMES
+from .codes import ARKIT_NAMES, ExpressionTake
 from .errors import Cancelled, EngineError
 from .protocol import Message, ProtocolError, read_message, write_message
 
@@ -78,13 +78,16 @@ class EngineProcess:
             self._engines[key] = Engine.load(bundle=key[0], device=key[1])
         return self._engines[key]
 
+    def _loaded_engine(self, request: Message):
+        self._progress(request, "Loading model", 0.0)
+        return self._engine(request.fields)
+
     def _info(self, request: Message) -> None:
         self._answer(request, "info", self._engine(request.fields).info())
 
     def _sample(self, request: Message) -> None:
         fields = request.fields
-        self._progress(request, "Loading model", 0.0)
-        engine = self._engine(fields)
+        engine = self._loaded_engine(request)
         options = {key: fields[key] for key in SAMPLE_OPTIONS if key in fields}
         take = engine.sample(
             fields["audio"],
@@ -99,9 +102,8 @@ class EngineProcess:
 
     def _surfaces(self, request: Message) -> None:
         fields = request.fields
-        self._progress(request, "Loading model", 0.0)
-        engine = self._engine(fields)
-        take = engine.take_from_codes(request.arrays["codes"], float(fields["rate"]))
+        engine = self._loaded_engine(request)
+        take = ExpressionTake(request.arrays["codes"], float(fields["rate"]))
         times = request.arrays["times"]
         frames = engine.surfaces(
             take, identity=fields.get("identity"), resolution=int(fields.get("resolution", 128)), times=times
@@ -114,9 +116,8 @@ class EngineProcess:
 
     def _shape_keys(self, request: Message) -> None:
         fields = request.fields
-        self._progress(request, "Loading model", 0.0)
-        engine = self._engine(fields)
-        take = engine.take_from_codes(request.arrays["codes"], float(fields["rate"]))
+        engine = self._loaded_engine(request)
+        take = ExpressionTake(request.arrays["codes"], float(fields["rate"]))
         keys = engine.shape_keys(take, identity=fields.get("identity"))
         template = {"vertices": keys.vertices, "polygons": keys.polygons, "uv": keys.uv, "regions": keys.regions}
         self._answer(request, "template", {"region_names": keys.region_names}, template)

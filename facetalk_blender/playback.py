@@ -50,7 +50,9 @@ def drive_from_strip(
 ) -> None:
     """Drive a property with the frame at which the strip's content begins plus `offset`, so it follows the strip."""
     driver = owner.driver_add(path).driver
-    _add_variable(driver, "start", scene, f'sequence_editor.strips_all["{_quoted(clip.strip_name)}"].{_start()}')
+    name = bpy.utils.escape_identifier(clip.strip_name)
+    data_path = f'sequence_editor.strips_all["{name}"].{compat.content_start_path()}'
+    _add_variable(driver, "start", scene, data_path)
     driver.expression = f"start + {offset:.6f}"
 
 
@@ -62,14 +64,6 @@ def drive_from_frame_rate(
     _add_variable(driver, "rate", scene, "render.fps")
     _add_variable(driver, "base", scene, "render.fps_base")
     driver.expression = f"{frames_per_second:.6f} * base / rate"
-
-
-def _start() -> str:
-    return compat.content_start_path()
-
-
-def _quoted(name: str) -> str:
-    return bpy.utils.escape_identifier(name)
 
 
 def _add_variable(driver: bpy.types.Driver, name: str, scene: bpy.types.Scene, path: str) -> None:

@@ -8,7 +8,6 @@ performance for every scene, so that one recording has many faces.
 
 from __future__ import annotations
 
-import argparse
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -25,7 +24,7 @@ from ..speech import SpeechEncoder, load_speech_encoder, normalise
 from .captured_motion import load_capture
 from .corpus import load_corpus
 from .scenes import SCENE_FRAMES, SILENT_SHARE, Scene, SceneMaker
-from .training_run import AveragedWeights, TrainingRun
+from .training_run import AveragedWeights, TrainingRun, start_run, training_parser
 
 # The paper's decoder is causal. Frames that share one noise level cannot agree when the earlier one does not see the
 # later: blinks of one frame and a trembling mouth were the result, so the starter looks both ways.
@@ -177,20 +176,11 @@ def export(config: DenoiserConfig, state: dict[str, Tensor], folder: Path) -> No
 
 def main() -> None:
     """Command line."""
-    parser = argparse.ArgumentParser(description="Train the starter's expression decoder.")
-    parser.add_argument("--data", type=Path, required=True, help="data folder")
-    parser.add_argument("--output", type=Path, required=True, help="run folder; an existing run is continued")
+    parser = training_parser("Train the starter's expression decoder.", 35.0)
     parser.add_argument("--bundle", default="starter", help="bundle folder with the trained speech encoder")
-    parser.add_argument("--minutes", type=float, default=35.0, help="time budget of the whole run")
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--device", default="auto")
-    parser.add_argument("--cache", type=Path, help="decoded audio; default RUN/cache")
-    parser.add_argument("--synthesised", type=int, default=600, help="number of sentences spoken by flite")
     arguments = parser.parse_args()
-    run = TrainingRun(arguments.output, arguments.minutes)
-    settings = {"minutes": arguments.minutes, "seed": arguments.seed, "synthesised": arguments.synthesised}
-    settings |= {"amplitude": AMPLITUDE, "drop_condition": DROP_CONDITION, "batch": BATCH, "crop": CROP}
-    run.write_config(settings)
+    constants = {"amplitude": AMPLITUDE, "drop_condition": DROP_CONDITION, "batch": BATCH, "crop": CROP}
+    run = start_run(arguments, constants)
     device = choose_device(arguments.device)
     encoder = load_speech_encoder(Bundle.open(arguments.bundle), device)
     cache = arguments.cache or arguments.output / "cache"

@@ -8,7 +8,6 @@ expected course are the teachers instead. The features must carry when lips clos
 
 from __future__ import annotations
 
-import argparse
 import json
 from dataclasses import asdict
 from pathlib import Path
@@ -23,7 +22,7 @@ from ..speech import SpeechConfig, SpeechEncoder
 from .corpus import load_corpus
 from .phones import BILABIALS, LABIODENTALS, PHONES, SILENCE
 from .speech_examples import PHONE_OFFSETS, TARGETS, Batch, ExampleMaker, label_clip
-from .training_run import AveragedWeights, TrainingRun
+from .training_run import AveragedWeights, TrainingRun, start_run, training_parser
 
 SMALL = SpeechConfig(
     conv_dim=(32, 64, 64, 128, 128, 128, 128),
@@ -133,18 +132,8 @@ def export(state: dict[str, Tensor], folder: Path) -> None:
 
 def main() -> None:
     """Command line."""
-    parser = argparse.ArgumentParser(description="Train the starter's speech encoder.")
-    parser.add_argument("--data", type=Path, required=True, help="data folder")
-    parser.add_argument("--output", type=Path, required=True, help="run folder; an existing run is continued")
-    parser.add_argument("--minutes", type=float, default=30.0, help="time budget of the whole run")
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--device", default="auto")
-    parser.add_argument("--cache", type=Path, help="decoded audio; default RUN/cache")
-    parser.add_argument("--synthesised", type=int, default=600, help="number of sentences spoken by flite")
-    arguments = parser.parse_args()
-    run = TrainingRun(arguments.output, arguments.minutes)
-    settings = {"minutes": arguments.minutes, "seed": arguments.seed, "synthesised": arguments.synthesised}
-    run.write_config(settings | {"batch_seconds": BATCH_SECONDS, "peak_learning_rate": PEAK_LEARNING_RATE})
+    arguments = training_parser("Train the starter's speech encoder.", 30.0).parse_args()
+    run = start_run(arguments, {"batch_seconds": BATCH_SECONDS, "peak_learning_rate": PEAK_LEARNING_RATE})
     cache = arguments.cache or arguments.output / "cache"
     train(arguments.data, run, arguments.seed, choose_device(arguments.device), cache, arguments.synthesised)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import math
 import time
@@ -67,6 +68,27 @@ class TrainingRun:
         states = torch.load(path, map_location="cpu", weights_only=True)
         self.step, self.seconds = states.pop("step"), states.pop("seconds")
         return states
+
+
+def training_parser(description: str, minutes: float) -> argparse.ArgumentParser:
+    """Options that every training on recordings has. minutes: the default time budget."""
+    parser = argparse.ArgumentParser(description=description)
+    parser.add_argument("--data", type=Path, required=True, help="data folder")
+    parser.add_argument("--output", type=Path, required=True, help="run folder; an existing run is continued")
+    parser.add_argument("--minutes", type=float, default=minutes, help="time budget of the whole run")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--device", default="auto")
+    parser.add_argument("--cache", type=Path, help="decoded audio; default RUN/cache")
+    parser.add_argument("--synthesised", type=int, default=600, help="number of sentences spoken by flite")
+    return parser
+
+
+def start_run(arguments: argparse.Namespace, constants: dict) -> TrainingRun:
+    """The run of parsed options, its settings and the training's `constants` recorded."""
+    run = TrainingRun(arguments.output, arguments.minutes)
+    settings = {"minutes": arguments.minutes, "seed": arguments.seed, "synthesised": arguments.synthesised}
+    run.write_config(settings | constants)
+    return run
 
 
 class AveragedWeights:

@@ -20,19 +20,16 @@ from .mesh_building import fill_mesh
 FRAMES_COLLECTION = "FaceTalk Frames"
 
 
-class FrameMeshes:
-    """Writes one generation. Data-blocks are looked up at every call, never held between two."""
+class FrameMeshes(result.ResultWriter):
+    """Writes one generation."""
 
     request_kind = "surfaces"
 
     def __init__(self, scene: bpy.types.Scene, clip: Clip, frames: range):
-        self._scene = scene.session_uid
-        self._clip = clip
+        super().__init__(scene, clip)
         self._scene_frames = frames
         self._slots: list[int] = []  # session_uid of each frame's mesh
-        self._written = 0
-        created = result.new_result(scene, clip.strip_name)
-        self._result = created.session_uid
+        created = self.result()
         self._collection = self._add_collection(scene, created).session_uid
         self._tree = self._add_player(scene, created).session_uid
 
@@ -45,18 +42,6 @@ class FrameMeshes:
     def times(self) -> list[float]:
         """Seconds from the start of the take, of every frame."""
         return [self._clip.time_of(frame) for frame in self._scene_frames]
-
-    @property
-    def written(self) -> int:
-        """How many frames have been written."""
-        return self._written
-
-    def result(self) -> bpy.types.Object:
-        """The object in the scene. Raises ResultLost when it is gone."""
-        found = result.resolve(bpy.data.objects, self._result)
-        if found.name not in result.resolve(bpy.data.scenes, self._scene).objects:
-            raise result.ResultLost
-        return found
 
     def prepare(self, seconds: float) -> bool:
         """Make room for frames for at most about `seconds`; True once there is room for all."""
@@ -101,20 +86,12 @@ class FrameMeshes:
 
     def discard(self) -> None:
         """Remove everything that was written and show earlier results again."""
-        for collection, uid, remove in (
-            (bpy.data.objects, self._result, result.remove_result),
-            (bpy.data.collections, self._collection, self._remove_collection),
-        ):
-            try:
-                remove(result.resolve(collection, uid))
-            except result.ResultLost:
-                continue
-        for scene in bpy.data.scenes:
-            if scene.session_uid == self._scene:
-                result.show_earlier(scene, self._clip.strip_name)
-
-    @staticmethod
-    def _remove_collection(collection: bpy.types.Collection) -> None:
+        super().discard()
+        try:
+            # Still there when the object was deleted by someone else.
+            collection = result.resolve(bpy.data.collections, self._collection)
+        except result.ResultLost:
+            return
         result.remove_frames(collection, 0)
         bpy.data.collections.remove(collection)
 

@@ -9,6 +9,7 @@ from mathutils import Vector
 
 from .. import take
 from ..playback import STRIP_PROPERTY
+from ..sound_strip import Clip
 
 HEAD_SIZE = 0.2  # metres from the head's origin to its farthest point, rounded up
 FRAMES_PROPERTY = "facetalk_frames"  # on a result of frame meshes: the collection of its frames
@@ -104,3 +105,35 @@ def _remove_unused(collection: bpy.types.bpy_prop_collection, items: Iterable[bp
     for item in items:
         if item.users == 0:
             collection.remove(item)
+
+
+class ResultWriter:
+    """What every output shares: the object it writes. Data-blocks are looked up at every call, never held."""
+
+    def __init__(self, scene: bpy.types.Scene, clip: Clip):
+        self._scene = scene.session_uid
+        self._clip = clip
+        self._written = 0
+        self._result = new_result(scene, clip.strip_name).session_uid
+
+    @property
+    def written(self) -> int:
+        """How many frames have been written."""
+        return self._written
+
+    def result(self) -> bpy.types.Object:
+        """The object in the scene. Raises ResultLost when it is gone."""
+        found = resolve(bpy.data.objects, self._result)
+        if found.name not in resolve(bpy.data.scenes, self._scene).objects:
+            raise ResultLost
+        return found
+
+    def discard(self) -> None:
+        """Remove everything that was written and show earlier results again."""
+        try:
+            remove_result(resolve(bpy.data.objects, self._result))
+        except ResultLost:
+            pass
+        for scene in bpy.data.scenes:
+            if scene.session_uid == self._scene:
+                show_earlier(scene, self._clip.strip_name)

@@ -15,30 +15,15 @@ from .mesh_building import fill_mesh
 KEY_SPACING = 10.0  # evaluation time from one absolute key to the next, fixed by Blender
 
 
-class ShapeKeys:
-    """Writes one generation. Data-blocks are looked up at every call, never held between two."""
+class ShapeKeys(result.ResultWriter):
+    """Writes one generation."""
 
     request_kind = "shape_keys"
 
     def __init__(self, scene: bpy.types.Scene, clip: Clip, code_count: int, code_rate: float):
-        self._scene = scene.session_uid
-        self._clip = clip
+        super().__init__(scene, clip)
         self._code_rate = code_rate
         self.frame_count = code_count
-        self._written = 0
-        self._result = result.new_result(scene, clip.strip_name).session_uid
-
-    @property
-    def written(self) -> int:
-        """How many code frames have been written."""
-        return self._written
-
-    def result(self) -> bpy.types.Object:
-        """The object in the scene. Raises ResultLost when it is gone."""
-        found = result.resolve(bpy.data.objects, self._result)
-        if found.name not in result.resolve(bpy.data.scenes, self._scene).objects:
-            raise result.ResultLost
-        return found
 
     def prepare(self, seconds: float) -> bool:
         """Nothing to make room for."""
@@ -61,16 +46,6 @@ class ShapeKeys:
         playback.remember_strip(owner.data.shape_keys, scene, self._clip)
         result.replace_earlier(scene, owner)
         return owner
-
-    def discard(self) -> None:
-        """Remove everything that was written and show earlier results again."""
-        try:
-            result.remove_result(result.resolve(bpy.data.objects, self._result))
-        except result.ResultLost:
-            pass
-        for scene in bpy.data.scenes:
-            if scene.session_uid == self._scene:
-                result.show_earlier(scene, self._clip.strip_name)
 
     def _write_template(self, owner: bpy.types.Object, message: Message) -> None:
         mesh, polygons = owner.data, message.arrays["polygons"]
