@@ -143,10 +143,12 @@ def expected_mouth(segments: list[Segment], frames: int) -> np.ndarray:
 
 def lip_opening_mm(weights: np.ndarray) -> np.ndarray:
     """Linear estimate of the mid-sagittal lip opening in mm of ARKit weights (..., 52); negative = pressed together."""
-    slopes = np.zeros(len(ARKIT_NAMES), np.float32)
-    for name, slope in OPENING_MM_PER_WEIGHT.items():
-        slopes[ARKIT_NAMES.index(name)] = slope
-    return REST_OPENING_MM + weights @ slopes
+    return REST_OPENING_MM + weights @ opening_slopes()
+
+
+def opening_slopes() -> np.ndarray:
+    """Millimetres of lip opening per unit of every ARKit weight: (52,) float32."""
+    return np.array([OPENING_MM_PER_WEIGHT.get(name, 0.0) for name in ARKIT_NAMES], np.float32)
 
 
 def _at_code_rate(weights: dict[str, np.ndarray], frames: int) -> np.ndarray:

@@ -21,11 +21,12 @@ from ..bundle import SECTION_FILES, Bundle
 from ..codes import CODE_RATE, expression_basis, weights_from_codes
 from ..denoiser import load_expression_decoder
 from ..engine import choose_device
-from ..head import load_head
+from ..head import NeuralHead, load_head
 from ..speech import load_speech_encoder
 from . import motion_metrics as metrics
-from .articulation import expected_mouth, lip_opening_mm, perform
+from .articulation import expected_mouth, perform
 from .augmentation import Augmenter
+from .contact import LipToTeeth
 from .corpus import SAMPLE_RATE, Clip, Corpus, load_recordings
 from .evaluation_report import plot_clip, write_report
 
@@ -37,15 +38,19 @@ SILENCE_SECONDS = 30.0
 
 @dataclass(frozen=True)
 class Motion:
-    """codes (N, 200), weights (N, 52), lip opening (N,) in mm."""
+    """codes (N, 200), weights (N, 52), lip opening (N,) in mm, distance of lower lip and upper teeth (N,) in mm."""
 
     codes: np.ndarray
     weights: np.ndarray
     opening: np.ndarray
+    lip_to_teeth: np.ndarray
 
 
 class Performer:
-    """Samples motion from a bundle; lip openings are the head's, or the prior's linear estimate without a head."""
+    """Samples motion from a bundle.
+
+    Lips are measured on its head, or on the starter's where the bundle has speech and motion only.
+    """
 
     def __init__(self, bundle: Bundle, device: str) -> None:
         self.bundle, self.device = bundle, choose_device(device)
@@ -57,25 +62,20 @@ class Performer:
         self.basis = expression_basis()
 
     @cached_property
-    def head(self):
-        """The bundle's head, or None when the bundle has none."""
+    def head(self) -> NeuralHead:
+        """The head that lips are measured on."""
         complete = all((self.bundle.folder / name).is_file() for key, name in SECTION_FILES.items() if "head" in key)
-        return load_head(self.bundle, self.device) if complete else None
+        return load_head(self.bundle if complete else Bundle.open("starter"), self.device)
 
-    @property
-    def measure(self) -> str:
-        """How lip openings are measured."""
-        return "starter head" if self.head is not None else "linear estimate on ICT-FaceKit"
-
-    def opening(self, codes: np.ndarray) -> np.ndarray:
-        """Lip opening (N,) in mm of codes (N, 200), zero when the lips touch."""
-        if self.head is not None:
-            return self.head.lip_opening(codes)
-        return np.maximum(lip_opening_mm(weights_from_codes(codes, self.basis)), 0.0)
+    @cached_property
+    def lip_to_teeth(self) -> LipToTeeth:
+        """Where the head's lower lip and upper teeth are."""
+        return LipToTeeth(self.head)
 
     def motion(self, codes: np.ndarray) -> Motion:
-        """Weights and lip opening of codes (N, 200)."""
-        return Motion(codes, weights_from_codes(codes, self.basis), self.opening(codes))
+        """Weights and lips of codes (N, 200)."""
+        weights = weights_from_codes(codes, self.basis)
+        return Motion(codes, weights, self.head.lip_opening(codes), self.lip_to_teeth.distance(weights))
 
     def sample(self, audio: np.ndarray, seed: int, sampler: str | None = None, steps: int | None = None) -> Motion:
         """Motion for 16 kHz samples (S,)."""
@@ -90,14 +90,13 @@ class Performer:
 
 def speech_figures(corpus: Corpus, clips: list[Clip], motions: list[Motion], references: list[np.ndarray]) -> dict:
     """Figures over clips: sampled motion against phone labels and against the references built from them."""
-    closed, false, peaks, lags, peak_correlations, correlations, controls = (
-        metrics.Count(0, 0), metrics.Count(0, 0), [], [], [], [], [],
-    )  # fmt: skip
-    pauses = []
+    closed, false, contact = metrics.Count(0, 0), metrics.Count(0, 0), metrics.Count(0, 0)
+    peaks, lags, peak_correlations, correlations, controls, pauses = [], [], [], [], [], []
     for index, (clip, motion, reference) in enumerate(zip(clips, motions, references, strict=True)):
         segments = corpus.segments(clip)
         closed += metrics.closures(motion.opening, segments)
         false += metrics.false_closures(motion.opening, segments)
+        contact += metrics.labiodental_contacts(motion.lip_to_teeth, segments)
         peaks += metrics.vowel_peaks(motion.opening, segments)
         frames, correlation = metrics.lag(motion.opening, reference)
         lags.append(frames)
@@ -111,6 +110,7 @@ def speech_figures(corpus: Corpus, clips: list[Clip], motions: list[Motion], ref
     return {
         "bilabial_closure": closed.share, "bilabials": closed.total,
         "false_closure": false.share, "open_vowels": false.total,
+        "labiodental_contact": contact.share, "labiodentals": contact.total,
         "lag_median_frames": float(np.median(lags)), "lag_within_1_frame": float(np.mean(np.abs(lags) <= 1)),
         "correlation_at_lag": float(np.median(peak_correlations)), "correlation": float(np.median(correlations)),
         "correlation_shuffled": float(np.median(controls)),
@@ -161,7 +161,7 @@ def evaluate(performer: Performer, corpus: Corpus, seed: int, output: Path, comp
         performer.from_weights(perform(corpus.segments(clip), count, seed + index))
         for index, (clip, count) in enumerate(zip(clips, frames, strict=True))
     ]
-    figures = {"measure": performer.measure, "default_sampler": performer.sampler, "default_steps": performer.steps}
+    figures = {"default_sampler": performer.sampler, "default_steps": performer.steps}
     figures["guidance"] = performer.guidance
     figures["speech"] = speech_figures(corpus, clips, motions, references)
     figures["prior"] = speech_figures(corpus, clips, prior, references)

@@ -21,6 +21,7 @@ from matplotlib import pyplot
 PLOT_SECONDS = 6.0
 ROWS = {
     "bilabial_closure": "/p b m/ that reach closed lips",
+    "labiodental_contact": "/f v/ with the lower lip at the upper teeth",
     "false_closure": "open vowels that stay closed (lower is better)",
     "lag_median_frames": "median lag behind the reference, frames",
     "lag_within_1_frame": "clips with a lag within one frame",
@@ -35,7 +36,7 @@ ROWS = {
     "mouth_jitter_mm": "second difference of the lip opening, mm",
     "code_step": "mean change of the codes between frames",
 }
-SHARES = {"bilabial_closure", "false_closure", "lag_within_1_frame"}
+SHARES = {"bilabial_closure", "labiodental_contact", "false_closure", "lag_within_1_frame"}
 SAMPLER_ROWS = (
     "bilabial_closure", "lag_median_frames", "correlation", "opening_p95_mm", "blinks_per_minute", "mouth_jitter_mm",
     "code_step",
@@ -52,9 +53,9 @@ def write_report(output: Path, figures: dict, plotted: list[str]) -> None:
         "neutral speaker on the labelled phone times; the column `prior` is one random performance of the prior",
         "itself, hence what the motion model was taught.",
         f"Sampler: {figures['default_sampler']}, {figures['default_steps']} steps, guidance {figures['guidance']:g}.",
-        f"Lip openings: {figures['measure']}.",
-        f"Closed means under max(1 mm, 10 % of the clip's 95th percentile) within one frame of the interval"
-        f" ({speech['bilabials']} bilabials, {speech['open_vowels']} open vowels).",
+        "Closed means a lip opening under max(1 mm, 10 % of the clip's 95th percentile) within one frame of the",
+        "interval, contact a distance of lower lip and upper incisors under 1 mm; both are measured on the mean head"
+        f" ({speech['bilabials']} bilabials, {speech['labiodentals']} labiodentals, {speech['open_vowels']} open vowels).",
         "",
         "| figure | sampled | prior |",
         "|---|---|---|",

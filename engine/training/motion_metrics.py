@@ -12,9 +12,10 @@ import numpy as np
 
 from ..codes import ARKIT_NAMES, CODE_RATE
 from .articulation import Segment
-from .phones import BILABIALS, OPEN_VOWELS, SILENCE
+from .phones import BILABIALS, LABIODENTALS, OPEN_VOWELS, SILENCE
 
 CLOSED_MM, CLOSED_SHARE = 1.0, 0.10
+CONTACT_MM = 1.0
 LARGEST_LAG = 15  # frames
 LONG_PAUSE = 0.3  # seconds
 _BLINKS = [ARKIT_NAMES.index("eyeBlinkLeft"), ARKIT_NAMES.index("eyeBlinkRight")]
@@ -47,10 +48,21 @@ def _frames(segment: Segment, margin: int, count: int) -> slice:
     return slice(max(first, 0), min(max(last, first) + 1, count))
 
 
-def closures(opening: np.ndarray, segments: list[Segment], phones: frozenset[str] = BILABIALS) -> Count:
+def closures(opening: np.ndarray, segments: list[Segment]) -> Count:
     """Intervals of /p b m/ that reach closed lips within one frame of the interval."""
-    threshold = closed_threshold(opening)
-    intervals = [opening[_frames(s, 1, len(opening))] for s in segments if s.phone in phones]
+    return _reached(opening, segments, BILABIALS, closed_threshold(opening))
+
+
+def labiodental_contacts(lip_to_teeth: np.ndarray, segments: list[Segment]) -> Count:
+    """Intervals of /f v/ in which the lower lip touches the upper teeth within one frame of the interval.
+
+    lip_to_teeth: their distance (N,) in mm, of which contact is up to 1 mm: vertices have gaps between them.
+    """
+    return _reached(lip_to_teeth, segments, LABIODENTALS, CONTACT_MM)
+
+
+def _reached(course: np.ndarray, segments: list[Segment], phones: frozenset[str], threshold: float) -> Count:
+    intervals = [course[_frames(s, 1, len(course))] for s in segments if s.phone in phones]
     return Count(sum(len(part) > 0 and part.min() <= threshold for part in intervals), len(intervals))
 
 
