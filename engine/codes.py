@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 from scipy.interpolate import CubicSpline
 
+from .arkit import ARKIT_NAMES
 from .errors import EngineError
 
 CODE_RATE = 24.0  # Hz, the paper's frame rate
@@ -23,23 +24,6 @@ CODE_DIMENSIONS = 200
 BASIS_SEED = 200
 MAXIMUM_TAKE_BYTES = 1 << 30
 _UNREADABLE = (OSError, ValueError, KeyError, TypeError, AttributeError, EOFError)
-
-# Apple's ARFaceAnchor.BlendShapeLocation, in the groups and the order of its documentation.
-ARKIT_NAMES: tuple[str, ...] = (
-    "eyeBlinkLeft", "eyeLookDownLeft", "eyeLookInLeft", "eyeLookOutLeft", "eyeLookUpLeft", "eyeSquintLeft",
-    "eyeWideLeft",
-    "eyeBlinkRight", "eyeLookDownRight", "eyeLookInRight", "eyeLookOutRight", "eyeLookUpRight", "eyeSquintRight",
-    "eyeWideRight",
-    "jawForward", "jawLeft", "jawRight", "jawOpen",
-    "mouthClose", "mouthFunnel", "mouthPucker", "mouthLeft", "mouthRight", "mouthSmileLeft", "mouthSmileRight",
-    "mouthFrownLeft", "mouthFrownRight", "mouthDimpleLeft", "mouthDimpleRight", "mouthStretchLeft",
-    "mouthStretchRight", "mouthRollLower", "mouthRollUpper", "mouthShrugLower", "mouthShrugUpper", "mouthPressLeft",
-    "mouthPressRight", "mouthLowerDownLeft", "mouthLowerDownRight", "mouthUpperUpLeft", "mouthUpperUpRight",
-    "browDownLeft", "browDownRight", "browInnerUp", "browOuterUpLeft", "browOuterUpRight",
-    "cheekPuff", "cheekSquintLeft", "cheekSquintRight",
-    "noseSneerLeft", "noseSneerRight",
-    "tongueOut",
-)  # fmt: skip
 
 # Weights without a side in ARKit that ICT-FaceKit splits in two.
 _SPLIT_IN_ICT = ("browInnerUp", "cheekPuff")
