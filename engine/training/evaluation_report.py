@@ -55,7 +55,8 @@ def write_report(output: Path, figures: dict, plotted: list[str]) -> None:
         f"Sampler: {figures['default_sampler']}, {figures['default_steps']} steps, guidance {figures['guidance']:g}.",
         "Closed means a lip opening under max(1 mm, 10 % of the clip's 95th percentile) within one frame of the",
         "interval, contact a distance of lower lip and upper incisors under 1 mm; both are measured on the mean head"
-        f" ({speech['bilabials']} bilabials, {speech['labiodentals']} labiodentals, {speech['open_vowels']} open vowels).",
+        f" ({speech['bilabials']} bilabials, {speech['labiodentals']} labiodentals,"
+        f" {speech['open_vowels']} open vowels).",
         "",
         "| figure | sampled | prior |",
         "|---|---|---|",

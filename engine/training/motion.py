@@ -37,10 +37,12 @@ DROP_CONDITION = 0.25
 # The paper scales codes by U(0.5, 3) without telling the network. On weights that mean something (1 = lid closed) that
 # gives half-closed blinks and jaws beyond the anatomy, so the range is narrow and the prior's styles give diversity.
 AMPLITUDE = (0.9, 1.15)
-# Rare events that everybody sees count more than their share of the frames: lips that close on a bilabial, and blinks.
-# With a plain mean the short training left four of ten bilabials closed and half of the blinks.
-CLOSURE_WEIGHT, BLINK_WEIGHT = 4.0, 2.0
+# Rare events that everybody sees count more than their share of the frames: lips that close on a bilabial, a lower lip
+# under the teeth, and blinks. With a plain mean the short training left four of ten bilabials closed and half of the
+# blinks.
+CLOSURE_WEIGHT, TUCK_WEIGHT, BLINK_WEIGHT = 4.0, 2.0, 2.0
 FULL_PRESS = 0.2  # mouthPress of a bilabial; resting lips have a quarter of it
+FULL_ROLL = 0.4  # mouthRollLower of a labiodental; a bilabial has less than a third of it
 # A closure needs jaw and lips that fit each other within a millimetre, of which the codes' squared error knows nothing.
 # The absolute error of the opening asks for closed lips wherever they are more likely closed than open.
 OPENING_WEIGHT = 0.01  # per millimetre
@@ -116,9 +118,12 @@ class CropMaker:
 
 def frame_weights(weights: np.ndarray) -> np.ndarray:
     """How much each frame of a performance (N, 52) counts in the loss: (N,) float32, 1 for an ordinary frame."""
-    press = np.clip((weights[:, ARKIT_NAMES.index("mouthPressLeft")] - 0.25 * FULL_PRESS) / (0.75 * FULL_PRESS), 0, 1)
-    blink = weights[:, ARKIT_NAMES.index("eyeBlinkLeft")]
-    return ((1 + (CLOSURE_WEIGHT - 1) * press) * (1 + (BLINK_WEIGHT - 1) * blink)).astype(np.float32)
+    def activation(name: str, rest: float, full: float) -> np.ndarray:
+        return np.clip((weights[:, ARKIT_NAMES.index(name)] - rest) / (full - rest), 0, 1)
+
+    result = 1 + (CLOSURE_WEIGHT - 1) * activation("mouthPressLeft", 0.25 * FULL_PRESS, FULL_PRESS)
+    result *= 1 + (TUCK_WEIGHT - 1) * activation("mouthRollLower", 0.4 * FULL_ROLL, FULL_ROLL)
+    return (result * (1 + (BLINK_WEIGHT - 1) * weights[:, ARKIT_NAMES.index("eyeBlinkLeft")])).astype(np.float32)
 
 
 def diffusion_loss(
