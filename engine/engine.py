@@ -13,8 +13,9 @@ import numpy as np
 import torch
 
 from . import __version__, audio, diffusion
+from .arkit import ARKIT_NAMES
 from .bundle import STARTER, Bundle
-from .codes import ExpressionTake
+from .codes import ExpressionTake, codes_from_weights
 from .errors import EngineError
 
 METRES_PER_UNIT = 0.25
@@ -213,6 +214,19 @@ class Engine:
             region_names=self.head.region_names,
             positions=(blender_metres(positions) for positions in fixed.positions(take.codes)),
         )
+
+    def arkit_shapes(self, *, identity: str | np.ndarray | None = None) -> ShapeKeySequence:
+        """The head of fixed topology and, as its positions, every ARKit weight alone at one, by `ARKIT_NAMES`.
+
+        Any expression is the neutral head plus the weighted sum of these displacements. Raises EngineError when the
+        bundle's codes cannot be read as ARKit weights.
+        """
+        basis = self.head.expression_basis
+        if basis is None:
+            message = "This model's codes have no reading as ARKit weights; choose Frame Meshes or another bundle."
+            raise EngineError(message)
+        units = np.eye(len(ARKIT_NAMES), dtype=np.float32)
+        return self.shape_keys(ExpressionTake(codes_from_weights(units, basis.cpu().numpy())), identity=identity)
 
     def identity_code(self, identity: str | np.ndarray | None) -> np.ndarray | None:
         """An identity code (1344,) from what a person may give.

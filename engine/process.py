@@ -9,6 +9,7 @@ other on the main thread; a reader thread takes cancellations at once and ends t
 | sample | bundle, device, audio, start, duration, seed, steps, guidance, strength | | progress, take |
 | surfaces | bundle, device, rate, resolution, identity | codes (N,200), times (F,) seconds | progress, surface |
 | shape_keys | bundle, device, rate, identity | codes (N,200) | progress, template, positions |
+| arkit_shapes | bundle, device, identity | | progress, template, positions (one for each ARKit weight) |
 | cancel | | | |
 
 Every request ends with one "done", "cancelled" or "error" {message}.
@@ -21,13 +22,16 @@ import queue
 import sys
 import threading
 import traceback
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
 
 from .codes import ARKIT_NAMES, ExpressionTake
 from .errors import Cancelled, EngineError
 from .protocol import Message, ProtocolError, read_message, write_message
+
+if TYPE_CHECKING:
+    from .engine import ShapeKeySequence
 
 SAMPLE_OPTIONS = ("start", "duration", "seed", "steps", "guidance", "strength")
 
@@ -44,6 +48,7 @@ class EngineProcess:
             "sample": self._sample,
             "surfaces": self._surfaces,
             "shape_keys": self._shape_keys,
+            "arkit_shapes": self._arkit_shapes,
         }
 
     def cancel(self, request: int) -> None:
@@ -118,13 +123,19 @@ class EngineProcess:
         fields = request.fields
         engine = self._loaded_engine(request)
         take = ExpressionTake(request.arrays["codes"], float(fields["rate"]))
-        keys = engine.shape_keys(take, identity=fields.get("identity"))
+        self._send_shapes(request, engine.shape_keys(take, identity=fields.get("identity")), len(take.codes))
+
+    def _arkit_shapes(self, request: Message) -> None:
+        engine = self._loaded_engine(request)
+        self._send_shapes(request, engine.arkit_shapes(identity=request.fields.get("identity")), len(ARKIT_NAMES))
+
+    def _send_shapes(self, request: Message, keys: ShapeKeySequence, count: int) -> None:
         template = {"vertices": keys.vertices, "polygons": keys.polygons, "uv": keys.uv, "regions": keys.regions}
         self._answer(request, "template", {"region_names": keys.region_names}, template)
         for index, positions in enumerate(keys.positions):
             self._check_cancelled(request)
             self._answer(request, "positions", {"index": index}, {"vertices": positions})
-            self._progress(request, "Posing shape keys", (index + 1) / len(take.codes))
+            self._progress(request, "Posing shape keys", (index + 1) / count)
 
     def _check_cancelled(self, request: Message) -> None:
         if request.request in self._cancelled:

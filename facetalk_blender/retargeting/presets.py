@@ -1,0 +1,67 @@
+"""A table of shape keys and channels as a JSON file, to use again for another shot of the same character."""
+
+from __future__ import annotations
+
+import json
+import re
+import tempfile
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from ...engine.errors import EngineError
+from .names import CHANNELS
+
+FORMAT = 1
+LARGEST_FILE = 1 << 20
+LARGEST_GAIN = 10.0
+
+
+@dataclass(frozen=True)
+class Link:
+    """A shape key that follows a channel, times `gain`."""
+
+    key: str
+    channel: str
+    gain: float = 1.0
+
+
+def preset_path(folder: Path, name: str) -> Path:
+    """The file of a preset. Raises EngineError when the name would lead elsewhere or to nothing."""
+    if not re.fullmatch(r"\w[\w .\-]{0,62}", name) or name.endswith((" ", ".")):
+        raise EngineError("A preset's name has letters, digits, spaces, - and _ only; choose another name.")
+    return folder / f"{name}.json"
+
+
+def preset_names(folder: Path) -> list[str]:
+    """Names of the presets in a folder."""
+    return sorted(path.stem for path in folder.glob("*.json"))
+
+
+def save(path: Path, links: list[Link]) -> None:
+    """Write a preset; an earlier one of the name is replaced once the new one is complete."""
+    content = json.dumps({"format": FORMAT, "links": [asdict(link) for link in links]}, indent=1)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile("w", dir=path.parent, suffix=".part", delete=False, encoding="utf-8") as file:
+            file.write(content + "\n")
+        Path(file.name).replace(path)
+    except OSError as error:
+        raise EngineError(f"The preset cannot be written to {path.parent}; check that folder.") from error
+
+
+def load(path: Path) -> list[Link]:
+    """The links of a preset. Raises EngineError when it is missing or no preset."""
+    try:
+        if path.stat().st_size > LARGEST_FILE:
+            raise ValueError("too large")
+        content = json.loads(path.read_text("utf-8"))
+        if content["format"] != FORMAT:
+            raise ValueError("unknown format")
+        links = [Link(str(link["key"]), str(link["channel"]), float(link["gain"])) for link in content["links"]]
+        if not all(link.channel in CHANNELS and 0 <= link.gain <= LARGEST_GAIN for link in links):
+            raise ValueError("unknown channel or gain")
+    except FileNotFoundError as error:
+        raise EngineError(f"There is no preset {path.stem}; choose another.") from error
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise EngineError(f"{path.name} is no readable preset; save it again.") from error
+    return links
