@@ -17,7 +17,7 @@ from torch import Tensor
 from ..errors import EngineError
 from .forward_basis import posed_positions
 from .head import MILLIMETRES_PER_UNIT, Array, NeuralHead, PreparedIdentity
-from .template import canonical_vertices, vertex_displacements
+from .template import canonical_vertices, template_regions, vertex_displacements
 
 BROYDEN_STEPS = 4
 ACCEPTED_DISTANCE = 1.0 / MILLIMETRES_PER_UNIT
@@ -114,8 +114,8 @@ class FixedTopologyHead:
         self.head, self.identity = head, identity
         self.polygons = head.template["polygons"].numpy().astype(np.int32)
         self.uv = head.template["polygon_uv"].numpy().astype(np.float32)
-        self.regions = head.template["regions"].numpy()
         self.canonical = canonical_vertices(head, identity)  # (V, 3)
+        self.regions = template_regions(head, identity, self.canonical)  # (V, K)
         self._basis = vertex_displacements(head, self.canonical, identity)  # (V, W + 1, 3)
         self._columns = self._basis[:, :-1].transpose(0, 1).reshape(self._basis.shape[1] - 1, -1).contiguous()
         self._neutral = self.canonical + self._basis[:, -1]  # (V, 3)

@@ -16,7 +16,9 @@ from ..errors import EngineError
 from .conditioned_mlp import FoldedLayer
 from .expression import ExpressionNetwork
 from .forward_basis import ForwardBasisNetwork
+from .forward_identity import ForwardIdentityNetwork, ForwardIdentityState
 from .identity import IdentityNetwork, IdentityState
+from .region_geometry import NECK, RegionGeometry, has_region_geometry, region_geometry
 from .regions import RegionNetwork
 from .smoothing import GaussianMask, SmoothingConfig
 
@@ -34,7 +36,8 @@ class PreparedIdentity:
     """An identity code (1, L) on the head's device with everything that follows from it alone."""
 
     code: Tensor
-    state: IdentityState
+    state: IdentityState | ForwardIdentityState
+    geometry: RegionGeometry | None = None
 
 
 class PosedField:
@@ -44,16 +47,31 @@ class PosedField:
         self.head, self.prepared, self.folded = head, prepared, folded
 
     def deformation(self, points: Tensor) -> Tensor:
-        """Unmasked network output (P, 3 + hyper) at posed points (P, 3): offsets, then hyper coordinates."""
+        """Unmasked network output (P, 3 + hyper) at points (P, 3): offsets, then hyper coordinates.
+
+        The points are posed ones, or canonical ones for a head that deforms forward.
+        """
         size = DEFORMATION_CHUNK if points.device.type == "cpu" else ACCELERATOR_CHUNK
         return torch.cat([self.head.expression.evaluate(chunk[None], self.folded)[0] for chunk in points.split(size)])
 
     def canonical(self, points: Tensor, mask: Tensor | None = None) -> Tensor:
-        """Canonical points (P, 3 + hyper) of posed points (P, 3): Eq. 15, with hyper coordinates scaled as well."""
+        """Canonical points (P, 3 + hyper) of posed points (P, 3) (Eq. 15; see `SmoothingConfig` for its two readings).
+
+        Raises EngineError for a head that deforms forward.
+        """
+        if self.head.deforms_forward:
+            raise EngineError(
+                "This head deforms forward, so it has no distances at posed points; leave the expression out for "
+                "distances at canonical points, or extract its surface."
+            )
         moved = self.deformation(points)  # (P, 3 + h)
         mask = self.head.mask_weights(points) if mask is None else mask
-        moved = moved if mask is None else mask[:, None] * moved
-        return torch.cat([points + moved[:, :3], moved[:, 3:]], 1)
+        if mask is None:
+            return torch.cat([points + moved[:, :3], moved[:, 3:]], 1)
+        smoothing = self.head.smoothing
+        scaled = mask[:, None] * moved
+        hyper = scaled if smoothing is None or smoothing.config.scale_hyper else moved
+        return torch.cat([points + scaled[:, :3], hyper[:, 3:]], 1)
 
     def canonical_distance(self, canonical: Tensor) -> Tensor:
         """Identity network's signed distances (P,) at canonical points (P, 3 + hyper)."""
@@ -70,19 +88,20 @@ class NeuralHead:
     """A head that identity and expression codes drive.
 
     Args:
-        identity, expression: the two networks.
+        identity, expression: the two networks; with a ForwardIdentityNetwork, expressions deform canonical points.
         smoothing: parameters of the Gaussian mask, or None for no mask.
         regions, forward_basis: networks that only the starter has.
         template: tensors of the fixed topology (see `correspondence.Template`), or None.
         identity_basis: (L, M) modes of identity codes for the template's identity modes, or None.
         expression_basis: (E, 52) orthonormal columns that embed animation weights in expression codes, or None.
+        identity_codes, expression_codes: (N, L) and (M, E) code books of the training subjects and scans, or None.
         box: least and greatest corner of the box that holds the surface; the family's own when not given.
         device: a torch device.
     """
 
     def __init__(
         self,
-        identity: IdentityNetwork,
+        identity: IdentityNetwork | ForwardIdentityNetwork,
         expression: ExpressionNetwork,
         smoothing: SmoothingConfig | None = None,
         regions: RegionNetwork | None = None,
@@ -90,6 +109,8 @@ class NeuralHead:
         template: dict[str, Tensor] | None = None,
         identity_basis: Tensor | None = None,
         expression_basis: Tensor | None = None,
+        identity_codes: Tensor | None = None,
+        expression_codes: Tensor | None = None,
         box: tuple[tuple[float, ...], tuple[float, ...]] = BOX,
         device: str | torch.device = "cpu",
     ):
@@ -105,7 +126,13 @@ class NeuralHead:
             None if basis is None else torch.as_tensor(basis, dtype=torch.float32, device=self.device)
             for basis in (identity_basis, expression_basis)
         )
+        self._code_books = {"identity": identity_codes, "expression": expression_codes}
         self._prepared: dict[bytes, PreparedIdentity] = {}
+
+    @property
+    def deforms_forward(self) -> bool:
+        """Whether expressions move canonical points to posed ones (released NPHM) instead of the other way round."""
+        return isinstance(self.identity, ForwardIdentityNetwork)
 
     @property
     def identity_dimensions(self) -> int:
@@ -120,7 +147,10 @@ class NeuralHead:
     @property
     def region_names(self) -> list[str]:
         """Names of the regions in the order of `regions`' last axis."""
-        return ["skin"] if self.region_network is None else self.region_network.config.names
+        if self.region_network is None:
+            return ["skin"]
+        names = self.region_network.config.names
+        return [*names, NECK] if has_region_geometry(names, self.template) else names
 
     def prepare_identity(self, identity: Array | None = None) -> PreparedIdentity:
         """The identity code (L,), None for the mean head, with its tables; the last few are kept.
@@ -154,16 +184,23 @@ class NeuralHead:
     ) -> Array:
         """Signed distances (...) in model units at posed points (..., 3); the input's kind comes back.
 
+        A head that deforms forward has distances at canonical points only: expression must be None for it.
+
         mask gives a smoothing weight per point (...); None uses the head's own mask. A tensor of points that requires
         a gradient gets a differentiable result. Raises EngineError when a code's length does not fit.
         """
         flat, weights = self._points(points), None if mask is None else self._points(mask, 0)
         with torch.set_grad_enabled(flat.requires_grad):
-            values = self.pose(identity, expression).signed_distance(flat, weights)
+            posed = self.pose(identity, expression)
+            canonical_wanted = self.deforms_forward and expression is None
+            values = posed.canonical_distance(flat) if canonical_wanted else posed.signed_distance(flat, weights)
         return _like(values.view(points.shape[:-1]), points)
 
     def deformation(self, points: Array, identity: Array | None = None, expression: Array | None = None) -> Array:
-        """Unmasked deformation (..., 3 + hyper) at posed points (..., 3): offsets, then hyper coordinates."""
+        """Unmasked deformation (..., 3 + hyper) at points (..., 3): offsets, then hyper coordinates.
+
+        The points are posed ones, or canonical ones for a head that deforms forward.
+        """
         flat = self._points(points)
         with torch.set_grad_enabled(flat.requires_grad):
             values = self.pose(identity, expression).deformation(flat)
@@ -181,7 +218,36 @@ class NeuralHead:
         code = self.prepare_identity(identity).code
         with torch.no_grad():
             logits = [self.region_network(chunk[None], code)[0] for chunk in flat.split(DISTANCE_CHUNK)]
-        return _like(torch.softmax(torch.cat(logits), -1), points)
+        weights = torch.softmax(torch.cat(logits), -1)
+        geometry = self.geometry(identity)
+        if geometry is not None:
+            weights = torch.from_numpy(geometry.refined(flat.cpu().numpy(), weights.cpu().numpy())).to(self.device)
+        return _like(weights, points)
+
+    def geometry(self, identity: Array | None = None) -> RegionGeometry | None:
+        """Eyeballs and neck of an identity code (L,) in canonical space; None when the bundle has none."""
+        if self.region_network is None or not has_region_geometry(self.region_network.config.names, self.template):
+            return None
+        prepared = self.prepare_identity(identity)
+        if prepared.geometry is None:
+            from .template import identity_coefficients
+
+            coefficients = identity_coefficients(self, identity)
+            prepared.geometry = region_geometry(self.region_network.config.names, self.template, coefficients)
+        return prepared.geometry
+
+    def eye_directions(self, points: Array, identity: Array | None = None) -> tuple[np.ndarray, np.ndarray] | None:
+        """Which of the canonical points (P, 3) lie on or close around an eyeball (E,) int32, and where on it (E, 3).
+
+        A direction is a unit vector from the eyeball's centre: right, up and forward of the gaze, float32. None when
+        the bundle does not tell its eyes.
+        """
+        geometry = self.geometry(identity)
+        if geometry is None:
+            return None
+        flat = np.asarray(points.cpu() if isinstance(points, Tensor) else points)
+        rows = geometry.near_eyes(flat)
+        return rows, geometry.directions(flat[rows])
 
     def forward_displacements(self, points: Tensor, identity: Array | None = None) -> Tensor:
         """Displacements (P, W + 1, 3) of canonical points (P, 3): per unit of weight, then to the neutral pose."""
@@ -205,6 +271,20 @@ class NeuralHead:
         basis = self.identity_basis.cpu().numpy()
         coefficients = np.random.default_rng(seed).standard_normal(basis.shape[1]) * deviation
         return (basis @ np.clip(coefficients, -limit, limit)).astype(np.float32)
+
+    def code_book_row(self, book: str, row: int) -> np.ndarray:
+        """The code (L,) or (E,) of a training subject ("identity") or training scan ("expression").
+
+        As the official embedding (max_norm 1) hands it out: a longer code is shortened to length 1. Raises EngineError
+        when the bundle has no such row.
+        """
+        codes = self._code_books[book]
+        if codes is None:
+            raise EngineError(f"This model bundle holds no {book} codes of its training; use mean or a .npy file.")
+        if not 0 <= row < len(codes):
+            raise EngineError(f"This model bundle holds {book} codes 0 to {len(codes) - 1}; {row} is not among them.")
+        code = codes[row]
+        return (code / code.norm().clamp_min(1.0)).numpy()
 
     def lip_opening(self, expressions: Array, identity: Array | None = None) -> np.ndarray | None:
         """Distance between the lips (N,) in millimetres for expression codes (N, E); None without lip curves.

@@ -11,6 +11,7 @@ Tensors of the bundle's template file:
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 from scipy.spatial import cKDTree
 from torch import Tensor
@@ -33,6 +34,16 @@ def canonical_vertices(head: NeuralHead, identity: Array | None) -> Tensor:
     vertices = head.template["vertices"].float().to(head.device)
     displacement = _identity_displacement(head, identity)
     return vertices if displacement is None else vertices + displacement
+
+
+def template_regions(head: NeuralHead, identity: Array | None, vertices: Tensor) -> np.ndarray:
+    """Soft weights (V, K) uint8 of the head's region_names for template vertices (V, 3) in canonical space."""
+    stored = head.template["regions"].cpu().numpy()
+    geometry = head.geometry(identity)
+    if geometry is None:
+        return stored
+    refined = geometry.refined(vertices.cpu().numpy(), stored.astype(np.float32) / 255)
+    return np.round(255 * refined).astype(np.uint8)
 
 
 def vertex_displacements(head: NeuralHead, vertices: Tensor, identity: Array | None) -> Tensor:

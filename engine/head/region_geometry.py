@@ -1,0 +1,122 @@
+"""Regions that geometry tells more sharply than a network: iris and pupil on the eyeballs, and where the neck begins.
+
+Everything lies in canonical space and follows the identity through the template: each eyeball is a sphere fitted to
+its vertices, its gaze the direction of its pupil, and the neck begins at a plane from the throat to the nape.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+EYE_REGIONS = ("sclera", "iris", "pupil")
+NECK = "neck"
+IRIS_ANGLE, PUPIL_ANGLE = 24.0, 8.5  # degrees from the gaze at the eyeball's centre, as in ICT-FaceKit
+EYE_BORDER = 0.7  # half width in degrees of the soft borders of iris and pupil
+EYE_REACH = 1.35  # radii from an eyeball's centre up to which points get a direction, so that its rim has neighbours
+NECK_LINE = (-0.44, -0.65)  # height of the mean head's neck plane at z = 0 and its slope towards the face
+NECK_BORDER = 0.02  # half width of the neck's soft border, 5 mm
+
+
+@dataclass(frozen=True)
+class Eye:
+    """One eyeball in canonical space: centre (3,), radius, and rows right, up and gaze of its frame (3, 3)."""
+
+    centre: np.ndarray
+    radius: float
+    frame: np.ndarray
+
+    @classmethod
+    def fitted(cls, points: np.ndarray, pupil: np.ndarray) -> Eye:
+        """The sphere through points (P, 3) by least squares, looking towards the middle of pupil (Q, 3)."""
+        solution = np.linalg.lstsq(np.c_[2 * points, np.ones(len(points))], (points**2).sum(1), rcond=None)[0]
+        centre = solution[:3]
+        gaze = pupil.mean(0) - centre
+        gaze /= np.linalg.norm(gaze)
+        right = np.cross((0.0, 1.0, 0.0), gaze)
+        right /= np.linalg.norm(right)
+        frame = np.stack([right, np.cross(gaze, right), gaze])
+        return cls(centre, float(np.sqrt(solution[3] + centre @ centre)), frame)
+
+
+@dataclass(frozen=True)
+class RegionGeometry:
+    """What one identity's eyes and neck look like; `neck` is (height at z = 0, slope) of the neck plane."""
+
+    names: tuple[str, ...]
+    eyes: tuple[Eye, Eye]
+    neck: tuple[float, float]
+
+    def refined(self, points: np.ndarray, weights: np.ndarray) -> np.ndarray:
+        """Region weights (P, K + 1): weights (P, K) of `names` with sharper eyes, and of the neck, at points (P, 3)."""
+        weights = weights.copy()
+        columns = [self.names.index(name) for name in EYE_REGIONS]
+        ball = weights[:, columns].sum(1)
+        rows = np.flatnonzero(ball > 1e-3)
+        forward = self.directions(points[rows])[:, 2]
+        angle = np.degrees(np.arccos(np.clip(forward, -1.0, 1.0)))
+        iris, pupil = (_soft_step((limit - angle) / EYE_BORDER) for limit in (IRIS_ANGLE, PUPIL_ANGLE))
+        weights[np.ix_(rows, columns)] = ball[rows, None] * np.stack([1 - iris, iris - pupil, pupil], 1)
+        height, slope = self.neck
+        share = _soft_step(_below(points, height, slope) / NECK_BORDER)
+        skin = self.names.index("skin")
+        neck = share * weights[:, skin]
+        weights[:, skin] -= neck
+        return np.concatenate([weights, neck[:, None]], 1).astype(np.float32)
+
+    def directions(self, points: np.ndarray) -> np.ndarray:
+        """Unit vectors (P, 3) from the nearer eyeball's centre to points (P, 3): right, up and forward of its gaze."""
+        directions = np.empty(points.shape, np.float32)
+        left = points[:, 0] > 0
+        for eye, chosen in zip(self.eyes, (left, ~left), strict=True):
+            offset = (points[chosen] - eye.centre) @ eye.frame.T
+            directions[chosen] = offset / np.maximum(np.linalg.norm(offset, axis=1, keepdims=True), 1e-6)
+        return directions
+
+    def near_eyes(self, points: np.ndarray) -> np.ndarray:
+        """Numbers (E,) int32 of the points (P, 3) on an eyeball or close around it."""
+        near = [np.linalg.norm(points - eye.centre, axis=1) < EYE_REACH * eye.radius for eye in self.eyes]
+        return np.flatnonzero(near[0] | near[1]).astype(np.int32)
+
+
+def region_geometry(names: list[str], template: dict[str, Tensor], coefficients: Tensor | None) -> RegionGeometry:
+    """The geometry of an identity.
+
+    names: regions in the order of the template's columns.
+    coefficients: (M,) of the template's identity modes; None is the mean head.
+    """
+    mean = template["vertices"].float().cpu().numpy()
+    weights = template["regions"].cpu().numpy()
+    ball, pupil = weights[:, [names.index(name) for name in EYE_REGIONS]].sum(1) > 127, names.index("pupil")
+    vertices = mean.copy()
+    border = (weights[:, names.index("skin")] > 127) & (np.abs(_below(mean, *NECK_LINE)) < NECK_BORDER)
+    used = np.flatnonzero(ball | border)
+    if coefficients is not None:
+        scale = coefficients.cpu() * template["identity_modes_scale"].float().cpu()
+        modes = template["identity_modes_q"][:, torch.from_numpy(used)].float().cpu()  # (M, U, 3)
+        vertices[used] += torch.tensordot(scale, modes, 1).numpy()
+    eyes = []
+    for side in (1, -1):
+        own = ball & (side * mean[:, 0] > 0)
+        eyes.append(Eye.fitted(vertices[own], vertices[own & (weights[:, pupil] > 127)]))
+    rim = vertices[border]
+    height, slope = np.linalg.lstsq(np.c_[np.ones(len(rim)), rim[:, 2]], rim[:, 1], rcond=None)[0]
+    return RegionGeometry(tuple(names), tuple(eyes), (float(height), float(slope)))
+
+
+def has_region_geometry(names: list[str], template: dict[str, Tensor] | None) -> bool:
+    """Whether eyes and neck can be told: a template, and a region network that knows eyes and skin."""
+    return template is not None and {"skin", *EYE_REGIONS} <= set(names)
+
+
+def _below(points: np.ndarray, height: float, slope: float) -> np.ndarray:
+    return height + slope * points[:, 2] - points[:, 1]
+
+
+def _soft_step(values: np.ndarray) -> np.ndarray:
+    """0 below -1, 1 above 1, smooth between."""
+    share = np.clip((values + 1) / 2, 0, 1)
+    return share * share * (3 - 2 * share)
