@@ -33,6 +33,8 @@ class SurfaceFrame:
     vertices: (V, 3) float32, metres, Blender's axes (z up, facing -y).
     faces: (F, 3) int32, counter-clockwise seen from outside.
     regions: (V, K) uint8 soft weights, 0..255, of region_names.
+    eyes: which vertices (E,) int32 lie on or close around an eyeball, and their direction (E, 3) float32 from its
+        centre: right, up and forward of the gaze; None when the model does not tell its eyes.
     """
 
     index: int
@@ -41,6 +43,7 @@ class SurfaceFrame:
     faces: np.ndarray
     regions: np.ndarray
     region_names: list[str]
+    eyes: tuple[np.ndarray, np.ndarray] | None = None
 
 
 @dataclass(frozen=True)
@@ -52,6 +55,7 @@ class ShapeKeySequence:
     uv: (P, 4, 2) float32.
     regions: (V, K) uint8 soft weights, 0..255, of region_names.
     positions: iterator of (V, 3) float32 metres, one per code frame.
+    eyes: as in `SurfaceFrame`.
     """
 
     vertices: np.ndarray
@@ -60,6 +64,7 @@ class ShapeKeySequence:
     regions: np.ndarray
     region_names: list[str]
     positions: Iterator[np.ndarray]
+    eyes: tuple[np.ndarray, np.ndarray] | None = None
 
 
 class Engine:
@@ -189,9 +194,10 @@ class Engine:
         from .head.surface import SurfaceExtractor
 
         times = np.arange(len(take.codes)) / take.rate if times is None else np.asarray(times, float)
-        extractor = SurfaceExtractor(self.head, self.identity_code(identity), resolution)
-        for index, code in enumerate(take.resampled(times)):
-            surface = extractor.extract(code)
+        code = self.identity_code(identity)
+        extractor = SurfaceExtractor(self.head, code, resolution)
+        for index, expression in enumerate(take.resampled(times)):
+            surface = extractor.extract(expression)
             yield SurfaceFrame(
                 index=index,
                 time=float(times[index]),
@@ -199,6 +205,7 @@ class Engine:
                 faces=surface.faces,
                 regions=surface.regions,
                 region_names=self.head.region_names,
+                eyes=self.head.eye_directions(surface.canonical, code),
             )
 
     def shape_keys(self, take: ExpressionTake, *, identity: str | np.ndarray | None = None) -> ShapeKeySequence:
@@ -213,6 +220,7 @@ class Engine:
             regions=fixed.regions,
             region_names=self.head.region_names,
             positions=(blender_metres(positions) for positions in fixed.positions(take.codes)),
+            eyes=self.head.eye_directions(fixed.canonical, fixed.identity),
         )
 
     def arkit_shapes(self, *, identity: str | np.ndarray | None = None) -> ShapeKeySequence:

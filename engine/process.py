@@ -116,6 +116,7 @@ class EngineProcess:
         for surface in frames:
             self._check_cancelled(request)
             arrays = {"vertices": surface.vertices, "faces": surface.faces, "regions": surface.regions}
+            arrays |= _eye_arrays(surface.eyes)
             self._answer(request, "surface", {"index": surface.index, "region_names": surface.region_names}, arrays)
             self._progress(request, "Extracting surfaces", (surface.index + 1) / len(times))
 
@@ -131,7 +132,7 @@ class EngineProcess:
 
     def _send_shapes(self, request: Message, keys: ShapeKeySequence, count: int) -> None:
         template = {"vertices": keys.vertices, "polygons": keys.polygons, "uv": keys.uv, "regions": keys.regions}
-        self._answer(request, "template", {"region_names": keys.region_names}, template)
+        self._answer(request, "template", {"region_names": keys.region_names}, template | _eye_arrays(keys.eyes))
         for index, positions in enumerate(keys.positions):
             self._check_cancelled(request)
             self._answer(request, "positions", {"index": index}, {"vertices": positions})
@@ -149,6 +150,10 @@ class EngineProcess:
 
     def _write(self, message: Message) -> None:
         write_message(self._output, message)
+
+
+def _eye_arrays(eyes: tuple[np.ndarray, np.ndarray] | None) -> dict[str, np.ndarray]:
+    return {} if eyes is None else {"eye_vertices": eyes[0], "eye_directions": eyes[1]}
 
 
 def _unexpected(error: Exception) -> str:
