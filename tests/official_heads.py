@@ -10,11 +10,13 @@ import numpy as np
 import torch
 
 from engine.head import NeuralHead
-from engine.head.official import networks_from_official
+from engine.head.official import networks_from_forward, networks_from_official
 
 PARITY = Path(__file__).parent / "fixtures" / "parity"
 SMALL = {"nphm_backward_small": "checkpoint_epoch_6000.tar", "mononphm_small": "checkpoint_epoch_2500.tar"}
+FORWARD_SMALL, FORWARD_FULL = "nphm_forward_small", "nphm_forward_fulldims"
 FULL = {
+    FORWARD_FULL: "nphm_forward (SimonGiebenhain/NPHM)",
     "nphm_backward_fulldims": "nphm_backward (tangjiapeng/DPHM, FaceTalk fit)",
     "mononphm_fulldims": "mononphm (SimonGiebenhain/MonoNPHM)",
 }
@@ -22,7 +24,7 @@ FULL = {
 
 def load(name: str) -> tuple[NeuralHead, dict[str, np.ndarray]]:
     """The head and the reference numbers of one fixture."""
-    return _load_small(name) if name in SMALL else _load_full(name)
+    return _load_full(name) if name in FULL else _load_small(name)
 
 
 def checkpoint(name: str) -> dict:
@@ -30,12 +32,19 @@ def checkpoint(name: str) -> dict:
     return torch.load(PARITY / name / "checkpoints" / SMALL[name], weights_only=True)
 
 
+def forward_weights(part: str) -> dict:
+    """The decoder weights of a part ("identity", "expression") of the small forward fixture."""
+    (file,) = (PARITY / FORWARD_SMALL / part / "checkpoints").glob("*.tar")
+    return torch.load(file, weights_only=True)["decoder_state_dict"]
+
+
 def _load_small(name: str) -> tuple[NeuralHead, dict[str, np.ndarray]]:
     meta = json.loads((PARITY / name / "meta.json").read_text())
-    anchors = np.load(PARITY / name / f"anchors_{meta['n_anchors']}.npy", allow_pickle=False)
-    networks = networks_from_official(
-        checkpoint(name), torch.from_numpy(anchors), meta["k_neighbours"], meta["blend_std"]
-    )
+    anchors = torch.from_numpy(np.load(PARITY / name / f"anchors_{meta['n_anchors']}.npy", allow_pickle=False))
+    if name == FORWARD_SMALL:
+        networks = networks_from_forward(forward_weights("identity"), forward_weights("expression"), anchors)
+    else:
+        networks = networks_from_official(checkpoint(name), anchors, meta["k_neighbours"], meta["blend_std"])
     return NeuralHead(*networks), dict(np.load(PARITY / name / "io.npz", allow_pickle=False))
 
 
@@ -44,12 +53,15 @@ def _load_full(name: str) -> tuple[NeuralHead, dict[str, np.ndarray]]:
     meta = json.loads(str(reference["meta"]))
     shapes = json.loads((PARITY / "state_dict_shapes.json").read_text())[FULL[name]]
     weights = {
-        part: _generate(shapes[part], int(reference[f"weight_seed_{part[:2]}"]), str(reference[f"sha256_{part[:2]}"]))
-        for part in ("id_decoder", "ex_decoder")
+        part[:2]: _generate(shapes[part], int(reference[f"weight_seed_{part[:2]}"]), str(reference[f"sha256_{part[:2]}"]))
+        for part in shapes
     }
-    networks = networks_from_official(
-        weights, torch.from_numpy(reference["anchors_mean"]), meta["k_neighbours"], meta["blend_std"]
-    )
+    anchors = torch.from_numpy(reference["anchors_mean"])
+    if name == FORWARD_FULL:
+        networks = networks_from_forward(weights["id"], weights["ex"], anchors)
+    else:
+        decoders = {f"{part}_decoder": values for part, values in weights.items()}
+        networks = networks_from_official(decoders, anchors, meta["k_neighbours"], meta["blend_std"])
     return NeuralHead(*networks), reference
 
 
@@ -65,7 +77,7 @@ def _generate(shapes: dict[str, list[int]], seed: int, digest: str) -> dict[str,
 
 
 def _deviation(key: str, shape: list[int]) -> float:
-    last_local = key.endswith((".layers.8.weight", ".layers.8.bias"))
+    last_local = key.endswith((".layers.8.weight", ".layers.8.bias", "deep_sdf.lin4.weight", "deep_sdf.lin4.bias"))
     if key.endswith("bias"):
         special = {"mlp_pos.4.bias": 0.01, "defDeepSDF.lin6.bias": 0.02}
         return special.get(key, 0.05 if last_local else 0.1)

@@ -3,31 +3,48 @@
 import numpy as np
 import pytest
 import torch
-from official_heads import FULL, SMALL, checkpoint, load
+from official_heads import FORWARD_FULL, FORWARD_SMALL, FULL, SMALL, checkpoint, load
 
 from engine.errors import EngineError
-from engine.head.official import book_row, networks_from_official
+from engine.head import NeuralHead
+from engine.head.official import networks_from_official
 from engine.head.smoothing import GaussianMask, SmoothingConfig
 
 TOLERANCE, GRADIENT_TOLERANCE, LOOKUP_TOLERANCE = 1e-5, 2e-4, 1e-6
 
 
-@pytest.fixture(scope="module", params=[*SMALL, *FULL])
+BACKWARD = [name for name in (*SMALL, *FULL) if name != FORWARD_FULL]
+
+
+@pytest.fixture(scope="module", params=BACKWARD)
 def fixture(request):
+    return load(request.param)
+
+
+@pytest.fixture(scope="module", params=[FORWARD_SMALL, FORWARD_FULL])
+def forward_fixture(request):
     return load(request.param)
 
 
 @pytest.fixture(params=range(3))
 def case(request, fixture):
     """The head, the query points, the codes of one case, and a lookup of its reference arrays."""
-    head, reference = fixture
-    identity_row, expression_row = reference["cases"][request.param]
+    return _case(request.param, *fixture)
+
+
+@pytest.fixture(params=range(3))
+def forward_case(request, forward_fixture):
+    return _case(request.param, *forward_fixture)
+
+
+def _case(number, head, reference):
+    identity_row, expression_row = reference["cases"][number]
     return (
         head,
         reference["points"],
         reference["id_codes"][identity_row],
         reference["exp_codes"][expression_row],
-        lambda key: reference[f"case{request.param}_{key}"],
+        lambda key: reference[f"case{number}_{key}"],
     )
 
 
@@ -71,13 +88,42 @@ def test_smoothing_scales_offsets_and_hyper_coordinates(fixture, case):
     assert_close(values, expected("sdf_smooth"))
 
 
-def test_smoothing_of_offsets_only_is_a_composition(fixture, case):
+def test_smoothing_of_offsets_only(fixture, case):
     head, points, identity, expression, expected = case
-    field = head.pose(identity, expression)
-    moved = field.deformation(torch.from_numpy(points)).numpy()
-    offsets = fixture[1]["smooth_weights"][:, None] * moved[:, :3]
-    canonical = torch.from_numpy(np.hstack([points + offsets, moved[:, 3:]]))
-    assert_close(field.canonical_distance(canonical), expected("sdf_smooth_offsets_only"))
+    config = SmoothingConfig(scale_hyper=False)
+    other_reading = NeuralHead(head.identity, head.expression, config)
+    values = other_reading.signed_distance(points, identity, expression, mask=fixture[1]["smooth_weights"])
+    assert_close(values, expected("sdf_smooth_offsets_only"))
+
+
+def test_forward_anchors(forward_case):
+    head, _, identity, _, expected = forward_case
+    assert_close(head.anchors(identity), expected("anchors"))
+
+
+def test_forward_canonical_distance(forward_case):
+    head, points, identity, _, expected = forward_case
+    assert_close(head.signed_distance(points, identity), expected("sdf_canonical"))
+
+
+def test_forward_gradient(forward_case):
+    head, points, identity, _, expected = forward_case
+    query = torch.from_numpy(points).requires_grad_()
+    (gradient,) = torch.autograd.grad(head.signed_distance(query, identity).sum(), query)
+    assert_close(gradient.numpy(), expected("gradient_canonical"), GRADIENT_TOLERANCE)
+
+
+def test_forward_deformation(forward_case):
+    head, points, identity, expression, expected = forward_case
+    offsets = head.deformation(points, identity, expression)
+    assert_close(offsets, expected("offsets_forward"))
+    assert_close(points + offsets, expected("posed"))
+
+
+def test_a_forward_head_refuses_distances_at_posed_points(forward_fixture):
+    head, reference = forward_fixture
+    with pytest.raises(EngineError, match="deforms forward"):
+        head.signed_distance(reference["points"], None, reference["exp_codes"][0])
 
 
 def test_smoothing_weights_over_points(fixture):
@@ -89,11 +135,14 @@ def test_smoothing_weights_over_points(fixture):
 
 @pytest.mark.parametrize("name", SMALL)
 def test_code_books(name):
-    _, reference = load(name)
-    for book, expected in (("geo", "lookup_geo"), ("exp", "lookup_exp")):
-        rows = checkpoint(name)["latent_codes"][f"codebook.{book}.embedding.weight"]
-        actual = np.stack([book_row(rows, row) for row in range(len(rows))])
+    head, reference = load(name)
+    books = {part: checkpoint(name)["latent_codes"][f"codebook.{part}.embedding.weight"] for part in ("geo", "exp")}
+    head = NeuralHead(head.identity, head.expression, identity_codes=books["geo"], expression_codes=books["exp"])
+    for book, expected in (("identity", "lookup_geo"), ("expression", "lookup_exp")):
+        actual = np.stack([head.code_book_row(book, row) for row in range(len(reference[expected]))])
         assert_close(actual, reference[expected], LOOKUP_TOLERANCE)
+    with pytest.raises(EngineError, match="0 to 4"):
+        head.code_book_row("identity", 5)
 
 
 def test_the_closed_form_mask_agrees_with_a_fine_grid():

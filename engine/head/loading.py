@@ -9,14 +9,16 @@ from ..errors import EngineError
 from .expression import ExpressionConfig, ExpressionNetwork
 from .forward_basis import ForwardBasisConfig, ForwardBasisNetwork
 from .head import BOX, NeuralHead
+from .forward_identity import ForwardIdentityConfig, ForwardIdentityNetwork
 from .identity import IdentityConfig, IdentityNetwork
 from .regions import RegionConfig, RegionNetwork
 from .smoothing import SmoothingConfig
 
 REQUIRED = {
-    "head.identity": (IdentityConfig, IdentityNetwork, ("identity_basis",)),
-    "head.expression": (ExpressionConfig, ExpressionNetwork, ("expression_basis",)),
+    "head.identity": (IdentityConfig, IdentityNetwork, ("identity_basis", "identity_codes")),
+    "head.expression": (ExpressionConfig, ExpressionNetwork, ("expression_basis", "expression_codes")),
 }
+FORWARD_IDENTITY = (ForwardIdentityConfig, ForwardIdentityNetwork, ("identity_codes",))
 OPTIONAL = {
     "head.regions": (RegionConfig, RegionNetwork, ()),
     "head.forward_basis": (ForwardBasisConfig, ForwardBasisNetwork, ()),
@@ -31,7 +33,10 @@ def load_head(bundle: Bundle, device: str | torch.device = "cpu") -> NeuralHead:
     """
     present = bundle.config.get("head", {})
     networks, bases = {}, {}
-    for name, (config_type, network_type, extra_names) in (REQUIRED | OPTIONAL).items():
+    sections = REQUIRED | OPTIONAL
+    if present.get("deformation") == "forward":
+        sections["head.identity"] = FORWARD_IDENTITY
+    for name, (config_type, network_type, extra_names) in sections.items():
         key = name.removeprefix("head.")
         if name in OPTIONAL and present.get(key) is None:
             continue

@@ -13,10 +13,13 @@ class SmoothingConfig:
     """Centre and standard deviations (model units) of the Gaussian.
 
     The paper gives symbols only; the defaults keep the face anchors and hold neck and scalp anchors still.
+    scale_hyper: whether hyper coordinates are scaled as offsets are. Eq. 15 leaves that open; only then is the head
+    neutral where the mask is zero.
     """
 
     centre: tuple[float, float, float] = (0.0, -0.20, 0.18)
     sigma: tuple[float, float, float] = (0.50, 0.50, 0.13)
+    scale_hyper: bool = True
 
 
 class GaussianMask:
