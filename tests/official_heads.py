@@ -53,7 +53,9 @@ def _load_full(name: str) -> tuple[NeuralHead, dict[str, np.ndarray]]:
     meta = json.loads(str(reference["meta"]))
     shapes = json.loads((PARITY / "state_dict_shapes.json").read_text())[FULL[name]]
     weights = {
-        part[:2]: _generate(shapes[part], int(reference[f"weight_seed_{part[:2]}"]), str(reference[f"sha256_{part[:2]}"]))
+        part[:2]: _generate(
+            shapes[part], int(reference[f"weight_seed_{part[:2]}"]), str(reference[f"sha256_{part[:2]}"])
+        )
         for part in shapes
     }
     anchors = torch.from_numpy(reference["anchors_mean"])

@@ -8,8 +8,8 @@ from ..bundle import Bundle
 from ..errors import EngineError
 from .expression import ExpressionConfig, ExpressionNetwork
 from .forward_basis import ForwardBasisConfig, ForwardBasisNetwork
-from .head import BOX, NeuralHead
 from .forward_identity import ForwardIdentityConfig, ForwardIdentityNetwork
+from .head import BOX, NeuralHead
 from .identity import IdentityConfig, IdentityNetwork
 from .regions import RegionConfig, RegionNetwork
 from .smoothing import SmoothingConfig

@@ -1,4 +1,4 @@
-"""Official checkpoints as this head's networks: released NPHM (forward), backward NPHM (DPHM's) and MonoNPHM's geometry.
+"""Official checkpoints as this head's networks: released NPHM (forward), DPHM's backward NPHM, MonoNPHM's geometry.
 
 Sizes are read from tensor shapes; only the neighbour count and the blending width come from the checkpoint's
 configs.yaml, and the mean anchors from the user's copy of the official assets.
