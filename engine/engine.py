@@ -6,7 +6,6 @@ import platform
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import numpy as np
@@ -17,10 +16,10 @@ from .arkit import ARKIT_NAMES
 from .bundle import STARTER, Bundle
 from .codes import ExpressionTake, codes_from_weights
 from .errors import EngineError
+from .packages import package_versions
 
 METRES_PER_UNIT = 0.25
 RESOLUTIONS = (64, 128, 256)
-PACKAGES = ("torch", "transformers", "numpy", "scipy", "scikit-image", "soundfile", "safetensors")
 RANDOM_HEAD_DEVIATION = 0.8
 RANDOM_HEAD_LIMIT = 2.0
 
@@ -112,7 +111,7 @@ class Engine:
             "device": str(self.device),
             "device_name": name or platform.machine(),
             "threads": torch.get_num_threads(),
-            "versions": {"python": platform.python_version()} | _package_versions(),
+            "versions": {"python": platform.python_version()} | package_versions(),
             "bundle": self.bundle.name,
             "licences": self.bundle.licences,
             "resolutions": list(RESOLUTIONS),
@@ -288,13 +287,3 @@ def _read_identity(path: str | Path) -> np.ndarray:
     except (OSError, ValueError) as error:
         message = f"Cannot read an identity code from '{path}'; use mean, random:SEED or a .npy file."
         raise EngineError(message) from error
-
-
-def _package_versions() -> dict[str, str]:
-    versions = {}
-    for package in PACKAGES:
-        try:
-            versions[package] = version(package)
-        except PackageNotFoundError:
-            versions[package] = "missing"
-    return versions

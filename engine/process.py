@@ -160,6 +160,8 @@ def _unexpected(error: Exception) -> str:
     text = f"{type(error).__name__}: {error}".splitlines()[0]
     if isinstance(error, MemoryError) or "out of memory" in text or "can't allocate memory" in text:
         return "The engine ran out of memory; choose a lower resolution or a shorter clip."
+    if isinstance(error, ImportError):
+        return f"The engine's packages do not load ({text}); install the engine runtime in the preferences."
     return f"The engine failed unexpectedly ({text}); see the system console for details."
 
 

@@ -68,6 +68,8 @@ def read_message(stream: BinaryIO) -> Message | None:
     start = stream.read(8)
     if not start:
         return None
+    if start[:3] == MAGIC[:3] and start[:4] != MAGIC:
+        raise ProtocolError("the engine and the extension are of different versions; restart Blender")
     if len(start) < 8 or start[:4] != MAGIC:
         raise ProtocolError("the stream does not start with a message of this protocol version")
     (length,) = struct.unpack("<I", start[4:])

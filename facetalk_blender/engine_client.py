@@ -13,11 +13,22 @@ import threading
 from collections import deque
 from pathlib import Path
 
+from ..engine import __version__
 from ..engine.protocol import Message, ProtocolError, read_message, write_message
 
 # The reader stops taking frames while this many wait, so a slow consumer slows the engine instead of filling memory.
 QUEUED_MESSAGES = 16
 FINAL_KINDS = ("done", "cancelled", "error")
+
+
+def engine_environment(library_folders: tuple[str, ...]) -> dict[str, str]:
+    """Environment variables of a Python that runs the engine. library_folders: folders with more packages."""
+    environment = dict(os.environ, PYTHONNOUSERSITE="1", PYTHONUNBUFFERED="1")
+    # Spinning worker threads would take the cores that Blender draws with.
+    environment.setdefault("OMP_WAIT_POLICY", "passive")
+    environment.setdefault("GOMP_SPINCOUNT", "0")
+    environment["PYTHONPATH"] = os.pathsep.join(library_folders)
+    return environment
 
 
 class EngineClient:
@@ -55,7 +66,7 @@ class EngineClient:
         self._process = subprocess.Popen(
             [self._python_executable, "-m", "engine.process"],
             cwd=self._folder,
-            env=self._environment(),
+            env=engine_environment(self._library_folders),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -102,14 +113,6 @@ class EngineClient:
         process.kill()
         process.wait()
 
-    def _environment(self) -> dict[str, str]:
-        environment = dict(os.environ, PYTHONNOUSERSITE="1", PYTHONUNBUFFERED="1")
-        # Spinning worker threads would take the cores that Blender draws with.
-        environment.setdefault("OMP_WAIT_POLICY", "passive")
-        environment.setdefault("GOMP_SPINCOUNT", "0")
-        environment["PYTHONPATH"] = os.pathsep.join(self._library_folders)
-        return environment
-
     def _send(self, message: Message) -> None:
         try:
             if self._process is not None:
@@ -119,6 +122,12 @@ class EngineClient:
             pass
 
     def _received(self, message: Message) -> Message:
+        version = message.fields.get("version", __version__) if message.kind == "info" else __version__
+        if version != __version__:
+            # The extension was updated while Blender ran: the old half is loaded, the new one lies on disk.
+            self.stop()
+            text = f"The engine has version {version}, the extension {__version__}; restart Blender."
+            message = Message("error", message.request, {"message": text})
         if message.kind in FINAL_KINDS:
             self._open_requests.discard(message.request)
         return message
@@ -145,6 +154,8 @@ class EngineClient:
     def _death_message(self, exit_code: int, reason: str) -> str:
         self._error_reader.join(timeout=1.0)
         detail = reason or next((line for line in reversed(self._standard_error) if line.strip()), "")
+        if detail.startswith("ModuleNotFoundError"):
+            return f"The engine's packages do not load ({detail}); install the engine runtime in the preferences."
         text = f"The engine process ended unexpectedly (exit code {exit_code})"
         if detail:
             return f"{text}: {detail}"

@@ -9,25 +9,34 @@ from bpy.app.handlers import persistent
 
 from .engine_client import EngineClient
 from .generation import Generation
+from .runtime import OWN, Runtime, find_runtime
+from .user_folder import user_folder
 
 ROOT = Path(__file__).resolve().parents[1]
 
 _client: EngineClient | None = None
-_client_python = ""
+_client_runtime: Runtime | None = None
 _generation: Generation | None = None
 
 
-def client(engine_python: str = "") -> EngineClient:
-    """The warm engine, started anew when the interpreter has changed.
+def engine_runtime(engine_python: str = "") -> Runtime:
+    """The Python that runs the engine.
 
-    engine_python: an interpreter that can import torch; empty takes Blender's own with the extension's wheels.
+    engine_python: the one to take; empty takes the installed runtime, else Blender's own with the extension's wheels.
+    Raises EngineError when the named one is not there.
     """
-    global _client, _client_python
-    if _client is None or _client_python != engine_python:
+    wheel_folders = tuple(path for path in sys.path if ".local" in Path(path).parts)
+    return find_runtime(engine_python, user_folder("runtime"), Runtime(sys.executable, wheel_folders, OWN))
+
+
+def client(engine_python: str = "") -> EngineClient:
+    """The warm engine, started anew when the runtime has changed. Raises EngineError as `engine_runtime` does."""
+    global _client, _client_runtime
+    runtime = engine_runtime(engine_python)
+    if _client is None or _client_runtime != runtime:
         stop_engine()
-        folders = () if engine_python else tuple(path for path in sys.path if ".local" in Path(path).parts)
-        _client = EngineClient(engine_python or sys.executable, ROOT, folders)
-        _client_python = engine_python
+        _client = EngineClient(runtime.python, ROOT, runtime.library_folders)
+        _client_runtime = runtime
     return _client
 
 
