@@ -101,8 +101,7 @@ def clip_of(strip: bpy.types.SoundStrip) -> Clip:
     rate = frames_per_second(strip.id_data)
     start, end = compat.handles(strip)
     path = _sound_path(strip)
-    # The content's first sample is heard at this frame, whether or not a handle hides it.
-    frame_of_first_sample = compat.content_start(strip) - compat.content_trim_start(strip) + strip.sound_offset * rate
+    frame_of_first_sample = frame_of_audio(strip, 0.0)
     audio_start = max((start - frame_of_first_sample) / rate, 0.0)
     length = compat.content_duration(strip) / rate if strip.sound.packed_file else _seconds_in(path)
     duration = min((end - frame_of_first_sample) / rate, length) - audio_start
@@ -111,6 +110,12 @@ def clip_of(strip: bpy.types.SoundStrip) -> Clip:
     frame_zero = frame_of_first_sample + audio_start * rate
     offset = frame_zero - compat.content_start(strip)
     return Clip(strip.name, path, audio_start, duration, frame_zero, start, end, rate, offset)
+
+
+def frame_of_audio(strip: bpy.types.SoundStrip, seconds: float) -> float:
+    """Scene frame at which a moment of the strip's file is heard, or would be if no handle hid it."""
+    start = compat.content_start(strip) - compat.content_trim_start(strip)
+    return start + (strip.sound_offset + seconds) * frames_per_second(strip.id_data)
 
 
 def readable_file(strip: bpy.types.SoundStrip, folder: Path | None = None) -> tuple[Path, bool]:
