@@ -1,36 +1,29 @@
-"""Recorded and synthesised speech with phone times, decoded once into a cache.
+"""Speech with phone times, decoded once into a cache that `engine.training.data` builds.
 
-Data folder: `speech/labels.json.gz`, `speech/<corpus>/*.opus`, `speech/sentences_en.txt`. Corpora: speechocean762
-("so762", training, eight whole speakers held out), LJ Speech ("lj32", evaluation only), FACEGOOD-Audio2Face
-("facegood", speech with captured mouth motion) and sentences spoken by flite with exact phone times ("flite").
+Corpora: speechocean762 ("so762"), one Russian speaker ("festvox-ru"), sentences spoken by clustergen and by festival's
+voices ("flite", "festival") and by formant voices ("espeak"), LJ Speech ("lj32", evaluation only) and
+FACEGOOD-Audio2Face ("facegood", speech with captured mouth motion). Eight whole speakers of so762 and 22 utterances of
+festvox-ru are held out of every training.
 """
 
 from __future__ import annotations
 
-import gzip
 import json
-import re
-import subprocess
-import tempfile
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import soundfile
-from scipy.signal import resample_poly
 
-from ..errors import EngineError
 from .articulation import Segment, segments_from_labels
+from .data.build import build_cache
+from .data.recorded import labelled_recordings, read_labels
+from .data.utterance import SAMPLE_RATE
 from .phones import PHONES, is_stressed, to_phone
 
-SAMPLE_RATE = 16000
 # Every 30th of the sorted speakers, from the 16th on: 8 of 242.
 HELD_OUT_SPEAKERS = slice(15, None, 30)
-FLITE_VOICES = ("rms", "slt", "awb")
-# (key, corpus, speaker, phones, int16 samples)
-Utterances = Iterator[tuple[str, str, str, list, np.ndarray]]
-_PHONE_END = re.compile(r"([a-z]+):([0-9.]+)")
+# Utterances ru_0610 to ru_0620, and ru_0831 and later.
+HELD_OUT_RUSSIAN = (range(610, 621), range(831, 1000))
 
 
 @dataclass(frozen=True)
@@ -66,12 +59,23 @@ class Corpus:
         return segments_from_labels(clip.phones, clip.duration, emphasis(clip.phones, self.audio(clip)))
 
     def select(self, corpus: str, held_out: bool | None = None) -> list[Clip]:
-        """Clips of one corpus; for so762 all, only the held-out or only the training speakers."""
+        """Clips of one corpus: all, only the held-out ones or only those for training."""
         clips = [clip for clip in self.clips if clip.corpus == corpus]
         if held_out is None:
             return clips
+        kept_out = _held_out(clips, corpus)
+        return [clip for clip in clips if (clip.key in kept_out) == held_out]
+
+
+def _held_out(clips: list[Clip], corpus: str) -> set[str]:
+    """Keys of a corpus's clips that no training may use."""
+    if corpus == "so762":
         speakers = set(sorted({clip.speaker for clip in clips})[HELD_OUT_SPEAKERS])
-        return [clip for clip in clips if (clip.speaker in speakers) == held_out]
+        return {clip.key for clip in clips if clip.speaker in speakers}
+    if corpus == "festvox-ru":
+        numbers = {clip.key: int(clip.key[-4:]) for clip in clips}
+        return {key for key, number in numbers.items() if any(number in kept_out for kept_out in HELD_OUT_RUSSIAN)}
+    return set()
 
 
 def emphasis(phones: list, audio: np.ndarray) -> list[float]:
@@ -89,46 +93,17 @@ def emphasis(phones: list, audio: np.ndarray) -> list[float]:
     return strengths
 
 
-def load_corpus(data: Path, cache: Path, synthesised: int = 600) -> Corpus:
-    """The corpus from the cache folder, which is filled from the data folder on first use.
+def load_corpus(data: Path, cache: Path, synthesised: int = 1200) -> Corpus:
+    """The corpus from the cache folder, which is built from the data folder on first use.
 
-    synthesised: number of sentences spoken by flite. Raises EngineError when the data folder lacks the labels or
-    flite is not installed.
+    synthesised: number of sentences spoken by natural voices (`data.build.utterances`). Raises EngineError when the
+    data folder lacks the labels or a Debian package is not installed.
     """
     index = cache / "clips.json"
     if not index.is_file():
-        _build_cache(data, cache, synthesised)
+        build_cache(data, cache, synthesised)
     clips = [Clip(**entry) for entry in json.loads(index.read_text("utf-8"))]
     return Corpus(clips, np.load(cache / "samples.npy", mmap_mode="r", allow_pickle=False))
-
-
-def read_audio(path: Path) -> np.ndarray:
-    """int16 samples (S,) at 16 kHz of a sound file, channels mixed down."""
-    samples, rate = soundfile.read(path, dtype="float32", always_2d=True)
-    mono = samples.mean(axis=1)
-    if rate != SAMPLE_RATE:
-        divisor = int(np.gcd(rate, SAMPLE_RATE))
-        mono = resample_poly(mono, SAMPLE_RATE // divisor, rate // divisor)
-    return np.clip(np.round(mono * 32767), -32768, 32767).astype(np.int16)
-
-
-def _build_cache(data: Path, cache: Path, synthesised: int) -> None:
-    labels = _labels(data)
-    clips: list[Clip] = []
-    parts: list[np.ndarray] = []
-    position = 0
-    evaluation_texts = {_words(entry["text"]) for entry in labels.values() if entry["corpus"] == "lj32"}
-    sentences = (data / "speech" / "sentences_en.txt").read_text("utf-8").splitlines() if synthesised else []
-    usable = [text for text in sentences if 20 <= len(text) <= 140 and _words(text) not in evaluation_texts]
-    for source in (_recorded(data, labels), _synthesise(usable, synthesised)):
-        for key, name, speaker, phones, samples in source:
-            clips.append(Clip(key, name, speaker, position, len(samples), phones))
-            parts.append(samples)
-            position += len(samples)
-    cache.mkdir(parents=True, exist_ok=True)
-    np.save(cache / "samples.npy", np.concatenate(parts))
-    # The index comes last: its presence says that the cache is complete.
-    (cache / "clips.json").write_text(json.dumps([asdict(clip) for clip in clips]), "utf-8")
 
 
 def load_recordings(data: Path, corpus: str) -> Corpus:
@@ -136,48 +111,10 @@ def load_recordings(data: Path, corpus: str) -> Corpus:
     clips: list[Clip] = []
     parts: list[np.ndarray] = []
     position = 0
-    chosen = {key: entry for key, entry in _labels(data).items() if entry["corpus"] == corpus}
-    for key, name, speaker, phones, samples in _recorded(data, chosen):
-        clips.append(Clip(key, name, speaker, position, len(samples), phones))
-        parts.append(samples)
-        position += len(samples)
+    chosen = {key: entry for key, entry in read_labels(data).items() if entry["corpus"] == corpus}
+    for utterance in labelled_recordings(data, chosen):
+        count = len(utterance.samples)
+        clips.append(Clip(utterance.key, corpus, utterance.speaker, position, count, utterance.phones))
+        parts.append(utterance.samples)
+        position += count
     return Corpus(clips, np.concatenate(parts))
-
-
-def _labels(data: Path) -> dict[str, dict]:
-    path = data / "speech" / "labels.json.gz"
-    if not path.is_file():
-        raise EngineError(f"{path} is missing; name the folder that holds the speech data with --data.")
-    return json.loads(gzip.decompress(path.read_bytes()))
-
-
-def _recorded(data: Path, labels: dict[str, dict]) -> Utterances:
-    for key, entry in labels.items():
-        if entry["qc_ok"] is not False:
-            samples = read_audio(data / "speech" / entry["file"])
-            yield key, entry["corpus"], entry["spk"], entry["phones"] or [], samples
-
-
-def _words(text: str | None) -> str:
-    return re.sub(r"[^a-z]+", " ", (text or "").lower()).strip()
-
-
-def _synthesise(sentences: list[str], count: int) -> Utterances:
-    """Sentences spread evenly over the file and over flite's voices: (key, corpus, speaker, phones, samples)."""
-    if not count:
-        return
-    step = max(len(sentences) // count, 1)
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "sentence.wav"
-        for index, text in enumerate(sentences[::step][:count]):
-            voice = FLITE_VOICES[index % len(FLITE_VOICES)]
-            command = ["flite", "-voice", voice, "-psdur", "-t", text, "-o", str(path)]
-            try:
-                printed = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-            except (OSError, subprocess.CalledProcessError) as error:
-                raise EngineError("The text-to-speech program flite is missing; install Debian's flite.") from error
-            phones, start = [], 0.0
-            for label, end in _PHONE_END.findall(printed):
-                phones.append([label, start, float(end)])
-                start = float(end)
-            yield f"flite/{voice}{index:05d}", "flite", f"flite-{voice}", phones, read_audio(path)

@@ -21,7 +21,7 @@ from ..engine import choose_device
 from ..speech import SpeechConfig, SpeechEncoder
 from .corpus import load_corpus
 from .phones import BILABIALS, LABIODENTALS, PHONES, SILENCE
-from .speech_examples import PHONE_OFFSETS, TARGETS, Batch, ExampleMaker, label_clip
+from .speech_examples import PHONE_OFFSETS, TARGETS, Batch, ExampleMaker, label_clip, training_pools
 from .training_run import AveragedWeights, TrainingRun, start_run, training_parser
 
 SMALL = SpeechConfig(
@@ -82,11 +82,9 @@ def train(data: Path, run: TrainingRun, seed: int, device: torch.device, cache: 
     """Train until the budget is used; resumes from the run's checkpoint and exports at every checkpoint."""
     torch.manual_seed(seed)
     corpus = load_corpus(data, cache, synthesised)
-    training = [label_clip(corpus, clip) for clip in corpus.select("so762", held_out=False)]
-    spoken = [label_clip(corpus, clip) for clip in corpus.select("flite")]
-    held_out = [label_clip(corpus, clip) for clip in corpus.select("so762", held_out=True)]
-    maker = ExampleMaker(corpus, training, spoken, seed)
-    validation = [ExampleMaker(corpus, held_out, [], seed + 1).batch(index, BATCH_SECONDS) for index in range(3)]
+    maker = ExampleMaker(corpus, training_pools(corpus), seed)
+    held_out = {"so762": [label_clip(corpus, clip) for clip in corpus.select("so762", held_out=True)]}
+    validation = [ExampleMaker(corpus, held_out, seed + 1).batch(index, BATCH_SECONDS) for index in range(3)]
     network = SupervisedEncoder(SMALL).to(device)
     optimiser = torch.optim.AdamW(network.parameters(), PEAK_LEARNING_RATE, betas=(0.9, 0.98), weight_decay=0.01)
     average = AveragedWeights(network)

@@ -25,6 +25,8 @@ _COLUMNS = [ARKIT_NAMES.index(name) for name in REGRESSED]
 _SCALES = np.array([0.12, 0.03, 0.08, 0.12, 0.10, 0.07, 0.05, 0.03, 0.05, 4.0], np.float32)
 PHONE_OFFSETS = (-1, 0, 1)  # frames whose phone is asked for at every frame
 LENGTHS = (3.0, 4.0, 6.0, 8.0)  # seconds
+# Share of the speech time of each corpus: recordings half, natural voices over a third, formant voices the rest.
+SHARES = {"so762": 0.30, "festvox-ru": 0.20, "flite": 0.26, "festival": 0.12, "espeak": 0.12}
 
 
 @dataclass(frozen=True)
@@ -61,6 +63,11 @@ def label_clip(corpus: Corpus, clip: Clip) -> LabelledClip:
     return LabelledClip(clip, phones.astype(np.int64), fine.astype(np.float32))
 
 
+def training_pools(corpus: Corpus) -> dict[str, list[LabelledClip]]:
+    """Labelled clips of every corpus of SHARES, without what is held out."""
+    return {name: [label_clip(corpus, clip) for clip in corpus.select(name, held_out=False)] for name in SHARES}
+
+
 def _standardised(weights: np.ndarray) -> np.ndarray:
     """Weights (N, 52) to the regression targets (N, TARGETS)."""
     opening = np.maximum(lip_opening_mm(weights), 0.0)
@@ -70,11 +77,16 @@ def _standardised(weights: np.ndarray) -> np.ndarray:
 class ExampleMaker:
     """Draws batches; the same seed and step always give the same batch.
 
-    recorded, synthesised: labelled clips; a quarter of the speech is synthesised.
+    pools: labelled clips of each corpus; an absent or empty corpus leaves its share to the others.
     """
 
-    def __init__(self, corpus: Corpus, recorded: list[LabelledClip], synthesised: list[LabelledClip], seed: int):
-        self.corpus, self.recorded, self.synthesised, self.seed = corpus, recorded, synthesised, seed
+    def __init__(self, corpus: Corpus, pools: dict[str, list[LabelledClip]], seed: int) -> None:
+        self.corpus, self.seed = corpus, seed
+        self.pools = [pool for pool in pools.values() if pool]
+        shares = np.array([SHARES[name] for name, pool in pools.items() if pool])
+        # Clips are drawn whole, so a corpus of short clips is drawn more often for the same time.
+        draws = shares / [np.mean([labelled.clip.duration for labelled in pool]) for pool in self.pools]
+        self.draws = np.cumsum(draws / draws.sum())
         self.augmenter = Augmenter(max(LENGTHS), seed)
         rest = _standardised(np.zeros((1, len(ARKIT_NAMES)), np.float32))[0]
         rest[-1] = 0.0
@@ -103,7 +115,7 @@ class ExampleMaker:
             return self.augmenter.silence(length, generator), phones, articulation
         position = int(generator.uniform(-1.5, 0.5) * SAMPLE_RATE)
         while position < length:
-            pool = self.synthesised if self.synthesised and generator.random() < 0.25 else self.recorded
+            pool = self.pools[min(np.searchsorted(self.draws, generator.random()), len(self.pools) - 1)]
             source = pool[generator.integers(len(pool))]
             position = self._place(source, position, generator, audio, phones, articulation)
             position += int(max(generator.uniform(-0.3, 0.9), 0) * SAMPLE_RATE)
@@ -115,14 +127,18 @@ class ExampleMaker:
     ) -> int:  # fmt: skip
         """Put one clip, at another tempo and level, at a sample position; returns where it ends."""
         tempo = float(np.exp(generator.uniform(np.log(0.82), np.log(1.25)))) if generator.random() < 0.6 else 1.0
-        samples = self.corpus.audio(source.clip)
-        if tempo != 1.0:
-            samples = np.interp(np.arange(0, len(samples) - 1, tempo), np.arange(len(samples)), samples)
-        level = 10 ** generator.uniform(-0.3, 0.3) * 0.05 / (samples.std() + 1e-5)
-        begin, end = max(position, 0), min(position + len(samples), len(audio))
+        level = 10 ** generator.uniform(-0.3, 0.3) * 0.05
+        count = int(source.clip.samples / tempo)
+        begin, end = max(position, 0), min(position + count, len(audio))
         if end <= begin:
-            return position + len(samples)
-        audio[begin:end] = level * samples[begin - position : end - position]
+            return position + count
+        samples = self.corpus.audio(source.clip)
+        level /= samples.std() + 1e-5
+        if tempo != 1.0:
+            places = np.arange(begin - position, end - position) * tempo
+            audio[begin:end] = level * np.interp(places, np.arange(len(samples)), samples)
+        else:
+            audio[begin:end] = level * samples[begin - position : end - position]
         start = position / SAMPLE_RATE
         frame_times = np.arange(len(phones)) / CODE_RATE
         inside = np.flatnonzero((frame_times >= begin / SAMPLE_RATE) & (frame_times < end / SAMPLE_RATE))
@@ -133,4 +149,4 @@ class ExampleMaker:
         low = np.clip(np.floor(places).astype(int), 0, len(source.phones) - 2)
         share = (places - low)[:, None].astype(np.float32)
         articulation[inside] = (1 - share) * source.articulation[low] + share * source.articulation[low + 1]
-        return position + len(samples)
+        return position + count

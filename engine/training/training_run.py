@@ -79,7 +79,7 @@ def training_parser(description: str, minutes: float) -> argparse.ArgumentParser
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--device", default="auto")
     parser.add_argument("--cache", type=Path, help="decoded audio; default RUN/cache")
-    parser.add_argument("--synthesised", type=int, default=600, help="number of sentences spoken by flite")
+    parser.add_argument("--synthesised", type=int, default=1200, help="sentences spoken by natural voices")
     return parser
 
 
