@@ -6,11 +6,10 @@ import bpy
 import numpy as np
 
 from ...engine.protocol import Message
-from .. import appearance, compat, playback
-from ..material import head_material
+from .. import compat, playback
 from ..sound_strip import Clip
 from . import result
-from .mesh_building import fill_mesh
+from .template_head import write_template
 
 KEY_SPACING = 10.0  # evaluation time from one absolute key to the next, fixed by Blender
 
@@ -33,7 +32,8 @@ class ShapeKeys(result.ResultWriter):
         """Take the "template" or "positions" of the engine. Raises ResultLost when the object was deleted meanwhile."""
         owner = self.result()
         if message.kind == "template":
-            self._write_template(owner, message)
+            write_template(owner, message)
+            owner.data.shape_keys.use_relative = False
         elif message.kind == "positions":
             self._add_key(owner, f"Frame {self._written:04d}", message.arrays["vertices"])
             self._written += 1
@@ -46,18 +46,6 @@ class ShapeKeys(result.ResultWriter):
         playback.remember_strip(owner.data.shape_keys, scene, self._clip)
         result.replace_earlier(scene, owner)
         return owner
-
-    def _write_template(self, owner: bpy.types.Object, message: Message) -> None:
-        mesh, polygons = owner.data, message.arrays["polygons"]
-        fill_mesh(mesh, message.arrays["vertices"], polygons)
-        corners = message.arrays["uv"][polygons >= 0] if polygons.shape[1] == 4 else message.arrays["uv"]
-        layer = mesh.uv_layers.new(name="UVMap")
-        layer.uv.foreach_set("vector", np.ascontiguousarray(corners, np.float32).ravel())
-        names = message.fields["region_names"]
-        appearance.write(mesh, appearance.vertex_appearance(message.arrays["regions"], names))
-        mesh.materials.append(head_material())
-        owner.shape_key_add(name="Neutral", from_mix=False)
-        mesh.shape_keys.use_relative = False
 
     def _add_key(self, owner: bpy.types.Object, name: str, positions: np.ndarray) -> None:
         block = owner.shape_key_add(name=name, from_mix=False)
