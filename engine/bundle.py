@@ -7,7 +7,7 @@ that network's config dataclass. Weights are fp16 on disk and float32 in memory.
 from __future__ import annotations
 
 import json
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,6 +28,13 @@ SECTION_FILES = {
     "head.template": "head_template.safetensors",
     "speech": "speech.safetensors",
     "motion": "motion.safetensors",
+}
+HEAD = ("head.identity", "head.expression")
+# What a bundle can do, and the sections that it takes.
+ABILITIES = {
+    "sample": (*HEAD, "speech", "motion"),
+    "surfaces": HEAD,
+    "shape_keys": (*HEAD, "head.forward_basis", "head.template"),
 }
 
 
@@ -62,13 +69,30 @@ class Bundle:
         """What each part of the bundle is licensed under."""
         return dict(self.config.get("licences", {}))
 
+    def missing(self, ability: str) -> list[str]:
+        """The sections that the bundle lacks for an ability, a key of ABILITIES; empty when it has it."""
+        return [name for name in ABILITIES[ability] if not isinstance(self._find(name), dict)]
+
+    def require(self, ability: str) -> None:
+        """Raises EngineError when the bundle lacks what an ability takes."""
+        missing = self.missing(ability)
+        if missing:
+            raise EngineError(
+                f"The model bundle {self.name} has no {' and no '.join(missing)}, which '{ability}' needs; "
+                "add them to it, or use a bundle that has them, such as 'starter'."
+            )
+
     def section(self, name: str) -> dict:
         """The config of one network, e.g. "head.identity". Raises EngineError when the bundle lacks it."""
+        section = self._find(name)
+        if not isinstance(section, dict):
+            raise EngineError(f"The model bundle {self.name} has no section '{name}'; choose a complete bundle.")
+        return section
+
+    def _find(self, name: str) -> object:
         section = self.config
         for key in name.split("."):
             section = section.get(key) if isinstance(section, dict) else None
-        if not isinstance(section, dict):
-            raise EngineError(f"The model bundle {self.name} has no section '{name}'; choose a complete bundle.")
         return section
 
     def tensors(self, name: str) -> dict[str, torch.Tensor]:
@@ -98,6 +122,14 @@ class Bundle:
         except RuntimeError as error:
             reason = str(error).splitlines()[1].strip() if "\n" in str(error) else str(error)
             raise EngineError(f"{SECTION_FILES[name]} does not fit the bundle's config.json: {reason}") from error
+
+
+def is_bundle(folder: Path) -> bool:
+    """Whether a folder holds a bundle's configuration, of any format."""
+    try:
+        return "format" in read_config(folder)
+    except EngineError:
+        return False
 
 
 def read_config(folder: Path) -> dict:
@@ -132,12 +164,14 @@ def merge_section(
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    config = read_config(folder) if (folder / "config.json").is_file() else {"format": FORMAT, "name": folder.name}
-    place = config
     *parents, last = name.split(".")
-    for key in parents:
-        place = place.setdefault(key, {})
-    place[last] = section
+
+    def set_section(config: dict) -> None:
+        place = config
+        for key in parents:
+            place = place.setdefault(key, {})
+        place[last] = section
+
     stored = {
         key: (t.half() if t.is_floating_point() and key not in full_precision else t).contiguous().cpu()
         for key, t in tensors.items()
@@ -145,6 +179,13 @@ def merge_section(
     temporary = folder / (SECTION_FILES[name] + ".part")
     save_file(stored, temporary)
     temporary.replace(folder / SECTION_FILES[name])
+    update_config(folder, set_section)
+
+
+def update_config(folder: Path, change: Callable[[dict], None]) -> None:
+    """Let `change` alter the configuration of a bundle folder in place; it is begun when there is none."""
+    config = read_config(folder) if (folder / "config.json").is_file() else {"format": FORMAT, "name": folder.name}
+    change(config)
     temporary = folder / "config.json.part"
     temporary.write_text(json.dumps(config, indent=1) + "\n", "utf-8")
     temporary.replace(folder / "config.json")

@@ -13,7 +13,7 @@ import torch
 
 from . import __version__, audio, diffusion
 from .arkit import ARKIT_NAMES
-from .bundle import STARTER, Bundle
+from .bundle import ABILITIES, STARTER, Bundle
 from .codes import ExpressionTake, codes_from_weights
 from .errors import EngineError
 from .packages import package_versions
@@ -104,7 +104,10 @@ class Engine:
         return load_expression_decoder(self.bundle, self.device)
 
     def info(self) -> dict:
-        """Device, versions, bundle and licences as JSON values."""
+        """Device, versions, bundle, its licences and what it can do as JSON values.
+
+        "missing" names for each ability the sections that the bundle lacks for it; none when it can.
+        """
         name = torch.cuda.get_device_name(self.device) if self.device.type == "cuda" else platform.processor()
         return {
             "version": __version__,
@@ -114,6 +117,7 @@ class Engine:
             "versions": {"python": platform.python_version()} | package_versions(),
             "bundle": self.bundle.name,
             "licences": self.bundle.licences,
+            "missing": {ability: self.bundle.missing(ability) for ability in ABILITIES},
             "resolutions": list(RESOLUTIONS),
         }
 
@@ -142,6 +146,7 @@ class Engine:
 
         Raises EngineError for a recording or a setting that cannot be used.
         """
+        self.bundle.require("sample")
         samples = audio.load(recording, start=start, duration=duration)
         features = self._speech.features(samples)
         motion = self.bundle.section("motion")
@@ -190,11 +195,14 @@ class Engine:
 
         Raises EngineError when the resolution needs more memory than there is.
         """
+        from .head.forward_surface import ForwardSurfaceExtractor
         from .head.surface import SurfaceExtractor
 
+        self.bundle.require("surfaces")
         times = np.arange(len(take.codes)) / take.rate if times is None else np.asarray(times, float)
         code = self.identity_code(identity)
-        extractor = SurfaceExtractor(self.head, code, resolution)
+        extractor_type = ForwardSurfaceExtractor if self.head.deforms_forward else SurfaceExtractor
+        extractor = extractor_type(self.head, code, resolution)
         for index, expression in enumerate(take.resampled(times)):
             surface = extractor.extract(expression)
             yield SurfaceFrame(
@@ -211,6 +219,7 @@ class Engine:
         """The head of fixed topology and its positions at every code frame of a take."""
         from .head.correspondence import FixedTopologyHead
 
+        self.bundle.require("shape_keys")
         fixed = FixedTopologyHead(self.head, self.identity_code(identity))
         return ShapeKeySequence(
             vertices=blender_metres(fixed.neutral()),
@@ -238,14 +247,17 @@ class Engine:
     def identity_code(self, identity: str | np.ndarray | None) -> np.ndarray | None:
         """An identity code (1344,) from what a person may give.
 
-        identity: None or "mean" (the mean head, None), "random:SEED", a .npy file of one code, or the code itself.
+        identity: None or "mean" (the mean head, None), "random:SEED", "subject:N" (a training subject of an imported
+            model), a .npy file of one code, or the code itself.
 
         Raises EngineError for anything else.
         """
         if identity is None or (isinstance(identity, str) and identity == "mean"):
             return None
         if isinstance(identity, str) and identity.startswith("random:"):
-            return self.head.random_identity(_seed(identity), RANDOM_HEAD_DEVIATION, RANDOM_HEAD_LIMIT)
+            return self.head.random_identity(_number(identity, "random:"), RANDOM_HEAD_DEVIATION, RANDOM_HEAD_LIMIT)
+        if isinstance(identity, str) and identity.startswith("subject:"):
+            return self.head.code_book_row("identity", _number(identity, "subject:"))
         code = _read_identity(identity) if isinstance(identity, (str, Path)) else np.asarray(identity)
         dimensions = self.head.identity_dimensions
         if code.shape != (dimensions,) or code.dtype.kind not in "fiu" or not np.isfinite(code).all():
@@ -274,11 +286,11 @@ def choose_device(name: str) -> torch.device:
     return device
 
 
-def _seed(identity: str) -> int:
+def _number(identity: str, prefix: str) -> int:
     try:
-        return int(identity.removeprefix("random:"))
+        return int(identity.removeprefix(prefix))
     except ValueError as error:
-        raise EngineError(f"'{identity}' names no seed; write random: and a whole number, e.g. random:7.") from error
+        raise EngineError(f"'{identity}' has no number; write {prefix} and a whole number, e.g. {prefix}7.") from error
 
 
 def _read_identity(path: str | Path) -> np.ndarray:

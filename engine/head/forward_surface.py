@@ -10,8 +10,8 @@ from .head import Array, NeuralHead
 from .narrow_band import NarrowBand, sample_narrow_band
 from .surface import Surface, require_memory, triangulate
 
-# Between anchors the blend is steeper than a distance. On networks with random weights, whose members disagree most, 1.1
-# already gives the signs of the dense grid; twice that is the margin, as the canonical surface is made only once.
+# Between anchors the blend is steeper than a distance. On random weights, whose members disagree most, 1.1 gives the
+# signs of the dense grid; twice that is the margin, as the canonical surface is made only once.
 LIPSCHITZ = 2.2
 
 
