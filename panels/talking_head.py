@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import textwrap
-
 import bpy
 
 from ..facetalk_blender import session
 from ..facetalk_blender.generation import State
+from ..facetalk_blender.wrapped_text import draw_text
 from ..operators.generate import disabled_reason
-
-TEXT_COLUMNS_PER_PIXEL = 1 / 7.5
 
 
 class FACETALK_PT_talking_head(bpy.types.Panel):
@@ -74,17 +71,9 @@ def _draw_generate(layout: bpy.types.UILayout, context: bpy.types.Context) -> No
     row.operator("facetalk.generate", icon="PLAY")
     reason, last = disabled_reason(context), session.generation()
     if reason:
-        _draw_text(layout, context, reason, "INFO")
+        draw_text(layout, context, reason, "INFO")
     elif last is not None and last.state is State.FAILED:
-        _draw_text(layout, context, last.error, "ERROR")
-
-
-def _draw_text(layout: bpy.types.UILayout, context: bpy.types.Context, text: str, icon: str) -> None:
-    scale = context.preferences.system.ui_scale or 1.0  # 0 before the first window is drawn
-    width = int(context.region.width / scale * TEXT_COLUMNS_PER_PIXEL)
-    box = layout.box().column(align=True)
-    for number, line in enumerate(textwrap.wrap(text, max(width - 6, 16))):
-        box.label(text=line, icon=icon if number == 0 else "BLANK1")
+        draw_text(layout, context, last.error, "ERROR")
 
 
 CLASSES = (FACETALK_PT_talking_head,)
