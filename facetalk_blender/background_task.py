@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import atexit
 import subprocess
 import tempfile
 import threading
+import traceback
 from collections.abc import Callable
 from pathlib import Path
 
@@ -31,6 +33,7 @@ class BackgroundTask:
         """Begin."""
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
+        atexit.register(self._end_with_blender)
 
     @property
     def running(self) -> bool:
@@ -80,6 +83,10 @@ class BackgroundTask:
         if self._cancelling.is_set():
             raise Cancelled
 
+    def _end_with_blender(self) -> None:
+        self.cancel()
+        self.wait()
+
     def _run(self) -> None:
         try:
             self.work()
@@ -89,4 +96,8 @@ class BackgroundTask:
         except EngineError as error:
             self.error = str(error)
         except OSError as error:
-            self.error = f"{error.strerror or error} ({error.filename}); free space or mend the folder, then try again."
+            self.error = f"{error.strerror or error} ({error.filename}); mend that and try again."
+        except Exception as error:  # a thread that ends must say how
+            traceback.print_exc()
+            self.error = f"It failed unexpectedly ({error}); see the system console for details."
+        atexit.unregister(self._end_with_blender)

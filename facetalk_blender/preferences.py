@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import bpy
 
+from ..engine.errors import EngineError
+from . import session
+from .wrapped_text import draw_text
+
 EXTENSION = __package__.rpartition(".")[0]
 
 
@@ -14,7 +18,8 @@ class FaceTalkPreferences(bpy.types.AddonPreferences):
 
     engine_python: bpy.props.StringProperty(
         name="Engine Python",
-        description="Interpreter that runs the engine and can import torch. Empty: Blender's own",
+        description="Interpreter that runs the engine and has its packages. "
+        "Empty: the installed runtime, else Blender's own Python",
         subtype="FILE_PATH",
     )
     device: bpy.props.EnumProperty(
@@ -33,12 +38,51 @@ class FaceTalkPreferences(bpy.types.AddonPreferences):
     )
 
     def draw(self, context: bpy.types.Context) -> None:
-        """Show the settings."""
+        """Show the settings, the engine's state and what can be done about it."""
         column = self.layout.column()
         column.use_property_split = True
         column.prop(self, "engine_python")
+        self._draw_runtime(column, context)
         column.prop(self, "device")
         column.prop(self, "bundle")
+        buttons = self.layout.column()
+        row = buttons.row()
+        row.operator("facetalk.check_engine", icon="CHECKMARK")
+        row.operator("facetalk.release_memory", icon="X")
+        row = buttons.row()
+        row.operator("facetalk.install_engine_runtime", text="Install Engine Runtime...", icon="IMPORT")
+        row.operator("facetalk.install_engine_runtime_from_folder", text="Install from Folder...", icon="FILE_FOLDER")
+        row.operator("facetalk.remove_engine_runtime", text="", icon="TRASH")
+        _draw_task(self.layout, context)
+
+    def _draw_runtime(self, layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
+        try:
+            runtime = session.engine_runtime(bpy.path.abspath(self.engine_python))
+        except EngineError as error:
+            draw_text(layout, context, str(error), "ERROR")
+            return
+        split = layout.split(factor=0.4)
+        split.column()
+        split.label(text=f"Runs on: {runtime.source}")
+
+
+def _draw_task(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
+    """The installation or check under way, or what came of the last one."""
+    task = session.engine_task()
+    if task is None:
+        return
+    if task.running:
+        layout.progress(factor=task.fraction, type="BAR", text=task.text)
+        layout.operator("facetalk.cancel_engine_task", icon="CANCEL")
+    elif task.error:
+        draw_text(layout, context, task.error, "ERROR")
+    elif task.cancelled:
+        draw_text(layout, context, "Cancelled; what was downloaded is kept.", "INFO")
+    elif session.engine_report():
+        draw_text(layout, context, "\n".join(session.engine_report()), "ERROR" if task.problem else "CHECKMARK")
+        layout.operator("facetalk.copy_engine_report", icon="COPYDOWN")
+    else:
+        draw_text(layout, context, "The engine runtime is installed and ready.", "CHECKMARK")
 
 
 def preferences(context: bpy.types.Context) -> FaceTalkPreferences:

@@ -31,6 +31,7 @@ def register() -> None:
 def unregister() -> None:
     """Take everything back and end the engine."""
     session.end_generation()
+    session.set_engine_task(None)
     session.stop_engine()
     for handlers, function in reversed(_handlers()):
         handlers.remove(function)

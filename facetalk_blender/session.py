@@ -7,9 +7,10 @@ from pathlib import Path
 
 from bpy.app.handlers import persistent
 
+from .background_task import BackgroundTask
 from .engine_client import EngineClient
 from .generation import Generation
-from .runtime import OWN, Runtime, find_runtime
+from .runtime import OWN, EngineCheck, Runtime, find_runtime
 from .user_folder import user_folder
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -17,6 +18,7 @@ ROOT = Path(__file__).resolve().parents[1]
 _client: EngineClient | None = None
 _client_runtime: Runtime | None = None
 _generation: Generation | None = None
+_engine_task: BackgroundTask | None = None
 
 
 def engine_runtime(engine_python: str = "") -> Runtime:
@@ -46,6 +48,29 @@ def stop_engine() -> None:
     if _client is not None:
         _client.stop()
     _client = None
+
+
+def engine_alive() -> bool:
+    """Whether an engine process runs."""
+    return _client is not None and _client.alive
+
+
+def engine_task() -> BackgroundTask | None:
+    """The installation or check of the engine under way, or the last one."""
+    return _engine_task
+
+
+def set_engine_task(new: BackgroundTask | None) -> None:
+    """Make a task the current one; the one before it ends."""
+    global _engine_task
+    if _engine_task is not None:
+        _engine_task.cancel()
+    _engine_task = new
+
+
+def engine_report() -> list[str]:
+    """Lines of the last check of the engine; empty when there was none."""
+    return _engine_task.report if isinstance(_engine_task, EngineCheck) else []
 
 
 def generation() -> Generation | None:
