@@ -11,7 +11,7 @@ from math import exp, sqrt
 import torch
 from torch import Tensor, nn
 
-from .conditioned_mlp import activate
+from .conditioned_mlp import activate, affine, in_row_blocks
 
 ANCHORLESS_DISTANCE = 0.75
 SIGMA_NEIGHBOUR = 8
@@ -145,12 +145,7 @@ class IdentityNetwork(nn.Module):
         for number, size in enumerate(sizes):
             if size:
                 chosen = slice(start, start + size)
-                bias = (
-                    state.biases[0, number]
-                    if batch == 1
-                    else state.biases[:, number].index_select(0, point_of_row[chosen] // count)
-                )  # (size, width)
-                values.append(self._slot_values(number, rows[chosen], bias))
+                values.append(self._slot_values(number, rows[chosen], state, point_of_row[chosen], count))
                 start += size
         weighted = torch.cat(values) * weights.reshape(-1).index_select(0, order)
         return weighted.new_zeros(batch * count).index_add(0, point_of_row, weighted).view(batch, count)
@@ -173,12 +168,18 @@ class IdentityNetwork(nn.Module):
         slots = torch.cat([nearest[..., : config.neighbours], torch.full_like(nearest[..., :1], config.anchors)], -1)
         return slots, weights / (weights.sum(-1, keepdim=True) + 1e-8)
 
-    def _slot_values(self, slot: int, rows: Tensor, bias: Tensor) -> Tensor:
-        """The local network of one slot on rows (R, 3 + h) with the slot's bias (width,) or (R, width); (R,)."""
+    def _slot_values(self, slot: int, rows: Tensor, state: IdentityState, point: Tensor, count: int) -> Tensor:
+        """The local network of one slot on rows (R, 3 + h), whose points (R,) are `count` an identity; (R,)."""
+        if len(state.biases) == 1:
+            return in_row_blocks(lambda block: self._member_values(slot, block, state.biases[0, slot]), rows)
+        return self._member_values(slot, rows, state.biases[:, slot].index_select(0, point // count))
+
+    def _member_values(self, slot: int, rows: Tensor, bias: Tensor) -> Tensor:
+        """The stored network of a slot on rows (R, 3 + h) with the slot's bias (width,) or (R, width); (R,)."""
         pairs = self.config.symmetric_pairs
         member = slot // 2 if slot < 2 * pairs else slot - pairs
         columns = self.first_weight[member, :, -rows.shape[1] :] * self.mirror[slot]  # (width, 3 + h)
-        hidden = activate(torch.addmm(bias, rows, columns.T), self.config.activation)  # (R, width)
+        hidden = activate(affine(rows, columns, bias), self.config.activation)  # (R, width)
         for weight, shift in zip(self.hidden_weight[:, member], self.hidden_bias[:, member], strict=True):
-            hidden = activate(torch.addmm(shift, hidden, weight.T), self.config.activation)
+            hidden = activate(affine(hidden, weight, shift), self.config.activation)
         return torch.addmv(self.last_bias[member], hidden, self.last_weight[member])
