@@ -1,0 +1,206 @@
+"""The action that moves shape keys: one for each sound strip, with a slot for each mesh.
+
+It is recognised by its custom properties. Where a mesh is animated already, the action comes as a track of its own into
+the mesh's nonlinear animation, and what the artist made stays as it is.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+
+import bpy
+import numpy as np
+from bpy.app.handlers import persistent
+
+from .. import sound_strip
+from ..playback import STRIP_PROPERTY
+from ..retargeting import reduction
+from ..sound_strip import Clip
+
+SCENE_PROPERTY = "facetalk_scene"  # on the action: the scene of its strip
+# On the action: the moment of the sound file at which the take begins, seconds; that moment's frame; the scene's rate.
+AUDIO_START_PROPERTY = "facetalk_audio_start"
+FRAME_ZERO_PROPERTY = "facetalk_frame_zero"
+RATE_PROPERTY = "facetalk_rate"
+REST_PROPERTY = "facetalk_rest"  # on shape keys: their values before, as JSON
+
+
+def new_action(name: str, scene: bpy.types.Scene, clip: Clip) -> bpy.types.Action:
+    """An empty action that knows its strip."""
+    action = bpy.data.actions.new(name)
+    action.layers.new("Layer").strips.new(type="KEYFRAME")
+    action[STRIP_PROPERTY] = clip.strip_name
+    action[SCENE_PROPERTY] = scene
+    action[AUDIO_START_PROPERTY] = clip.audio_start
+    action[FRAME_ZERO_PROPERTY] = clip.frame_zero
+    action[RATE_PROPERTY] = clip.frames_per_second
+    return action
+
+
+def new_curves(action: bpy.types.Action, slot: bpy.types.ActionSlot) -> bpy.types.bpy_prop_collection:
+    """Where the curves of a slot of a new action are added."""
+    return action.layers[0].strips[0].channelbag(slot, ensure=True).fcurves
+
+
+def curves_of(action: bpy.types.Action, slot: bpy.types.ActionSlot) -> list[bpy.types.FCurve]:
+    """The curves of a slot of any action."""
+    strips = [strip for layer in action.layers for strip in layer.strips]
+    bags = [bag for strip in strips if (bag := strip.channelbag(slot)) is not None]
+    return [curve for bag in bags for curve in bag.fcurves]
+
+
+def value_path(key: str) -> str:
+    """Data path of a shape key's value, seen from its shape keys."""
+    return f'key_blocks["{bpy.utils.escape_identifier(key)}"].value'
+
+
+def write_curve(
+    curves: bpy.types.bpy_prop_collection, key: str, values: np.ndarray, first_frame: int, tolerance: float | None
+) -> None:
+    """Add the curve of a shape key.
+
+    values: (F,) at successive frames from first_frame. tolerance: the largest error of the fewer keys, or None for a
+    key at every frame.
+    """
+    dense = tolerance is None
+    keys = np.arange(len(values)) if dense else reduction.key_frames(values, tolerance)
+    points = curves.new(value_path(key)).keyframe_points
+    points.add(len(keys))
+    at = np.column_stack([keys + first_frame, values[keys]])  # (K, 2)
+    points.foreach_set("co", at.astype(np.float32).ravel())
+    points.foreach_set("interpolation", _enumeration("interpolation", "LINEAR" if dense else "BEZIER", len(keys)))
+    if not dense and len(keys) > 1:
+        slopes = reduction.key_slopes(values)[keys]
+        # Handles of a third of the gap make time linear along the curve, hence the cubic that was fitted.
+        thirds = np.diff(keys) / 3
+        for side, gap in (("left", -np.append(thirds[:1], thirds)), ("right", np.append(thirds, thirds[-1:]))):
+            handles = at + np.column_stack([gap, gap * slopes])
+            points.foreach_set(f"handle_{side}_type", _enumeration("handle_left_type", "ALIGNED", len(keys)))
+            points.foreach_set(f"handle_{side}", handles.astype(np.float32).ravel())
+
+
+def _enumeration(name: str, value: str, count: int) -> list[int]:
+    return [bpy.types.Keyframe.bl_rna.properties[name].enum_items[value].value] * count
+
+
+def attach(keys: bpy.types.Key, action: bpy.types.Action, slot: bpy.types.ActionSlot) -> None:
+    """Let the action move shape keys: as their action when they are not animated yet, else as a track."""
+    if REST_PROPERTY not in keys:
+        keys[REST_PROPERTY] = json.dumps({block.name: block.value for block in keys.key_blocks})
+    data = keys.animation_data_create()
+    if data.action is None and not data.nla_tracks:
+        data.action, data.action_slot = action, slot
+        return
+    if data.action is not None and STRIP_PROPERTY in data.action:
+        # Another strip's action would hold its last values over this one's.
+        earlier, earlier_slot = data.action, data.action_slot
+        data.action = None
+        _add_track(data, earlier, earlier_slot)
+    _add_track(data, action, slot)
+
+
+def _add_track(data: bpy.types.AnimData, action: bpy.types.Action, slot: bpy.types.ActionSlot) -> None:
+    track = data.nla_tracks.new()
+    track.name = action.name
+    start, end = slot_range(action, slot)
+    strip = track.strips.new(action.name, round(start), action)
+    strip.action_slot = slot
+    strip.action_frame_start, strip.action_frame_end = start, end
+    strip.frame_start, strip.frame_end = start, end
+    strip.extrapolation = "NOTHING"
+
+
+def slot_range(action: bpy.types.Action, slot: bpy.types.ActionSlot) -> tuple[float, float]:
+    """First and last keyed frame of a slot."""
+    ranges = [curve.range() for curve in curves_of(action, slot)]
+    return min(start for start, _ in ranges), max(end for _, end in ranges)
+
+
+def uses(keys: bpy.types.Key) -> Iterator[tuple[bpy.types.Action, bpy.types.ActionSlot]]:
+    """Actions of this extension that move shape keys, each with its slot."""
+    data = keys.animation_data
+    if data is None:
+        return
+    if data.action is not None and STRIP_PROPERTY in data.action:
+        yield data.action, data.action_slot
+    for track in data.nla_tracks:
+        for strip in track.strips:
+            if strip.action is not None and STRIP_PROPERTY in strip.action:
+                yield strip.action, strip.action_slot
+
+
+def actions_of(scene: bpy.types.Scene, strip_name: str) -> list[bpy.types.Action]:
+    """The actions made for a sound strip."""
+    found = (item for item in bpy.data.actions if item.get(STRIP_PROPERTY) == strip_name)
+    return [item for item in found if item.get(SCENE_PROPERTY) == scene]
+
+
+def remove_action(action: bpy.types.Action) -> None:
+    """Take an action away from every mesh that it moves, bring those back to where they were, and delete it."""
+    for keys in bpy.data.shape_keys:
+        data = keys.animation_data
+        if data is None or all(used != action for used, _ in uses(keys)):
+            continue
+        if data.action == action:
+            data.action = None
+        for track in list(data.nla_tracks):
+            for strip in [strip for strip in track.strips if strip.action == action]:
+                track.strips.remove(strip)
+                if not track.strips:
+                    data.nla_tracks.remove(track)
+        if not any(uses(keys)):
+            _restore(keys)
+    bpy.data.actions.remove(action)
+
+
+def _restore(keys: bpy.types.Key) -> None:
+    rest = json.loads(keys.pop(REST_PROPERTY, "{}"))
+    for name, value in rest.items():
+        if name in keys.key_blocks:
+            keys.key_blocks[name].value = value
+    data = keys.animation_data
+    if data.action is None and not data.nla_tracks and not data.drivers:
+        keys.animation_data_clear()
+
+
+@persistent
+def follow_strips(_scene: bpy.types.Scene, *_arguments) -> None:
+    """Handler: when a sound strip was moved or the scene's rate changed, move the keys of its action as far."""
+    for action in bpy.data.actions:
+        if AUDIO_START_PROPERTY not in action:
+            continue
+        scene = action.get(SCENE_PROPERTY)
+        strip = sound_strip.find_strip(scene, action[STRIP_PROPERTY]) if scene is not None else None
+        if strip is None:
+            continue
+        rate = sound_strip.frames_per_second(scene)
+        zero = sound_strip.frame_of_audio(strip, action[AUDIO_START_PROPERTY])
+        before = action[FRAME_ZERO_PROPERTY], action[RATE_PROPERTY]
+        if abs(zero - before[0]) > 1e-3 or abs(rate - before[1]) > 1e-6:
+            _retime(action, before, (zero, rate))
+            action[FRAME_ZERO_PROPERTY], action[RATE_PROPERTY] = zero, rate
+
+
+def _retime(action: bpy.types.Action, before: tuple[float, float], after: tuple[float, float]) -> None:
+    """Move keys from (frame of the take's start, frames per second) to another such pair."""
+
+    def moved(frame):
+        return after[0] + (frame - before[0]) * (after[1] / before[1])
+
+    for slot in action.slots:
+        for curve in curves_of(action, slot):
+            points = curve.keyframe_points
+            for name in ("co", "handle_left", "handle_right"):
+                values = np.empty(2 * len(points), np.float32)
+                points.foreach_get(name, values)
+                values[::2] = moved(values[::2])
+                points.foreach_set(name, values)
+            curve.update()
+    for keys in bpy.data.shape_keys:
+        data = keys.animation_data
+        for strip in [strip for track in data.nla_tracks for strip in track.strips] if data else []:
+            if strip.action == action:
+                start, end = moved(strip.frame_start), moved(strip.frame_end)
+                strip.action_frame_start, strip.action_frame_end = slot_range(action, strip.action_slot)
+                strip.frame_start, strip.frame_end = start, end
