@@ -12,7 +12,9 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 from ..engine.errors import EngineError
@@ -74,16 +76,20 @@ class RuntimeInstallation(BackgroundTask):
             # Packages of an older version of the extension must not stay beside the new ones.
             complete.unlink()
             shutil.rmtree(self._folder / "environment")
-        # Running it again on what an interrupted one left makes it whole.
-        command = [sys.executable, "-m", "venv", str(self._folder / "environment")]
-        result = self.run_program(command, self._environment())
         self._python = str(environment_python(self._folder))
-        if result.returncode or not Path(self._python).is_file():
-            raise EngineError(
-                f"This Python cannot make environments ({_last_line(result)}); "
-                "name a Python that has the engine's packages instead."
-            )
+        if not self._has_pip():
+            result = self._run_python(sys.executable, "venv", "--clear", str(self._folder / "environment"))
+            self._python = str(environment_python(self._folder))
+            if result.returncode or not self._has_pip():
+                raise EngineError(
+                    f"This Python cannot make environments ({_last_line(result)}); "
+                    "name a Python that has the engine's packages instead."
+                )
         self.fraction = DOWNLOADS_START
+
+    def _has_pip(self) -> bool:
+        """Whether the environment is there and whole, e.g. from an installation that was interrupted."""
+        return Path(self._python).is_file() and self._run_python(self._python, "pip", "--version").returncode == 0
 
     def _download(self) -> None:
         downloads, part = self._folder / "downloads", self._folder / "part"
@@ -112,14 +118,16 @@ class RuntimeInstallation(BackgroundTask):
         self.text = "Installing"
         self.fraction = DOWNLOADS_END
         source = str(self._source or self._folder / "downloads")
-        self._pip("install", ["--no-index", "--find-links", source], self._wheels, lambda: None)
+        self._pip("install", ["--no-index", "--find-links", source], self._wheels)
 
-    def _pip(self, command: str, options: list[str], wheels: list[Wheel], on_poll) -> None:
+    def _pip(
+        self, command: str, options: list[str], wheels: list[Wheel], on_poll: Callable[[], None] = lambda: None
+    ) -> None:
         requirements = self._folder / "part" / "requirements.txt"
         requirements.write_text("".join(f"{wheel.requirement}\n" for wheel in wheels), "utf-8")
-        run = [self._python, "-m", "pip", command, "--no-deps", "--only-binary", ":all:", "--require-hashes"]
-        run += ["--disable-pip-version-check", "--no-input", "--progress-bar", "off", *options]
-        result = self.run_program([*run, "--requirement", str(requirements)], self._environment(), None, on_poll)
+        run = [command, "--no-deps", "--only-binary", ":all:", "--require-hashes", "--disable-pip-version-check"]
+        run += ["--no-input", "--progress-bar", "off", *options, "--requirement", str(requirements)]
+        result = self._run_python(self._python, "pip", *run, on_poll=on_poll)
         if result.returncode:
             raise EngineError(_pip_problem(result, wheels))
 
@@ -130,14 +138,17 @@ class RuntimeInstallation(BackgroundTask):
         if problem:
             raise EngineError(problem)
 
-    def _environment(self) -> dict[str, str]:
+    def _run_python(
+        self, python: str, module: str, *arguments: str, on_poll: Callable[[], None] = lambda: None
+    ) -> subprocess.CompletedProcess:
         part = str(self._folder / "part")
         dropped = ("PYTHONPATH", "PYTHONHOME", "PIP_USER", "PIP_TARGET")
         environment = {name: value for name, value in os.environ.items() if name not in dropped}
-        return environment | {"TMPDIR": part, "TEMP": part, "TMP": part, "PYTHONNOUSERSITE": "1"}
+        environment |= {"TMPDIR": part, "TEMP": part, "TMP": part, "PYTHONNOUSERSITE": "1"}
+        return self.run_program([python, "-m", module, *arguments], environment, on_poll=on_poll)
 
 
-def _pip_problem(result, wheels: list[Wheel]) -> str:
+def _pip_problem(result: subprocess.CompletedProcess, wheels: list[Wheel]) -> str:
     names = wheels[0].file_name if len(wheels) == 1 else "a package"
     text = result.stdout + result.stderr
     if "DO NOT MATCH THE HASHES" in text:
@@ -149,7 +160,7 @@ def _pip_problem(result, wheels: list[Wheel]) -> str:
     return f"pip failed at {names} ({_last_line(result)}); try again: what was downloaded is kept."
 
 
-def _last_line(result) -> str:
+def _last_line(result: subprocess.CompletedProcess) -> str:
     lines = [line for line in (result.stdout + "\n" + result.stderr).splitlines() if line.strip()]
     errors = [line for line in lines if line.startswith("ERROR")]
     return (errors or lines or ["no reason given"])[-1].removeprefix("ERROR: ")
