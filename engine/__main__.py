@@ -1,4 +1,4 @@
-"""The engine from the command line: `python -m engine sample|surface|info`."""
+"""The engine from the command line: `python -m engine sample|surface|import|info`."""
 
 from __future__ import annotations
 
@@ -13,6 +13,16 @@ os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 os.environ.setdefault("GOMP_SPINCOUNT", "0")
 
 from . import EngineError, __version__
+
+USAGE = """\
+python -m engine sample --audio voice.wav --output take.npz
+python -m engine surface --take take.npz --output FOLDER
+python -m engine import nphm SOURCE [SOURCE ...] --output FOLDER [--anchors anchors_39.npy]
+                             [--smoothing none|all|offsets] [--replace | --add]
+python -m engine import wav2vec2 SOURCE --output FOLDER [--config config.json] [--replace | --add]
+python -m engine info
+Each command explains itself: python -m engine COMMAND --help
+"""
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -60,6 +70,53 @@ def _surface(options: argparse.Namespace) -> None:
         print(f"{path}: {len(surface.vertices)} vertices, {len(surface.faces)} triangles", flush=True)
 
 
+def _import_nphm(options: argparse.Namespace) -> None:
+    from .importing.nphm import import_nphm
+
+    bundle = import_nphm(
+        options.sources,
+        options.output,
+        anchors=options.anchors,
+        smoothing=options.smoothing,
+        replace=options.replace,
+        add=options.add,
+        progress=_print_stage,
+    )
+    _print_bundle(bundle)
+
+
+def _import_wav2vec2(options: argparse.Namespace) -> None:
+    from .importing.wav2vec2 import import_wav2vec2
+
+    bundle = import_wav2vec2(
+        options.source,
+        options.output,
+        config=options.config,
+        replace=options.replace,
+        add=options.add,
+        progress=_print_stage,
+    )
+    _print_bundle(bundle)
+
+
+def _print_stage(stage: str, fraction: float) -> None:
+    print(f"{100 * fraction:3.0f} %  {stage}", flush=True)
+
+
+def _print_bundle(bundle) -> None:
+    from .bundle import ABILITIES
+
+    print(f"{bundle.folder}: model bundle '{bundle.name}'")
+    for part, licence in bundle.licences.items():
+        print(f"{part}: {licence}")
+    _print_abilities({ability: bundle.missing(ability) for ability in ABILITIES})
+
+
+def _print_abilities(missing: dict[str, list[str]]) -> None:
+    for ability, lacking in missing.items():
+        print(f"{ability}: " + (f"no, lacks {', '.join(lacking)}" if lacking else "yes"))
+
+
 def _info(options: argparse.Namespace) -> None:
     information = _engine(options).info()
     if options.json:
@@ -70,6 +127,7 @@ def _info(options: argparse.Namespace) -> None:
     print("  ".join(f"{name} {number}" for name, number in information["versions"].items()))
     for part, licence in information["licences"].items():
         print(f"{part}: {licence}")
+    _print_abilities(information["missing"])
 
 
 def _engine(options: argparse.Namespace):
@@ -106,7 +164,9 @@ def _fail(message: str) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m engine", description=__doc__)
+    parser = argparse.ArgumentParser(
+        prog="python -m engine", description=__doc__, epilog=USAGE, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--version", action="version", version=__version__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     common = argparse.ArgumentParser(add_help=False)
@@ -135,13 +195,45 @@ def _parser() -> argparse.ArgumentParser:
     surface.add_argument("--output", required=True, help="folder for the PLY files")
     surface.add_argument("--resolution", type=int, default=128, help="cells per side (default: 128)")
     surface.add_argument("--frames", help="code frames A:B, B excluded (default: all)")
-    surface.add_argument("--identity", default="mean", help="mean, random:SEED or a .npy file (default: mean)")
+    identities = "mean, random:SEED, subject:N (of an imported model) or a .npy file (default: mean)"
+    surface.add_argument("--identity", default="mean", help=identities)
     surface.set_defaults(run=_surface)
 
-    info = commands.add_parser("info", parents=[common], help="device, versions, bundle, licences")
+    _add_import(commands)
+
+    info = commands.add_parser("info", parents=[common], help="device, versions, bundle, licences, what it can do")
     info.add_argument("--json", action="store_true", help="print JSON")
     info.set_defaults(run=_info)
     return parser
+
+
+def _add_import(commands) -> None:
+    importing = commands.add_parser("import", help="official NPHM or wav2vec 2.0 weights -> model bundle")
+    importing.description = (
+        "Makes a model bundle of files that you have. Nothing is fetched and nothing in the files is run."
+    )
+    models = importing.add_subparsers(required=True, metavar="MODEL")
+    common = argparse.ArgumentParser(add_help=False)
+    common.add_argument("--output", required=True, metavar="FOLDER", help="bundle folder to make")
+    existing = common.add_mutually_exclusive_group()
+    existing.add_argument("--replace", action="store_true", help="exchange an existing bundle of that name")
+    existing.add_argument("--add", action="store_true", help="keep what an existing bundle has beside this part")
+
+    nphm = models.add_parser("nphm", parents=[common], help="NPHM, NPHM with backward deformations, MonoNPHM -> head")
+    nphm.add_argument("sources", nargs="+", metavar="SOURCE", help="published folders, or checkpoint_epoch_<n>.tar")
+    nphm.add_argument("--anchors", metavar="FILE", help="anchors_39.npy or anchors_65.npy (default: in SOURCE)")
+    nphm.add_argument(
+        "--smoothing",
+        choices=("none", "all", "offsets"),
+        default="none",
+        help="FaceTalk's Gaussian mask on offsets and hyper coordinates, or on offsets alone (default: none)",
+    )
+    nphm.set_defaults(run=_import_nphm)
+
+    wav2vec2 = models.add_parser("wav2vec2", parents=[common], help="Hugging Face or FaceFormer weights -> speech")
+    wav2vec2.add_argument("source", metavar="SOURCE", help="Hugging Face model folder, or a FaceFormer checkpoint")
+    wav2vec2.add_argument("--config", metavar="FILE", help="config.json for a checkpoint (default: wav2vec2-base)")
+    wav2vec2.set_defaults(run=_import_wav2vec2)
 
 
 if __name__ == "__main__":

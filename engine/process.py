@@ -10,6 +10,7 @@ other on the main thread; a reader thread takes cancellations at once and ends t
 | surfaces | bundle, device, rate, resolution, identity | codes (N,200), times (F,) seconds | progress, surface |
 | shape_keys | bundle, device, rate, identity | codes (N,200) | progress, template, positions |
 | arkit_shapes | bundle, device, identity | | progress, template, positions (one for each ARKit weight) |
+| import | model, sources, output, anchors, replace | | progress, info of the new bundle |
 | cancel | | | |
 
 Every request ends with one "done", "cancelled" or "error" {message}.
@@ -31,7 +32,7 @@ from .errors import Cancelled, EngineError
 from .protocol import Message, ProtocolError, read_message, write_message
 
 if TYPE_CHECKING:
-    from .engine import ShapeKeySequence
+    from .engine import ShapeKeySequence, SurfaceFrame
 
 SAMPLE_OPTIONS = ("start", "duration", "seed", "steps", "guidance", "strength")
 
@@ -48,6 +49,7 @@ class EngineProcess:
             "sample": self._sample,
             "surfaces": self._surfaces,
             "shape_keys": self._shape_keys,
+            "import": self._import,
             "arkit_shapes": self._arkit_shapes,
         }
 
@@ -116,7 +118,7 @@ class EngineProcess:
         for surface in frames:
             self._check_cancelled(request)
             arrays = {"vertices": surface.vertices, "faces": surface.faces, "regions": surface.regions}
-            arrays |= _eye_arrays(surface.eyes)
+            arrays |= _place_arrays(surface)
             self._answer(request, "surface", {"index": surface.index, "region_names": surface.region_names}, arrays)
             self._progress(request, "Extracting surfaces", (surface.index + 1) / len(times))
 
@@ -132,11 +134,29 @@ class EngineProcess:
 
     def _send_shapes(self, request: Message, keys: ShapeKeySequence, count: int) -> None:
         template = {"vertices": keys.vertices, "polygons": keys.polygons, "uv": keys.uv, "regions": keys.regions}
-        self._answer(request, "template", {"region_names": keys.region_names}, template | _eye_arrays(keys.eyes))
+        self._answer(request, "template", {"region_names": keys.region_names}, template | _place_arrays(keys))
         for index, positions in enumerate(keys.positions):
             self._check_cancelled(request)
             self._answer(request, "positions", {"index": index}, {"vertices": positions})
             self._progress(request, "Posing shape keys", (index + 1) / count)
+
+    def _import(self, request: Message) -> None:
+        from .importing.nphm import import_nphm
+        from .importing.wav2vec2 import import_wav2vec2
+
+        fields = request.fields
+        options = {
+            "replace": bool(fields.get("replace", False)),
+            "progress": lambda stage, fraction: self._progress(request, stage, fraction),
+            "cancelled": lambda: request.request in self._cancelled,
+        }
+        if fields["model"] == "nphm":
+            bundle = import_nphm(fields["sources"], fields["output"], anchors=fields.get("anchors"), **options)
+        elif fields["model"] == "wav2vec2":
+            bundle = import_wav2vec2(fields["sources"][0], fields["output"], **options)
+        else:
+            raise EngineError(f"The engine cannot import '{fields['model']}'; choose nphm or wav2vec2.")
+        self._answer(request, "info", self._engine({"bundle": str(bundle.folder), "device": "cpu"}).info())
 
     def _check_cancelled(self, request: Message) -> None:
         if request.request in self._cancelled:
@@ -152,8 +172,10 @@ class EngineProcess:
         write_message(self._output, message)
 
 
-def _eye_arrays(eyes: tuple[np.ndarray, np.ndarray] | None) -> dict[str, np.ndarray]:
-    return {} if eyes is None else {"eye_vertices": eyes[0], "eye_directions": eyes[1]}
+def _place_arrays(shape: SurfaceFrame | ShapeKeySequence) -> dict[str, np.ndarray]:
+    """Where vertices lie on the head at rest and on its eyes."""
+    eyes = {} if shape.eyes is None else {"eye_vertices": shape.eyes[0], "eye_directions": shape.eyes[1]}
+    return {"rest": shape.rest} | eyes
 
 
 def _unexpected(error: Exception) -> str:

@@ -10,16 +10,11 @@ H hidden size.
 
 from __future__ import annotations
 
-import json
-import pickle
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, fields
-from pathlib import Path
 
 import numpy as np
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.nn import functional
 from transformers import Wav2Vec2Config, Wav2Vec2Model
@@ -239,61 +234,3 @@ def load_speech_encoder(bundle: Bundle, device: str | torch.device = "cpu") -> S
     encoder = SpeechEncoder(config)
     bundle.load_into("speech", encoder)
     return encoder.to(device).eval()
-
-
-def import_speech_encoder(path: str | Path, config: SpeechConfig | None = None) -> SpeechEncoder:
-    """A speech encoder from public wav2vec 2.0 weights, in evaluation mode.
-
-    path: a Hugging Face folder (config.json with model.safetensors or pytorch_model.bin), or a FaceFormer checkpoint
-        file (keys `audio_encoder.*`).
-    config: sizes for a checkpoint file, which has none of its own; wav2vec2-base when not given.
-    Raises EngineError when files are missing, damaged or do not fit the sizes.
-    """
-    path = Path(path)
-    if path.is_dir():
-        config = _read_hugging_face_config(path / "config.json")
-        candidates = [path / "model.safetensors", path / "pytorch_model.bin"]
-        path = next((file for file in candidates if file.is_file()), candidates[0])
-    encoder = SpeechEncoder(config or SpeechConfig())
-    try:
-        encoder.load_state_dict(_canonical_names(_read_tensors(path)))
-    except RuntimeError as error:
-        reason = str(error).splitlines()[1].strip() if "\n" in str(error) else str(error)
-        raise EngineError(f"{path} does not fit the speech model's sizes: {reason}") from error
-    return encoder.eval()
-
-
-def _read_hugging_face_config(path: Path) -> SpeechConfig:
-    try:
-        return SpeechConfig.from_hugging_face(json.loads(path.read_text("utf-8")))
-    except (OSError, ValueError, TypeError) as error:
-        raise EngineError(f"{path} is no wav2vec 2.0 configuration; choose a Hugging Face model folder.") from error
-
-
-def _read_tensors(path: Path) -> dict[str, Tensor]:
-    """The tensors of a safetensors file or of a PyTorch checkpoint. Nothing in the file is ever run."""
-    try:
-        if path.suffix == ".safetensors":
-            return load_file(path)
-        state = torch.load(path, map_location="cpu", weights_only=True)
-    except (OSError, SafetensorError, RuntimeError, ValueError, EOFError, pickle.UnpicklingError) as error:
-        raise EngineError(f"{path} holds no readable weights; choose wav2vec 2.0 or FaceFormer weights.") from error
-    if not isinstance(state, dict):
-        raise EngineError(f"{path} holds no named weights; choose wav2vec 2.0 or FaceFormer weights.")
-    return {name: tensor for name, tensor in state.items() if isinstance(tensor, Tensor)}
-
-
-def _canonical_names(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Keys as `SpeechEncoder` has them, from any of the public spellings; heads of other tasks are dropped."""
-    parts = ("feature_extractor.", "feature_projection.", "encoder.")
-    weight_norm = {".weight_g": ".parametrizations.weight.original0", ".weight_v": ".parametrizations.weight.original1"}
-    canonical = {}
-    for name, tensor in tensors.items():
-        for prefix in ("audio_encoder.", "wav2vec2."):
-            name = name.removeprefix(prefix)
-        for old, new in weight_norm.items():
-            if name.endswith(old):
-                name = name.removesuffix(old) + new
-        if name.startswith(parts):
-            canonical[f"wav2vec2.{name}"] = tensor.float()
-    return canonical

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+import yaml
 
 from engine.head import NeuralHead
 from engine.head.official import networks_from_forward, networks_from_official
@@ -48,7 +49,36 @@ def _load_small(name: str) -> tuple[NeuralHead, dict[str, np.ndarray]]:
     return NeuralHead(*networks), dict(np.load(PARITY / name / "io.npz", allow_pickle=False))
 
 
+def full_size_folder(name: str, folder: Path) -> tuple[Path, dict[str, np.ndarray]]:
+    """A model of the full official size written as its authors publish it, and its reference numbers."""
+    reference, meta, weights = _full_size(name)
+    if name == FORWARD_FULL:
+        for part, kind in (("id", "identity"), ("ex", "expression")):
+            (folder / kind / "checkpoints").mkdir(parents=True)
+            state = {"epoch": 1, "decoder_state_dict": weights[part]}
+            torch.save(state, folder / kind / "checkpoints" / "checkpoint_epoch_1.tar")
+    else:
+        (folder / "checkpoints").mkdir(parents=True)
+        state = {f"{part}_decoder": values for part, values in weights.items()}
+        torch.save(state, folder / "checkpoints" / "checkpoint_epoch_1.tar")
+        settings = {"decoder": {"id": {"nneigh": meta["k_neighbours"], "blend_std": meta["blend_std"]}}}
+        (folder / "configs.yaml").write_text(yaml.safe_dump(settings))
+    np.save(folder / f"anchors_{meta['n_anchors']}.npy", reference["anchors_mean"])
+    return folder, reference
+
+
 def _load_full(name: str) -> tuple[NeuralHead, dict[str, np.ndarray]]:
+    reference, meta, weights = _full_size(name)
+    anchors = torch.from_numpy(reference["anchors_mean"])
+    if name == FORWARD_FULL:
+        networks = networks_from_forward(weights["id"], weights["ex"], anchors)
+    else:
+        decoders = {f"{part}_decoder": values for part, values in weights.items()}
+        networks = networks_from_official(decoders, anchors, meta["k_neighbours"], meta["blend_std"])
+    return NeuralHead(*networks), reference
+
+
+def _full_size(name: str) -> tuple[dict[str, np.ndarray], dict, dict[str, dict[str, torch.Tensor]]]:
     reference = dict(np.load(PARITY / f"{name}.npz", allow_pickle=False))
     meta = json.loads(str(reference["meta"]))
     shapes = json.loads((PARITY / "state_dict_shapes.json").read_text())[FULL[name]]
@@ -58,13 +88,7 @@ def _load_full(name: str) -> tuple[NeuralHead, dict[str, np.ndarray]]:
         )
         for part in shapes
     }
-    anchors = torch.from_numpy(reference["anchors_mean"])
-    if name == FORWARD_FULL:
-        networks = networks_from_forward(weights["id"], weights["ex"], anchors)
-    else:
-        decoders = {f"{part}_decoder": values for part, values in weights.items()}
-        networks = networks_from_official(decoders, anchors, meta["k_neighbours"], meta["blend_std"])
-    return NeuralHead(*networks), reference
+    return reference, meta, weights
 
 
 def _generate(shapes: dict[str, list[int]], seed: int, digest: str) -> dict[str, torch.Tensor]:

@@ -125,3 +125,16 @@ def test_bad_surface_options_are_refused(take, tmp_path, arguments, reason):
     result = run("surface", "--take", take, "--output", tmp_path / "out", *arguments)
     assert result.returncode == 2 and reason in result.stderr and len(result.stderr.strip().splitlines()) == 1
     assert not list((tmp_path).rglob("*.ply"))
+
+
+def test_import_makes_a_bundle_that_info_describes(tmp_path):
+    source, output = ROOT / "tests" / "fixtures" / "parity" / "nphm_forward_small", tmp_path / "nphm"
+    result = run("import", "nphm", source, "--output", output)
+    assert result.returncode == 0 and "surfaces: yes" in result.stdout and "lacks speech, motion" in result.stdout
+    information = json.loads(run("info", "--bundle", output, "--device", "cpu", "--json").stdout)
+    assert information["missing"]["surfaces"] == [] and "NPHM" in information["licences"]["head"]
+    again = run("import", "nphm", source, "--output", output)
+    assert again.returncode == 2 and "--replace" in again.stderr and len(again.stderr.splitlines()) == 1
+    result = run("sample", "--audio", VOICE, "--output", tmp_path / "take.npz", "--bundle", output)
+    assert result.returncode == 2 and "no speech and no motion" in result.stderr
+    assert "import wav2vec2 SOURCE" in run("--help").stdout

@@ -10,7 +10,8 @@ import torch
 
 from engine import speech
 from engine.errors import EngineError
-from engine.speech import SpeechConfig, SpeechEncoder, frame_count, import_speech_encoder, normalise
+from engine.importing.wav2vec2 import import_speech_encoder
+from engine.speech import SpeechConfig, SpeechEncoder, frame_count, normalise
 
 PARITY = Path(__file__).parent / "fixtures" / "parity"
 FOLDERS = ["wav2vec2_faceformer_small", "wav2vec2_layernorm_small"]
