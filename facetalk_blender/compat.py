@@ -18,26 +18,32 @@ def new_text_strip(
     return strips.new_effect(name, "TEXT", channel, frame_start=frame, **length)
 
 
-def content_start_path() -> str:
-    """Name of the strip property that says at which frame the strip's content begins."""
-    return "content_start" if bpy.app.version >= (5, 2, 0) else "frame_start"
+def strip_timing_paths() -> dict[str, str]:
+    """Properties of a sound strip that say when it is heard.
+
+    start: frame at which the content would begin; trim: frames of content cut off there, on top of the handle offsets;
+    delay: seconds by which the sound is late; left, right: first frame heard and the frame after the last; mute.
+    """
+    names = ("frame_start", "animation_offset_start", "frame_final_start", "frame_final_end")
+    if bpy.app.version >= (5, 2, 0):
+        names = ("content_start", "content_trim_start", "left_handle", "right_handle")
+    return dict(zip(("start", "trim", "left", "right"), names, strict=True)) | {"delay": "sound_offset", "mute": "mute"}
 
 
 def content_start(strip: bpy.types.Strip) -> float:
     """Frame at which the strip's content would begin if nothing were trimmed."""
-    return getattr(strip, content_start_path())
+    return getattr(strip, strip_timing_paths()["start"])
 
 
 def content_trim_start(strip: bpy.types.Strip) -> float:
     """Frames of content cut off at the start, on top of the handle offsets."""
-    return strip.content_trim_start if bpy.app.version >= (5, 2, 0) else strip.animation_offset_start
+    return getattr(strip, strip_timing_paths()["trim"])
 
 
 def handles(strip: bpy.types.Strip) -> tuple[int, int]:
     """First frame at which the strip is heard, and the frame after the last."""
-    if bpy.app.version >= (5, 2, 0):
-        return int(strip.left_handle), int(strip.right_handle)
-    return int(strip.frame_final_start), int(strip.frame_final_end)
+    paths = strip_timing_paths()
+    return int(getattr(strip, paths["left"])), int(getattr(strip, paths["right"]))
 
 
 def content_duration(strip: bpy.types.Strip) -> float:
@@ -50,11 +56,6 @@ def use_nodes(owner: bpy.types.Material | bpy.types.World) -> bpy.types.NodeTree
     if bpy.app.version < (5, 0, 0):
         owner.use_nodes = True
     return owner.node_tree
-
-
-def evaluation_time_curve(keys: bpy.types.Key) -> bpy.types.FCurve:
-    """The curve of `eval_time` in the action of shape keys, made when there is none."""
-    return keys.animation_data.action.fcurve_ensure_for_datablock(keys, "eval_time")
 
 
 def eevee() -> str:

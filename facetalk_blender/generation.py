@@ -1,7 +1,7 @@
 """One generation, from a sound strip to an object, as a state machine.
 
     LOAD -> SAMPLE -> SURFACES -> FINISH -> DONE
-      any of them -> CANCELLED (everything removed) or FAILED (finished frames stay)
+      any of them -> CANCELLED (everything removed) or FAILED (finished frames and the take stay)
 
 The modal operator calls `tick` from a timer, the batch run calls `run`. Between two calls nothing of Blender's data is
 held: it may be undone, deleted or renamed meanwhile.
@@ -9,6 +9,7 @@ held: it may be undone, deleted or renamed meanwhile.
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -20,14 +21,17 @@ import numpy as np
 
 from ..engine.errors import EngineError
 from ..engine.protocol import Message
-from . import playback, sound_strip, stage, take
+from . import costs, playback, sound_digest, sound_strip, stage, take
 from .engine_client import EngineClient
 from .outputs.frame_meshes import FrameMeshes
-from .outputs.result import ResultLost, resolve
+from .outputs.result import ResultLost, ResultWriter, kept_meshes, resolve
 from .outputs.shape_keys import ShapeKeys
 
-TICK_SECONDS = 0.008
+TICK_SECONDS = 0.006
 WAIT_SECONDS = 0.2
+UNUSABLE = (KeyError, ValueError, IndexError, TypeError)  # what an answer that is not as agreed raises
+SAMPLER_SETTINGS = ("seed", "steps", "guidance", "strength")
+CONTEXT_CODES = 8  # beyond a range of new codes, how many more the interpolation between codes still feels
 
 
 class State(Enum):
@@ -73,29 +77,48 @@ class Settings:
 
 
 class Generation:
-    """One run. `state`, `stage_text`, `fraction` (0..1) and `error` say how it goes; `seconds` how long stages took."""
+    """One run. `state`, `stage_text`, `fraction` (0..1) and `error` say how it goes; `seconds` how long stages took.
 
-    def __init__(self, client: EngineClient, strip: bpy.types.SoundStrip, settings: Settings):
-        """Raises EngineError when the strip or the settings cannot be used."""
+    source: a take that is made into a new output without sampling.
+    frame_range: with a source, the scene frames (first, last) that are sampled again, for a take of their own.
+    """
+
+    def __init__(
+        self,
+        client: EngineClient,
+        strip: bpy.types.SoundStrip,
+        settings: Settings,
+        source: bpy.types.Text | None = None,
+        frame_range: tuple[int, int] | None = None,
+    ):
+        """Raises EngineError when the strip, the take or the settings cannot be used."""
         self.settings = settings
-        self.clip = sound_strip.clip_of(strip)
+        self.take = take.load(source) if source else None
+        self.clip = sound_strip.clip_of(strip) if self.take is None else _clip_of_take(strip, self.take)
         self.frames = settings.frames or range(self.clip.frame_start, self.clip.frame_end)
+        self.new_codes = self._code_range(*frame_range) if frame_range else None  # positions in the source's codes
         self.state = State.LOAD
         self.stage_text = State.LOAD.value
         self.fraction = 0.0
         self.error = ""
         self.engine_info: dict = {}
         self.seconds: dict[str, float] = {}
-        self.take: take.Take | None = None
         self.result_name = ""
         self.first_frame_seconds: float | None = None
+        self._source = source.session_uid if source else None
+        self._text = None if frame_range or source is None else source.session_uid
+        self._text_is_new = False
         self._scene = strip.id_data.session_uid
-        self._audio, self._audio_is_temporary = sound_strip.readable_file(strip)
+        self._digest = sound_digest.digest(strip)
         self._client = client
-        self._writer: FrameMeshes | ShapeKeys | None = None
-        self._prepared = False
+        self._writer: ResultWriter | None = None
+        self._prepared = self._received = False
+        self._reason = ""
         self._stage_started = self._started = time.perf_counter()
         self._handlers = {State.LOAD: self._on_info, State.SAMPLE: self._on_take, State.SURFACES: self._on_surface}
+        self._audio, self._audio_is_temporary = None, False
+        if self.take is None or self.new_codes:
+            self._audio, self._audio_is_temporary = sound_strip.readable_file(strip)
         try:
             client.start()
         except OSError as error:
@@ -113,6 +136,15 @@ class Generation:
         """Frames written so far."""
         return self._writer.written if self._writer else 0
 
+    @property
+    def seconds_left(self) -> float | None:
+        """About how long it will still take; None while nothing tells."""
+        low, high = STAGE_SHARES.get(self.state, (0.0, 0.0))
+        passed = time.perf_counter() - self._stage_started
+        if self.state is not State.SURFACES or passed < 1.0 or self.fraction <= low:
+            return None
+        return passed * (high - self.fraction) / (self.fraction - low)
+
     def head(self) -> bpy.types.Object:
         """The object that is being written. Raises ResultLost when there is none."""
         if self._writer is None:
@@ -120,17 +152,11 @@ class Generation:
         return self._writer.result()
 
     def tick(self, seconds: float = TICK_SECONDS) -> bool:
-        """Work for at most about `seconds` (one frame's mesh is the smallest piece); False once it has ended."""
+        """Work for about `seconds`, in pieces of a few milliseconds; False once it has ended."""
         deadline = time.perf_counter() + seconds
         try:
-            while self.running and time.perf_counter() < deadline:
-                if self._writer and not self._prepared:
-                    self._prepared = self._writer.prepare(deadline - time.perf_counter())
-                    continue
-                message = self._client.poll()
-                if message is None:
-                    break
-                self._receive(message)
+            while self.running and time.perf_counter() < deadline and self._work(deadline):
+                pass
         except ResultLost:
             self._lost()
         return self.running
@@ -145,16 +171,18 @@ class Generation:
                 time.sleep(0.005)
 
     def cancel(self) -> None:
-        """Give the generation up: the engine stops, what was written is removed, earlier results show again."""
+        """Give the generation up: the engine stops, what was written is removed, earlier results are as they were."""
         if not self.running:
             return
         self._client.cancel(self._request)
         if self._writer:
             self._writer.discard()
+        if self._text_is_new:
+            _remove_text(self._text)
         self._end(State.CANCELLED)
 
     def fail(self, reason: str) -> None:
-        """End with an error; frames that are finished stay in the scene."""
+        """End with an error; the take and frames that are finished stay."""
         self.error = reason
         if self._writer and self._writer.written:
             self._finish_result()
@@ -162,6 +190,38 @@ class Generation:
         elif self._writer:
             self._writer.discard()
         self._end(State.FAILED)
+
+    def start_head_again(self) -> None:
+        """After an undo or redo, which may have taken the head or some of its frames: make it again from the take."""
+        if not self.running or self._writer is None:
+            return
+        try:
+            self._client.cancel(self._request)
+            self._writer.discard()
+            self._store_take()
+            self._ask_for_surfaces()
+        except ResultLost:
+            self._lost()
+
+    def _work(self, deadline: float) -> bool:
+        """Do the next piece of work; False when there is nothing to do now."""
+        if self._writer and not self._prepared:
+            self._prepared = self._writer.prepare(deadline - time.perf_counter())
+            return True
+        try:
+            idle = self._writer is None or self._writer.work(deadline)
+        except UNUSABLE as error:
+            self._unusable(error)
+            return False
+        if self._received and idle:
+            self._complete()
+            return False
+        if self._writer and not self._writer.ready:
+            return False
+        message = self._client.poll()
+        if message is not None:
+            self._receive(message)
+        return message is not None
 
     def _ask(self, kind: str, fields: dict, arrays: dict | None = None) -> int:
         common = {"bundle": self.settings.bundle, "device": self.settings.device}
@@ -173,15 +233,21 @@ class Generation:
         if message.kind == "progress":
             self._show_progress(message.fields)
         elif message.kind == "error":
-            self.fail(str(message.fields.get("message", "The engine failed without a reason.")))
+            self._reason = str(message.fields.get("message", "The engine failed without a reason."))
+            self._received = True
         elif message.kind == "cancelled":
             self.cancel()
         else:
             try:
                 self._handlers[self.state](message)
-            except (KeyError, ValueError, IndexError, TypeError) as error:
-                self._client.stop()
-                self.fail(f"The engine sent an unusable answer ({error}); check that it fits the extension.")
+            except EngineError as error:
+                self.fail(str(error))
+            except UNUSABLE as error:
+                self._unusable(error)
+
+    def _unusable(self, error: Exception) -> None:
+        self._client.stop()
+        self.fail(f"The engine sent an unusable answer ({error}); check that it fits the extension.")
 
     def _show_progress(self, fields: dict) -> None:
         low, high = STAGE_SHARES[self.state]
@@ -198,12 +264,17 @@ class Generation:
     def _on_info(self, message: Message) -> None:
         if message.kind == "info":
             self.engine_info = message.fields
+        elif message.kind == "done" and self._audio is None:
+            self._make_head()
         elif message.kind == "done":
             self._enter(State.SAMPLE)
-            names = ("seed", "steps", "guidance", "strength")
-            fields = {name: getattr(self.settings, name) for name in names}
-            part = {"audio": str(self._audio), "start": self.clip.audio_start, "duration": self.clip.duration}
-            self._request = self._ask("sample", fields | part)
+            fields = {name: getattr(self.settings, name) for name in SAMPLER_SETTINGS}
+            fields |= {"audio": str(self._audio), "start": self.clip.audio_start, "duration": self.clip.duration}
+            arrays = {}
+            if self.new_codes:
+                fields["resample"] = list(self.new_codes)
+                arrays["keep"] = self.take.codes
+            self._request = self._ask("sample", fields, arrays)
 
     def _on_take(self, message: Message) -> None:
         if message.kind == "take":
@@ -212,45 +283,83 @@ class Generation:
             facts = asdict(self.settings) | {"frames": None, "provenance": message.fields.get("provenance", {})}
             # Names instead of paths: the file may be opened on another computer.
             facts |= {"identity": Path(self.settings.identity).name, "bundle": self.engine_info.get("bundle", "")}
+            facts |= {"sound": self.clip.path.name, "audio_start": self.clip.audio_start}
             self.take = take.Take(
                 rate=float(message.fields["rate"]),
                 seed=int(message.fields["seed"]),
                 weight_names=message.fields["weight_names"],
-                settings=facts | {"sound": self.clip.path.name, "audio_start": self.clip.audio_start},
+                settings=facts | {"duration": self.clip.duration},
                 codes=message.arrays["codes"],
                 **optional,
             )
         elif message.kind == "done":
-            self._enter(State.SURFACES)
-            self._ask_for_surfaces()
+            self._make_head()
+
+    def _make_head(self) -> None:
+        self._enter(State.SURFACES)
+        self._store_take()
+        self._ask_for_surfaces()
+
+    def _store_take(self) -> None:
+        """Have the take in the file, whatever becomes of the head."""
+        if any(text.session_uid == self._text for text in bpy.data.texts):
+            return
+        scene = resolve(bpy.data.scenes, self._scene)
+        strip = sound_strip.find_strip(scene, self.clip.strip_name)
+        if strip is None:
+            raise ResultLost
+        digest = self._digest or sound_digest.digest(strip, wait=True)
+        self._text = take.store(self.take, scene, self.clip.strip_name, digest).session_uid
+        self._text_is_new = True
 
     def _ask_for_surfaces(self) -> None:
-        scene = resolve(bpy.data.scenes, self._scene)
+        scene, text = resolve(bpy.data.scenes, self._scene), resolve(bpy.data.texts, self._text)
+        self._prepared = self._received = False
         arrays = {"codes": self.take.codes}
         if self.settings.output == "SHAPE_KEYS":
-            self._writer = ShapeKeys(scene, self.clip, len(self.take.codes), self.take.rate)
+            self._writer = ShapeKeys(scene, self.clip, text, len(self.take.codes), self.take.rate)
         else:
-            self._writer = FrameMeshes(scene, self.clip, self.frames)
-            arrays["times"] = np.array(self._writer.times, np.float64)
+            kept = self._kept_meshes(scene)
+            self._writer = FrameMeshes(scene, self.clip, text, self.frames, self._look(), kept)
+            arrays["times"] = self._writer.times
         fields = {"rate": self.take.rate, "resolution": self.settings.resolution, "identity": self.settings.identity}
         self._request = self._ask(self._writer.request_kind, fields, arrays)
+
+    def _kept_meshes(self, scene: bpy.types.Scene) -> dict[int, int]:
+        """Meshes of the source's head that show the same codes, by scene frame."""
+        if not self.new_codes:
+            return {}
+        first, last = self.new_codes
+        low, high = first - CONTEXT_CODES, last + CONTEXT_CODES
+        outside = [f for f in self.frames if not low <= self.clip.time_of(f) * self.take.rate <= high]
+        return kept_meshes(scene, resolve(bpy.data.texts, self._source), outside, self._look())
+
+    def _look(self) -> str:
+        """What two heads must share to share meshes."""
+        facts = (self.settings.resolution, self.settings.identity, self.engine_info.get("bundle"))
+        return " ".join(map(str, (*facts, self.clip.frame_zero, self.clip.frames_per_second)))
 
     def _on_surface(self, message: Message) -> None:
         if message.kind != "done":
             self._writer.write(message)
-            if self.first_frame_seconds is None and self._writer.written:
-                self.first_frame_seconds = time.perf_counter() - self._started
+        else:
+            self._received = True
+
+    def _complete(self) -> None:
+        if self._reason:
+            self.fail(self._reason)
         elif self._writer.written < self._writer.frame_count:
             self.fail("The engine delivered too few frames; generate again.")
         else:
             self._enter(State.FINISH)
             self._finish_result()
+            if self._audio is not None and not self.new_codes:
+                self._remember_cost()
             self._end(State.DONE)
 
     def _finish_result(self) -> None:
         owner = self._writer.finish()
         self.result_name = owner.name
-        take.store(self.take, owner)
         scene = resolve(bpy.data.scenes, self._scene)
         if self.settings.audio_playback:
             playback.set_up_audio(scene, self.clip)
@@ -261,7 +370,7 @@ class Generation:
         self._client.cancel(self._request)
         if self._writer:
             self._writer.discard()
-        self.error = "The head or its scene was deleted while it was being made; generate again."
+        self.error = "The head, its sound strip or its scene was deleted while it was being made; generate again."
         self._end(State.FAILED)
 
     def _end(self, state: State) -> None:
@@ -272,3 +381,34 @@ class Generation:
     def _remove_temporary_audio(self) -> None:
         if self._audio_is_temporary:
             Path(self._audio).unlink(missing_ok=True)
+
+    def _code_range(self, first: int, last: int) -> tuple[int, int]:
+        """Positions of the codes that scene frames first..last show: (start, end), end excluded."""
+        count, rate = len(self.take.codes), self.take.rate
+        start = max(math.floor(self.clip.time_of(first) * rate), 0)
+        end = min(math.ceil(self.clip.time_of(last) * rate) + 1, count)
+        if end <= start:
+            raise EngineError("The chosen frames lie outside the take; move the range over the sound strip.")
+        return start, end
+
+    def _remember_cost(self) -> None:
+        frames = self._writer.frame_count
+        cost = costs.Cost(
+            start=self.seconds["load"],
+            sampling=self.seconds.get("sample", 0.0) / self.clip.duration,
+            frame=self.seconds["surfaces"] / frames,
+            size=self._writer.size() / frames,
+        )
+        costs.remember(costs.key(self.settings.device, self.settings.output, self.settings.resolution), cost)
+
+
+def _clip_of_take(strip: bpy.types.SoundStrip, source: take.Take) -> sound_strip.Clip:
+    start = float(source.settings.get("audio_start", 0.0))
+    return sound_strip.clip_of_part(strip, start, float(source.settings.get("duration", source.duration)))
+
+
+def _remove_text(session_uid: int) -> None:
+    for text in bpy.data.texts:
+        if text.session_uid == session_uid:
+            bpy.data.texts.remove(text)
+            break

@@ -5,7 +5,7 @@ from __future__ import annotations
 import bpy
 
 from .. import operators, panels
-from . import playback, preferences, properties, session
+from . import preferences, properties, session
 
 CLASSES = (*preferences.CLASSES, *properties.CLASSES, *operators.CLASSES, *panels.CLASSES)
 
@@ -15,7 +15,9 @@ def _handlers() -> tuple:
     return (
         (handlers.load_pre, session.end_generation),
         (handlers.render_init, session.release_engine),
-        (handlers.depsgraph_update_post, playback.follow_strips),
+        (handlers.load_post, session.remove_unfinished_heads),
+        (handlers.undo_post, session.start_head_again),
+        (handlers.redo_post, session.start_head_again),
     )
 
 

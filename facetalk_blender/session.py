@@ -10,6 +10,7 @@ from bpy.app.handlers import persistent
 from .background_task import BackgroundTask
 from .engine_client import EngineClient
 from .generation import Generation
+from .outputs.result import remove_unfinished
 from .runtime import OWN, EngineCheck, Runtime, find_runtime
 from .user_folder import user_folder
 
@@ -102,3 +103,16 @@ def end_generation(*_arguments) -> None:
     if _generation is not None:
         _generation.cancel()
     set_generation(None)
+
+
+@persistent
+def start_head_again(*_arguments) -> None:
+    """Handler: an undo or redo may have taken frames of the head that is being made."""
+    if _generation is not None:
+        _generation.start_head_again()
+
+
+@persistent
+def remove_unfinished_heads(*_arguments) -> None:
+    """Handler: the file was saved while a head was being made; its take can make it again."""
+    remove_unfinished()

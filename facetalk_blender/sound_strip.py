@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import bpy
@@ -26,7 +26,6 @@ class Clip:
     frame_zero: scene frame (may be fractional) at which audio_start is heard.
     frame_start, frame_end: first audible scene frame and the frame after the last.
     frames_per_second: the scene's rate.
-    content_offset: frame_zero minus the frame at which the strip's content begins.
     """
 
     strip_name: str
@@ -37,7 +36,6 @@ class Clip:
     frame_start: int
     frame_end: int
     frames_per_second: float
-    content_offset: float
 
     def time_of(self, frame: float) -> float:
         """Seconds from the start of the clip that are heard at a scene frame."""
@@ -79,7 +77,7 @@ def strip_problem(strip: bpy.types.SoundStrip) -> str:
     """Why no clip can be made of a strip, in one sentence that names the fix; empty when it can."""
     if strip.sound is None:
         return f"The strip {strip.name} has no sound; choose another strip."
-    if strip.sound.packed_file is None and not _sound_path(strip).is_file():
+    if strip.sound.packed_file is None and not sound_path(strip).is_file():
         return f"The file of the strip {strip.name} is missing; find it with File > External Data."
     if len(strip.retiming_keys) > 0:
         return f"The strip {strip.name} is retimed; remove its retiming keys or render it to a new sound file."
@@ -100,7 +98,7 @@ def clip_of(strip: bpy.types.SoundStrip) -> Clip:
         raise EngineError(problem)
     rate = frames_per_second(strip.id_data)
     start, end = compat.handles(strip)
-    path = _sound_path(strip)
+    path = sound_path(strip)
     frame_of_first_sample = frame_of_audio(strip, 0.0)
     audio_start = max((start - frame_of_first_sample) / rate, 0.0)
     length = compat.content_duration(strip) / rate if strip.sound.packed_file else _seconds_in(path)
@@ -108,8 +106,24 @@ def clip_of(strip: bpy.types.SoundStrip) -> Clip:
     if duration < SHORTEST_CLIP:
         raise EngineError(f"No sound is heard inside the strip {strip.name}; move its handles over its sound.")
     frame_zero = frame_of_first_sample + audio_start * rate
-    offset = frame_zero - compat.content_start(strip)
-    return Clip(strip.name, path, audio_start, duration, frame_zero, start, end, rate, offset)
+    return Clip(strip.name, path, audio_start, duration, frame_zero, start, end, rate)
+
+
+def clip_of_part(strip: bpy.types.SoundStrip, audio_start: float, duration: float) -> Clip:
+    """The clip of a strip, its times counted from a moment of the file that was chosen before (a take's).
+
+    Raises EngineError when the strip cannot be used.
+    """
+    clip = clip_of(strip)
+    frame_zero = clip.frame_of(audio_start - clip.audio_start)
+    return replace(clip, audio_start=audio_start, duration=duration, frame_zero=frame_zero)
+
+
+def heard_part(strip: bpy.types.SoundStrip) -> tuple[float, float]:
+    """From which second to which second of its file a strip is set to play; the file may be shorter."""
+    first, rate = frame_of_audio(strip, 0.0), frames_per_second(strip.id_data)
+    start, end = compat.handles(strip)
+    return max((start - first) / rate, 0.0), (end - first) / rate
 
 
 def frame_of_audio(strip: bpy.types.SoundStrip, seconds: float) -> float:
@@ -123,7 +137,7 @@ def readable_file(strip: bpy.types.SoundStrip, folder: Path | None = None) -> tu
 
     Packed sounds and codecs that the engine lacks are converted by Blender. Raises EngineError when that fails.
     """
-    path = _sound_path(strip)
+    path = sound_path(strip)
     packed = strip.sound.packed_file
     if packed is None and path.suffix.lower() in ENGINE_SUFFIXES:
         return path, False
@@ -132,6 +146,11 @@ def readable_file(strip: bpy.types.SoundStrip, folder: Path | None = None) -> tu
             path = Path(unpacked, path.name or "sound")
             path.write_bytes(packed.data)
         return _convert(path, folder), True
+
+
+def sound_path(strip: bpy.types.SoundStrip) -> Path:
+    """The strip's sound file, whether it exists or not."""
+    return Path(bpy.path.abspath(strip.sound.filepath, library=strip.sound.library))
 
 
 def frames_per_second(scene: bpy.types.Scene) -> float:
@@ -151,10 +170,6 @@ def _convert(path: Path, folder: Path | None) -> Path:
         target.unlink(missing_ok=True)
         raise EngineError(f"Blender cannot decode {path.name}; convert it to WAV.") from error
     return target
-
-
-def _sound_path(strip: bpy.types.SoundStrip) -> Path:
-    return Path(bpy.path.abspath(strip.sound.filepath, library=strip.sound.library))
 
 
 def _seconds_in(path: Path) -> float:

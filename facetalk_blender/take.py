@@ -1,10 +1,15 @@
-"""A take in the .blend file: a text of JSON that stays with the head, so that nothing need be sampled again."""
+"""Takes in the .blend file: each is a text of JSON with the codes, so that nothing need be sampled again.
+
+The text is the take: deleting, renaming or undoing it is what Blender does with any text, and no list can disagree.
+Its custom properties say what a list of takes shows, without reading the codes.
+"""
 
 from __future__ import annotations
 
 import base64
 import json
 from dataclasses import dataclass, field
+from datetime import datetime
 
 import bpy
 import numpy as np
@@ -12,7 +17,12 @@ import numpy as np
 from ..engine.errors import EngineError
 
 FORMAT = 1
-TAKE_PROPERTY = "facetalk_take"
+TAKE_PROPERTY = "facetalk_take"  # on an object: the text of the take that it was made from
+SCENE_PROPERTY = "facetalk_scene"  # these five on the text
+STRIP_PROPERTY = "facetalk_strip"
+SEED_PROPERTY = "facetalk_seed"
+DATE_PROPERTY = "facetalk_date"
+SOUND_PROPERTY = "facetalk_sound"
 _ARRAYS = ("codes", "weights", "lip_opening_mm")
 
 
@@ -22,7 +32,8 @@ class Take:
 
     codes: (N, D) float32 expression codes; rate: codes per second; seed: the noise they came from.
     weights: (N, 52) float32 of weight_names; lip_opening_mm: (N,) float32; None when the model does not tell them.
-    settings: JSON values, what the take was asked for and made with.
+    settings: JSON values, what the take was asked for and made with; audio_start, duration: seconds of the sound file
+    that it covers.
     """
 
     codes: np.ndarray
@@ -39,8 +50,8 @@ class Take:
         return len(self.codes) / self.rate
 
 
-def store(take: Take, owner: bpy.types.Object) -> None:
-    """Keep the take in a text that the object points to."""
+def store(take: Take, scene: bpy.types.Scene, strip_name: str, sound_digest: str) -> bpy.types.Text:
+    """Keep the take in a new text. sound_digest: of the sound that was heard, see `sound_digest`."""
     content = {"format": FORMAT, "rate": take.rate, "seed": take.seed, "settings": take.settings}
     content["weight_names"] = take.weight_names
     for name in _ARRAYS:
@@ -49,35 +60,51 @@ def store(take: Take, owner: bpy.types.Object) -> None:
         array = np.ascontiguousarray(getattr(take, name), "<f4")
         lines = base64.encodebytes(array.tobytes()).decode("ascii").split()
         content[name] = {"shape": list(array.shape), "base64_float32": lines}
-    text = bpy.data.texts.new(f"{owner.name} Take")
+    number = 1 + sum(text[STRIP_PROPERTY] == strip_name for text in takes_of(scene))
+    text = bpy.data.texts.new(f"{strip_name} Take {number}")
     text.from_string(json.dumps(content, indent=1))
-    owner[TAKE_PROPERTY] = text
+    text[SCENE_PROPERTY], text[STRIP_PROPERTY] = scene, strip_name
+    text[SEED_PROPERTY], text[SOUND_PROPERTY] = str(take.seed), sound_digest
+    text[DATE_PROPERTY] = datetime.now().strftime("%Y-%m-%d %H:%M")
+    return text
 
 
-def load(owner: bpy.types.Object) -> Take:
-    """The take of an object. Raises EngineError when it has none or its text was changed beyond use."""
+def is_take(text: bpy.types.Text, scene: bpy.types.Scene) -> bool:
+    """Whether a text is a take of the scene."""
+    return text.get(SCENE_PROPERTY) == scene and STRIP_PROPERTY in text
+
+
+def takes_of(scene: bpy.types.Scene) -> list[bpy.types.Text]:
+    """The takes of a scene."""
+    return [text for text in bpy.data.texts if is_take(text, scene)]
+
+
+def text_of(owner: bpy.types.Object) -> bpy.types.Text | None:
+    """The take that an object was made from, if any."""
     text = owner.get(TAKE_PROPERTY)
-    if not isinstance(text, bpy.types.Text):
-        raise EngineError(f"{owner.name} has no take; generate it again.")
+    return text if isinstance(text, bpy.types.Text) else None
+
+
+def load(holder: bpy.types.Text | bpy.types.Object) -> Take:
+    """A take from its text, or from an object that was made of it.
+
+    Raises EngineError when there is none or its text was changed beyond use.
+    """
+    text = holder if isinstance(holder, bpy.types.Text) else text_of(holder)
+    if text is None:
+        raise EngineError(f"{holder.name} has no take; generate it again.")
     try:
         content = json.loads(text.as_string())
         if content["format"] != FORMAT:
             raise ValueError("unknown format")
         arrays = {name: _array(content[name]) if name in content else None for name in _ARRAYS}
-        if arrays["codes"] is None:
+        if arrays["codes"] is None or not len(arrays["codes"]):
             raise ValueError("no codes")
         names = [str(name) for name in content["weight_names"]]
         rate, seed, settings = float(content["rate"]), int(content["seed"]), dict(content["settings"])
     except (ValueError, KeyError, TypeError) as error:
-        raise EngineError(f"The text {text.name} is no readable take; generate {owner.name} again.") from error
+        raise EngineError(f"The text {text.name} is no readable take; generate the head again.") from error
     return Take(rate=rate, seed=seed, settings=settings, weight_names=names, **arrays)
-
-
-def remove(owner: bpy.types.Object) -> None:
-    """Forget the object's take."""
-    text = owner.get(TAKE_PROPERTY)
-    if isinstance(text, bpy.types.Text):
-        bpy.data.texts.remove(text)
 
 
 def _array(stored: dict) -> np.ndarray:

@@ -45,7 +45,7 @@ def test_meshes_are_sound_and_closed(head):
     mesh = head.evaluated_get(bpy.context.view_layer.depsgraph).to_mesh()
     assert not mesh.validate(verbose=True)
     assert len(mesh.vertices) - len(mesh.edges) + len(mesh.polygons) == 2  # Euler's formula
-    assert [material.name for material in mesh.materials] == ["FaceTalk Head"]
+    assert mesh.materials[0].name == "FaceTalk Skin"
     assert mesh.color_attributes.active_color_name == "facetalk_color"
 
 
@@ -81,15 +81,22 @@ def test_a_take_is_kept_with_the_head(head):
     assert take.rate == scripted_shapes.RATE and take.settings["sound"] == "tone.wav"
 
 
-def test_generating_again_replaces_only_our_own_result(head, client):  # noqa: F811
+def test_generating_again_keeps_the_earlier_take_hidden(head, client):  # noqa: F811
     scene = bpy.context.scene  # noqa: F811
     own = bpy.data.objects.new("Own", bpy.data.meshes.new("Own"))
     scene.collection.objects.link(own)
     head.location.x = 3.0
-    kinds = ("objects", "meshes", "node_groups", "texts", "collections")
-    before = {kind: len(getattr(bpy.data, kind)) for kind in kinds}
-    name = head.name
-    run = generate(client, scene.sequence_editor.strips_all[0])
-    after = {kind: len(getattr(bpy.data, kind)) for kind in kinds}
-    assert run.result_name == name and after == before
-    assert bpy.data.objects[name].location.x == 3.0 and own.name in scene.objects
+    run = generate(client, scene.sequence_editor.strips_all[0], seed=1)
+    new = bpy.data.objects[run.result_name]
+    assert new != head and new.location.x == 3.0 and own.name in scene.objects
+    assert head.hide_render and head.hide_viewport and not new.hide_render and not own.hide_render
+    assert {text["facetalk_seed"] for text in bpy.data.texts} == {"0", "1"}
+    assert len(head["facetalk_frames"].objects) == COUNT
+
+
+def test_more_frames_than_one_switch_holds(scene, client, tmp_path):  # noqa: F811
+    run = generate(client, speaking_strip(scene, tmp_path, seconds=6.0, frame=START))
+    head = bpy.data.objects[run.result_name]
+    for frame in (0, 63, 64, 65, 127, 128, 143):
+        expected = scripted_shapes.surface(frame)[1]["vertices"]
+        np.testing.assert_allclose(shown(head, START + frame), expected, atol=1e-7)

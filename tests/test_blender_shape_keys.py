@@ -4,9 +4,6 @@ import numpy as np
 import pytest
 import scripted_shapes
 from blender_scene import bpy, client, generate, scene, speaking_strip  # noqa: F401
-from extension_package import import_from_extension
-
-playback = import_from_extension("facetalk_blender.playback")
 
 START = 11
 CODES = 48
@@ -54,7 +51,6 @@ def test_the_ends_hold(head):
 def test_the_keys_follow_their_strip(head):
     expected = tip(head, START + 20)
     bpy.context.scene.sequence_editor.strips_all[0].frame_start += 15
-    playback.follow_strips(bpy.context.scene)
     np.testing.assert_allclose(tip(head, START + 35), expected, atol=1e-6)
 
 
@@ -64,16 +60,8 @@ def test_topology_uv_and_materials(head):
     _, arrays = scripted_shapes.template()
     corners = [arrays["uv"][polygon, corner] for polygon, corner in np.argwhere(arrays["polygons"] >= 0)]
     np.testing.assert_allclose([item.vector for item in mesh.uv_layers[0].uv], corners, atol=1e-6)
-    assert mesh.materials[0].name == "FaceTalk Head"
+    assert mesh.materials[0].name == "FaceTalk Skin"
     assert not mesh.validate(verbose=True)
-
-
-def test_the_action_is_its_own_and_has_two_linear_keys(head):
-    data = head.data.shape_keys.animation_data
-    assert data.action_slot is not None and data.action.users == 1
-    curve = data.action.layers[0].strips[0].channelbag(data.action_slot).fcurves[0]
-    assert curve.data_path == "eval_time" and len(curve.keyframe_points) == 2
-    assert all(point.interpolation == "LINEAR" for point in curve.keyframe_points)
 
 
 def test_playback_survives_saving(head, tmp_path):

@@ -1,35 +1,65 @@
 """Frame Meshes: one mesh per scene frame, played by a geometry-nodes modifier made of stock nodes.
 
-Scene Time picks an object through an Index Switch, Object Info brings its mesh. Nothing of the extension is needed
+Scene Time picks an object through Index Switches, Object Info brings its mesh. Nothing of the extension is needed
 to play, scrub or render.
 """
 
 from __future__ import annotations
 
 import time
+from collections import deque
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 
 import bpy
+import numpy as np
 
 from ...engine.protocol import Message
 from .. import appearance, playback
-from ..material import head_material
+from ..material import dress_object
 from ..sound_strip import Clip
 from . import result
-from .mesh_building import fill_mesh
+from .mesh_building import add_members, dress_mesh
+from .streamed_mesh import StreamedMeshes, Triangles, with_edges
 
-FRAMES_COLLECTION = "FaceTalk Frames"
+FRAMES_PER_SWITCH = 64  # adding an item to an Index Switch takes time in proportion to the items it has
+MESSAGES_AHEAD = 3
+BYTES_PER_VERTEX = 130  # of a mesh with its edges, polygons and attributes
 
 
 class FrameMeshes(result.ResultWriter):
-    """Writes one generation."""
+    """Writes one generation.
+
+    look: two results of the same look may share meshes.
+    kept: session_uids of meshes, by scene frame, that are used again instead of asking for new ones.
+    """
 
     request_kind = "surfaces"
 
-    def __init__(self, scene: bpy.types.Scene, clip: Clip, frames: range):
-        super().__init__(scene, clip)
+    def __init__(
+        self,
+        scene: bpy.types.Scene,
+        clip: Clip,
+        text: bpy.types.Text,
+        frames: range,
+        look: str = "",
+        kept: dict[int, int] | None = None,
+    ):
+        super().__init__(scene, clip, text)
+        self.result()[result.LOOK_PROPERTY] = look
         self._scene_frames = frames
-        self._slots: list[int] = []  # session_uid of each frame's mesh
+        self._kept = kept or {}
+        self._asked = [position for position, frame in enumerate(frames) if frame not in self._kept]
+        self._slots: list[int] = []  # session_uid of each frame's object
+        self._written = len(frames) - len(self._asked)
+        self._incoming: deque[tuple[int, Future]] = deque()
+        self._pieces: Iterator[int] | None = None
+        self._worker = ThreadPoolExecutor(max_workers=1, thread_name_prefix="facetalk-mesh")
+        self._meshes = StreamedMeshes()
         created = self.result()
+        dress_object(created)
+        # Until its frame comes, every object shows the first one that came.
+        self._placeholder: int | None = bpy.data.meshes.new(f"{created.name} Placeholder").session_uid
         self._collection = self._add_collection(scene, created).session_uid
         self._tree = self._add_player(scene, created).session_uid
 
@@ -39,53 +69,72 @@ class FrameMeshes(result.ResultWriter):
         return len(self._scene_frames)
 
     @property
-    def times(self) -> list[float]:
-        """Seconds from the start of the take, of every frame."""
-        return [self._clip.time_of(frame) for frame in self._scene_frames]
+    def times(self) -> np.ndarray:
+        """Seconds from the start of the take, of every frame that is asked for; (F,) float64."""
+        frames = [self._scene_frames[position] for position in self._asked]
+        return np.array([self._clip.time_of(frame) for frame in frames], np.float64)
+
+    @property
+    def ready(self) -> bool:
+        """Whether another message can be taken; else the engine waits."""
+        return len(self._incoming) < MESSAGES_AHEAD
 
     def prepare(self, seconds: float) -> bool:
         """Make room for frames for at most about `seconds`; True once there is room for all."""
         deadline = time.perf_counter() + seconds
         owner = self.result()
         collection = result.resolve(bpy.data.collections, self._collection)
-        switch = result.resolve(bpy.data.node_groups, self._tree).nodes["Index Switch"]
+        tree = result.resolve(bpy.data.node_groups, self._tree)
+        placeholder = result.resolve(bpy.data.meshes, self._placeholder)
         while len(self._slots) < self.frame_count and time.perf_counter() < deadline:
-            name = f"{owner.name} {self._scene_frames[len(self._slots)]:04d}"
-            mesh = bpy.data.meshes.new(name)
-            item = bpy.data.objects.new(name, mesh)
+            position = len(self._slots)
+            frame = self._scene_frames[position]
+            kept = self._kept.get(frame)
+            mesh = placeholder if kept is None else result.resolve(bpy.data.meshes, kept)
+            item = bpy.data.objects.new(f"{owner.name} {frame:04d}", mesh)
+            item[result.FRAME_PROPERTY] = frame
             collection.objects.link(item)
-            if len(switch.index_switch_items) == len(self._slots):
-                switch.index_switch_items.new()
-            switch.inputs[len(self._slots) + 1].default_value = item
-            self._slots.append(mesh.session_uid)
+            set_frame(tree, position, item)
+            self._slots.append(item.session_uid)
         return len(self._slots) == self.frame_count
 
     def write(self, message: Message) -> None:
-        """Take a "surface" of the engine. Raises ResultLost when the object was deleted meanwhile."""
+        """Take a "surface" of the engine; `work` makes a mesh of it."""
         if message.kind != "surface":
             return
-        self.result()
-        mesh = result.resolve(bpy.data.meshes, self._slots[int(message.fields["index"])])
-        fill_mesh(mesh, message.arrays["vertices"], message.arrays["faces"])
-        names = message.fields["region_names"]
-        appearance.write(mesh, appearance.vertex_appearance(message.arrays["regions"], names))
-        self._written += 1
+        position = self._asked[int(message.fields["index"])]
+        colors = appearance.colors_of(self.result())
+        ready = self._worker.submit(_ready_to_write, message.fields, message.arrays, colors)
+        self._incoming.append((position, ready))
+
+    def work(self, deadline: float) -> bool:
+        """Write meshes until the deadline; True when none is left. Raises ResultLost when an object was deleted."""
+        while time.perf_counter() < deadline:
+            if self._pieces is not None:
+                self._pieces = self._pieces if next(self._pieces, None) else None
+            elif self._incoming and self._incoming[0][1].done():
+                position, ready = self._incoming.popleft()
+                self._pieces = self._mesh_pieces(position, *ready.result())
+            else:
+                break
+        return self._pieces is None and not self._incoming
+
+    def size(self) -> int:
+        """About how many bytes of memory the finished result takes."""
+        frame = result.resolve(bpy.data.objects, self._slots[0])
+        return BYTES_PER_VERTEX * len(frame.data.vertices) * self._written
 
     def finish(self) -> bpy.types.Object:
-        """Drop the room of frames that never came, replace earlier results and return the object."""
-        owner = self.result()
-        scene = result.resolve(bpy.data.scenes, self._scene)
+        """Drop the room of frames that never came, remove earlier results of the same take, return the object."""
+        self._end_work()
         tree = result.resolve(bpy.data.node_groups, self._tree)
         tree.nodes["Last Frame"].inputs["Max"].default_value = self._written - 1
-        items = tree.nodes["Index Switch"].index_switch_items
-        while len(items) > max(self._written, 1):
-            items.remove(items[-1])
         result.remove_frames(result.resolve(bpy.data.collections, self._collection), self._written)
-        result.replace_earlier(scene, owner)
-        return owner
+        return super().finish()
 
     def discard(self) -> None:
-        """Remove everything that was written and show earlier results again."""
+        """Remove everything that was written; results that it had hidden are as the artist left them."""
+        self._end_work()
         super().discard()
         try:
             # Still there when the object was deleted by someone else.
@@ -94,6 +143,35 @@ class FrameMeshes(result.ResultWriter):
             return
         result.remove_frames(collection, 0)
         bpy.data.collections.remove(collection)
+
+    def _mesh_pieces(self, position: int, triangles: Triangles, look: appearance.Look) -> Iterator[int]:
+        name = f"{self.result().name} {self._scene_frames[position]:04d}"
+        for uid in self._meshes.pieces(name, triangles):
+            yield uid
+        mesh = result.resolve(bpy.data.meshes, uid)
+        dress_mesh(mesh, look)
+        yield uid
+        mesh = result.resolve(bpy.data.meshes, uid)
+        if self._placeholder is not None:
+            placeholder = result.resolve(bpy.data.meshes, self._placeholder)
+            placeholder.user_remap(mesh)
+            bpy.data.meshes.remove(placeholder)
+            self._placeholder = None
+        result.resolve(bpy.data.objects, self._slots[position]).data = mesh
+        self._written += 1
+        for members in look.members:
+            yield uid
+            add_members(result.resolve(bpy.data.objects, self._slots[position]), *members)
+
+    def _end_work(self) -> None:
+        self._pieces = None
+        self._incoming.clear()
+        self._worker.shutdown(wait=True, cancel_futures=True)
+        self._meshes.discard()
+        for mesh in bpy.data.meshes:
+            if mesh.session_uid == self._placeholder and mesh.users == 0:
+                bpy.data.meshes.remove(mesh)
+                break
 
     def _add_collection(self, scene: bpy.types.Scene, owner: bpy.types.Object) -> bpy.types.Collection:
         collection = bpy.data.collections.new(f"{owner.name} Frames")
@@ -106,50 +184,100 @@ class FrameMeshes(result.ResultWriter):
     def _add_player(self, scene: bpy.types.Scene, owner: bpy.types.Object) -> bpy.types.NodeTree:
         tree = build_player(f"{owner.name} Player", self.frame_count)
         owner.modifiers.new("FaceTalk Player", "NODES").node_group = tree
-        first = self._scene_frames[0]
-        tree.nodes["Start Frame"].outputs[0].default_value = float(first)
-        offset = first - self._clip.frame_zero + self._clip.content_offset
-        path = 'nodes["%s"].outputs[0].default_value'
-        playback.drive_from_strip(tree, path % "Start Frame", scene, self._clip, offset)
-        playback.drive_from_frame_rate(tree, path % "Speed", scene, self._clip.frames_per_second)
+        first_heard = self._clip.audio_start + self._clip.time_of(self._scene_frames[0])  # seconds in the file
+        expressions = {
+            "Start Frame": playback.FRAME_OF_FILE_TIME.format(first_heard),
+            "Speed": f"{self._clip.frames_per_second:.6f} * base / fps",
+            "First Heard": "left",
+            "Last Heard": "right - 1",
+            "Heard": "1 - mute",
+        }
+        for name, expression in expressions.items():
+            path = f'nodes["{name}"].outputs[0].default_value'
+            playback.drive(tree, path, scene, self._clip.strip_name, expression)
         return tree
 
 
+def _ready_to_write(
+    fields: dict, arrays: dict[str, np.ndarray], colors: tuple[appearance.Color, appearance.Color]
+) -> tuple[Triangles, appearance.Look]:
+    """A "surface" of the engine as arrays that go into a mesh unchanged. NumPy only: a worker thread calls it."""
+    look = appearance.Look.of(appearance.Regions.of_message(fields, arrays), arrays["faces"], colors)
+    return with_edges(arrays["vertices"], arrays["faces"]), look
+
+
 def build_player(name: str, frame_count: int) -> bpy.types.NodeTree:
-    """The player: Scene Time -> Index Switch -> Object Info -> Set Material, frames clamped to 0..frame_count - 1."""
+    """The player: Scene Time, clamped to what is heard -> Index Switches -> Object Info.
+
+    The objects of frames are set by `set_frame`.
+    """
     tree = bpy.data.node_groups.new(name, "GeometryNodeTree")
     tree.is_modifier = True
-    material = tree.interface.new_socket("Material", in_out="INPUT", socket_type="NodeSocketMaterial")
-    material.default_value = head_material()
     tree.interface.new_socket("Geometry", in_out="OUTPUT", socket_type="NodeSocketGeometry")
-    given = tree.nodes.new("NodeGroupInput").outputs
-
-    def node(kind: str, *inputs, **properties) -> bpy.types.Node:
-        added = tree.nodes.new(kind)
-        added.location = (180.0 * len(tree.nodes), 0.0)
-        for key, value in properties.items():
-            setattr(added, key, value)
-        for socket, value in zip(added.inputs, inputs, strict=False):
-            if isinstance(value, bpy.types.NodeSocket):
-                tree.links.new(value, socket)
-            else:
-                socket.default_value = value
-        return added
-
-    start, speed = (node("ShaderNodeValue", name=name).outputs[0] for name in ("Start Frame", "Speed"))
-    speed.default_value = 1.0
-    now = node("GeometryNodeInputSceneTime").outputs["Frame"]
-    elapsed = node("ShaderNodeMath", now, start, operation="SUBTRACT").outputs[0]
+    names = ("Start Frame", "Speed", "First Heard", "Last Heard", "Heard")
+    start, speed, first, last, heard = (_node(tree, "ShaderNodeValue", name=name).outputs[0] for name in names)
+    now = _node(tree, "GeometryNodeInputSceneTime").outputs["Frame"]
+    held = _node(tree, "ShaderNodeClamp", now, first, last).outputs[0]
+    elapsed = _math(tree, "SUBTRACT", held, start)
     # A little more than the product: whole frames must not fall below themselves by rounding.
-    position = node("ShaderNodeMath", elapsed, speed, 1e-3, operation="MULTIPLY_ADD").outputs[0]
-    held = node("ShaderNodeClamp", position, 0.0, float(frame_count - 1), name="Last Frame").outputs[0]
-    index = node("FunctionNodeFloatToInt", held, rounding_mode="FLOOR").outputs[0]
-    switch = node("GeometryNodeIndexSwitch", data_type="OBJECT", name="Index Switch")
+    position = _math(tree, "MULTIPLY", _math(tree, "MULTIPLY_ADD", elapsed, speed, 1e-3), heard)
+    index = _node(tree, "ShaderNodeClamp", position, 0.0, float(frame_count - 1), name="Last Frame").outputs[0]
+    whole = _math(tree, "FLOOR", index)
+    switch = _node(tree, "GeometryNodeIndexSwitch", data_type="OBJECT", name="Index Switch")
     switch.index_switch_items.clear()
-    tree.links.new(index, switch.inputs["Index"])
-    picked = node("GeometryNodeObjectInfo", switch.outputs[0], transform_space="ORIGINAL")
-    dressed = node("GeometryNodeSetMaterial", picked.outputs["Geometry"])
-    tree.links.new(given["Material"], dressed.inputs["Material"])
-    output = node("NodeGroupOutput")
-    tree.links.new(dressed.outputs[0], output.inputs[0])
+    chosen = _node(tree, "FunctionNodeFloatToInt", _math(tree, "DIVIDE", whole, float(FRAMES_PER_SWITCH)))
+    chosen.rounding_mode = "FLOOR"
+    tree.links.new(chosen.outputs[0], switch.inputs["Index"])
+    within = _node(tree, "FunctionNodeFloatToInt", _math(tree, "MODULO", whole, float(FRAMES_PER_SWITCH)))
+    within.name = "Within Switch"
+    picked = _node(tree, "GeometryNodeObjectInfo", switch.outputs[0], transform_space="ORIGINAL")
+    output = _node(tree, "NodeGroupOutput")
+    tree.links.new(picked.outputs["Geometry"], output.inputs[0])
     return tree
+
+
+def set_frame(tree: bpy.types.NodeTree, position: int, item: bpy.types.Object) -> None:
+    """Make the player show an object at a frame's position; positions are set from 0 on."""
+    number, within = divmod(position, FRAMES_PER_SWITCH)
+    if within == 0:
+        # The group is complete but for its objects before the player knows it: changes of a tree that nothing uses
+        # are cheap.
+        group = _frame_group(f"{tree.name} {number}")
+        node = _node(tree, "GeometryNodeGroup", name=f"Frames {number}", node_tree=group)
+        tree.links.new(tree.nodes["Within Switch"].outputs[0], node.inputs[0])
+        outer = tree.nodes["Index Switch"]
+        outer.index_switch_items.new()
+        tree.links.new(node.outputs[0], outer.inputs[number + 1])
+    switch = tree.nodes[f"Frames {number}"].node_tree.nodes["Index Switch"]
+    if len(switch.index_switch_items) == within:
+        switch.index_switch_items.new()
+    switch.inputs[within + 1].default_value = item
+
+
+def _frame_group(name: str) -> bpy.types.NodeTree:
+    group = bpy.data.node_groups.new(name, "GeometryNodeTree")
+    group.interface.new_socket("Index", in_out="INPUT", socket_type="NodeSocketInt")
+    group.interface.new_socket("Object", in_out="OUTPUT", socket_type="NodeSocketObject")
+    switch = _node(group, "GeometryNodeIndexSwitch", data_type="OBJECT", name="Index Switch")
+    switch.index_switch_items.clear()
+    group.links.new(group.nodes.new("NodeGroupInput").outputs[0], switch.inputs["Index"])
+    group.links.new(switch.outputs[0], _node(group, "NodeGroupOutput").inputs[0])
+    return group
+
+
+def _node(tree: bpy.types.NodeTree, kind: str, *inputs, **properties) -> bpy.types.Node:
+    """A new node; its first inputs are linked to sockets or set to values."""
+    added = tree.nodes.new(kind)
+    added.location = (180.0 * len(tree.nodes), 0.0)
+    for key, value in properties.items():
+        setattr(added, key, value)
+    for socket, value in zip(added.inputs, inputs, strict=False):
+        if isinstance(value, bpy.types.NodeSocket):
+            tree.links.new(value, socket)
+        else:
+            socket.default_value = value
+    return added
+
+
+def _math(tree: bpy.types.NodeTree, operation: str, *inputs) -> bpy.types.NodeSocket:
+    return _node(tree, "ShaderNodeMath", *inputs, operation=operation).outputs[0]

@@ -7,12 +7,15 @@ from collections.abc import Iterable
 import bpy
 from mathutils import Vector
 
-from .. import take
 from ..playback import STRIP_PROPERTY
 from ..sound_strip import Clip
+from ..take import TAKE_PROPERTY
 
 HEAD_SIZE = 0.2  # metres from the head's origin to its farthest point, rounded up
 FRAMES_PROPERTY = "facetalk_frames"  # on a result of frame meshes: the collection of its frames
+FRAME_PROPERTY = "facetalk_frame"  # on the object of a frame: its scene frame when it was made
+LOOK_PROPERTY = "facetalk_look"  # on a result of frame meshes: two of the same look may share meshes
+UNFINISHED_PROPERTY = "facetalk_unfinished"  # on a result while it is being made
 
 
 class ResultLost(Exception):
@@ -28,26 +31,47 @@ def resolve(collection: bpy.types.bpy_prop_collection, session_uid: int) -> bpy.
 
 
 def results_of(scene: bpy.types.Scene, strip_name: str) -> list[bpy.types.Object]:
-    """The scene's earlier results for a sound strip."""
-    return [item for item in scene.objects if item.get(STRIP_PROPERTY) == strip_name]
+    """The scene's results for a sound strip; linked and overridden objects are somebody else's."""
+    own = (item for item in scene.objects if item.library is None and item.override_library is None)
+    return [item for item in own if item.get(STRIP_PROPERTY) == strip_name]
 
 
-def new_result(scene: bpy.types.Scene, strip_name: str) -> bpy.types.Object:
-    """An empty mesh object in the scene, marked as speaking a strip; earlier results are hidden meanwhile."""
+def results_of_take(scene: bpy.types.Scene, text: bpy.types.Text) -> list[bpy.types.Object]:
+    """The scene's results that were made from a take."""
+    return [item for item in results_of(scene, text[STRIP_PROPERTY]) if item.get(TAKE_PROPERTY) == text]
+
+
+def kept_meshes(scene: bpy.types.Scene, text: bpy.types.Text, frames: Iterable[int], look: str) -> dict[int, int]:
+    """session_uids of the meshes of scene frames in the frame meshes of a take; none when these look otherwise."""
+    for item in results_of_take(scene, text):
+        collection = item.get(FRAMES_PROPERTY)
+        if isinstance(collection, bpy.types.Collection) and item.get(LOOK_PROPERTY) == look:
+            by_frame = {frame.get(FRAME_PROPERTY): frame.data.session_uid for frame in collection.objects}
+            return {frame: by_frame[frame] for frame in frames if frame in by_frame}
+    return {}
+
+
+def show_take(scene: bpy.types.Scene, text: bpy.types.Text) -> None:
+    """Show the results of a take, and hide those of the strip's other takes."""
+    for item in results_of(scene, text[STRIP_PROPERTY]):
+        item.hide_viewport = item.hide_render = item.get(TAKE_PROPERTY) != text
+
+
+def new_result(scene: bpy.types.Scene, strip_name: str, text: bpy.types.Text) -> bpy.types.Object:
+    """An empty mesh object in the scene, made from a take, in the place of the strip's earlier results."""
     name = f"FaceTalk {strip_name}"
     place = _free_place(scene)
+    earlier = results_of(scene, strip_name)
     result = bpy.data.objects.new(name, bpy.data.meshes.new(name))
     scene.collection.objects.link(result)
-    earlier = results_of(scene, strip_name)
     if earlier:
         result.parent = earlier[0].parent
         result.matrix_parent_inverse = earlier[0].matrix_parent_inverse
         result.matrix_basis = earlier[0].matrix_basis
     else:
         result.location = place
-    for item in earlier:
-        item.hide_viewport = item.hide_render = True
-    result[STRIP_PROPERTY] = strip_name
+    result[STRIP_PROPERTY], result[TAKE_PROPERTY] = strip_name, text
+    result[UNFINISHED_PROPERTY] = True
     return result
 
 
@@ -63,42 +87,32 @@ def _free_place(scene: bpy.types.Scene) -> Vector:
     return place
 
 
-def replace_earlier(scene: bpy.types.Scene, result: bpy.types.Object) -> None:
-    """Remove the earlier results for the same strip, now that the new one is complete."""
-    strip_name = result[STRIP_PROPERTY]
-    for item in results_of(scene, strip_name):
-        if item != result:
-            remove_result(item)
-    result.name = f"FaceTalk {strip_name}"
-
-
-def show_earlier(scene: bpy.types.Scene, strip_name: str) -> None:
-    """Show the earlier results for a strip again, after a generation was given up."""
-    for item in results_of(scene, strip_name):
-        item.hide_viewport = item.hide_render = False
+def remove_unfinished() -> None:
+    """Remove results that were saved while they were being made; their takes can make them again."""
+    for item in [item for item in bpy.data.objects if UNFINISHED_PROPERTY in item and item.library is None]:
+        remove_result(item)
 
 
 def remove_result(result: bpy.types.Object) -> None:
-    """Remove a result with everything that was made for it."""
+    """Remove a result with everything that was made for it, but not its take."""
     frames = result.get(FRAMES_PROPERTY)
     trees = [modifier.node_group for modifier in result.modifiers if modifier.type == "NODES" and modifier.node_group]
+    trees += [node.node_tree for tree in trees for node in tree.nodes if node.type == "GROUP"]
     mesh = result.data
-    action = mesh.shape_keys.animation_data.action if mesh.shape_keys and mesh.shape_keys.animation_data else None
-    take.remove(result)
     bpy.data.objects.remove(result)
     _remove_unused(bpy.data.meshes, [mesh])
     _remove_unused(bpy.data.node_groups, trees)
-    _remove_unused(bpy.data.actions, [action] if action else [])
     if isinstance(frames, bpy.types.Collection):
         remove_frames(frames, 0)
         bpy.data.collections.remove(frames)
 
 
 def remove_frames(frames: bpy.types.Collection, start: int) -> None:
-    """Remove the frame objects of a collection, with their meshes, from position `start` on."""
+    """Remove the frame objects of a collection, with meshes that nothing else uses, from position `start` on."""
     objects = list(frames.objects)[start:]
-    meshes = [item.data for item in objects]
-    bpy.data.batch_remove([*objects, *(mesh for mesh in meshes if mesh.users == 1)])
+    meshes = {item.data for item in objects}
+    bpy.data.batch_remove(objects)
+    bpy.data.batch_remove([mesh for mesh in meshes if mesh.users == 0])
 
 
 def _remove_unused(collection: bpy.types.bpy_prop_collection, items: Iterable[bpy.types.ID]) -> None:
@@ -108,18 +122,40 @@ def _remove_unused(collection: bpy.types.bpy_prop_collection, items: Iterable[bp
 
 
 class ResultWriter:
-    """What every output shares: the object it writes. Data-blocks are looked up at every call, never held."""
+    """What every output shares: the object it writes. Data-blocks are looked up at every call, never held.
 
-    def __init__(self, scene: bpy.types.Scene, clip: Clip):
+    The strip's other results are hidden meanwhile. text: the take that is made into the result.
+    """
+
+    request_kind: str  # what the engine is asked for
+
+    def __init__(self, scene: bpy.types.Scene, clip: Clip, text: bpy.types.Text):
         self._scene = scene.session_uid
         self._clip = clip
         self._written = 0
-        self._result = new_result(scene, clip.strip_name).session_uid
+        self._hidden: dict[int, tuple[bool, bool]] = {}
+        for item in results_of(scene, clip.strip_name):
+            self._hidden[item.session_uid] = item.hide_viewport, item.hide_render
+            item.hide_viewport = item.hide_render = True
+        self._result = new_result(scene, clip.strip_name, text).session_uid
 
     @property
     def written(self) -> int:
         """How many frames have been written."""
         return self._written
+
+    @property
+    def ready(self) -> bool:
+        """Whether another message can be taken."""
+        return True
+
+    def prepare(self, seconds: float) -> bool:
+        """Make room for frames for at most about `seconds`; True once there is room for all."""
+        return True
+
+    def work(self, deadline: float) -> bool:
+        """Go on with what was taken until `time.perf_counter()` reaches the deadline; True when nothing is left."""
+        return True
 
     def result(self) -> bpy.types.Object:
         """The object in the scene. Raises ResultLost when it is gone."""
@@ -128,12 +164,28 @@ class ResultWriter:
             raise ResultLost
         return found
 
+    def size(self) -> int:
+        """About how many bytes of memory the finished result takes."""
+        mesh = self.result().data
+        return 12 * len(mesh.vertices) * (1 + self._written)
+
+    def finish(self) -> bpy.types.Object:
+        """Complete the object, remove earlier results of the same take, and return it."""
+        owner = self.result()
+        scene = resolve(bpy.data.scenes, self._scene)
+        for item in results_of_take(scene, owner[TAKE_PROPERTY]):
+            if item != owner:
+                remove_result(item)
+        del owner[UNFINISHED_PROPERTY]
+        owner.name = f"FaceTalk {self._clip.strip_name}"
+        return owner
+
     def discard(self) -> None:
-        """Remove everything that was written and show earlier results again."""
+        """Remove everything that was written; results that it had hidden are as the artist left them."""
         try:
             remove_result(resolve(bpy.data.objects, self._result))
         except ResultLost:
             pass
-        for scene in bpy.data.scenes:
-            if scene.session_uid == self._scene:
-                show_earlier(scene, self._clip.strip_name)
+        for item in bpy.data.objects:
+            if item.session_uid in self._hidden:
+                item.hide_viewport, item.hide_render = self._hidden[item.session_uid]

@@ -6,7 +6,7 @@ import bpy
 import numpy as np
 
 from ...engine.protocol import Message
-from .. import compat, playback
+from .. import playback
 from ..sound_strip import Clip
 from . import result
 from .template_head import write_template
@@ -19,14 +19,10 @@ class ShapeKeys(result.ResultWriter):
 
     request_kind = "shape_keys"
 
-    def __init__(self, scene: bpy.types.Scene, clip: Clip, code_count: int, code_rate: float):
-        super().__init__(scene, clip)
+    def __init__(self, scene: bpy.types.Scene, clip: Clip, text: bpy.types.Text, code_count: int, code_rate: float):
+        super().__init__(scene, clip, text)
         self._code_rate = code_rate
         self.frame_count = code_count
-
-    def prepare(self, seconds: float) -> bool:
-        """Nothing to make room for."""
-        return True
 
     def write(self, message: Message) -> None:
         """Take the "template" or "positions" of the engine. Raises ResultLost when the object was deleted meanwhile."""
@@ -39,13 +35,10 @@ class ShapeKeys(result.ResultWriter):
             self._written += 1
 
     def finish(self) -> bpy.types.Object:
-        """Key the evaluation time, replace earlier results and return the object."""
-        owner = self.result()
+        """Drive the evaluation time, remove earlier results of the same take and return the object."""
         scene = result.resolve(bpy.data.scenes, self._scene)
-        key_evaluation_time(owner.data.shape_keys, self._clip, self._written, self._code_rate)
-        playback.remember_strip(owner.data.shape_keys, scene, self._clip)
-        result.replace_earlier(scene, owner)
-        return owner
+        drive_evaluation_time(self.result().data.shape_keys, scene, self._clip, self._written, self._code_rate)
+        return super().finish()
 
     def _add_key(self, owner: bpy.types.Object, name: str, positions: np.ndarray) -> None:
         block = owner.shape_key_add(name=name, from_mix=False)
@@ -54,16 +47,12 @@ class ShapeKeys(result.ResultWriter):
         block.points.foreach_set("co", np.ascontiguousarray(positions, np.float32).ravel())
 
 
-def key_evaluation_time(keys: bpy.types.Key, clip: Clip, code_count: int, code_rate: float) -> None:
-    """Key `eval_time` linearly from the first code frame to the last, in an action of its own."""
-    moments = (0.0, max((code_count - 1) / code_rate, 1e-3))
+def drive_evaluation_time(
+    keys: bpy.types.Key, scene: bpy.types.Scene, clip: Clip, code_count: int, code_rate: float
+) -> None:
+    """Let `eval_time` follow the strip, at one key per code frame; a muted strip shows the neutral head."""
+    file_time = "(clamp(frame, left, right - 1) - start + trim) * base / fps - delay"
+    code = f"clamp(({file_time} - {clip.audio_start:.6f}) * {code_rate:g}, 0, {code_count - 1})"
     # The first key is the neutral head, so code frame i lies at (i + 1) times the spacing.
-    values = [KEY_SPACING * (1.0 + moment * code_rate) for moment in moments]
-    action = bpy.data.actions.new(f"{keys.user.name} Evaluation Time")
-    keys.animation_data_create().action = action
-    curve = compat.evaluation_time_curve(keys)
-    curve.keyframe_points.add(2)
-    for point, moment, value in zip(curve.keyframe_points, moments, values, strict=True):
-        point.co = (clip.frame_of(moment), value)
-        point.interpolation = "LINEAR"
-    curve.update()
+    expression = f"(1 - mute) * {KEY_SPACING:g} * (1 + {code})"
+    playback.drive(keys, "eval_time", scene, clip.strip_name, expression)
