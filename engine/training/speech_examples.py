@@ -13,6 +13,7 @@ from .articulation import expected_mouth, lip_opening_mm
 from .augmentation import Augmenter
 from .corpus import SAMPLE_RATE, Clip, Corpus
 from .phones import PHONE_INDEX, SILENCE
+from .voice_changes import VoiceChange
 
 # Mouth weights whose expected course the encoder learns, besides the lip opening.
 REGRESSED = (
@@ -125,20 +126,16 @@ class ExampleMaker:
         self, source: LabelledClip, position: int, generator: np.random.Generator,
         audio: np.ndarray, phones: np.ndarray, articulation: np.ndarray,
     ) -> int:  # fmt: skip
-        """Put one clip, at another tempo and level, at a sample position; returns where it ends."""
-        tempo = float(np.exp(generator.uniform(np.log(0.82), np.log(1.25)))) if generator.random() < 0.6 else 1.0
+        """Put one clip, in another voice and level, at a sample position; returns where it ends."""
+        voice = VoiceChange.draw(generator)
         level = 10 ** generator.uniform(-0.3, 0.3) * 0.05
-        count = int(source.clip.samples / tempo)
+        tempo, count = voice.speed, int(source.clip.samples / voice.speed)
         begin, end = max(position, 0), min(position + count, len(audio))
         if end <= begin:
             return position + count
-        samples = self.corpus.audio(source.clip)
-        level /= samples.std() + 1e-5
-        if tempo != 1.0:
-            places = np.arange(begin - position, end - position) * tempo
-            audio[begin:end] = level * np.interp(places, np.arange(len(samples)), samples)
-        else:
-            audio[begin:end] = level * samples[begin - position : end - position]
+        needed = self.corpus.audio(source.clip)[: int((end - position) * tempo) + 1]
+        samples = voice.apply(needed, generator)[begin - position : end - position]
+        audio[begin : begin + len(samples)] = level / (needed.std() + 1e-5) * samples
         start = position / SAMPLE_RATE
         frame_times = np.arange(len(phones)) / CODE_RATE
         inside = np.flatnonzero((frame_times >= begin / SAMPLE_RATE) & (frame_times < end / SAMPLE_RATE))

@@ -25,7 +25,7 @@ NATURAL_SHARES = {
 }
 # English formant voices speak this many sentences for each one of a natural voice.
 FORMANT_RATIO = 0.3
-ENGLISH_FORMANT_VOICES = ("en-us", "en-gb", "en-gb-scotland", "en-gb-x-rp")
+ENGLISH_FORMANT_VOICES = ("en-us", "en-gb-scotland", "en-gb-x-rp")
 
 
 def utterances(data: Path, synthesised: int, seed: int) -> Iterator[Utterance]:
@@ -39,12 +39,12 @@ def utterances(data: Path, synthesised: int, seed: int) -> Iterator[Utterance]:
         return
     yield from russian_recordings()
     sentences = Sentences(data, [entry["text"] for entry in labels.values() if entry["corpus"] == "lj32"], seed)
-    for voice, share in NATURAL_SHARES.items():
-        texts = sentences.take(round(share * synthesised))
-        yield from (flite if voice in flite.VOICES else festival).speak(voice, texts)
     count = round(FORMANT_RATIO * synthesised / len(ENGLISH_FORMANT_VOICES))
     for voice in ENGLISH_FORMANT_VOICES:
         yield from espeak.speak(voice, sentences.take(count), seed)
+    for voice, share in NATURAL_SHARES.items():
+        texts = sentences.take(round(share * synthesised))
+        yield from (flite if voice in flite.VOICES else festival).speak(voice, texts)
 
 
 def build_cache(data: Path, cache: Path, synthesised: int, seed: int = 0) -> None:
