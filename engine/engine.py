@@ -32,6 +32,7 @@ class SurfaceFrame:
     vertices: (V, 3) float32, metres, Blender's axes (z up, facing -y).
     faces: (F, 3) int32, counter-clockwise seen from outside.
     regions: (V, K) uint8 soft weights, 0..255, of region_names.
+    rest: (V, 3) float32, metres, Blender's axes: where the vertices lie on the head at rest (in canonical space).
     eyes: which vertices (E,) int32 lie on or close around an eyeball, and their direction (E, 3) float32 from its
         centre: right, up and forward of the gaze; None when the model does not tell its eyes.
     """
@@ -42,6 +43,7 @@ class SurfaceFrame:
     faces: np.ndarray
     regions: np.ndarray
     region_names: list[str]
+    rest: np.ndarray
     eyes: tuple[np.ndarray, np.ndarray] | None = None
 
 
@@ -54,7 +56,7 @@ class ShapeKeySequence:
     uv: (P, 4, 2) float32.
     regions: (V, K) uint8 soft weights, 0..255, of region_names.
     positions: iterator of (V, 3) float32 metres, one per code frame.
-    eyes: as in `SurfaceFrame`.
+    rest, eyes: as in `SurfaceFrame`.
     """
 
     vertices: np.ndarray
@@ -63,6 +65,7 @@ class ShapeKeySequence:
     regions: np.ndarray
     region_names: list[str]
     positions: Iterator[np.ndarray]
+    rest: np.ndarray
     eyes: tuple[np.ndarray, np.ndarray] | None = None
 
 
@@ -212,6 +215,7 @@ class Engine:
                 faces=surface.faces,
                 regions=surface.regions,
                 region_names=self.head.region_names,
+                rest=blender_metres(surface.canonical),
                 eyes=self.head.eye_directions(surface.canonical, code),
             )
 
@@ -228,6 +232,7 @@ class Engine:
             regions=fixed.regions,
             region_names=self.head.region_names,
             positions=(blender_metres(positions) for positions in fixed.positions(take.codes)),
+            rest=blender_metres(fixed.canonical.cpu()),
             eyes=self.head.eye_directions(fixed.canonical, fixed.identity),
         )
 

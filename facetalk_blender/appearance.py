@@ -1,6 +1,7 @@
-"""What each region of the head looks like: colour and surface finish, as per-vertex attributes of any mesh.
+"""What each region of a head looks like: material slots, vertex groups and the attributes that the shader reads.
 
-The material of the stage reads these attributes; Workbench and the solid viewport show the colour alone.
+Any mesh of a head is dressed here. The soft weights stay on the vertices, so that borders of lips and eyes are
+smoother than the mesh; slots and groups are for the artist. Workbench and the solid viewport show the colour alone.
 """
 
 from __future__ import annotations
@@ -10,77 +11,160 @@ from dataclasses import dataclass
 import bpy
 import numpy as np
 
-COLOR_ATTRIBUTE = "facetalk_color"  # linear colour of the vertex
-FINISH_ATTRIBUTE = "facetalk_finish"  # roughness, subsurface weight, how much of it is skin
-EYE_ATTRIBUTE = "facetalk_eye"  # weights of the eyeball, of iris and pupil together, of the pupil
+COLOR_ATTRIBUTE = "facetalk_color"  # linear colour of the vertex, for viewports without shaders
+SKIN_ATTRIBUTE = "facetalk_skin"  # weights of skin (neck and brows included), lips, brows
+TISSUE_ATTRIBUTE = "facetalk_tissue"  # weights of eyeball, teeth, gums and tongue; what is left is the mouth cavity
+EYE_ATTRIBUTE = "facetalk_eye"  # on an eyeball: direction from its centre, right, up and forward of the gaze
+REST_ATTRIBUTE = "facetalk_rest"  # where the vertex lies on the head at rest, metres
+SKIN_COLOR_PROPERTY, EYE_COLOR_PROPERTY = "facetalk_skin_color", "facetalk_eye_color"  # of a head object, linear RGBA
 
+Color = tuple[float, float, float]
+DEFAULT_SKIN_COLOR: Color = (0.60, 0.325, 0.23)
+DEFAULT_EYE_COLOR: Color = (0.085, 0.135, 0.14)
+LIP_SHADE: Color = (0.88, 0.47, 0.54)  # of the skin's colour, and what is added to that: lips suit any skin
+LIP_BLOOD: Color = (0.03, 0.004, 0.006)
+BROW_SHADE: Color = (0.11, 0.085, 0.075)  # of the skin's colour
+SCLERA_COLOR: Color = (0.74, 0.70, 0.67)
+PUPIL_COLOR: Color = (0.004, 0.004, 0.004)
 
-@dataclass(frozen=True)
-class Finish:
-    """Look of one region: linear colour, roughness 0..1, subsurface weight 0..1, skin detail 0..1."""
-
-    color: tuple[float, float, float]
-    roughness: float
-    subsurface: float
-    skin: float = 0.0
-
-
-FINISHES = {
-    "skin": Finish((0.60, 0.325, 0.23), 0.5, 0.55, 1.0),
-    "lips": Finish((0.45, 0.165, 0.145), 0.34, 0.45, 0.35),
-    "sclera": Finish((0.74, 0.70, 0.67), 0.12, 0.1),
-    "iris": Finish((0.085, 0.125, 0.135), 0.1, 0.0),
-    "pupil": Finish((0.004, 0.004, 0.004), 0.08, 0.0),
-    "teeth": Finish((0.72, 0.66, 0.54), 0.16, 0.25),
-    "gums": Finish((0.45, 0.15, 0.14), 0.28, 0.3),
-    "tongue": Finish((0.48, 0.19, 0.175), 0.32, 0.35),
-    "mouth_cavity": Finish((0.13, 0.025, 0.022), 0.35, 0.0),
-    "brows": Finish((0.085, 0.05, 0.033), 0.6, 0.05, 0.3),
+# Slot of every region, in the order of the slots.
+REGION_SLOTS = {
+    "skin": "Skin",
+    "brows": "Skin",
+    "lips": "Lips",
+    "sclera": "Eyes",
+    "iris": "Eyes",
+    "pupil": "Eyes",
+    "teeth": "Teeth",
+    "gums": "Gums and Tongue",
+    "tongue": "Gums and Tongue",
+    "mouth_cavity": "Mouth Cavity",
+    "neck": "Neck",
 }
-EYE_REGIONS = (("sclera", "iris", "pupil"), ("iris", "pupil"), ("pupil",))
+SLOTS = tuple(dict.fromkeys(REGION_SLOTS.values()))
+TISSUE_COLORS: dict[str, Color] = {
+    "teeth": (0.74, 0.68, 0.56),
+    "gums": (0.47, 0.155, 0.145),
+    "tongue": (0.50, 0.19, 0.18),
+    "mouth_cavity": (0.13, 0.025, 0.022),
+}
+SKIN_COLUMNS = (("skin", "neck", "brows"), ("lips",), ("brows",))
+TISSUE_COLUMNS = (("sclera", "iris", "pupil"), ("teeth",), ("gums", "tongue"))
+GROUP_LEVELS = 8  # vertex groups keep weights in steps of 1 / GROUP_LEVELS
+VERTICES_PER_PIECE = 5000  # of a vertex group, about a millisecond to write
 
 
 @dataclass(frozen=True)
-class VertexAppearance:
-    """Per-vertex values of one mesh, ready for `write`.
+class Regions:
+    """The regions of one mesh.
 
-    color: (V, 4) float32 linear; finish: (V, 3) float32; eye: (V, 3) float32.
+    weights: (V, K) uint8 0..255 of names; rest: (V, 3) float32 metres at rest, or None.
+    eye_vertices (E,) int32 and eye_directions (E, 3) float32: see EYE_ATTRIBUTE; None when the model does not tell.
     """
 
-    color: np.ndarray
-    finish: np.ndarray
-    eye: np.ndarray
+    names: tuple[str, ...]
+    weights: np.ndarray
+    rest: np.ndarray | None = None
+    eye_vertices: np.ndarray | None = None
+    eye_directions: np.ndarray | None = None
+
+    @classmethod
+    def of_message(cls, fields: dict, arrays: dict[str, np.ndarray]) -> Regions:
+        """The regions in a "surface" or "template" of the engine. Raises KeyError when it has none."""
+        optional = (arrays.get(name) for name in ("rest", "eye_vertices", "eye_directions"))
+        return cls(tuple(fields["region_names"]), arrays["regions"], *optional)
+
+    def table(self, values: dict[str, tuple[float, ...]]) -> np.ndarray:
+        """Mix per-region values by the weights: (V, n) float32; a region that is not listed counts as skin."""
+        rows = np.array([values.get(name, values["skin"]) for name in self.names], np.float32)  # (K, n)
+        weights = self.weights.astype(np.float32)  # (V, K)
+        return (weights @ rows) / np.maximum(weights.sum(1, keepdims=True), 1.0)
 
 
-def vertex_appearance(regions: np.ndarray, region_names: list[str]) -> VertexAppearance:
-    """Mix the finishes of the regions by soft weights: regions (V, K) uint8 0..255 of region_names.
+def set_colors(head: bpy.types.Object, skin: Color | None, eyes: Color | None) -> None:
+    """Give a head object its own linear skin and eye colour; None leaves the material's."""
+    for name, color in ((SKIN_COLOR_PROPERTY, skin), (EYE_COLOR_PROPERTY, eyes)):
+        if color is not None:
+            head[name] = [*map(float, color), 1.0]
+            head.id_properties_ui(name).update(subtype="COLOR", min=0.0, max=1.0, soft_min=0.0, soft_max=1.0)
 
-    A region without a finish of its own looks like skin.
+
+def colors_of(head: bpy.types.Object) -> tuple[Color, Color]:
+    """Linear skin and eye colour of a head object."""
+    given = (head.get(SKIN_COLOR_PROPERTY, DEFAULT_SKIN_COLOR), head.get(EYE_COLOR_PROPERTY, DEFAULT_EYE_COLOR))
+    return tuple(tuple(color)[:3] for color in given)
+
+
+@dataclass(frozen=True)
+class Look:
+    """All that dresses one mesh, ready to be written as it is.
+
+    values: per attribute (V, 3 or 4) float32; slots: (P,) int32, the slot of every polygon.
+    members: of the vertex groups, in pieces: group, weight 0..1 and vertex numbers.
     """
-    table = _finish_table(tuple(region_names))  # (K, 10)
-    weights = regions.astype(np.float32)  # (V, K)
-    weights /= np.maximum(weights.sum(1, keepdims=True), 1.0)
-    mixed = weights @ table  # (V, 10)
-    return VertexAppearance(*(np.ascontiguousarray(part) for part in np.split(mixed, [4, 7], axis=1)))
+
+    values: dict[str, np.ndarray]
+    slots: np.ndarray
+    members: tuple[tuple[str, float, list[int]], ...]
+
+    @classmethod
+    def of(cls, regions: Regions, polygons: np.ndarray, colors: tuple[Color, Color]) -> Look:
+        """The look of polygons (P, 3 or 4) with linear skin and eye colours. NumPy only: any thread may call it."""
+        return cls(_vertex_values(regions, colors), _polygon_slots(regions, polygons), _members(regions))
 
 
-def _finish_table(region_names: tuple[str, ...]) -> np.ndarray:
-    rows = []
-    for name in region_names:
-        finish = FINISHES.get(name, FINISHES["skin"])
-        eye = [float(name in group) for group in EYE_REGIONS]
-        rows.append([*finish.color, 1.0, finish.roughness, finish.subsurface, finish.skin, *eye])
-    return np.array(rows, np.float32)
+def _vertex_values(regions: Regions, colors: tuple[Color, Color]) -> dict[str, np.ndarray]:
+    color = np.c_[regions.table(region_colors(*colors)), np.ones(len(regions.weights), np.float32)]
+    values = {COLOR_ATTRIBUTE: color}
+    for name, columns in ((SKIN_ATTRIBUTE, SKIN_COLUMNS), (TISSUE_ATTRIBUTE, TISSUE_COLUMNS)):
+        known = {region: tuple(float(region in column) for column in columns) for region in REGION_SLOTS}
+        values[name] = regions.table(known)
+    if regions.rest is not None:
+        values[REST_ATTRIBUTE] = regions.rest
+    if regions.eye_vertices is not None:
+        values[EYE_ATTRIBUTE] = np.zeros((len(regions.weights), 3), np.float32)
+        values[EYE_ATTRIBUTE][regions.eye_vertices] = regions.eye_directions
+    return {name: np.ascontiguousarray(array, np.float32) for name, array in values.items()}
 
 
-def write(mesh: bpy.types.Mesh, appearance: VertexAppearance) -> None:
-    """Store the appearance as attributes of the mesh and make the colour the one the viewport shows."""
-    _attribute(mesh, COLOR_ATTRIBUTE, "FLOAT_COLOR").foreach_set("color", appearance.color.ravel())
-    _attribute(mesh, FINISH_ATTRIBUTE, "FLOAT_VECTOR").foreach_set("vector", appearance.finish.ravel())
-    _attribute(mesh, EYE_ATTRIBUTE, "FLOAT_VECTOR").foreach_set("vector", appearance.eye.ravel())
+def _polygon_slots(regions: Regions, polygons: np.ndarray) -> np.ndarray:
+    """The slot that most of a polygon's first three corners have; (P,) int32."""
+    slots = np.array([SLOTS.index(REGION_SLOTS.get(name, "Skin")) for name in regions.names], np.int32)
+    of_vertex = slots[regions.weights.argmax(1)]  # (V,)
+    first, second, third = of_vertex[polygons[:, :3]].T
+    return np.where(second == third, second, first).astype(np.int32)
+
+
+def _members(regions: Regions) -> tuple[tuple[str, float, list[int]], ...]:
+    levels = np.round(regions.weights.astype(np.float32) * (GROUP_LEVELS / 255.0)).astype(np.uint8)  # (V, K)
+    members = []
+    for column, region in enumerate(regions.names):
+        for level in np.unique(levels[levels[:, column] > 0, column]):
+            vertices = np.flatnonzero(levels[:, column] == level)
+            pieces = np.array_split(vertices, -(-len(vertices) // VERTICES_PER_PIECE))
+            members += [(group_name(region), float(level) / GROUP_LEVELS, piece.tolist()) for piece in pieces]
+    return tuple(members)
+
+
+def group_name(region: str) -> str:
+    """Name of the vertex group of a region."""
+    return region.replace("_", " ").title()
+
+
+def region_colors(skin: Color, eyes: Color) -> dict[str, Color]:
+    """Linear colour of every region for a skin and an eye colour."""
+    lips = tuple(s * shade + blood for s, shade, blood in zip(skin, LIP_SHADE, LIP_BLOOD, strict=True))
+    brows = tuple(s * shade for s, shade in zip(skin, BROW_SHADE, strict=True))
+    own = {"skin": skin, "neck": skin, "lips": lips, "brows": brows}
+    return TISSUE_COLORS | own | {"sclera": SCLERA_COLOR, "iris": eyes, "pupil": PUPIL_COLOR}
+
+
+def write_values(mesh: bpy.types.Mesh, look: Look) -> None:
+    """Store what the shader reads, the colour that viewports without shaders show, and every polygon's slot."""
+    for name, array in look.values.items():
+        kind, member = ("FLOAT_COLOR", "color") if name == COLOR_ATTRIBUTE else ("FLOAT_VECTOR", "vector")
+        mesh.attributes.new(name, kind, "POINT").data.foreach_set(member, array.ravel())
     mesh.color_attributes.active_color_name = COLOR_ATTRIBUTE
     mesh.color_attributes.render_color_index = mesh.color_attributes.find(COLOR_ATTRIBUTE)
-
-
-def _attribute(mesh: bpy.types.Mesh, name: str, kind: str) -> bpy.types.bpy_prop_collection:
-    return mesh.attributes.new(name, kind, "POINT").data
+    slots = mesh.attributes.get("material_index") or mesh.attributes.new("material_index", "INT", "FACE")
+    slots.data.foreach_set("value", look.slots)

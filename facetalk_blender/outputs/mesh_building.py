@@ -5,6 +5,9 @@ from __future__ import annotations
 import bpy
 import numpy as np
 
+from ..appearance import Look, write_values
+from ..material import head_materials
+
 
 def fill_mesh(mesh: bpy.types.Mesh, vertices: np.ndarray, polygons: np.ndarray) -> None:
     """Give an empty mesh its smooth-shaded geometry.
@@ -25,3 +28,23 @@ def fill_mesh(mesh: bpy.types.Mesh, vertices: np.ndarray, polygons: np.ndarray) 
     mesh.attributes[".corner_vert"].data.foreach_set("value", np.ascontiguousarray(corners, np.int32))
     mesh.polygons.foreach_set("loop_start", starts)
     mesh.update(calc_edges=True)
+
+
+def dress(owner: bpy.types.Object, look: Look) -> None:
+    """Give the new mesh of an object attributes, material slots and vertex groups."""
+    dress_mesh(owner.data, look)
+    for members in look.members:
+        add_members(owner, *members)
+
+
+def dress_mesh(mesh: bpy.types.Mesh, look: Look) -> None:
+    """Give a new mesh attributes and material slots."""
+    write_values(mesh, look)
+    for material in head_materials():
+        mesh.materials.append(material)
+
+
+def add_members(owner: bpy.types.Object, group: str, weight: float, vertices: list[int]) -> None:
+    """Add vertices of an object's mesh to a vertex group, made when there is none."""
+    found = owner.vertex_groups.get(group) or owner.vertex_groups.new(name=group)
+    found.add(vertices, weight, "REPLACE")

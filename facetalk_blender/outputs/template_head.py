@@ -1,4 +1,4 @@
-"""The head of fixed topology that the engine sends as "template": mesh, UVs, regions, material, neutral shape key."""
+"""The head of fixed topology that the engine sends as "template": mesh, UVs, regions, materials, neutral shape key."""
 
 from __future__ import annotations
 
@@ -6,9 +6,8 @@ import bpy
 import numpy as np
 
 from ...engine.protocol import Message
-from .. import appearance
-from ..material import head_material
-from .mesh_building import fill_mesh
+from ..appearance import Look, Regions, colors_of
+from .mesh_building import dress, fill_mesh
 
 
 def write_template(owner: bpy.types.Object, message: Message) -> None:
@@ -18,7 +17,6 @@ def write_template(owner: bpy.types.Object, message: Message) -> None:
     corners = message.arrays["uv"][polygons >= 0] if polygons.shape[1] == 4 else message.arrays["uv"]
     layer = mesh.uv_layers.new(name="UVMap")
     layer.uv.foreach_set("vector", np.ascontiguousarray(corners, np.float32).ravel())
-    names = message.fields["region_names"]
-    appearance.write(mesh, appearance.vertex_appearance(message.arrays["regions"], names))
-    mesh.materials.append(head_material())
+    regions = Regions.of_message(message.fields, message.arrays)
+    dress(owner, Look.of(regions, polygons, colors_of(owner)))
     owner.shape_key_add(name="Neutral", from_mix=False)
