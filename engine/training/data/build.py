@@ -13,7 +13,7 @@ import numpy as np
 
 from . import espeak, festival, flite
 from .recorded import labelled_recordings, read_labels, russian_recordings
-from .sentences import Sentences
+from .sentences import FOREIGN, Sentences, foreign_sentences
 from .utterance import Utterance
 
 # Share of the synthesised sentences for each natural voice; clustergen is the most natural, diphones the least.
@@ -23,8 +23,8 @@ NATURAL_SHARES = {
     "kal_diphone": 0.10,
     "ked_diphone": 0.10,
 }
-# English formant voices speak this many sentences for each one of a natural voice.
-FORMANT_RATIO = 0.3
+# Sentences of the English formant voices together, and of each other language, for one of the natural voices.
+ENGLISH_FORMANT_RATIO, FOREIGN_FORMANT_RATIO = 0.25, 0.05
 ENGLISH_FORMANT_VOICES = ("en-us", "en-gb-scotland", "en-gb-x-rp")
 
 
@@ -39,9 +39,13 @@ def utterances(data: Path, synthesised: int, seed: int) -> Iterator[Utterance]:
         return
     yield from russian_recordings()
     sentences = Sentences(data, [entry["text"] for entry in labels.values() if entry["corpus"] == "lj32"], seed)
-    count = round(FORMANT_RATIO * synthesised / len(ENGLISH_FORMANT_VOICES))
+    count = round(ENGLISH_FORMANT_RATIO * synthesised / len(ENGLISH_FORMANT_VOICES))
     for voice in ENGLISH_FORMANT_VOICES:
         yield from espeak.speak(voice, sentences.take(count), seed)
+    for voice in FOREIGN:
+        yield from espeak.speak(
+            voice, foreign_sentences(voice, round(FOREIGN_FORMANT_RATIO * synthesised), seed), seed
+        )
     for voice, share in NATURAL_SHARES.items():
         texts = sentences.take(round(share * synthesised))
         yield from (flite if voice in flite.VOICES else festival).speak(voice, texts)

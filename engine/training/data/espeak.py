@@ -26,6 +26,8 @@ _UTF_8, _END_PAUSE = 1, 0x1000
 _RATE, _PITCH = 1, 3
 # A closure is this much quieter than the phone before it, and lasts no longer.
 _CLOSURE_DEPTH_DB, _LONGEST_CLOSURE = 15.0, 0.1
+_CLOSURE_AFTER_PAUSE = 0.05  # seconds; nothing is heard of it
+_SHORTEST_PAUSE = 0.06  # seconds; shorter gaps between syllables belong to the phone before them
 # Variants that change the vocal tract or the glottis without defacing the phones.
 SPEAKERS = ("m1", "m3", "m7", "f1", "f2", "f4", "Annie", "Andrea", "Michael", "klatt2", "klatt4", "whisper")
 
@@ -108,23 +110,35 @@ def speak(voice: str, texts: list[str], seed: int) -> Iterator[Utterance]:
         speaker = f"{voice}+{SPEAKERS[generator.integers(len(SPEAKERS))]}"
         rate, pitch = int(generator.integers(140, 196)), int(generator.integers(30, 71))
         audio, names = library().speak(speaker, text, rate, pitch)
-        phones = rows([(from_ipa(name, f"espeak-ng {voice}"), start, end) for name, start, end in names])
         samples = to_samples(audio, library().rate)
-        phones = with_closures(phones, samples)
+        phones = with_closures(phone_rows(names, voice), samples)
         yield Utterance(f"espeak/{voice}{index:05d}", "espeak", f"espeak-{speaker}", phones, samples)
+
+
+def phone_rows(names: list[tuple[str, float, float]], voice: str) -> list:
+    """Phone rows from (name, start, end) of a voice."""
+    return rows(
+        [
+            (from_ipa(name, f"espeak-ng {voice}") if name or end - start >= _SHORTEST_PAUSE else [], start, end)
+            for name, start, end in names
+        ]
+    )
 
 
 def with_closures(phones: list, samples: np.ndarray) -> list:
     """Phone rows whose stops begin with their closure: espeak-ng counts the quiet before the burst to the phone before.
 
-    Found by ear: at a stop the phone before gives up its quiet end, but keeps at least a third of itself.
+    Before a stop the phone gives up its quiet end, but keeps at least a third of itself; a pause gives up 50 ms.
     """
     level = band_level(samples.astype(np.float32) / 32768, 300, 4000)
     result = [list(row) for row in phones]
     for before, row in pairwise(result):
         is_stop = PHONES[to_phone(row[0])].manner == "stop" or row[0] in ("CH", "JH")
         first, last = int(before[1] / HOP), min(int(row[1] / HOP), len(level))
-        if not is_stop or before[0] == SILENCE or last - first < 3:
+        if is_stop and before[0] == SILENCE:
+            before[2] = row[1] = round(max(row[1] - _CLOSURE_AFTER_PAUSE, (before[1] + row[1]) / 2), 5)
+            continue
+        if not is_stop or last - first < 3:
             continue
         limit = np.percentile(level[first:last], 75) - _CLOSURE_DEPTH_DB
         earliest = max(first + (last - first) // 3, last - int(_LONGEST_CLOSURE / HOP))

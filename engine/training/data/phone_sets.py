@@ -38,17 +38,22 @@ IPA = {
     "ɛ": "EH", "e": "EH", "ɪ": "IH", "ᵻ": "IH", "ɨ": "IH", "i": "IY", "ɔ": "AO", "o": "OW", "ʊ": "UH", "u": "UW",
     "ʉ": "UW", "y": "UW", "ʏ": "UH", "ø": "UH", "œ": "ER", "ɤ": "AH", "ɯ": "IH", "ɵ": "UH", "ɘ": "AH",
     "aɪ": "AY", "ai": "AY", "aʊ": "AW", "au": "AW", "eɪ": "EY", "ei": "EY", "oʊ": "OW", "ou": "OW", "əʊ": "OW",
-    "ʌʉ": "AW", "ɔɪ": "OY", "ɔø": "OY", "ɔi": "OY", "oi": "OY",
+    "ʌʉ": "AW", "ɑu": "AW", "ɛɪ": "EY", "ɔɪ": "OY", "oɪ": "OY", "ɔø": "OY", "ɔi": "OY", "oi": "OY",
     "p": "P", "b": "B", "m": "M", "f": "F", "v": "V", "ʋ": "V", "β": "V", "ɸ": "F", "θ": "TH", "ð": "DH",
     "t": "T", "d": "D", "n": "N", "l": "L", "ɫ": "L", "ʈ": "T", "ɖ": "D", "ɳ": "N", "ɭ": "L", "ɲ": "N", "ʎ": "L",
-    "ɾ": "D", "r": "D", "ɽ": "D", "ɹ": "R", "ɻ": "R", "s": "S", "z": "Z", "ʃ": "SH", "ʒ": "ZH", "ʂ": "SH", "ʐ": "ZH",
+    "ɾ": "D", "r": "D", "ɽ": "D", "r.": "D", "ɹ": "R", "ɻ": "R", "s": "S", "z": "Z", "ʃ": "SH", "ʒ": "ZH", "ʂ": "SH", "ʐ": "ZH",
     "ɕ": "SH", "ʑ": "ZH", "tʃ": "CH", "dʒ": "JH", "tɕ": "CH", "dʑ": "JH", "ʈʂ": "CH", "ɖʐ": "JH", "ts": "T S",
-    "dz": "D Z", "pf": "P F", "j": "Y", "ɥ": "W", "w": "W", "ʍ": "W", "ɰ": "G",
+    "dz": "D Z", "pf": "P F", "j": "Y", "ʝ": "Y", "ɥ": "W", "w": "W", "ʍ": "W", "ɰ": "G",
     "k": "K", "c": "K", "ɡ": "G", "g": "G", "ɟ": "G", "ŋ": "NG", "ɣ": "G", "x": "HH", "χ": "HH", "ç": "HH", "ʁ": "HH",
-    "ʀ": "HH", "h": "HH", "ɦ": "HH", "ʔ": "HH",
+    "ʀ": "HH", "h": "HH", "ɦ": "HH", "ʔ": "HH", "??": "HH",
+    # Mandarin: a dot makes a sibilant retroflex, an h after a stop is its aspiration.
+    "ts.": "CH", "ts.h": "CH", "s.": "SH", "z.": "ZH", "i.": "IH", "tsh": "T S", "tɕh": "CH", "ph": "P", "th": "T",
+    "kh": "K", "nɡ": "NG", "ər": "ER",
 }  # fmt: skip
-# Length, stress, aspiration, palatalisation, ties, tones and syllabicity leave the lips as they are.
-_IPA_MARKS = re.compile(r"[ːˑ:ˈˌʰʱʲˠˤʼ̩̯͡‿˞.\-0-9^~]")
+# Length, stress, aspiration, palatalisation, ties, tones, dental and syllabic marks leave the lips as they are.
+_IPA_MARKS = re.compile(r"[ːˑ:ˈˌʰʱʲˠˤʼ\u0329\u032a\u032f\u0361‿˞\-0-9^~\"]")
+# "(en)" and the like announce another language's phones.
+_LANGUAGE = re.compile(r"^\(.*")
 _LONGEST = max(map(len, IPA))
 
 
@@ -65,6 +70,8 @@ def from_ipa(name: str, source: str) -> list[str]:
         return [SILENCE]
     if name == "ʲ":
         return ["Y"]
+    if _LANGUAGE.match(name):
+        return []
     # Nasal vowels lose their tilde; French ones differ from oral vowels by little that the lips show.
     letters = "".join(mark for mark in unicodedata.normalize("NFD", name) if mark != "\u0303")
     letters = _IPA_MARKS.sub("", unicodedata.normalize("NFC", letters))

@@ -37,3 +37,49 @@ class Sentences:
 def words(text: str | None) -> str:
     """A text in lower case without punctuation, for comparison."""
     return re.sub(r"[^a-z]+", " ", (text or "").lower()).strip()
+
+
+# Packaged collections of sayings in plain text, and lists of our own where Debian has none.
+_FORTUNES = Path("/usr/share/games/fortunes")
+_COLLECTIONS = {
+    "de": ("fortunes-de", ("de/zitate", "de/sprichworte")),
+    "es": ("fortunes-es", ("es/refranes.fortunes", "es/proverbios.fortunes", "es/sabiduria.fortunes")),
+    "it": ("fortunes-it", ("it/leggi",)),
+    "ru": ("fortunes-ru", ("ru/citates", "ru/life", "ru/2001.05")),
+    "cmn-latn-pinyin": ("fortunes-zh", ("tang300",)),
+}
+_OWN = {"fr": "sentences_fr.txt", "hi": "sentences_hi.txt"}
+FOREIGN = (*_COLLECTIONS, *_OWN)
+
+
+def foreign_sentences(language: str, count: int, seed: int, folder: Path = _FORTUNES) -> list[str]:
+    """`count` sentences in one of FOREIGN, an espeak-ng voice; a short list is spoken again from its start.
+
+    Raises EngineError when the Debian package with the texts is not installed.
+    """
+    if language in _OWN:
+        texts = (Path(__file__).parent / _OWN[language]).read_text("utf-8").splitlines()
+    else:
+        package, names = _COLLECTIONS[language]
+        paths = [folder / name for name in names]
+        if not all(path.is_file() for path in paths):
+            raise EngineError(f"The sentences for {language} are missing; install Debian's package {package}.")
+        texts = [sentence for path in paths for sentence in split_fortunes(path.read_text("utf-8"))]
+    order = np.random.default_rng((seed, *language.encode())).permutation(len(texts))
+    return [texts[order[index % len(order)]] for index in range(count)]
+
+
+def split_fortunes(text: str) -> list[str]:
+    """Sentences of a fortune file: entries between lines of %, without colours, sources and anything with Latin digits
+    or symbols in it that a voice would spell out."""
+    text = re.sub(r"\x1b\[\d*m", "", text)
+    sentences = []
+    for entry in re.split(r"^%$", text, flags=re.MULTILINE):
+        lines = [line.strip() for line in entry.splitlines()]
+        kept = " ".join(line for line in lines if not re.match(r"--|《|作者", line))
+        for sentence in re.findall(r"[^.!?。！？]+[.!?。！？]", kept):
+            spoken = sentence.strip(' "«»')
+            long_enough = 5 if re.search(r"[\u4e00-\u9fff]", spoken) else 20
+            if long_enough <= len(spoken) <= 140 and not re.search(r"[0-9<>@#/\\_*=(){}\[\]|]", spoken):
+                sentences.append(spoken)
+    return sentences
