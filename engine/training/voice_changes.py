@@ -87,7 +87,7 @@ def stretch(audio: np.ndarray, tempo: float) -> np.ndarray:
 
 def shift_formants(audio: np.ndarray, factor: float) -> np.ndarray:
     """Audio (S,) with its formants at `factor` times their frequencies; pitch and times stay."""
-    _, _, spectra = stft(audio, **_SPECTRUM)
+    spectra = _spectra(audio)
     envelope = spectral_envelope(spectra)
     bins = np.arange(len(envelope))
     source = np.minimum(bins / factor, len(envelope) - 1)
@@ -101,11 +101,15 @@ def shift_formants(audio: np.ndarray, factor: float) -> np.ndarray:
 
 def whisper(audio: np.ndarray, generator: np.random.Generator) -> np.ndarray:
     """Audio (S,) whispered: noise in place of the glottis, through the same vocal tract."""
-    _, _, spectra = stft(audio, **_SPECTRUM)
-    _, _, noise = stft(generator.standard_normal(len(audio)), **_SPECTRUM)
+    spectra, noise = _spectra(audio), _spectra(generator.standard_normal(len(audio)))
     unit = noise / np.sqrt(np.mean(np.abs(noise) ** 2))
     _, result = istft(spectral_envelope(spectra) * unit, **_SPECTRUM)
     return result[: len(audio)].astype(np.float32)
+
+
+def _spectra(audio: np.ndarray) -> np.ndarray:
+    """Short-time spectra (F, T) of audio (S,), which is padded to one frame at least."""
+    return stft(np.pad(audio, (0, max(_SPECTRUM["nperseg"] - len(audio), 0))), **_SPECTRUM)[2]
 
 
 def spectral_envelope(spectra: np.ndarray) -> np.ndarray:
