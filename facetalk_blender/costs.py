@@ -35,6 +35,7 @@ ASSUMED = {
     ("FRAME_MESHES", 128): Cost(4.0, 0.1, 0.09, 6e6),
     ("FRAME_MESHES", 256): Cost(4.0, 0.1, 0.5, 24e6),
     ("SHAPE_KEYS", 0): Cost(4.0, 0.1, 0.01, 0.3e6),
+    ("EXPRESSION_CURVES", 0): Cost(4.0, 0.1, 0.003, 0.1e6),
 }
 
 

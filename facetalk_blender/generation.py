@@ -12,17 +12,17 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from enum import Enum
 from pathlib import Path
 
 import bpy
-import numpy as np
 
 from ..engine.errors import EngineError
 from ..engine.protocol import Message
 from . import costs, playback, sound_digest, sound_strip, stage, take
 from .engine_client import EngineClient
+from .outputs import expression_curves
 from .outputs.frame_meshes import FrameMeshes
 from .outputs.result import ResultLost, ResultWriter, kept_meshes, resolve
 from .outputs.shape_keys import ShapeKeys
@@ -54,12 +54,13 @@ STAGE_SHARES = {State.LOAD: (0.0, 0.05), State.SAMPLE: (0.05, 0.2), State.SURFAC
 class Settings:
     """What a generation is asked for.
 
-    output: "FRAME_MESHES" or "SHAPE_KEYS"; resolution: cells per side for frame meshes.
+    output: "FRAME_MESHES", "SHAPE_KEYS" or "EXPRESSION_CURVES"; resolution: cells per side for frame meshes.
     identity: "mean", "random:SEED" or a file with an identity code.
     seed, steps, guidance, strength: of the sampler; None is the model's own number.
     bundle: "starter" or a folder; device: "auto", "cpu" or "cuda".
     frames: scene frames to make surfaces for; None makes all that are heard.
-    audio_playback, add_stage: whether to set up playback, and camera and lights.
+    audio_playback, add_stage: whether to set up playback, and camera and lights around a new head.
+    curves: of Expression Curves.
     """
 
     output: str = "FRAME_MESHES"
@@ -74,6 +75,7 @@ class Settings:
     frames: range | None = None
     audio_playback: bool = True
     add_stage: bool = True
+    curves: expression_curves.CurveSettings = field(default_factory=expression_curves.CurveSettings)
 
 
 class Generation:
@@ -105,6 +107,9 @@ class Generation:
         self.seconds: dict[str, float] = {}
         self.result_name = ""
         self.first_frame_seconds: float | None = None
+        self.notes: list[str] = []  # what the artist should know about a finished result
+        on_targets = settings.output == "EXPRESSION_CURVES" and settings.curves.targets
+        self._plans = expression_curves.plans(settings.curves) if on_targets else []
         self._source = source.session_uid if source else None
         self._text = None if frame_range or source is None else source.session_uid
         self._text_is_new = False
@@ -146,8 +151,8 @@ class Generation:
         return passed * (high - self.fraction) / (self.fraction - low)
 
     def head(self) -> bpy.types.Object:
-        """The object that is being written. Raises ResultLost when there is none."""
-        if self._writer is None:
+        """The head that is being written. Raises ResultLost when there is none."""
+        if self._writer is None or not self._writer.makes_head:
             raise ResultLost
         return self._writer.result()
 
@@ -318,6 +323,9 @@ class Generation:
         arrays = {"codes": self.take.codes}
         if self.settings.output == "SHAPE_KEYS":
             self._writer = ShapeKeys(scene, self.clip, text, len(self.take.codes), self.take.rate)
+        elif self.settings.output == "EXPRESSION_CURVES":
+            common = (scene, self.clip, text, self.take, self.settings.curves)
+            self._writer = expression_curves.writer(*common, self._plans)
         else:
             kept = self._kept_meshes(scene)
             self._writer = FrameMeshes(scene, self.clip, text, self.frames, self._look(), kept)
@@ -359,11 +367,11 @@ class Generation:
 
     def _finish_result(self) -> None:
         owner = self._writer.finish()
-        self.result_name = owner.name
+        self.result_name, self.notes = owner.name, list(self._writer.notes)
         scene = resolve(bpy.data.scenes, self._scene)
         if self.settings.audio_playback:
             playback.set_up_audio(scene, self.clip)
-        if self.settings.add_stage:
+        if self.settings.add_stage and self._writer.makes_head:
             stage.add_stage_around(scene, owner)
 
     def _lost(self) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import bpy
 
-from . import sound_strip, stage
+from . import expression_settings, sound_strip, stage
 from .generation import Settings
 
 
@@ -32,8 +32,10 @@ class FaceTalkSettings(bpy.types.PropertyGroup):
         items=(
             ("FRAME_MESHES", "Frame Meshes", "A mesh for every frame: full detail, teeth and tongue included"),
             ("SHAPE_KEYS", "Shape Keys", "One mesh with UVs and a shape key per model frame: light and editable"),
+            ("EXPRESSION_CURVES", "Expression Curves", "ARKit's 52 shape keys with curves, on a new head or your own"),
         ),
     )
+    curves: bpy.props.PointerProperty(type=expression_settings.FaceTalkCurves)
     resolution: bpy.props.EnumProperty(
         name="Resolution",
         description="Cells along each side of the head's box",
@@ -94,6 +96,7 @@ class FaceTalkSettings(bpy.types.PropertyGroup):
             device=device,
             audio_playback=self.audio_playback,
             add_stage=self.add_stage,
+            curves=self.curves.curve_settings(),
         )
 
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import bpy
 
 from .. import operators, panels
-from . import preferences, properties, session
+from . import expression_settings, preferences, properties, session
+from .outputs import curve_action
 
-CLASSES = (*preferences.CLASSES, *properties.CLASSES, *operators.CLASSES, *panels.CLASSES)
+CLASSES = (*preferences.CLASSES, *expression_settings.CLASSES, *properties.CLASSES, *operators.CLASSES, *panels.CLASSES)
 
 
 def _handlers() -> tuple:
@@ -16,6 +17,7 @@ def _handlers() -> tuple:
         (handlers.load_pre, session.end_generation),
         (handlers.render_init, session.release_engine),
         (handlers.load_post, session.remove_unfinished_heads),
+        (handlers.depsgraph_update_post, curve_action.follow_strips),
         (handlers.undo_post, session.start_head_again),
         (handlers.redo_post, session.start_head_again),
     )

@@ -94,6 +94,8 @@ class FACETALK_OT_generate(bpy.types.Operator):
         if generation.state is State.FAILED:
             self.report({"ERROR"}, generation.error)
             return {"FINISHED"} if generation.result_name else {"CANCELLED"}
+        for note in generation.notes:
+            self.report({"WARNING"}, note)
         self.report({"INFO"}, f"{generation.result_name} speaks {generation.written} frames")
         return {"FINISHED"}
 

@@ -52,9 +52,8 @@ def bake(strip, take=None, **settings):
     """Curves on targets, as a generation makes them; the writer."""
     clip = sound_strip.clip_of(strip)
     settings = curves.CurveSettings(**settings)
-    writer = curves.CurvesOnTargets(
-        bpy.context.scene, clip, take or speech(clip.duration), settings, curves.plans(settings)
-    )
+    take, text = take or speech(clip.duration), bpy.data.texts.new("Take")
+    writer = curves.CurvesOnTargets(bpy.context.scene, clip, text, take, settings, curves.plans(settings))
     while not writer.prepare(0.001):
         pass
     writer.finish()
@@ -183,7 +182,7 @@ def test_removing_brings_everything_back(scene, tmp_path, animated):  # noqa: F8
 def test_giving_up_leaves_nothing(scene, tmp_path):  # noqa: F811
     strip, item = speaking_strip(scene, tmp_path), face(["jawOpen", "mouthClose"])
     clip, settings = sound_strip.clip_of(strip), curves.CurveSettings(targets=("Face",))
-    writer = curves.CurvesOnTargets(scene, clip, speech(), settings, curves.plans(settings))
+    writer = curves.CurvesOnTargets(scene, clip, bpy.data.texts.new("Take"), speech(), settings, curves.plans(settings))
     writer.prepare(0.0005)
     writer.discard()
     assert not bpy.data.actions and item.data.shape_keys.animation_data is None and not item.data.shape_keys.keys()

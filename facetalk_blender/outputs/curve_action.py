@@ -17,6 +17,7 @@ from .. import sound_strip
 from ..playback import STRIP_PROPERTY
 from ..retargeting import reduction
 from ..sound_strip import Clip
+from ..take import TAKE_PROPERTY
 
 SCENE_PROPERTY = "facetalk_scene"  # on the action: the scene of its strip
 # On the action: the moment of the sound file at which the take begins, seconds; that moment's frame; the scene's rate.
@@ -26,11 +27,11 @@ RATE_PROPERTY = "facetalk_rate"
 REST_PROPERTY = "facetalk_rest"  # on shape keys: their values before, as JSON
 
 
-def new_action(name: str, scene: bpy.types.Scene, clip: Clip) -> bpy.types.Action:
-    """An empty action that knows its strip."""
+def new_action(name: str, scene: bpy.types.Scene, clip: Clip, text: bpy.types.Text) -> bpy.types.Action:
+    """An empty action that knows its strip and its take."""
     action = bpy.data.actions.new(name)
     action.layers.new("Layer").strips.new(type="KEYFRAME")
-    action[STRIP_PROPERTY] = clip.strip_name
+    action[STRIP_PROPERTY], action[TAKE_PROPERTY] = clip.strip_name, text
     action[SCENE_PROPERTY] = scene
     action[AUDIO_START_PROPERTY] = clip.audio_start
     action[FRAME_ZERO_PROPERTY] = clip.frame_zero

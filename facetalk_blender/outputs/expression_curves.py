@@ -24,6 +24,7 @@ from ..take import Take
 from . import curve_action, movement_check, result
 from .template_head import write_template
 
+KEYFRAME_BYTES = 96
 ON_TARGETS_PROPERTY = "facetalk_on_targets"  # on an action: it moves meshes of the artist
 
 
@@ -126,11 +127,19 @@ def frame_values(take: Take, clip: Clip, plan: Plan) -> dict[str, np.ndarray]:
 class _ActionBuilder:
     """Makes the action of some plans, a curve at a time. Nothing uses it until it is attached."""
 
-    def __init__(self, scene: bpy.types.Scene, clip: Clip, take: Take, tolerance: float | None, plans: Sequence[Plan]):
+    def __init__(
+        self,
+        scene: bpy.types.Scene,
+        clip: Clip,
+        text: bpy.types.Text,
+        take: Take,
+        tolerance: float | None,
+        plans: Sequence[Plan],
+    ):
         if take.weights is None:
             message = "This model's takes have no ARKit weights; choose Frame Meshes or Shape Keys."
             raise EngineError(message)
-        action = curve_action.new_action(f"FaceTalk {clip.strip_name} Curves", scene, clip)
+        action = curve_action.new_action(f"FaceTalk {clip.strip_name} Curves", scene, clip, text)
         self._action = action.session_uid
         self._slots = [action.slots.new(id_type="KEY", name=plan.name).handle for plan in plans]
         self._clip, self._take, self._tolerance = clip, take, tolerance
@@ -152,6 +161,12 @@ class _ActionBuilder:
                 self._curves = [(index, key, row) for key, row in values.items()]
         return not (self._plans or self._curves)
 
+    def keyframes(self) -> int:
+        action = self.action()
+        return sum(
+            len(curve.keyframe_points) for slot in action.slots for curve in curve_action.curves_of(action, slot)
+        )
+
     def action(self) -> bpy.types.Action:
         return result.resolve(bpy.data.actions, self._action)
 
@@ -170,14 +185,12 @@ class CurvesOnHead(result.ResultWriter):
 
     request_kind = "arkit_shapes"
 
-    def __init__(
-        self, scene: bpy.types.Scene, clip: Clip, text: bpy.types.Text, take: Take, settings: CurveSettings
-    ):
+    def __init__(self, scene: bpy.types.Scene, clip: Clip, text: bpy.types.Text, take: Take, settings: CurveSettings):
         super().__init__(scene, clip, text)
         self.frame_count = clip.frame_end - clip.frame_start
         self._shapes = 0
         plan = head_plan(self.result().name, settings)
-        self._builder = _ActionBuilder(scene, clip, take, settings.tolerance, [plan])
+        self._builder = _ActionBuilder(scene, clip, text, take, settings.tolerance, [plan])
 
     def prepare(self, seconds: float) -> bool:
         """Make curves for at most about `seconds`; True once all are made."""
@@ -218,9 +231,17 @@ class CurvesOnTargets:
     makes_head = False
     ready = True
 
-    def __init__(self, scene: bpy.types.Scene, clip: Clip, take: Take, settings: CurveSettings, plans: list[Plan]):
+    def __init__(
+        self,
+        scene: bpy.types.Scene,
+        clip: Clip,
+        text: bpy.types.Text,
+        take: Take,
+        settings: CurveSettings,
+        plans: list[Plan],
+    ):
         self._scene, self._clip, self._plans = scene.session_uid, clip, plans
-        self._builder = _ActionBuilder(scene, clip, take, settings.tolerance, plans)
+        self._builder = _ActionBuilder(scene, clip, text, take, settings.tolerance, plans)
         self.frame_count = clip.frame_end - clip.frame_start
         self.written = 0
         self.notes: list[str] = []
@@ -237,6 +258,10 @@ class CurvesOnTargets:
     def work(self, deadline: float) -> bool:
         """Nothing is left to do."""
         return True
+
+    def size(self) -> int:
+        """About how many bytes of memory the curves take."""
+        return KEYFRAME_BYTES * self._builder.keyframes()
 
     def result(self) -> bpy.types.Object:
         """The first target. Raises ResultLost when it is gone."""
@@ -262,6 +287,20 @@ class CurvesOnTargets:
     def discard(self) -> None:
         """Remove what was made; the targets have not been touched yet."""
         self._builder.discard()
+
+
+def writer(
+    scene: bpy.types.Scene,
+    clip: Clip,
+    text: bpy.types.Text,
+    take: Take,
+    settings: CurveSettings,
+    plans: list[Plan],
+) -> CurvesOnHead | CurvesOnTargets:
+    """What writes curves: onto the meshes of the plans, or, without plans, a head of ours."""
+    if plans:
+        return CurvesOnTargets(scene, clip, text, take, settings, plans)
+    return CurvesOnHead(scene, clip, text, take, settings)
 
 
 def remove_from_targets(scene: bpy.types.Scene, strip_name: str) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import bpy
 from mathutils import Vector
@@ -10,6 +10,7 @@ from mathutils import Vector
 from ..playback import STRIP_PROPERTY
 from ..sound_strip import Clip
 from ..take import TAKE_PROPERTY
+from . import curve_action
 
 HEAD_SIZE = 0.2  # metres from the head's origin to its farthest point, rounded up
 FRAMES_PROPERTY = "facetalk_frames"  # on a result of frame meshes: the collection of its frames
@@ -99,8 +100,10 @@ def remove_result(result: bpy.types.Object) -> None:
     trees = [modifier.node_group for modifier in result.modifiers if modifier.type == "NODES" and modifier.node_group]
     trees += [node.node_tree for tree in trees for node in tree.nodes if node.type == "GROUP"]
     mesh = result.data
+    actions = [action for action, _ in curve_action.uses(mesh.shape_keys)] if mesh.shape_keys else []
     bpy.data.objects.remove(result)
     _remove_unused(bpy.data.meshes, [mesh])
+    _remove_unused(bpy.data.actions, actions)
     _remove_unused(bpy.data.node_groups, trees)
     if isinstance(frames, bpy.types.Collection):
         remove_frames(frames, 0)
@@ -128,6 +131,8 @@ class ResultWriter:
     """
 
     request_kind: str  # what the engine is asked for
+    makes_head = True  # else it moves meshes that are there already
+    notes: Sequence[str] = ()  # what the artist should know about the finished result
 
     def __init__(self, scene: bpy.types.Scene, clip: Clip, text: bpy.types.Text):
         self._scene = scene.session_uid

@@ -1,0 +1,68 @@
+"""Export what speaks the chosen sound strip: one operator for each kind of file, so that each says why it cannot."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import bpy
+from bpy_extras.io_utils import ExportHelper
+
+from ..engine.errors import EngineError
+from ..facetalk_blender import exporting
+
+
+class _Export(ExportHelper):
+    """Shared by the kinds of files; `kind` is a key of FORMATS."""
+
+    kind: str
+    bl_options = {"REGISTER"}
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        """Whether it can be written now; the reason why not is the tooltip."""
+        reason = exporting.problem(cls.kind, _subjects(context))
+        if context.mode != "OBJECT":
+            reason = "Exporting works in Object Mode only; leave the other mode."
+        if reason:
+            cls.poll_message_set(reason)
+        return not reason
+
+    def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
+        """Choose the file; the strip's name is proposed."""
+        if not self.filepath:
+            self.filepath = bpy.path.clean_name(context.scene.facetalk.strip) + self.filename_ext
+        return super().invoke(context, event)
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        """Write the file."""
+        scene, path = context.scene, Path(bpy.path.abspath(self.filepath))
+        try:
+            exporting.export(self.kind, path, scene, scene.facetalk.strip, _subjects(context))
+        except EngineError as error:
+            self.report({"ERROR"}, str(error))
+            return {"CANCELLED"}
+        self.report({"INFO"}, f"Wrote {path.name}")
+        return {"FINISHED"}
+
+
+def _subjects(context: bpy.types.Context) -> list[bpy.types.Object]:
+    return exporting.subjects(context.scene, context.scene.facetalk.strip, context.view_layer.objects.active)
+
+
+def _operator(kind: str) -> type:
+    chosen = exporting.FORMATS[kind]
+    members = {
+        "__doc__": f"{chosen.description}. Over the scene's frame range",
+        "__module__": __name__,
+        "__annotations__": {
+            "filter_glob": bpy.props.StringProperty(default=f"*{chosen.suffix}", options={"HIDDEN"}),
+        },
+        "bl_idname": f"facetalk.export_{kind}",
+        "bl_label": f"Export {chosen.label}",
+        "filename_ext": chosen.suffix,
+        "kind": kind,
+    }
+    return type(f"FACETALK_OT_export_{kind}", (_Export, bpy.types.Operator), members)
+
+
+CLASSES = tuple(_operator(kind) for kind in exporting.FORMATS)

@@ -1,0 +1,193 @@
+"""Targets of expression curves, the table of their shape keys, its presets, the check, and removing curves."""
+
+from __future__ import annotations
+
+import bpy
+
+from ..engine.errors import EngineError
+from ..facetalk_blender.expression_settings import FaceTalkCurves, preset_folder
+from ..facetalk_blender.outputs import curve_action, expression_curves, movement_check
+from ..facetalk_blender.retargeting import presets
+
+
+def _curves(context: bpy.types.Context) -> FaceTalkCurves:
+    return context.scene.facetalk.curves
+
+
+class FACETALK_OT_add_curve_targets(bpy.types.Operator):
+    """Add the selected meshes with shape keys as targets"""
+
+    bl_idname = "facetalk.add_curve_targets"
+    bl_label = "Add Selected"
+    bl_options = {"REGISTER", "UNDO"}
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        """Add what is selected and not listed yet."""
+        curves = _curves(context)
+        listed = curves.target_items()
+        items = [item for item in context.selected_objects if not expression_curves.target_problem(item)]
+        new = [item for item in items if item not in listed]
+        if not new:
+            self.report({"WARNING"}, "Select a mesh with shape keys that is not listed yet.")
+            return {"CANCELLED"}
+        for item in new:
+            curves.targets.add().item = item
+        curves.active_target = len(curves.targets) - 1
+        return {"FINISHED"}
+
+
+class FACETALK_OT_remove_curve_target(bpy.types.Operator):
+    """Take the active mesh off the list; its curves stay"""
+
+    bl_idname = "facetalk.remove_curve_target"
+    bl_label = "Remove Target"
+    bl_options = {"REGISTER", "UNDO"}
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        """Whether there is a target."""
+        if not _curves(context).targets:
+            cls.poll_message_set("There is no target mesh.")
+        return bool(_curves(context).targets)
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        """Remove the active row."""
+        curves = _curves(context)
+        curves.targets.remove(min(curves.active_target, len(curves.targets) - 1))
+        curves.active_target = max(curves.active_target - 1, 0)
+        return {"FINISHED"}
+
+
+class FACETALK_OT_match_shape_keys(bpy.types.Operator):
+    """List what each shape key of the targets, or of a new head, follows by its name. Rows set by hand stay"""
+
+    bl_idname = "facetalk.match_shape_keys"
+    bl_label = "Match Names"
+    bl_options = {"REGISTER", "UNDO"}
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        """Whether the targets can be used; the reason why not is the tooltip."""
+        problem = _curves(context).problem()
+        if problem:
+            cls.poll_message_set(problem)
+        return not problem
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        """Fill the table."""
+        assigned, guessed, left = _curves(context).match()
+        text = f"{assigned} shape keys follow an expression, {left} do not"
+        self.report({"INFO"}, f"{text}; review {guessed} guesses" if guessed else text)
+        return {"FINISHED"}
+
+
+class FACETALK_OT_save_curve_preset(bpy.types.Operator):
+    """Save the table of shape keys as a preset for other files"""
+
+    bl_idname = "facetalk.save_curve_preset"
+    bl_label = "Save Preset"
+
+    preset: bpy.props.StringProperty(name="Name", default="My Character")
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        """Whether there is something to save."""
+        filled = any(row.channel for row in _curves(context).links)
+        if not filled:
+            cls.poll_message_set("The table is empty; match names or assign channels first.")
+        return filled
+
+    def invoke(self, context: bpy.types.Context, _event: bpy.types.Event) -> set[str]:
+        """Ask for the name."""
+        return context.window_manager.invoke_props_dialog(self)
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        """Write the preset."""
+        try:
+            path = presets.preset_path(preset_folder(), self.preset)
+            presets.save(path, [link for link in _curves(context).links_given() if link.channel])
+        except EngineError as error:
+            self.report({"ERROR"}, str(error))
+            return {"CANCELLED"}
+        self.report({"INFO"}, f"Saved the preset {self.preset}")
+        return {"FINISHED"}
+
+
+class FACETALK_OT_load_curve_preset(bpy.types.Operator):
+    """Replace the table of shape keys by a preset"""
+
+    bl_idname = "facetalk.load_curve_preset"
+    bl_label = "Load Preset"
+    bl_options = {"REGISTER", "UNDO"}
+
+    preset: bpy.props.StringProperty(name="Name")
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        """Read the preset."""
+        try:
+            _curves(context).set_links(presets.load(presets.preset_path(preset_folder(), self.preset)))
+        except EngineError as error:
+            self.report({"ERROR"}, str(error))
+            return {"CANCELLED"}
+        return {"FINISHED"}
+
+
+def _actions(context: bpy.types.Context) -> list[bpy.types.Action]:
+    found = curve_action.actions_of(context.scene, context.scene.facetalk.strip)
+    return [action for action in found if expression_curves.ON_TARGETS_PROPERTY in action]
+
+
+class _OfTargets:
+    """Shared by operators that need curves of the chosen sound strip on target meshes."""
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        """Whether there are such curves."""
+        if not _actions(context):
+            cls.poll_message_set("The chosen sound strip has no expression curves on target meshes.")
+        return bool(_actions(context))
+
+
+class FACETALK_OT_check_curves(_OfTargets, bpy.types.Operator):
+    """Look whether the targets really move with the curves of the chosen sound strip, and if not, why"""
+
+    bl_idname = "facetalk.check_curves"
+    bl_label = "Check Movement"
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        """Report the first reason, or that everything moves."""
+        found = []
+        for action in _actions(context):
+            moved = [item for item in context.scene.objects if item.type == "MESH" and item.data.shape_keys]
+            for item in moved:
+                if any(used == action for used, _ in curve_action.uses(item.data.shape_keys)):
+                    found += movement_check.problems(context.scene, item, action)
+        for problem in found:
+            self.report({"WARNING"}, problem)
+        if not found:
+            self.report({"INFO"}, "Every target moves as its curves say")
+        return {"FINISHED"}
+
+
+class FACETALK_OT_remove_curves(_OfTargets, bpy.types.Operator):
+    """Remove the curves of the chosen sound strip from the targets, which go back to where they were"""
+
+    bl_idname = "facetalk.remove_curves"
+    bl_label = "Remove Curves"
+    bl_options = {"REGISTER", "UNDO"}
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        """Remove them."""
+        expression_curves.remove_from_targets(context.scene, context.scene.facetalk.strip)
+        return {"FINISHED"}
+
+
+CLASSES = (
+    FACETALK_OT_add_curve_targets,
+    FACETALK_OT_remove_curve_target,
+    FACETALK_OT_match_shape_keys,
+    FACETALK_OT_save_curve_preset,
+    FACETALK_OT_load_curve_preset,
+    FACETALK_OT_check_curves,
+    FACETALK_OT_remove_curves,
+)

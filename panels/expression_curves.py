@@ -1,0 +1,108 @@
+"""The part of the sidebar that chooses whom Expression Curves move, and how."""
+
+from __future__ import annotations
+
+import bpy
+
+from ..facetalk_blender.expression_settings import preset_folder
+from ..facetalk_blender.outputs.expression_curves import target_problem
+from ..facetalk_blender.retargeting.matching import FUZZY
+from ..facetalk_blender.retargeting.presets import preset_names
+
+
+class FACETALK_UL_curve_targets(bpy.types.UIList):
+    """Target meshes."""
+
+    def draw_item(self, _context, layout, _data, row, _icon, _active, _property, _index=0, _flag=0) -> None:
+        """Show a mesh, with a sign when it cannot be used."""
+        layout.prop(row, "item", text="", emboss=False, icon="ERROR" if target_problem(row.item) else "MESH_DATA")
+
+
+class FACETALK_UL_curve_links(bpy.types.UIList):
+    """Shape keys and the channels that they follow."""
+
+    def draw_item(self, _context, layout, _data, row, _icon, _active, _property, _index=0, _flag=0) -> None:
+        """Show a key, its channel and its gain; a question mark is a guess."""
+        columns = layout.split(factor=0.42, align=True)
+        columns.label(text=row.name, icon="QUESTION" if row.method == FUZZY else "SHAPEKEY_DATA")
+        columns = columns.split(factor=0.7, align=True)
+        columns.prop(row, "channel", text="")
+        columns.prop(row, "gain", text="")
+
+    def filter_items(self, _context: bpy.types.Context, data: bpy.types.AnyType, name: str) -> tuple[list, list]:
+        """Keys that follow nothing are hidden unless asked for."""
+        rows = getattr(data, name)
+        shown = bpy.types.UI_UL_list.filter_items_by_name(self.filter_name, self.bitflag_filter_item, rows, "name")
+        shown = shown or [self.bitflag_filter_item] * len(rows)
+        if not data.show_all:
+            shown = [flag if row.channel else 0 for flag, row in zip(shown, rows, strict=True)]
+        return shown, []
+
+
+class FACETALK_MT_curve_presets(bpy.types.Menu):
+    """Saved tables of shape keys."""
+
+    bl_label = "Presets"
+
+    def draw(self, _context: bpy.types.Context) -> None:
+        """List the presets."""
+        names = preset_names(preset_folder())
+        for name in names:
+            self.layout.operator("facetalk.load_curve_preset", text=name).preset = name
+        if not names:
+            self.layout.label(text="No preset was saved yet")
+
+
+class FACETALK_PT_expression_curves(bpy.types.Panel):
+    """Targets and the table of their shape keys."""
+
+    bl_label = "Expression Curves"
+    bl_space_type = "VIEW_3D"
+    bl_region_type = "UI"
+    bl_category = "FaceTalk"
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        """Shown while this output is chosen."""
+        return context.scene.facetalk.output == "EXPRESSION_CURVES"
+
+    def draw(self, context: bpy.types.Context) -> None:
+        """Show keys, targets, and what to do with them."""
+        layout, curves = self.layout, context.scene.facetalk.curves
+        column = layout.column()
+        column.use_property_split, column.use_property_decorate = True, False
+        column.prop(curves, "keys")
+        if curves.keys == "REDUCED":
+            column.prop(curves, "tolerance")
+        _draw_targets(layout, curves)
+        _draw_links(layout, curves)
+        if curves.targets:
+            row = layout.row(align=True)
+            row.operator("facetalk.check_curves", icon="CHECKMARK")
+            row.operator("facetalk.remove_curves", icon="TRASH")
+
+
+def _draw_targets(layout: bpy.types.UILayout, curves: bpy.types.PropertyGroup) -> None:
+    layout.label(text="Target Meshes" if curves.targets else "Target Meshes: none, makes a new head")
+    row = layout.row()
+    row.template_list("FACETALK_UL_curve_targets", "", curves, "targets", curves, "active_target", rows=2)
+    buttons = row.column(align=True)
+    buttons.operator("facetalk.add_curve_targets", text="", icon="ADD")
+    buttons.operator("facetalk.remove_curve_target", text="", icon="REMOVE")
+
+
+def _draw_links(layout: bpy.types.UILayout, curves: bpy.types.PropertyGroup) -> None:
+    row = layout.row(align=True)
+    row.operator("facetalk.match_shape_keys", icon="FILE_REFRESH")
+    row.menu("FACETALK_MT_curve_presets", text="", icon="PRESET")
+    row.operator("facetalk.save_curve_preset", text="", icon="ADD")
+    layout.template_list("FACETALK_UL_curve_links", "", curves, "links", curves, "active_link", rows=6)
+    layout.prop(curves, "show_all")
+
+
+CLASSES = (
+    FACETALK_UL_curve_targets,
+    FACETALK_UL_curve_links,
+    FACETALK_MT_curve_presets,
+    FACETALK_PT_expression_curves,
+)
