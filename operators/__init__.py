@@ -1,5 +1,11 @@
 """Blender operators: thin, the work is done in facetalk_blender."""
 
-from . import engine_runtime, generate, load_sound
+from . import engine_runtime, export, expression_curves, generate, load_sound
 
-CLASSES = (*load_sound.CLASSES, *generate.CLASSES, *engine_runtime.CLASSES)
+CLASSES = (
+    *expression_curves.CLASSES,
+    *export.CLASSES,
+    *load_sound.CLASSES,
+    *generate.CLASSES,
+    *engine_runtime.CLASSES,
+)
