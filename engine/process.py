@@ -10,7 +10,7 @@ other on the main thread; a reader thread takes cancellations at once and ends t
 | surfaces | bundle, device, rate, resolution, identity | codes (N,200), times (F,) seconds | progress, surface |
 | shape_keys | bundle, device, rate, identity | codes (N,200) | progress, template, positions |
 | arkit_shapes | bundle, device, identity | | progress, template, positions (one for each ARKit weight) |
-| import | model, sources, output, anchors, replace | | progress, info of the new bundle |
+| import | model (auto, nphm, wav2vec2), sources, output, anchors | | progress, info of the bundle with its folder |
 | cancel | | | |
 
 Every request ends with one "done", "cancelled" or "error" {message}.
@@ -23,6 +23,7 @@ import queue
 import sys
 import threading
 import traceback
+from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
@@ -142,21 +143,25 @@ class EngineProcess:
 
     def _import(self, request: Message) -> None:
         from .importing.nphm import import_nphm
+        from .importing.recognise import recognise
         from .importing.wav2vec2 import import_wav2vec2
 
         fields = request.fields
+        first, output = Path(fields["sources"][0]), Path(fields["output"])
+        model = recognise(first) if fields["model"] == "auto" else fields["model"]
         options = {
-            "replace": bool(fields.get("replace", False)),
             "progress": lambda stage, fraction: self._progress(request, stage, fraction),
             "cancelled": lambda: request.request in self._cancelled,
         }
-        if fields["model"] == "nphm":
-            bundle = import_nphm(fields["sources"], fields["output"], anchors=fields.get("anchors"), **options)
-        elif fields["model"] == "wav2vec2":
-            bundle = import_wav2vec2(fields["sources"][0], fields["output"], **options)
-        else:
-            raise EngineError(f"The engine cannot import '{fields['model']}'; choose nphm or wav2vec2.")
-        self._answer(request, "info", self._engine({"bundle": str(bundle.folder), "device": "cpu"}).info())
+        if model == "nphm":
+            import_nphm(fields["sources"], output, anchors=fields.get("anchors"), **options)
+        elif model == "wav2vec2":
+            import_wav2vec2(first, output, **options)
+        elif model != "bundle":
+            raise EngineError(f"The engine cannot import '{model}'; choose nphm or wav2vec2.")
+        folder = str(first if model == "bundle" else output)
+        information = self._engine({"bundle": folder, "device": "cpu"}).info()
+        self._answer(request, "info", information | {"folder": folder})
 
     def _check_cancelled(self, request: Message) -> None:
         if request.request in self._cancelled:

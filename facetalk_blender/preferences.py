@@ -5,7 +5,7 @@ from __future__ import annotations
 import bpy
 
 from ..engine.errors import EngineError
-from . import session
+from . import model_bundles, session
 from .wrapped_text import draw_text
 
 EXTENSION = __package__.rpartition(".")[0]
@@ -36,6 +36,7 @@ class FaceTalkPreferences(bpy.types.AddonPreferences):
         description="Folder of a model bundle. Empty: the built-in starter model",
         subtype="DIR_PATH",
     )
+    bundles: bpy.props.CollectionProperty(type=model_bundles.FaceTalkModelBundle)
 
     def draw(self, context: bpy.types.Context) -> None:
         """Show the settings, the engine's state and what can be done about it."""
@@ -45,6 +46,10 @@ class FaceTalkPreferences(bpy.types.AddonPreferences):
         self._draw_runtime(column, context)
         column.prop(self, "device")
         column.prop(self, "bundle")
+        # Imported here because the panels import these preferences.
+        from ..panels.model_bundle import draw_model_bundles
+
+        draw_model_bundles(self.layout, context, self)
         buttons = self.layout.column()
         row = buttons.row()
         row.operator("facetalk.check_engine", icon="CHECKMARK")
@@ -90,4 +95,4 @@ def preferences(context: bpy.types.Context) -> FaceTalkPreferences:
     return context.preferences.addons[EXTENSION].preferences
 
 
-CLASSES = (FaceTalkPreferences,)
+CLASSES = (*model_bundles.CLASSES, FaceTalkPreferences)

@@ -93,10 +93,11 @@ class CheckedLayout:
         assert name in data.bl_rna.properties
         self.shown.append(name)
 
-    def operator(self, name, **_options):
+    def operator(self, name, text="", **_options):
         group, operator = name.split(".")
-        getattr(getattr(bpy.ops, group), operator).get_rna_type()
-        self.shown.append(name)
+        properties = getattr(getattr(bpy.ops, group), operator).get_rna_type().properties.keys()
+        self.shown += [name, text]
+        return SimpleNamespace(**dict.fromkeys(properties))
 
     def panel(self, _name, default_closed=False):
         return self, self
@@ -142,7 +143,7 @@ def test_the_panel_shows_settings_reason_and_progress(registered, tmp_path, head
 def test_an_engine_failure_is_an_operator_error(registered, tmp_path):
     strip = speaking_strip(bpy.context.scene, tmp_path)
     bpy.context.scene.facetalk.strip = strip.name
-    bpy.context.preferences.addons[PACKAGE].preferences.bundle = "//"
+    bpy.context.preferences.addons[PACKAGE].preferences.bundle = str(tmp_path)
     bpy.context.preferences.addons[PACKAGE].preferences.engine_python = str(tmp_path / "none")
     with pytest.raises(RuntimeError, match="check it in the preferences"):
         bpy.ops.facetalk.generate()

@@ -1,0 +1,103 @@
+"""Model bundles in the preferences: added by the real engine in the background, chosen, removed."""
+
+import importlib
+import shutil
+from pathlib import Path
+
+import pytest
+from blender_scene import bpy, scene  # noqa: F401
+from test_blender_extension import PACKAGE, ROOT, CheckedLayout, registered  # noqa: F401
+
+PARITY = ROOT / "tests" / "fixtures" / "parity"
+
+
+@pytest.fixture
+def bundles(registered, tmp_path, monkeypatch):  # noqa: F811
+    """The preferences, with the real engine and the user's folder in a temporary one."""
+    registered.ROOT = ROOT
+    operator = importlib.import_module(f"{PACKAGE}.operators.model_bundle")
+    monkeypatch.setattr(operator, "user_folder", lambda name: tmp_path / "user" / name)
+    return bpy.context.preferences.addons[PACKAGE].preferences
+
+
+def module(name):
+    return importlib.import_module(f"{PACKAGE}.{name}")
+
+
+def drawn(preferences):
+    panel, layout = module("panels.model_bundle"), CheckedLayout()
+    context = type("Context", (), {"preferences": bpy.context.preferences, "region": bpy.types.Region})()
+    context.region = type("Region", (), {"width": 600})()
+    panel.draw_model_bundles(layout, context, preferences)
+    return " ".join(layout.shown)
+
+
+def test_an_official_model_is_added_chosen_and_removed(bundles, tmp_path):
+    assert "Can: speak recordings, Frame Meshes, Shape Keys" in drawn(bundles) and "GPL" in drawn(bundles)
+    for _ in range(2):
+        assert bpy.ops.facetalk.add_bundle(filepath=str(PARITY / "nphm_forward_small")) == {"FINISHED"}
+    folders = [Path(entry.folder) for entry in bundles.bundles]
+    assert [folder.name for folder in folders] == ["nphm_forward_small", "nphm_forward_small 2"]
+    assert bundles.bundle == str(folders[1])
+    shown = drawn(bundles)
+    assert "Can: Frame Meshes" in shown and "lacks speech, motion" in shown and "NPHM data set" in shown
+    bpy.ops.facetalk.choose_bundle(folder=str(folders[0]))
+    assert bundles.bundle == str(folders[0])
+    bpy.ops.facetalk.remove_bundle(folder=str(folders[0]))
+    assert bundles.bundle == "" and not folders[0].exists() and folders[1].exists() and len(bundles.bundles) == 1
+
+
+def test_a_finished_bundle_is_listed_where_it_lies(bundles, tmp_path):
+    folder = Path(shutil.copytree(ROOT / "engine" / "starter", tmp_path / "mine"))
+    assert bpy.ops.facetalk.add_bundle(filepath=str(folder)) == {"FINISHED"}
+    assert bundles.bundle == str(folder) and not (tmp_path / "user").exists()
+    bpy.ops.facetalk.remove_bundle(folder=str(folder))
+    assert folder.is_dir() and not bundles.bundles
+
+
+def test_what_cannot_be_added_says_why_and_leaves_nothing(bundles, tmp_path):
+    source = Path(shutil.copytree(PARITY / "nphm_forward_small", tmp_path / "source"))
+    (source / "anchors_39.npy").unlink()
+    with pytest.raises(RuntimeError, match="mean anchors are missing"):
+        bpy.ops.facetalk.add_bundle(filepath=str(source))
+    assert "mean anchors are missing" in drawn(bundles)
+    assert not bundles.bundles and not list((tmp_path / "user" / "bundles").iterdir())
+    anchors = str(PARITY / "nphm_forward_small" / "anchors_39.npy")
+    assert bpy.ops.facetalk.add_bundle(filepath=str(source), anchors=anchors, bundle_name="a/b") == {"FINISHED"}
+    assert bundles.bundles[0].name == "a_b"
+
+
+def test_progress_and_cancelling(bundles, tmp_path):
+    model_bundles = module("facetalk_blender.model_bundles")
+    runtime = module("facetalk_blender.session").engine_runtime()
+    adding = module("facetalk_blender.bundle_import").BundleImport(
+        runtime, ROOT, PARITY / "nphm_forward_small", tmp_path / "bundle"
+    )
+    model_bundles.set_current_import(adding)
+    adding.start()
+    assert "progress" in drawn(bundles) and "facetalk.cancel_adding_bundle" in drawn(bundles)
+    assert not bpy.ops.facetalk.add_bundle.poll()
+    bpy.ops.facetalk.cancel_adding_bundle()
+    adding.wait()
+    assert adding.cancelled and "nothing was added" in drawn(bundles) and not list(tmp_path.glob("*bundle*"))
+
+
+def test_switching_the_extension_off_ends_the_import(bundles, tmp_path):
+    model_bundles = module("facetalk_blender.model_bundles")
+    runtime = module("facetalk_blender.session").engine_runtime()
+    adding = module("facetalk_blender.bundle_import").BundleImport(
+        runtime, ROOT, PARITY / "nphm_forward_small", tmp_path / "bundle"
+    )
+    model_bundles.set_current_import(adding)
+    adding.start()
+    registration = module("facetalk_blender.registration")
+    registration.unregister()
+    adding.wait()
+    assert adding.cancelled and model_bundles.current_import() is None
+    registration.register()
+
+
+def test_the_bundle_folder_of_the_preferences_is_absolute(bundles):
+    with pytest.warns(RuntimeWarning, match="blend relative"):
+        bundles.bundle = "//models"
+    assert "without '//'" in drawn(bundles)
