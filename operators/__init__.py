@@ -1,6 +1,6 @@
 """Blender operators: thin, the work is done in facetalk_blender."""
 
-from . import engine_runtime, export, expression_curves, generate, load_sound
+from . import engine_runtime, export, expression_curves, generate, load_sound, model_bundle
 
 CLASSES = (
     *expression_curves.CLASSES,
@@ -8,4 +8,5 @@ CLASSES = (
     *load_sound.CLASSES,
     *generate.CLASSES,
     *engine_runtime.CLASSES,
+    *model_bundle.CLASSES,
 )
