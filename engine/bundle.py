@@ -26,6 +26,7 @@ SECTION_FILES = {
     "head.regions": "head_regions.safetensors",
     "head.forward_basis": "head_forward.safetensors",
     "head.template": "head_template.safetensors",
+    "head.controls": "head_controls.safetensors",
     "speech": "speech.safetensors",
     "motion": "motion.safetensors",
 }

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from ..errors import EngineError
 from .conditioned_mlp import FoldedLayer
+from .controls import IdentityControls
 from .expression import ExpressionNetwork
 from .forward_basis import ForwardBasisNetwork
 from .forward_identity import ForwardIdentityNetwork, ForwardIdentityState
@@ -95,6 +96,7 @@ class NeuralHead:
         identity_basis: (L, M) modes of identity codes for the template's identity modes, or None.
         expression_basis: (E, 52) orthonormal columns that embed animation weights in expression codes, or None.
         identity_codes, expression_codes: (N, L) and (M, E) code books of the training subjects and scans, or None.
+        controls: measured controls of the identity, or None.
         box: least and greatest corner of the box that holds the surface; the family's own when not given.
         device: a torch device.
     """
@@ -111,6 +113,7 @@ class NeuralHead:
         expression_basis: Tensor | None = None,
         identity_codes: Tensor | None = None,
         expression_codes: Tensor | None = None,
+        controls: IdentityControls | None = None,
         box: tuple[tuple[float, ...], tuple[float, ...]] = BOX,
         device: str | torch.device = "cpu",
     ):
@@ -121,7 +124,7 @@ class NeuralHead:
             for network in (identity, expression, regions, forward_basis)
         )
         self.smoothing = None if smoothing is None else GaussianMask.over_box(smoothing, *map(torch.tensor, self.box))
-        self.template = template
+        self.template, self.controls = template, controls
         self.identity_basis, self.expression_basis = (
             None if basis is None else torch.as_tensor(basis, dtype=torch.float32, device=self.device)
             for basis in (identity_basis, expression_basis)
@@ -271,6 +274,15 @@ class NeuralHead:
         basis = self.identity_basis.cpu().numpy()
         coefficients = np.random.default_rng(seed).standard_normal(basis.shape[1]) * deviation
         return (basis @ np.clip(coefficients, -limit, limit)).astype(np.float32)
+
+    def controlled_identity(self, values: dict[str, float]) -> np.ndarray:
+        """The identity code (L,) of the mean head moved by measured controls, in standard deviations of each.
+
+        Raises EngineError when the bundle has no such control or a value is out of range.
+        """
+        if self.identity_basis is None or self.controls is None:
+            raise EngineError("This model bundle has no head controls; reset them or use the starter bundle.")
+        return (self.identity_basis.cpu().numpy() @ self.controls.coefficients(values)).astype(np.float32)
 
     def code_book_row(self, book: str, row: int) -> np.ndarray:
         """The code (L,) or (E,) of a training subject ("identity") or training scan ("expression").

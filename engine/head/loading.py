@@ -6,6 +6,7 @@ import torch
 
 from ..bundle import Bundle
 from ..errors import EngineError
+from .controls import IdentityControls
 from .expression import ExpressionConfig, ExpressionNetwork
 from .forward_basis import ForwardBasisConfig, ForwardBasisNetwork
 from .forward_identity import ForwardIdentityConfig, ForwardIdentityNetwork
@@ -52,5 +53,19 @@ def load_head(bundle: Bundle, device: str | torch.device = "cpu") -> NeuralHead:
         networks[key] = network
     smoothing = None if present.get("smoothing") is None else SmoothingConfig(**present["smoothing"])
     template = None if present.get("template") is None else bundle.tensors("head.template")
+    controls = None if present.get("controls") is None else _controls(bundle)
     box = present.get("box", BOX)
-    return NeuralHead(**networks, smoothing=smoothing, template=template, box=box, **bases, device=device)
+    return NeuralHead(
+        **networks, smoothing=smoothing, template=template, controls=controls, box=box, **bases, device=device
+    )
+
+
+def _controls(bundle: Bundle) -> IdentityControls:
+    section, directions = bundle.section("head.controls"), bundle.tensors("head.controls").get("directions")
+    try:
+        names, sizes = tuple(section["names"]), tuple(section["millimetres"])
+        if directions.shape[0] != len(names) or len(sizes) != len(names):
+            raise ValueError(f"{len(names)} names for {directions.shape[0]} directions")
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise EngineError(f"The section 'head.controls' of the bundle {bundle.name} does not fit: {error}.") from error
+    return IdentityControls(names, sizes, directions.numpy())

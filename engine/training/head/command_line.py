@@ -8,6 +8,7 @@ from pathlib import Path
 
 import torch
 
+from .controls import export_controls, print_tables
 from .convert import convert
 from .evaluate import evaluate_head
 from .export import export_networks, export_template
@@ -68,6 +69,10 @@ def _parser() -> argparse.ArgumentParser:
         export.add_argument(f"--{name}", type=Path, help=f"run folder of the {name} network")
     export.add_argument("--template", action="store_true", help="also write the fixed topology")
     export.set_defaults(run=_export)
+    controls = commands.add_parser("controls", help="measure what identity modes change and make the head's controls")
+    controls.add_argument("--data", type=Path, required=True)
+    controls.add_argument("--bundle", type=Path, help="bundle folder to write them into; without it they are printed")
+    controls.set_defaults(run=_controls)
     evaluation = commands.add_parser("evaluate", help="compare a bundle's head with ICT-FaceKit on unseen heads")
     evaluation.add_argument("--data", type=Path, required=True)
     evaluation.add_argument("--bundle", default="starter")
@@ -92,6 +97,14 @@ def _export(options: argparse.Namespace) -> None:
     export_networks(face_kit, options.bundle, {name: run for name, run in runs.items() if run is not None})
     if options.template:
         export_template(face_kit, options.bundle)
+
+
+def _controls(options: argparse.Namespace) -> None:
+    face_kit = FaceKit.load(options.data / ARCHIVE)
+    if options.bundle:
+        export_controls(face_kit, options.bundle)
+    else:
+        print_tables(face_kit)
 
 
 def _evaluate(options: argparse.Namespace) -> None:
