@@ -26,6 +26,7 @@ from .articulation import REST_OPENING_MM, opening_slopes
 from .captured_motion import load_capture
 from .corpus import load_corpus
 from .scenes import SCENE_FRAMES, SILENT_SHARE, Scene, SceneMaker
+from .speech_examples import SHARES
 from .training_run import AveragedWeights, TrainingRun, start_run, training_parser
 
 # The paper's decoder is causal. Frames that share one noise level cannot agree when the earlier one does not see the
@@ -57,7 +58,7 @@ def make_scenes(data: Path, cache: Path, synthesised: int, seed: int) -> list[Sc
     """All scenes of the training: recorded, synthesised and captured speech, and silence."""
     corpus = load_corpus(data, cache, synthesised)
     maker = SceneMaker(corpus, seed)
-    scenes = maker.spoken(corpus.select("so762", held_out=False) + corpus.select("flite"))
+    scenes = maker.spoken([clip for name in SHARES for clip in corpus.select(name, held_out=False)])
     for clip in corpus.select("facegood"):
         capture = data / "speech" / "facegood" / f"{Path(clip.key).stem}.npz"
         scenes += maker.captured(clip, load_capture(capture))
