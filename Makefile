@@ -2,7 +2,7 @@ PYTHON ?= python3
 VENV := .venv/bin/python
 AUDIO ?= demo/voice.wav
 
-.PHONY: demo test setup evaluate benchmark lint voice
+.PHONY: demo test test-matrix package setup evaluate benchmark lint voice
 
 setup:
 	@PYTHON=$(PYTHON) tools/setup.sh
@@ -16,6 +16,16 @@ demo: setup
 
 test: setup
 	$(VENV) -m pytest
+
+## The Blender side under every supported version of Blender; writes the README's table
+test-matrix: setup
+	$(VENV) tools/test_matrix.py
+
+## dist/: the small zip; with PLATFORM=linux-x64, windows-x64 or macos-arm64 that platform's zip with all wheels.
+## PYTHON_VERSION=3.11 or 3.13 takes the wheels of one Python only.
+package: setup
+	$(VENV) wheels/package.py build $(if $(PLATFORM),--platform $(PLATFORM)) \
+		$(if $(PYTHON_VERSION),--python $(PYTHON_VERSION))
 
 lint: setup
 	$(VENV) -m ruff check .

@@ -2,7 +2,7 @@
 
     python wheels/package.py build                            small zip: no wheels, any platform
     python wheels/package.py build --platform linux-x64       with all wheels of that platform
-    python wheels/package.py download --platform linux-x64    only fetch and verify the wheels
+    python wheels/package.py download --platform linux-x64    a folder of wheels to install from, offline
     python wheels/package.py lock [--cpu-torch FILE ...]      pin requirements.txt anew in wheels/lock.toml (needs uv)
 
 `build` uses the command line of Blender's extensions, from pip's bpy or from `--blender`. Wheels come from the package
@@ -23,7 +23,7 @@ import tempfile
 import tomllib
 import types
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from itertools import product
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -81,8 +81,9 @@ def _parser() -> argparse.ArgumentParser:
     build.add_argument("--blender", help="Blender to build with (default: pip's bpy)")
     build.set_defaults(run=_build)
 
-    download = commands.add_parser("download", parents=[target], help="fetch and verify wheels")
+    download = commands.add_parser("download", parents=[target], help="fetch and verify all wheels of a platform")
     download.add_argument("--platform", choices=PLATFORM_MARKERS, required=True)
+    download.add_argument("--build", choices=("cpu", "cuda"), default="cpu", help="build of torch (default: cpu)")
     download.set_defaults(run=_download)
 
     lock = commands.add_parser("lock", help="pin requirements.txt in wheels/lock.toml")
@@ -106,7 +107,7 @@ def _build(options: argparse.Namespace) -> None:
     if options.platform is None:
         _report(_blender_build(options.blender, ROOT, options.output / f"{name}.zip"))
         return
-    wheels = _fetch(options)
+    wheels = _fetch(options.platform, options.python, "cpu", SHIPPED_WITH_BLENDER)
     with tempfile.TemporaryDirectory() as folder:
         small, staging = Path(folder, "small.zip"), Path(folder, "staging")
         _blender_build(options.blender, ROOT, small)
@@ -120,8 +121,8 @@ def _build(options: argparse.Namespace) -> None:
 
 
 def _download(options: argparse.Namespace) -> None:
-    for wheel in _fetch(options):
-        print(DOWNLOADS / wheel)
+    for file_name in _fetch(options.platform, options.python, options.build, frozenset()):
+        print(DOWNLOADS / file_name)
 
 
 def _name_wheels(manifest: Path, platform: str, wheels: list[str]) -> None:
@@ -154,15 +155,17 @@ def _report(path: Path) -> None:
     print(f"{path}: {path.stat().st_size / 1e6:.1f} MB")
 
 
-def _fetch(options: argparse.Namespace) -> list[str]:
-    """Download what is missing, verify everything; returns the file names that go into a zip."""
+def _fetch(platform: str, python_version: str | None, build: str, without: Collection[str]) -> list[str]:
+    """Download what is missing, verify everything; returns the file names."""
     lock = _extension("facetalk_blender.wheel_lock").WheelLock()
-    chosen = [f"cp{options.python.replace('.', '')}"] if options.python else lock.pythons(options.platform)
+    pythons = [python for python in lock.pythons(platform) if build in lock.builds(platform, python)]
+    if python_version:
+        pythons = [f"cp{python_version.replace('.', '')}"]
     DOWNLOADS.mkdir(exist_ok=True)
     file_names: dict[str, None] = {}
-    for python in chosen:
-        wheels = [w for w in lock.wheels(options.platform, python, "cpu") if w.name not in SHIPPED_WITH_BLENDER]
-        _pip_download([wheel for wheel in wheels if not wheel.lies_in(DOWNLOADS)], options.platform, python)
+    for python in pythons:
+        wheels = [wheel for wheel in lock.wheels(platform, python, build) if wheel.name not in without]
+        _pip_download([wheel for wheel in wheels if not wheel.lies_in(DOWNLOADS)], platform, python)
         damaged = [wheel.file_name for wheel in wheels if not wheel.lies_in(DOWNLOADS)]
         if damaged:
             raise PackagingError(f"These wheels are not what wheels/lock.toml pins: {', '.join(damaged)}.")
