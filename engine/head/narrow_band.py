@@ -1,10 +1,15 @@
-"""Grid values of a signed distance field near its surface, from coarse to fine, with the sign known everywhere.
+"""Grid values of a signed distance field near its surface, with the sign known everywhere, frame after frame.
 
-A grid of R points a side is refined from a stride of 16 to a stride of 1, one axis at a time. A new point between two
-known ones inherits a sign and a lower bound of |f| from them, because a field with Lipschitz constant L changes by at
-most L times the distance; the field is evaluated only where the bound leaves the sign open. In the end every grid point
-whose value marching cubes reads is made exact; where that turns a sign, the surface is followed until it closes.
-Marching cubes of the result is then marching cubes of the dense grid.
+A grid of R points a side is refined from a stride of 16 to a stride of 1. A new point inherits a sign and a lower bound
+of |f| from known ones, because a field with Lipschitz constant L changes by at most L times the distance; the field is
+evaluated only where the bounds leave the sign open. In the end every grid point whose value marching cubes reads is
+made exact; where that turns a sign, the surface is followed until it closes. Marching cubes of the result is then
+marching cubes of the dense grid.
+
+The next frame starts from these bounds, lowered by how much the field has changed. The change is measured at a part of
+the exact points and at the centre of every block of the grid; each block takes CHANGE_MARGIN times the greatest change
+in itself and the blocks around it. Every other exact point then tests that bound; where one breaks it, the bounds
+around are lowered further and what they leave open is evaluated, until all points agree.
 """
 
 from __future__ import annotations
@@ -15,8 +20,15 @@ from itertools import product
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 COARSEST_STRIDE = 16
+# The change between frames is measured in this many blocks a side and at every n-th exact point.
+BLOCKS, MEASURED = 12, 8
+CHANGE_MARGIN = 1.5
+ROUNDING = 1e-6
+# More open points than this share of the grid are found faster from coarse to fine.
+GREATEST_OPEN_SHARE = 1 / 8
 
 Field = Callable[[Tensor], tuple[Tensor, Tensor]]
 
@@ -35,107 +47,194 @@ class NarrowBand:
     canonical: Tensor
 
 
-class _Lattice:
-    """The grid points that are known at one stage of the refinement."""
+class BandSequence:
+    """Narrow bands of a field that changes from frame to frame, on one grid.
 
-    def __init__(self, field: Field, axes: list[Tensor], stride: int):
-        self.field, self.axes = field, axes
-        self.indices = [_strided(len(axis), stride, axis.device) for axis in axes]
-        shape = [len(indices) for indices in self.indices]
-        self.values = torch.zeros(shape, device=axes[0].device)
-        self.row = torch.full(shape, -1, dtype=torch.int32, device=axes[0].device)
-        self.canonical: list[Tensor] = []
-        self.evaluated = 0
-        self.evaluate(torch.ones_like(self.values, dtype=torch.bool))
+    `values` are signed lower bounds of the field's magnitude, zero where nothing is known. `carried` says whether the
+    last band started from the one before.
+    """
 
-    def evaluate(self, chosen: Tensor) -> bool:
-        """Evaluate the field at the chosen points (a mask); returns whether any sign came out otherwise."""
-        places = torch.nonzero(chosen, as_tuple=True)
-        count = len(places[0])
-        if not count:
-            return False
-        points = torch.stack(
-            [axis[indices[place]] for axis, indices, place in zip(self.axes, self.indices, places, strict=True)], -1
-        )  # (count, 3)
-        values, canonical = self.field(points)
-        surprised = bool(((values > 0) != (self.values[places] > 0)).any())
-        self.values[places] = values
-        rows = torch.arange(self.evaluated, self.evaluated + count, dtype=torch.int32, device=values.device)
-        self.row[places] = rows
-        self.canonical.append(canonical)
-        self.evaluated += count
-        return surprised
-
-    def refine(self, dimension: int, stride: int, lipschitz: float) -> None:
-        """Add the points of a finer stride along one axis: bounds where they settle the sign, else exact values."""
-        coarse = self.indices[dimension]
-        fine = _strided(len(self.axes[dimension]), stride, coarse.device)
-        right = torch.searchsorted(coarse, fine)
-        kept = coarse[right] == fine
-        left = torch.where(kept, right, right - 1)
-        coordinates = self.axes[dimension]
-        shape = [-1 if axis == dimension else 1 for axis in range(3)]
-        kept = kept.view(shape)
-        fall_left, fall_right = (
-            lipschitz * (coordinates[fine] - coordinates[coarse[side]]).abs().view(shape) for side in (left, right)
-        )
-        from_left, from_right = (self.values.index_select(dimension, side) for side in (left, right))
-        bound = torch.maximum(from_left.abs() - fall_left, from_right.abs() - fall_right)
-        unknown = ((from_left > 0) != (from_right > 0)) | (bound <= 0) & ~kept
-        refined = torch.where(from_left > 0, bound, -bound)
-        before, coarse_values = self.indices, self.values
-        self.row = self.row.index_select(dimension, right).masked_fill_(~kept, -1)
-        self.values, self.indices = refined, [*before[:dimension], fine, *before[dimension + 1 :]]
-        if stride == 1:
-            places = torch.nonzero(unknown)  # (U, 3)
-            bounds = torch.stack(
-                [
-                    self._diagonal_bound(places, before, coarse_values, dimension, side, lipschitz)
-                    for side in (left, right)
-                ]
-            )  # (2, U)
-            strongest = bounds.gather(0, bounds.abs().argmax(0)[None])[0]
-            settled = strongest != 0
-            chosen = tuple(places[settled].T)
-            self.values[chosen], unknown[chosen] = strongest[settled], False
-        self.evaluate(unknown)
-
-    def _diagonal_bound(
+    def __init__(
         self,
-        places: Tensor,
-        before: list[Tensor],
-        coarse_values: Tensor,
-        dimension: int,
-        side: Tensor,
+        minimum: Sequence[float],
+        maximum: Sequence[float],
+        resolution: int,
         lipschitz: float,
-    ) -> Tensor:
-        """Signed bounds (U,) at places (U, 3) from the eight diagonal neighbours on one side along the refined axis.
+        device: torch.device | str = "cpu",
+    ):
+        """`resolution` points a side of a box. lipschitz: bound of |f(a) - f(b)| / |a - b|.
+
+        Where a field breaks the bound, a part of the surface is lost only if no evaluated grid point touches that part.
+        """
+        self.axes = [
+            torch.linspace(low, high, resolution, dtype=torch.float64, device=device).float()
+            for low, high in zip(minimum, maximum, strict=True)
+        ]
+        self.resolution, self.lipschitz, self.carried = resolution, lipschitz, False
+        self.spacing = [float(axis[1] - axis[0]) for axis in self.axes]
+        self.values = torch.zeros(3 * (resolution,), device=device)
+        self.row = torch.empty(3 * (resolution,), dtype=torch.int32, device=device)
+        self.block = -(-resolution // BLOCKS)
+        middles = torch.arange(self.block // 2, resolution, self.block, device=device)
+        self.centres = self._flat(torch.cartesian_prod(middles, middles, middles))
+        self.evaluated: list[Tensor] = []
+
+    def sample(self, field: Field) -> NarrowBand:
+        """The band of this frame's field, which maps points (P, 3) to distances (P,) and canonical points (P, 3).
+
+        Its tensors are valid until the next call.
+        """
+        self.field = field
+        self.carried = bool(self.evaluated) and self._carry()
+        if not self.carried:
+            self._begin()
+            self.values.zero_()
+            self._refine()
+        return NarrowBand(self.values, self.row, torch.cat(self.canonical))
+
+    def _begin(self) -> None:
+        self.evaluated, self.canonical, self.rows = [], [], 0
+        self.row.fill_(-1)
+
+    def _refine(self) -> None:
+        """Everything from coarse to fine."""
+        stride = COARSEST_STRIDE
+        while stride:
+            if stride < COARSEST_STRIDE:
+                self._fill(stride)
+            self._settle(self._flat(torch.nonzero(self.values[::stride, ::stride, ::stride] == 0) * stride), stride)
+            stride //= 2
+        self._evaluate(self.centres[self.row.view(-1)[self.centres] < 0])
+        self._close()
+
+    def _carry(self) -> bool:
+        """Start from the last band; False when too little of it remains."""
+        values, before = self.values.view(-1), torch.cat(self.evaluated)
+        known = values[before]  # exact values of the last frame
+        self._begin()
+        probes = torch.cat([before[::MEASURED], self.centres]).unique()
+        exact, canonical = self.field(self._points(probes))
+        change = self._change(probes, (exact - values[probes]).abs())
+        self._lower(change)
+        if torch.count_nonzero(values) < (1 - GREATEST_OPEN_SHARE) * len(values):
+            return False
+        self._store(probes, exact, canonical)
+        while True:
+            self._settle_open()
+            self._close()
+            again = self.row.view(-1)[before] >= 0
+            places, moved = before[again], (values[before] - known).abs()[again]
+            if bool((moved <= change[places]).all()):
+                return True
+            greater = torch.maximum(change, self._change(places, moved))
+            self._lower((greater - change).masked_fill_(self.row.view(-1) >= 0, 0.0))
+            change = greater
+
+    def _lower(self, change: Tensor) -> None:
+        """Lower the bounds by a change (R^3,) of the field; zero where nothing remains."""
+        values = self.values.view(-1)
+        values.sub_(torch.clamp(values, -change, change))
+
+    def _settle_open(self) -> None:
+        """Make every point known whose bound is used up."""
+        unknown = torch.nonzero(self.values.view(-1) == 0)[:, 0]
+        for stride in (2, 1):
+            on_lattice = (self._coordinates(unknown) % stride == 0).all(1)
+            self._settle(unknown[on_lattice & (self.values.view(-1)[unknown] == 0)], stride)
+
+    def _change(self, probes: Tensor, measured: Tensor) -> Tensor:
+        """Bounds (R^3,) of the field's change from changes (P,) measured at flat indices (P,)."""
+        count = -(-self.resolution // self.block)
+        x, y, z = (self._coordinates(probes) // self.block).T
+        greatest = measured.new_zeros(count**3).scatter_reduce_(0, (x * count + y) * count + z, measured, "amax")
+        around = functional.max_pool3d(greatest.view(1, 1, count, count, count), 3, stride=1, padding=1)
+        bound = functional.interpolate(CHANGE_MARGIN * around + ROUNDING, scale_factor=self.block)[0, 0]
+        return bound[: self.resolution, : self.resolution, : self.resolution].reshape(-1)
+
+    def _fill(self, stride: int) -> None:
+        """Bounds at the new points of a stride from the corners of the cells of twice that stride around them."""
+        coarse = self.values[:: 2 * stride, :: 2 * stride, :: 2 * stride]
+        for offset in product((0, 1), repeat=3):
+            if not any(offset):
+                continue
+            target = self.values[tuple(slice(o * stride, None, 2 * stride) for o in offset)]
+            bounds = functional.softshrink(coarse, self._reach(offset, stride))
+            for corner in product(*((0, 1) if o else (0,) for o in offset)):
+                lengths = [min(t, b - c) for t, b, c in zip(target.shape, bounds.shape, corner, strict=True)]
+                part = target[tuple(slice(length) for length in lengths)]
+                bound = bounds[tuple(slice(c, c + length) for c, length in zip(corner, lengths, strict=True))]
+                part.copy_(torch.where(bound.abs() > part.abs(), bound, part))
+
+    def _reach(self, offset: Sequence[int], stride: int) -> float:
+        """How much the field can change over an offset of grid points times a stride."""
+        squared = sum((o * stride * spacing) ** 2 for o, spacing in zip(offset, self.spacing, strict=True))
+        return self.lipschitz * squared**0.5
+
+    def _settle(self, flat: Tensor, stride: int) -> None:
+        """Make open points (flat indices) that are new at a stride known, at the last stride one axis after another."""
+        if stride > 1:  # an exact value serves later bounds
+            self._evaluate(flat)
+            return
+        odd = self._coordinates(flat) % 2 == 1  # (P, 3)
+        for dimension in range(3):
+            chosen = flat[odd[:, dimension] & ~odd[:, dimension + 1 :].any(1)]
+            for others in ([(0, 0)], [step for step in product((-1, 0, 1), repeat=2) if any(step)]):
+                bounds = self._neighbours_bound(chosen, dimension, others)
+                self.values.view(-1)[chosen] = bounds
+                chosen = chosen[bounds == 0]
+            self._evaluate(chosen)
+
+    def _neighbours_bound(self, flat: Tensor, dimension: int, others: Sequence[tuple[int, int]]) -> Tensor:
+        """Strongest signed bounds (P,) from neighbours one step away along a dimension and by `others` along the rest.
 
         Along the surface the value one step inwards or outwards says more than the value straight ahead. Zero where
-        nothing is settled. Worth its cost at the last stride only: before it, an exact value serves later bounds.
+        nothing is settled.
         """
-        here = list(places.T)
-        here[dimension] = side[here[dimension]]
-        fine = [axis[indices[place]] for axis, indices, place in zip(self.axes, self.indices, places.T, strict=True)]
-        strongest = torch.zeros(len(places), device=places.device)
-        others = [axis for axis in range(3) if axis != dimension]
-        for step in product((-1, 0, 1), repeat=2):
-            there = list(here)
-            for axis, move in zip(others, step, strict=True):
-                there[axis] = (here[axis] + move).clamp(0, len(before[axis]) - 1)
-            distance = sum(
-                (self.axes[axis][before[axis][there[axis]]] - fine[axis]).square() for axis in range(3)
-            ).sqrt()  # (U,)
-            value = coarse_values[tuple(there)]
-            bound = value.abs() - lipschitz * distance
-            strongest = torch.where(bound > strongest.abs(), bound * value.sign(), strongest)
+        coordinates, values = self._coordinates(flat), self.values.view(-1)
+        strongest = torch.zeros(len(flat), device=flat.device)
+        for along, rest in product((-1, 1), others):
+            step = [*rest[:dimension], along, *rest[dimension:]]
+            there = coordinates + torch.tensor(step, device=flat.device)
+            there.clamp_(0, self.resolution - 1)  # nearer than the step, so its reach still holds
+            bound = functional.softshrink(values[self._flat(there)], self._reach(step, 1))
+            strongest = torch.where(bound.abs() > strongest.abs(), bound, strongest)
         return strongest
 
-    def close(self) -> None:
+    def _close(self) -> None:
         """Evaluate every grid point whose value marching cubes reads; follow the surface where a sign turns."""
         surprised = True
         while surprised:
-            surprised = self.evaluate(needed_by_marching_cubes(self.values > 0) & (self.row < 0))
+            needed = needed_by_marching_cubes(self.values > 0) & (self.row < 0)
+            surprised = self._evaluate(torch.nonzero(needed.view(-1))[:, 0])
+
+    def _evaluate(self, flat: Tensor) -> bool:
+        """Evaluate the field at grid points (flat indices); returns whether any sign came out otherwise."""
+        if not len(flat):
+            return False
+        values, canonical = self.field(self._points(flat))
+        surprised = bool(((values > 0) != (self.values.view(-1)[flat] > 0)).any())
+        self._store(flat, values, canonical)
+        return surprised
+
+    def _store(self, flat: Tensor, values: Tensor, canonical: Tensor) -> None:
+        self.values.view(-1)[flat] = values
+        rows = torch.arange(self.rows, self.rows + len(flat), dtype=torch.int32, device=flat.device)
+        self.row.view(-1)[flat] = rows
+        self.evaluated.append(flat)
+        self.canonical.append(canonical)
+        self.rows += len(flat)
+
+    def _coordinates(self, flat: Tensor) -> Tensor:
+        """Grid coordinates (P, 3) of flat indices (P,)."""
+        return torch.stack(
+            [flat // self.resolution**2, flat // self.resolution % self.resolution, flat % self.resolution], 1
+        )
+
+    def _flat(self, coordinates: Tensor) -> Tensor:
+        return (coordinates[:, 0] * self.resolution + coordinates[:, 1]) * self.resolution + coordinates[:, 2]
+
+    def _points(self, flat: Tensor) -> Tensor:
+        return torch.stack([axis[index] for axis, index in zip(self.axes, self._coordinates(flat).T, strict=True)], 1)
 
 
 def sample_narrow_band(
@@ -146,24 +245,8 @@ def sample_narrow_band(
     lipschitz: float,
     device: torch.device | str = "cpu",
 ) -> NarrowBand:
-    """Sample a field near its surface on `resolution` points a side of a box.
-
-    field: maps points (P, 3) to signed distances (P,) and canonical points (P, 3).
-    lipschitz: bound of |f(a) - f(b)| / |a - b|. Where a field breaks it, a part of the surface is lost only if no
-        evaluated grid point touches that part.
-    """
-    axes = [
-        torch.linspace(low, high, resolution, dtype=torch.float64, device=device).float()
-        for low, high in zip(minimum, maximum, strict=True)
-    ]
-    stride = COARSEST_STRIDE
-    lattice = _Lattice(field, axes, stride)
-    while stride > 1:
-        stride //= 2
-        for dimension in range(3):
-            lattice.refine(dimension, stride, lipschitz)
-    lattice.close()
-    return NarrowBand(lattice.values, lattice.row, torch.cat(lattice.canonical))
+    """The band of one field; the arguments are those of `BandSequence`."""
+    return BandSequence(minimum, maximum, resolution, lipschitz, device).sample(field)
 
 
 def needed_by_marching_cubes(positive: Tensor) -> Tensor:
@@ -211,9 +294,3 @@ def _ambiguous_patterns() -> Tensor:
 
 
 AMBIGUOUS = _ambiguous_patterns()
-
-
-def _strided(length: int, stride: int, device: torch.device) -> Tensor:
-    """Every stride-th index, and the last one."""
-    indices = torch.arange(0, length, stride, device=device)
-    return indices if indices[-1] == length - 1 else torch.cat([indices, indices.new_tensor([length - 1])])

@@ -8,6 +8,8 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
+from .conditioned_mlp import activate, affine, in_row_blocks
+
 
 @dataclass
 class RegionConfig:
@@ -38,4 +40,10 @@ class RegionNetwork(nn.Module):
         """Logits (B, P, K) at canonical points (B, P, 3) of identities (B, L); softmax gives soft weights."""
         phases = (points[..., None, :] * self.frequencies[:, None]).flatten(-2)  # (B, P, 3 octaves)
         compressed = self.compressor(identity_codes)[:, None].expand(-1, points.shape[1], -1)  # (B, P, compressed)
-        return self.classifier(torch.cat([points, phases.sin(), phases.cos(), compressed], -1))
+        entering = torch.cat([points, phases.sin(), phases.cos(), compressed], -1)  # (B, P, entering)
+        return in_row_blocks(self._classify, entering.flatten(0, 1)).view(*points.shape[:2], -1)
+
+    def _classify(self, rows: Tensor) -> Tensor:
+        for layer in self.classifier:
+            rows = affine(rows, layer.weight, layer.bias) if isinstance(layer, nn.Linear) else activate(rows, "silu")
+        return rows

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from ..errors import EngineError
 from .head import Array, NeuralHead
-from .narrow_band import NarrowBand, sample_narrow_band
+from .narrow_band import BandSequence, NarrowBand
 
 # Distances are only roughly Lipschitz once deformed. On the starter 1.0 gives the same signs as 2.2, in closed,
 # puckered and wide open mouths alike; where a slope is steeper still, the surface is followed.
@@ -39,14 +39,15 @@ class Surface:
 
 
 class SurfaceExtractor:
-    """Extracts surfaces of one identity at one resolution, frame after frame."""
+    """Extracts surfaces of one identity at one resolution, frame after frame, each from the band of the last."""
 
     def __init__(
         self, head: NeuralHead, identity: Array | None = None, resolution: int = 128, lipschitz: float = LIPSCHITZ
     ):
         """Raises EngineError when the grid does not fit in memory; resolution is in grid points a side."""
         require_memory(resolution, head.device)
-        self.head, self.identity, self.resolution, self.lipschitz = head, identity, resolution, lipschitz
+        self.head, self.identity = head, identity
+        self.band = BandSequence(*head.box, resolution, lipschitz, head.device)
 
     def extract(self, expression: Array | None = None) -> Surface:
         """The surface of an expression code (E,).
@@ -60,7 +61,7 @@ class SurfaceExtractor:
             return posed.canonical_distance(canonical), canonical[:, :3]
 
         with torch.no_grad():
-            band = sample_narrow_band(field, *self.head.box, self.resolution, self.lipschitz, self.head.device)
+            band = self.band.sample(field)
         vertices, faces, canonical = triangulate(band, *self.head.box)
         regions = self.head.regions(canonical, self.identity)
         return Surface(vertices, faces, canonical, np.round(255 * regions).astype(np.uint8), len(band.canonical))
