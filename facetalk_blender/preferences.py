@@ -45,20 +45,21 @@ class FaceTalkPreferences(bpy.types.AddonPreferences):
         column.prop(self, "engine_python")
         self._draw_runtime(column, context)
         column.prop(self, "device")
-        column.prop(self, "bundle")
+        row = self.layout.row()
+        row.operator("facetalk.install_engine_runtime", text="Install Engine Runtime...", icon="IMPORT")
+        row.operator("facetalk.install_engine_runtime_from_folder", text="Install from Folder...", icon="FILE_FOLDER")
+        row.operator("facetalk.remove_engine_runtime", text="", icon="TRASH")
+        row = self.layout.row()
+        row.operator("facetalk.check_engine", icon="CHECKMARK")
+        row.operator("facetalk.release_memory", icon="X")
+        _draw_task(self.layout, context)
+        model = self.layout.column()
+        model.use_property_split = True
+        model.prop(self, "bundle")
         # Imported here because the panels import these preferences.
         from ..panels.model_bundle import draw_model_bundles
 
         draw_model_bundles(self.layout, context, self)
-        buttons = self.layout.column()
-        row = buttons.row()
-        row.operator("facetalk.check_engine", icon="CHECKMARK")
-        row.operator("facetalk.release_memory", icon="X")
-        row = buttons.row()
-        row.operator("facetalk.install_engine_runtime", text="Install Engine Runtime...", icon="IMPORT")
-        row.operator("facetalk.install_engine_runtime_from_folder", text="Install from Folder...", icon="FILE_FOLDER")
-        row.operator("facetalk.remove_engine_runtime", text="", icon="TRASH")
-        _draw_task(self.layout, context)
 
     def _draw_runtime(self, layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
         try:
