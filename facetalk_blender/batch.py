@@ -13,6 +13,7 @@ import argparse
 import importlib
 import json
 import os
+import re
 import shutil
 import signal
 import sys
@@ -32,13 +33,16 @@ if not __package__:
     module.leave(module.main())
 
 import bpy
+from mathutils import Color
 
 from ..engine.errors import EngineError
+from ..engine.identity_text import join_identity, split_identity
 from . import rendering, session, sound_strip
 from .contact_sheet import write_contact_sheet
 from .generation import Generation, Settings, State
 
 OUTPUTS = {"frame-meshes": "FRAME_MESHES", "shape-keys": "SHAPE_KEYS"}
+IDENTITY_HELP = "mean, random:SEED or a .npy file, and controls: random:7+jaw_width=1,nose_length=-1"
 OK, BAD_INPUT, ENGINE_FAILED, NOT_WRITABLE, RENDER_FAILED, INTERRUPTED = 0, 2, 3, 4, 5, 130
 
 
@@ -112,7 +116,9 @@ def _parse(arguments: list[str]) -> argparse.Namespace:
     add("--json", type=Path, help="report to write: stages, seconds, versions, sizes")
     add("--head-output", choices=OUTPUTS, default="frame-meshes", help="what the scene holds (default: %(default)s)")
     add("--resolution", type=int, choices=(64, 128, 256), default=128, help="cells per side (default: %(default)s)")
-    add("--identity", default="mean", help="mean, random:SEED or a .npy file of an identity code")
+    add("--identity", default="mean", help=IDENTITY_HELP)
+    add("--skin-colour", type=_colour, help="colour of the skin, #RRGGBB (default: a light one)")
+    add("--eye-colour", type=_colour, help="colour of the iris, #RRGGBB (default: a grey blue)")
     add("--seed", type=int, default=0, help="another number gives another performance (default: %(default)s)")
     add("--steps", type=int, help="denoising steps (default: the model's)")
     add("--guidance", type=float, help="how closely the voice is followed, 0 to 3 (default: the model's)")
@@ -143,6 +149,24 @@ def _frame_range(text: str) -> tuple[int, int]:
     if len(parts) != 2 or not all(part.isdecimal() for part in parts) or not 1 <= int(parts[0]) <= int(parts[1]):
         raise argparse.ArgumentTypeError(f"'{text}' is no range of frames; write e.g. 1:48")
     return int(parts[0]), int(parts[1])
+
+
+def _colour(text: str) -> tuple[float, float, float]:
+    """Linear colour of an sRGB one as #RRGGBB."""
+    if not re.fullmatch("#?[0-9a-fA-F]{6}", text):
+        raise argparse.ArgumentTypeError(f"'{text}' is no colour; write e.g. #c68863")
+    digits = text.removeprefix("#")
+    shown = (int(digits[place : place + 2], 16) / 255 for place in (0, 2, 4))
+    return tuple(Color(shown).from_srgb_to_scene_linear())
+
+
+def _identity(text: str) -> str:
+    """The engine works in another folder: a file gets its whole path."""
+    try:
+        base, controls = split_identity(text)
+    except ValueError:
+        return text  # the engine says what is wrong with it
+    return join_identity(str(Path(base).resolve()) if Path(base).is_file() else base, controls)
 
 
 def _size(text: str) -> tuple[int, int]:
@@ -230,13 +254,12 @@ class Job:
 
     def _generate(self, strip: bpy.types.SoundStrip, frames: range) -> Generation:
         options = self._options
-        identity = options.identity
-        if identity != "mean" and not identity.startswith("random:"):
-            identity = str(Path(identity).resolve())
         settings = Settings(
             output=OUTPUTS[options.head_output],
             resolution=options.resolution,
-            identity=identity,
+            identity=_identity(options.identity),
+            skin_color=options.skin_colour,
+            eye_color=options.eye_colour,
             seed=options.seed,
             steps=options.steps,
             guidance=options.guidance,

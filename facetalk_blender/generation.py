@@ -20,7 +20,7 @@ import bpy
 
 from ..engine.errors import EngineError
 from ..engine.protocol import Message
-from . import costs, playback, sound_digest, sound_strip, stage, take
+from . import appearance, costs, playback, sound_digest, sound_strip, stage, take
 from .engine_client import EngineClient
 from .outputs import expression_curves
 from .outputs.frame_meshes import FrameMeshes
@@ -55,7 +55,8 @@ class Settings:
     """What a generation is asked for.
 
     output: "FRAME_MESHES", "SHAPE_KEYS" or "EXPRESSION_CURVES"; resolution: cells per side for frame meshes.
-    identity: "mean", "random:SEED" or a file with an identity code.
+    identity: "mean", "random:SEED" or a file with an identity code, and moved controls (see engine.identity_text).
+    skin_color, eye_color: linear; None leaves the materials' own.
     seed, steps, guidance, strength: of the sampler; None is the model's own number.
     bundle: "starter" or a folder; device: "auto", "cpu" or "cuda".
     frames: scene frames to make surfaces for; None makes all that are heard.
@@ -66,6 +67,8 @@ class Settings:
     output: str = "FRAME_MESHES"
     resolution: int = 128
     identity: str = "mean"
+    skin_color: appearance.Color | None = None
+    eye_color: appearance.Color | None = None
     seed: int = 0
     steps: int | None = None
     guidance: float | None = None
@@ -330,6 +333,8 @@ class Generation:
             kept = self._kept_meshes(scene)
             self._writer = FrameMeshes(scene, self.clip, text, self.frames, self._look(), kept)
             arrays["times"] = self._writer.times
+        if isinstance(self._writer, ResultWriter):
+            appearance.set_colors(self._writer.result(), self.settings.skin_color, self.settings.eye_color)
         fields = {"rate": self.take.rate, "resolution": self.settings.resolution, "identity": self.settings.identity}
         self._request = self._ask(self._writer.request_kind, fields, arrays)
 
@@ -344,7 +349,8 @@ class Generation:
 
     def _look(self) -> str:
         """What two heads must share to share meshes."""
-        facts = (self.settings.resolution, self.settings.identity, self.engine_info.get("bundle"))
+        colors = (self.settings.skin_color, self.settings.eye_color)
+        facts = (self.settings.resolution, self.settings.identity, *colors, self.engine_info.get("bundle"))
         return " ".join(map(str, (*facts, self.clip.frame_zero, self.clip.frames_per_second)))
 
     def _on_surface(self, message: Message) -> None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import bpy
 
-from . import expression_settings, sound_strip, stage
+from ..engine.identity_text import join_identity
+from . import expression_settings, head_preview, sound_strip, stage
 from .generation import Settings
 
 
@@ -18,6 +19,10 @@ def _stage_wanted(self) -> bool:
 
 def _choose_stage(self, value: bool) -> None:
     self["stage_choice"] = value
+
+
+def _head_changed(_self, context: bpy.types.Context) -> None:
+    head_preview.refresh(context.scene)
 
 
 class FaceTalkSettings(bpy.types.PropertyGroup):
@@ -50,10 +55,13 @@ class FaceTalkSettings(bpy.types.PropertyGroup):
             ("RANDOM", "Random", "A head drawn from the model"),
             ("FILE", "File", "An identity code in a .npy file"),
         ),
+        update=_head_changed,
     )
-    head_seed: bpy.props.IntProperty(name="Head Seed", description="Number of the random head", min=0)
+    head_seed: bpy.props.IntProperty(
+        name="Head Seed", description="Number of the random head", min=0, update=_head_changed
+    )
     head_file: bpy.props.StringProperty(
-        name="Identity Code", description="File of an identity code (.npy)", subtype="FILE_PATH"
+        name="Identity Code", description="File of an identity code (.npy)", subtype="FILE_PATH", update=_head_changed
     )
     seed: bpy.props.IntProperty(name="Seed", description="Another number gives another performance", min=0)
     steps: bpy.props.IntProperty(
@@ -81,13 +89,20 @@ class FaceTalkSettings(bpy.types.PropertyGroup):
         set=_choose_stage,
     )
 
+    def identity(self) -> str:
+        """Whose head speaks, with the moved controls, as the engine takes it."""
+        bases = {"MEAN": "mean", "RANDOM": f"random:{self.head_seed}", "FILE": bpy.path.abspath(self.head_file)}
+        return join_identity(bases[self.head], self.id_data.facetalk_head.controls())
+
     def settings(self, device: str, bundle: str) -> Settings:
         """The generation's settings."""
-        identity = {"MEAN": "mean", "RANDOM": f"random:{self.head_seed}", "FILE": bpy.path.abspath(self.head_file)}
+        look = self.id_data.facetalk_head
         return Settings(
             output=self.output,
             resolution=int(self.resolution),
-            identity=identity[self.head],
+            identity=self.identity(),
+            skin_color=tuple(look.skin_color),
+            eye_color=tuple(look.eye_color),
             seed=self.seed,
             steps=self.steps or None,
             guidance=self.guidance or None,

@@ -5,10 +5,17 @@ from __future__ import annotations
 import bpy
 
 from .. import operators, panels
-from . import expression_settings, preferences, properties, session
+from . import expression_settings, head_identity, preferences, properties, session
 from .outputs import curve_action
 
-CLASSES = (*preferences.CLASSES, *expression_settings.CLASSES, *properties.CLASSES, *operators.CLASSES, *panels.CLASSES)
+CLASSES = (
+    *preferences.CLASSES,
+    *expression_settings.CLASSES,
+    *head_identity.CLASSES,
+    *properties.CLASSES,
+    *operators.CLASSES,
+    *panels.CLASSES,
+)
 
 
 def _handlers() -> tuple:
@@ -27,6 +34,7 @@ def register() -> None:
     """Add classes, the scene's settings and handlers."""
     for cls in CLASSES:
         bpy.utils.register_class(cls)
+    bpy.types.Scene.facetalk_head = bpy.props.PointerProperty(type=head_identity.FaceTalkHead)
     bpy.types.Scene.facetalk = bpy.props.PointerProperty(type=properties.FaceTalkSettings)
     for handlers, function in _handlers():
         handlers.append(function)
@@ -40,5 +48,6 @@ def unregister() -> None:
     for handlers, function in reversed(_handlers()):
         handlers.remove(function)
     del bpy.types.Scene.facetalk
+    del bpy.types.Scene.facetalk_head
     for cls in reversed(CLASSES):
         bpy.utils.unregister_class(cls)

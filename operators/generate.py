@@ -5,7 +5,7 @@ from __future__ import annotations
 import bpy
 
 from ..engine.errors import EngineError
-from ..facetalk_blender import session, sound_strip
+from ..facetalk_blender import head_preview, session, sound_strip
 from ..facetalk_blender.generation import Generation, State
 from ..facetalk_blender.outputs.result import ResultLost
 from ..facetalk_blender.preferences import preferences
@@ -86,6 +86,7 @@ class FACETALK_OT_generate(bpy.types.Operator):
         except EngineError as error:
             self.report({"ERROR"}, str(error))
             return False
+        head_preview.remove(context.scene)
         return True
 
     def _report(self, generation: Generation | None) -> set[str]:

@@ -1,0 +1,51 @@
+"""The sidebar panel of the head's looks."""
+
+from __future__ import annotations
+
+import bpy
+
+from ..facetalk_blender import head_preview, session
+from ..facetalk_blender.head_identity import GROUPS
+from ..facetalk_blender.wrapped_text import draw_text
+
+
+class FACETALK_PT_head(bpy.types.Panel):
+    """Whose head speaks, and in which colours."""
+
+    bl_label = "Head"
+    bl_space_type = "VIEW_3D"
+    bl_region_type = "UI"
+    bl_category = "FaceTalk"
+    bl_parent_id = "FACETALK_PT_talking_head"
+    bl_options = {"DEFAULT_CLOSED"}
+
+    def draw(self, context: bpy.types.Context) -> None:
+        """Show colours, ways to a head, and the sliders."""
+        layout = self.layout
+        layout.use_property_split = True
+        layout.use_property_decorate = False
+        layout.enabled = not session.busy()
+        head = context.scene.facetalk_head
+        shown = head_preview.find(context.scene) is not None
+        layout.operator("facetalk.preview_head", text="Preview", icon="HIDE_OFF" if shown else "HIDE_ON", depress=shown)
+        if head_preview.problem:
+            draw_text(layout, context, head_preview.problem, "ERROR")
+        row = layout.row(align=True)
+        row.operator("facetalk.random_head", text="Random", icon="FILE_REFRESH")
+        row.operator_menu_enum("facetalk.head_preset", "preset", text="Presets")
+        row.operator("facetalk.reset_head", text="", icon="LOOP_BACK")
+        column = layout.column()
+        column.prop(head, "skin_color")
+        column.prop(head, "eye_color")
+        for group, names in GROUPS.items():
+            header, body = layout.panel(f"facetalk_head_{group.split()[0].lower()}", default_closed=group != "Face")
+            header.label(text=group)
+            if body is not None:
+                for name in names:
+                    body.prop(head, name, slider=True)
+        row = layout.row(align=True)
+        row.operator("facetalk.load_identity", text="Load...", icon="FILEBROWSER")
+        row.operator("facetalk.save_identity", text="Save...", icon="FILE_TICK")
+
+
+CLASSES = (FACETALK_PT_head,)
