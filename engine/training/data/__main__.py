@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ...errors import EngineError
 from ..corpus import Corpus, load_corpus
 from .alignment import bilabial_dips, sibilant_offset
 from .build import build_cache
@@ -44,7 +45,10 @@ def main() -> None:
     parser.add_argument("--synthesised", type=int, default=1200, help="sentences spoken by natural voices")
     parser.add_argument("--seed", type=int, default=0)
     arguments = parser.parse_args()
-    build_cache(arguments.data, arguments.output, arguments.synthesised, arguments.seed)
+    try:
+        build_cache(arguments.data, arguments.output, arguments.synthesised, arguments.seed)
+    except EngineError as error:
+        raise SystemExit(f"error: {error}") from None
     print(report(load_corpus(arguments.data, arguments.output)))
 
 

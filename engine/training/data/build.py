@@ -1,6 +1,7 @@
 """The cache of all speech: `samples.npy` (int16, 16 kHz, every utterance in a row) and `clips.json` (where, who, what).
 
-The same data folder, seed and package versions give the same cache.
+The same data folder, seed and package versions give the same cache in a new process; espeak-ng carries a little of what
+it spoke before into the next sentence.
 """
 
 from __future__ import annotations

@@ -41,7 +41,8 @@ IPA = {
     "ʌʉ": "AW", "ɑu": "AW", "ɛɪ": "EY", "ɔɪ": "OY", "oɪ": "OY", "ɔø": "OY", "ɔi": "OY", "oi": "OY",
     "p": "P", "b": "B", "m": "M", "f": "F", "v": "V", "ʋ": "V", "β": "V", "ɸ": "F", "θ": "TH", "ð": "DH",
     "t": "T", "d": "D", "n": "N", "l": "L", "ɫ": "L", "ʈ": "T", "ɖ": "D", "ɳ": "N", "ɭ": "L", "ɲ": "N", "ʎ": "L",
-    "ɾ": "D", "r": "D", "ɽ": "D", "r.": "D", "ɹ": "R", "ɻ": "R", "s": "S", "z": "Z", "ʃ": "SH", "ʒ": "ZH", "ʂ": "SH", "ʐ": "ZH",
+    "ɾ": "D", "r": "D", "ɽ": "D", "r.": "D", "ɹ": "R", "ɻ": "R",
+    "s": "S", "z": "Z", "ʃ": "SH", "ʒ": "ZH", "ʂ": "SH", "ʐ": "ZH",
     "ɕ": "SH", "ʑ": "ZH", "tʃ": "CH", "dʒ": "JH", "tɕ": "CH", "dʑ": "JH", "ʈʂ": "CH", "ɖʐ": "JH", "ts": "T S",
     "dz": "D Z", "pf": "P F", "j": "Y", "ʝ": "Y", "ɥ": "W", "w": "W", "ʍ": "W", "ɰ": "G",
     "k": "K", "c": "K", "ɡ": "G", "g": "G", "ɟ": "G", "ŋ": "NG", "ɣ": "G", "x": "HH", "χ": "HH", "ç": "HH", "ʁ": "HH",
@@ -94,7 +95,7 @@ def rows(labels: list[tuple[list[str], float, float]]) -> list:
         if end <= start:
             continue
         if not phones and result:
-            result[-1][2] = end
+            result[-1][2] = round(end, 5)
         step = (end - start) / max(len(phones), 1)
         for index, phone in enumerate(phones):
             result.append([phone, round(start + index * step, 5), round(start + (index + 1) * step, 5)])

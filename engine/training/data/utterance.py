@@ -43,4 +43,5 @@ def read_audio(path: Path) -> np.ndarray:
 
 def shifted(phones: list, offset: float) -> list:
     """Phone rows moved by `offset` seconds; the first row still starts at 0."""
-    return [[phone, max(start + offset, 0.0) if start else 0.0, max(end + offset, 0.0)] for phone, start, end in phones]
+    times = [(start + offset if start else 0.0, end + offset) for _, start, end in phones]
+    return [[row[0], round(max(start, 0.0), 5), round(end, 5)] for row, (start, end) in zip(phones, times, strict=True)]
