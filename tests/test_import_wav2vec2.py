@@ -11,7 +11,7 @@ from safetensors.torch import load_file, save_file
 
 from engine.bundle import Bundle, merge_section
 from engine.errors import EngineError
-from engine.importing.wav2vec2 import import_wav2vec2
+from engine.importing.wav2vec2 import import_wav2vec2, read_sizes
 from engine.speech import load_speech_encoder
 
 FOLDERS = ("wav2vec2_faceformer_small", "wav2vec2_layernorm_small")
@@ -40,7 +40,7 @@ def test_every_public_form_gives_the_reference_features(name, form, tmp_path):
         torch.save(load_file(source / "model.safetensors"), source / "pytorch_model.bin")
         (source / "model.safetensors").unlink()
     elif form == "faceformer":
-        options["config"] = source / "config.json"
+        options["config"] = (source / "config.json").rename(tmp_path / "sizes.json")
         source = source / "faceformer_style_state_dict.pt"
     bundle = import_wav2vec2(source, tmp_path / "bundle", **options)
     reference = np.load(PARITY / name / "io.npz", allow_pickle=False)
@@ -86,6 +86,11 @@ def test_sizes_that_make_no_network(model, content):
 def test_other_key_names(model):
     save_file({"speech.weight": torch.eye(3)}, model / "model.safetensors")
     refuse(model, model.parent, "no named weights")
+
+
+def test_sizes_beside_a_checkpoint_are_taken(model, tmp_path):
+    bundle = import_wav2vec2(model / "faceformer_style_state_dict.pt", tmp_path / "bundle")
+    assert bundle.section("speech")["hidden_size"] == read_sizes(model / "config.json").hidden_size
 
 
 def test_a_checkpoint_of_other_sizes(model):

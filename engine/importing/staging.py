@@ -38,6 +38,10 @@ def staged_bundle(output: Path, replace: bool = False, add: bool = False) -> Ite
             shutil.copytree(output, stage, dirs_exist_ok=True)
         yield stage
         _exchange(stage, output)
+    except OSError as error:
+        raise EngineError(
+            f"Cannot write the bundle {output} ({error.strerror or error}); free space or choose another folder."
+        ) from error
     finally:
         shutil.rmtree(stage, ignore_errors=True)
 

@@ -72,7 +72,8 @@ def import_speech_encoder(path: str | Path, config: SpeechConfig | None = None) 
     """A speech encoder from public wav2vec 2.0 weights, in evaluation mode.
 
     path: a Hugging Face folder or a checkpoint file.
-    config: sizes for a checkpoint file, which has none of its own; wav2vec2-base when not given.
+    config: sizes for a checkpoint file, which has none of its own; when not given, those of a config.json beside it,
+        else wav2vec2-base's.
     Raises EngineError when files are missing, damaged or do not fit the sizes.
     """
     path = Path(path)
@@ -82,6 +83,8 @@ def import_speech_encoder(path: str | Path, config: SpeechConfig | None = None) 
         if not present:
             raise EngineError(f"{path} holds neither {' nor '.join(WEIGHT_FILES)}; choose a Hugging Face model folder.")
         path = present[0]
+    elif config is None and (path.parent / "config.json").is_file():
+        config = read_sizes(path.parent / "config.json")
     tensors = named_tensors(_canonical_names(read_checkpoint(path)), path)
     encoder = SpeechEncoder(config or SpeechConfig())
     try:
