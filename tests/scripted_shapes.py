@@ -50,3 +50,10 @@ def positions(index):
     vertices[4, 2] += 0.05 * np.sin(0.7 * index)
     vertices[4, 0] += 0.01 * index
     return vertices
+
+
+def arkit_shape(index):
+    """The pyramid with its tip moved by the weight of that number alone."""
+    vertices = template()[1]["vertices"].copy()
+    vertices[4, 2] += 0.01 * (index + 1)
+    return vertices

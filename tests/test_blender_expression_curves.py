@@ -6,7 +6,7 @@ import textwrap
 
 import numpy as np
 import pytest
-from blender_scene import bpy, scene, speaking_strip  # noqa: F401
+from blender_scene import bpy, client, generate, scene, speaking_strip  # noqa: F401
 from extension_package import import_from_extension
 
 from engine.arkit import ARKIT_NAMES
@@ -296,3 +296,53 @@ def test_it_plays_in_a_fresh_blender_without_the_extension(scene, tmp_path):  # 
     heights = [float(line.split()[1]) for line in run.stdout.splitlines() if line.startswith("height")]
     wanted = expected(take, "jawOpen", [START, START + 13, START + 40])
     np.testing.assert_allclose(heights, wanted, atol=0.006)
+
+
+def test_a_head_of_ours_has_the_52_keys_and_moves(scene, client, tmp_path):  # noqa: F811
+    strip = speaking_strip(scene, tmp_path, frame=START)
+    before = {kind: len(getattr(bpy.data, kind)) for kind in ("actions", "meshes", "objects")}
+    run = generate(client, strip, output="EXPRESSION_CURVES", add_stage=False)
+    assert run.error == "" and run.notes == [] and run.written == run.frames.stop - run.frames.start
+    head = bpy.data.objects[run.result_name]
+    keys = head.data.shape_keys
+    assert [block.name for block in keys.key_blocks[1:]] == list(ARKIT_NAMES) and keys.use_relative
+    # Of the scripted take's two weights jawOpen counts the codes, so it is zero first and one from then on.
+    scene.frame_set(START)
+    rest = head.evaluated_get(bpy.context.view_layer.depsgraph).data.vertices[4].co.z
+    scene.frame_set(START + 30)
+    moved = head.evaluated_get(bpy.context.view_layer.depsgraph).data.vertices[4].co.z - rest
+    assert moved == pytest.approx(0.01 * (ARKIT_NAMES.index("jawOpen") + 1), abs=1e-4)
+    assert head.data.materials and head.data.uv_layers
+    import_from_extension("facetalk_blender.outputs.result").remove_result(head)
+    assert {kind: len(getattr(bpy.data, kind)) for kind in before} == before
+
+
+@pytest.mark.parametrize("bundle", ["dies-after-5", "short"])
+def test_a_head_with_too_few_keys_is_not_kept(scene, client, tmp_path, bundle):  # noqa: F811
+    strip = speaking_strip(scene, tmp_path)
+    run = generate(client, strip, output="EXPRESSION_CURVES", bundle=bundle)
+    assert run.state.name == "FAILED" and run.error
+    assert not bpy.data.actions and not [item for item in scene.objects if item.type == "MESH"]
+
+
+def test_a_generation_moves_the_targets_alone(scene, client, tmp_path):  # noqa: F811
+    strip, item = speaking_strip(scene, tmp_path, frame=START), face(["jawOpen"])
+    settings = curves.CurveSettings(targets=("Face",))
+    run = generate(client, strip, output="EXPRESSION_CURVES", curves=settings)
+    assert run.state.name == "DONE" and run.error == "" and run.result_name == "Face"
+    assert list(scene.objects) == [item] and not item.keys()
+    assert values(item, "jawOpen", [START, START + 30]) == pytest.approx([0, 1])
+    with pytest.raises(EngineError, match="missing"):
+        generate(client, strip, output="EXPRESSION_CURVES", curves=curves.CurveSettings(targets=("Nobody",)))
+
+
+def test_a_target_deleted_meanwhile_ends_cleanly(scene, client, tmp_path):  # noqa: F811
+    strip, item = speaking_strip(scene, tmp_path, frame=START), face(["jawOpen"])
+    other = face(["jawOpen"], "Teeth")
+    generation = import_from_extension("facetalk_blender.generation")
+    settings = curves.CurveSettings(targets=("Face", "Teeth"))
+    run = generation.Generation(client, strip, generation.Settings(output="EXPRESSION_CURVES", curves=settings))
+    bpy.data.objects.remove(other)
+    run.run()
+    assert run.state.name == "FAILED" and "deleted" in run.error
+    assert item.data.shape_keys.animation_data is None and not bpy.data.actions

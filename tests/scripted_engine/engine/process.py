@@ -68,6 +68,10 @@ def answer(message):
         write("template", message.request, fields, arrays)
         count = len(message.arrays["codes"])
         complete = frames(message, count, "positions", lambda i: ({}, {"vertices": shapes.positions(i)}))
+    elif kind == "arkit_shapes":
+        fields, arrays = shapes.template()
+        write("template", message.request, fields, arrays)
+        complete = frames(message, 52, "positions", lambda i: ({}, {"vertices": shapes.arkit_shape(i)}))
     if error:
         write("error", message.request, {"message": error})
     else:

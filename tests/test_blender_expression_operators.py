@@ -1,0 +1,166 @@
+"""Operators and panels of expression curves and export, registered as Blender has them."""
+
+import csv
+import importlib
+from types import SimpleNamespace
+
+import pytest
+from blender_scene import bpy, scene, speaking_strip  # noqa: F401
+from test_blender_expression_curves import START, artists_action, face, snapshot
+from test_blender_extension import PACKAGE, CheckedLayout, registered  # noqa: F401
+
+
+@pytest.fixture
+def curves(registered, tmp_path, monkeypatch):  # noqa: F811
+    """The scene's settings of expression curves, with a strip chosen and presets in a folder of their own."""
+    module = importlib.import_module(f"{PACKAGE}.operators.expression_curves")
+    panel = importlib.import_module(f"{PACKAGE}.panels.expression_curves")
+    for user in (module, panel):
+        monkeypatch.setattr(user, "preset_folder", lambda: tmp_path / "presets")
+    settings = bpy.context.scene.facetalk
+    settings.strip = speaking_strip(bpy.context.scene, tmp_path, frame=START).name
+    settings.output, settings.add_stage = "EXPRESSION_CURVES", False
+    return settings.curves
+
+
+def selected(*items):
+    for item in bpy.context.scene.objects:
+        item.select_set(item in items)
+
+
+def channels(curves):
+    return {row.name: row.channel for row in curves.links}
+
+
+def test_targets_are_added_matched_and_removed(curves):
+    head, teeth, plain = face(["jawOpen", "Mouth_Smile_L", "odd"]), face(["Jaw_Open"], "Teeth"), face([], "Plain")
+    selected(plain)
+    assert bpy.ops.facetalk.add_curve_targets() == {"CANCELLED"}
+    selected(head, teeth, plain)
+    assert bpy.ops.facetalk.add_curve_targets() == {"FINISHED"}
+    assert {row.item for row in curves.targets} == {head, teeth}
+    assert channels(curves) == {
+        "jawOpen": "jawOpen",
+        "Mouth_Smile_L": "mouthSmileLeft",
+        "odd": "",
+        "Jaw_Open": "jawOpen",
+    }
+    curves.links["odd"].channel = "tongueOut"
+    curves.links["jawOpen"].gain = 1.5
+    bpy.ops.facetalk.match_shape_keys()
+    assert channels(curves)["odd"] == "tongueOut" and curves.links["odd"].method == "Manual"
+    assert curves.links["jawOpen"].gain == 1.5
+    bpy.ops.facetalk.remove_curve_target()
+    assert len(curves.targets) == 1
+    bpy.data.objects.remove(curves.targets[0].item)
+    assert "missing" in curves.problem() and not bpy.ops.facetalk.match_shape_keys.poll()
+    bpy.ops.facetalk.remove_curve_target()
+    assert not bpy.ops.facetalk.remove_curve_target.poll()
+    bpy.ops.facetalk.match_shape_keys()
+    assert len(curves.links) > 52 - 1  # a new head's keys, for their gains
+
+
+def test_presets_go_and_come_back(curves, tmp_path):
+    assert not bpy.ops.facetalk.save_curve_preset.poll()
+    selected(face(["jawOpen", "odd"]))
+    bpy.ops.facetalk.add_curve_targets()
+    curves.links["odd"].channel, curves.links["odd"].gain = "viseme_aa", 0.5
+    bpy.ops.facetalk.save_curve_preset(preset="Robot")
+    with pytest.raises(RuntimeError, match="choose another name"):
+        bpy.ops.facetalk.save_curve_preset(preset="../Robot")
+    curves.links.clear()
+    bpy.ops.facetalk.load_curve_preset(preset="Robot")
+    assert channels(curves) == {"jawOpen": "jawOpen", "odd": "viseme_aa"} and curves.links["odd"].gain == 0.5
+    with pytest.raises(RuntimeError, match="There is no preset"):
+        bpy.ops.facetalk.load_curve_preset(preset="Other")
+    assert [path.name for path in (tmp_path / "presets").iterdir()] == ["Robot.json"]
+
+
+def test_generate_check_and_remove(curves, capfd):
+    item = face(["jawOpen", "smile"])
+    action = artists_action(item, "smile")
+    before = snapshot(action)
+    selected(item)
+    bpy.ops.facetalk.add_curve_targets()
+    curves.links["smile"].channel = ""
+    curves.keys = "DENSE"
+    assert not bpy.ops.facetalk.remove_curves.poll() and not bpy.ops.facetalk.check_curves.poll()
+    assert bpy.ops.facetalk.generate() == {"FINISHED"}
+    assert bpy.ops.facetalk.check_curves() == {"FINISHED"}
+    item.data.shape_keys.animation_data.nla_tracks[0].mute = True
+    capfd.readouterr()
+    bpy.ops.facetalk.check_curves()
+    assert "is muted" in capfd.readouterr().out
+    bpy.ops.facetalk.remove_curves()
+    assert snapshot(action) == before and list(bpy.data.actions) == [action]
+    assert not item.data.shape_keys.animation_data.nla_tracks and not item.data.shape_keys.keys()
+
+
+def test_export_operators_write_and_say_why_not(curves, tmp_path):
+    assert not bpy.ops.facetalk.export_csv.poll()
+    bpy.ops.facetalk.generate()
+    path = tmp_path / "weights.csv"
+    assert bpy.ops.facetalk.export_csv(filepath=str(path)) == {"FINISHED"}
+    assert len(list(csv.DictReader(path.open()))) == bpy.context.scene.frame_end
+    with pytest.raises(RuntimeError, match="choose another place"):
+        bpy.ops.facetalk.export_csv(filepath=str(tmp_path / "none" / "weights.csv"))
+    assert bpy.ops.facetalk.export_gltf(filepath=str(tmp_path / "head.glb")) == {"FINISHED"}
+    bpy.context.scene.facetalk.output = "SHAPE_KEYS"
+    bpy.ops.facetalk.generate()
+    assert bpy.ops.facetalk.export_csv.poll()
+
+
+class Layout(CheckedLayout):
+    """Also what the panels of curves and export draw with."""
+
+    def menu(self, name, **_options):
+        assert name in dir(bpy.types)
+        self.shown.append(name)
+
+    def operator(self, name, **options):
+        super().operator(name, **options)
+        return SimpleNamespace()
+
+    def template_list(self, kind, _name, data, items, active_data, active, **_options):
+        assert kind in dir(bpy.types) and items in data.bl_rna.properties and active in active_data.bl_rna.properties
+        self.shown.append(kind)
+
+    def split(self, **_options):
+        return self
+
+
+def test_panels_and_menus_draw(curves):
+    panels = importlib.import_module(f"{PACKAGE}.panels.expression_curves")
+    export = importlib.import_module(f"{PACKAGE}.panels.export")
+
+    def drawn(cls, *arguments):
+        layout = Layout()
+        cls.draw(SimpleNamespace(layout=layout), *(arguments or (bpy.context,)))
+        return layout.shown
+
+    assert panels.FACETALK_PT_expression_curves.poll(bpy.context)
+    shown = drawn(panels.FACETALK_PT_expression_curves)
+    assert "tolerance" in shown and "facetalk.check_curves" not in shown and "none" in " ".join(shown)
+    selected(face(["jawOpen", "odd"]))
+    bpy.ops.facetalk.add_curve_targets()
+    curves.keys = "DENSE"
+    shown = drawn(panels.FACETALK_PT_expression_curves)
+    assert "tolerance" not in shown and {"facetalk.check_curves", "FACETALK_MT_curve_presets"} <= set(shown)
+    assert drawn(panels.FACETALK_MT_curve_presets) == ["No preset was saved yet"]
+    bpy.ops.facetalk.save_curve_preset(preset="Robot")
+    assert "facetalk.load_curve_preset" in drawn(panels.FACETALK_MT_curve_presets)
+    assert {f"facetalk.export_{kind}" for kind in ("gltf", "fbx", "alembic", "usd", "csv")} <= set(
+        drawn(export.FACETALK_MT_export)
+    )
+    assert drawn(export.FACETALK_PT_export) == ["FACETALK_MT_export"]
+    for kind, row in (
+        (panels.FACETALK_UL_curve_links, curves.links[0]),
+        (panels.FACETALK_UL_curve_targets, curves.targets[0]),
+    ):
+        layout = Layout()
+        kind.draw_item(None, None, layout, None, row, 0, None, "")
+        assert layout.shown
+    lister = SimpleNamespace(filter_name="", bitflag_filter_item=4)
+    assert panels.FACETALK_UL_curve_links.filter_items(lister, None, curves, "links")[0] == [4, 0]
+    curves.show_all = True
+    assert panels.FACETALK_UL_curve_links.filter_items(lister, None, curves, "links")[0] == [4, 4]
