@@ -39,6 +39,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _sample(options: argparse.Namespace) -> None:
     output = _writable(options.output, ".npz")
+    kept = _kept(options.keep, options.range)
     engine = _engine(options)
     take = engine.sample(
         options.audio,
@@ -49,6 +50,7 @@ def _sample(options: argparse.Namespace) -> None:
         sampler=options.sampler,
         guidance=options.guidance,
         strength=options.strength,
+        **kept,
     )
     take.save(output)
     print(f"{output}: {len(take.codes)} codes at {take.rate:g} Hz, seed {take.seed}")
@@ -136,6 +138,18 @@ def _engine(options: argparse.Namespace):
     return Engine.load(bundle=options.bundle, device=options.device)
 
 
+def _kept(path: str | None, frames: str | None) -> dict:
+    """Codes to keep and the range to sample again, as arguments of `Engine.sample`."""
+    from .codes import ExpressionTake
+
+    if (path is None) != (frames is None):
+        raise EngineError("--keep and --range belong together; give both.")
+    if path is None:
+        return {}
+    codes = ExpressionTake.load(path).codes
+    return {"keep": codes, "resample": _frame_range(frames, len(codes))}
+
+
 def _frame_range(text: str | None, count: int) -> tuple[int, int]:
     if text is None:
         return 0, count
@@ -187,6 +201,8 @@ def _parser() -> argparse.ArgumentParser:
     sample.add_argument("--sampler", choices=("ddpm", "ddim", "dpm++"), help="default: the bundle's")
     sample.add_argument("--guidance", type=float, help="classifier-free guidance, 0..3 (default: the bundle's)")
     sample.add_argument("--strength", type=float, default=1.0, help="factor on the expression (default: 1)")
+    sample.add_argument("--keep", metavar="TAKE", help="take (.npz) of the same recording whose codes stay ...")
+    sample.add_argument("--range", metavar="A:B", help="... but for code frames A:B, B excluded, sampled again")
     sample.set_defaults(run=_sample)
 
     surface = commands.add_parser("surface", parents=[common], help="take -> numbered PLY meshes")
@@ -232,7 +248,7 @@ def _add_import(commands) -> None:
 
     wav2vec2 = models.add_parser("wav2vec2", parents=[common], help="Hugging Face or FaceFormer weights -> speech")
     wav2vec2.add_argument("source", metavar="SOURCE", help="Hugging Face model folder, or a FaceFormer checkpoint")
-    wav2vec2.add_argument("--config", metavar="FILE", help="config.json for a checkpoint (default: wav2vec2-base)")
+    wav2vec2.add_argument("--config", metavar="FILE", help="config.json of a checkpoint (default: beside it, else base)")
     wav2vec2.set_defaults(run=_import_wav2vec2)
 
 

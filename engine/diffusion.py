@@ -137,6 +137,47 @@ def dpm_solver_to_clean(predict: Predict, x: Tensor, schedule: CosineSchedule, s
 
 
 SAMPLERS = ("dpm++", "ddim", "ddpm")
+JOIN_FRAMES = 4
+
+
+@dataclass(frozen=True)
+class Kept:
+    """Codes of an earlier take that stay while a range of frames is sampled again.
+
+    codes: (N, D) float32 in the bundle's units. start, end: the frames that are new, end excluded.
+    """
+
+    codes: Tensor
+    start: int
+    end: int
+
+    def share_of_new(self) -> Tensor:
+        """How much of each frame is new: 0 outside the range, rising to 1 over its first and last frames; (N, 1)."""
+        frames = torch.arange(len(self.codes), dtype=torch.float32)
+        join = min(JOIN_FRAMES, (self.end - self.start) / 2)
+        # At an end of the clip there is nothing to join.
+        before = frames - self.start + 1 if self.start > 0 else torch.full_like(frames, math.inf)
+        after = self.end - frames if self.end < len(frames) else torch.full_like(frames, math.inf)
+        ramp = (torch.minimum(before, after) / (join + 1)).clamp(0, 1)
+        share = ramp.square() * (3 - 2 * ramp)
+        return share[:, None]
+
+
+def keeping(predict: Predict, kept: Kept, code_scale: float) -> Predict:
+    """`predict` in which the codes to keep replace what the network predicts of them.
+
+    Every sampler here moves x_t by its estimate of x0 alone. Where that is the known code at each step, x_t is the
+    known code at that step's noise level: DDPM's posterior (Eq. 7 of arXiv 2006.11239) then draws from q(x_t | x0), and
+    the deterministic samplers keep the noise they began with. So the network sees the kept frames as it would on the
+    way to them, and fits the new ones to them (replacement as in arXiv 2201.09865, applied to x0).
+    """
+    codes, share = (kept.codes / code_scale)[None], kept.share_of_new()[None]  # (1, N, D), (1, N, 1)
+
+    def predict_and_keep(x: Tensor, t: int) -> Tensor:
+        known, new = codes.to(x), share.to(x)
+        return known + new * (predict(x, t) - known)
+
+    return predict_and_keep
 
 
 @lru_cache(maxsize=1)
@@ -153,6 +194,7 @@ def sample(
     steps: int = 8,
     sampler: str = "dpm++",
     guidance: float = 1.0,
+    kept: Kept | None = None,
     progress: Callable[[float], None] | None = None,
     cancelled: Callable[[], bool] | None = None,
 ) -> Tensor:
@@ -161,6 +203,7 @@ def sample(
     seed: fixes the noise, 0 or any other whole number; the same seed gives the same codes bit for bit.
     steps: network evaluations, 1 to 1000. sampler: one of SAMPLERS.
     guidance: w of Eq. 10. 1 costs one pass per step, everything else but 0 two in one batch.
+    kept: codes that stay, bit for bit, outside a range that is sampled again.
     progress: called with the fraction done after every step. cancelled: asked before every step.
 
     Raises EngineError for a setting out of range, and Cancelled.
@@ -180,7 +223,11 @@ def sample(
     def draw_noise() -> Tensor:
         return torch.randn(shape, generator=generator).to(device)  # (1, N, D)
 
+    if kept is not None:
+        _check_kept(kept, shape)
     predict = guided(denoiser, audio_features[None].to(device), guidance)
+    if kept is not None:
+        predict = keeping(predict, kept, denoiser.config.code_scale)
     evaluations = len(log_spaced_timesteps(schedule, steps)) if sampler == "dpm++" else steps
     predict = _watched(predict, evaluations, progress, cancelled)
     start = draw_noise()
@@ -190,7 +237,21 @@ def sample(
         codes = ddim(predict, start, schedule, steps)
     else:
         codes = dpm_solver_to_clean(predict, start, schedule, steps)
-    return (codes[0] * denoiser.config.code_scale).cpu()
+    codes = (codes[0] * denoiser.config.code_scale).cpu()
+    if kept is not None:
+        codes[: kept.start], codes[kept.end :] = kept.codes[: kept.start], kept.codes[kept.end :]
+    return codes
+
+
+def _check_kept(kept: Kept, shape: tuple[int, int, int]) -> None:
+    frames, dimensions = kept.codes.shape
+    if (frames, dimensions) != shape[1:]:
+        raise EngineError(
+            f"The take to keep has {frames} codes of {dimensions} numbers, the recording has {shape[1]} of {shape[2]};"
+            " use the take of this recording and this model."
+        )
+    if not 0 <= kept.start < kept.end <= frames:
+        raise EngineError(f"Frames {kept.start}:{kept.end} lie outside the take; it has frames 0:{frames}.")
 
 
 def guided(denoiser: ExpressionDecoder, audio_features: Tensor, guidance: float) -> Predict:

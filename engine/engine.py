@@ -16,6 +16,7 @@ from .arkit import ARKIT_NAMES
 from .bundle import ABILITIES, STARTER, Bundle
 from .codes import ExpressionTake, codes_from_weights
 from .errors import EngineError
+from .identity_text import split_identity
 from .packages import package_versions
 
 METRES_PER_UNIT = 0.25
@@ -135,6 +136,8 @@ class Engine:
         sampler: str | None = None,
         guidance: float | None = None,
         strength: float = 1.0,
+        keep: np.ndarray | None = None,
+        resample: tuple[int, int] | None = None,
         progress: Callable[[float], None] | None = None,
         cancelled: Callable[[], bool] | None = None,
     ) -> ExpressionTake:
@@ -145,6 +148,8 @@ class Engine:
         steps, sampler, guidance: None takes the bundle's defaults; samplers are `diffusion.SAMPLERS`.
         guidance: w of Eq. 10; 1 is the conditional model itself, more follows the voice more closely.
         strength: factor on the sampled codes, 0..3; 1 leaves them.
+        keep, resample: codes (N, 200) of a take of the same recording, and the code frames (start, end), end excluded,
+            that are sampled again; the others stay bit for bit, and the new ones join them smoothly.
         progress: called with 0..1; cancelled: asked between steps.
 
         Raises EngineError for a recording or a setting that cannot be used.
@@ -162,11 +167,17 @@ class Engine:
             steps=steps,
             sampler=sampler or motion["default_sampler"],
             guidance=guidance,
+            kept=_kept(keep, resample, strength),
             progress=progress,
             cancelled=cancelled,
         )
         provenance = {"bundle": self.bundle.name, "guidance": guidance, "strength": strength, "steps": steps}
-        return self.take_from_codes(sampled * strength, float(motion["code_rate"]), seed=seed, provenance=provenance)
+        codes = (sampled * strength).numpy()
+        if keep is not None:
+            start, end = resample
+            codes[:start], codes[end:] = keep[:start], keep[end:]  # no rounding by the strength
+            provenance["resampled_codes"] = [start, end]
+        return self.take_from_codes(codes, float(motion["code_rate"]), seed=seed, provenance=provenance)
 
     def take_from_codes(
         self, expression_codes: np.ndarray, rate: float, *, seed: int = 0, provenance: dict | None = None
@@ -253,10 +264,25 @@ class Engine:
         """An identity code (1344,) from what a person may give.
 
         identity: None or "mean" (the mean head, None), "random:SEED", "subject:N" (a training subject of an imported
-            model), a .npy file of one code, or the code itself.
+            model), a .npy file of one code, or the code itself. A text may go on with measured controls, e.g.
+            "random:7+jaw_width=1.5,nose_length=-1" (see `identity_text`).
 
         Raises EngineError for anything else.
         """
+        if not isinstance(identity, str):
+            return self._base_code(identity)
+        try:
+            base, values = split_identity(identity)
+        except ValueError as error:
+            message = f"'{identity}' sets a head control to no number; write e.g. mean+jaw_width=1.5."
+            raise EngineError(message) from error
+        code = self._base_code(base)
+        if not values:
+            return code
+        moved = self.head.controlled_identity(values)
+        return moved if code is None else code + moved
+
+    def _base_code(self, identity: str | np.ndarray | None) -> np.ndarray | None:
         if identity is None or (isinstance(identity, str) and identity == "mean"):
             return None
         if isinstance(identity, str) and identity.startswith("random:"):
@@ -274,6 +300,20 @@ def blender_metres(points: np.ndarray) -> np.ndarray:
     """Model units (y up, z out of the face) to metres in Blender's axes; (..., 3) float32."""
     x, y, z = np.moveaxis(np.asarray(points, np.float32) * METRES_PER_UNIT, -1, 0)
     return np.stack([x, -z, y], -1)
+
+
+def _kept(codes: np.ndarray | None, resample: tuple[int, int] | None, strength: float) -> diffusion.Kept | None:
+    if codes is None and resample is None:
+        return None
+    if codes is None or resample is None:
+        raise EngineError("A take to keep and a range of frames to sample again belong together; give both.")
+    if not strength:
+        raise EngineError("A take cannot be continued at strength 0; choose a larger strength.")
+    codes = np.asarray(codes)
+    if codes.ndim != 2 or codes.dtype.kind not in "fiu" or not np.isfinite(codes).all():
+        raise EngineError("The codes to keep are no finite numbers in two dimensions; generate the take again.")
+    start, end = (int(frame) for frame in resample)
+    return diffusion.Kept(torch.from_numpy(codes.astype(np.float32)) / strength, start, end)
 
 
 def choose_device(name: str) -> torch.device:

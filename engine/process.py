@@ -6,13 +6,16 @@ other on the main thread; a reader thread takes cancellations at once and ends t
 | request | fields | arrays | answers |
 |---|---|---|---|
 | info | bundle, device | | info |
-| sample | bundle, device, audio, start, duration, seed, steps, guidance, strength | | progress, take |
+| sample | bundle, device, audio, start, duration, sampler settings, resample | keep (N,200) | progress, take |
 | surfaces | bundle, device, rate, resolution, identity | codes (N,200), times (F,) seconds | progress, surface |
 | shape_keys | bundle, device, rate, identity | codes (N,200) | progress, template, positions |
+| head | bundle, device, identity, with_template | | head: identity code (L,) and, when asked for, its template |
 | arkit_shapes | bundle, device, identity | | progress, template, positions (one for each ARKit weight) |
 | import | model (auto, nphm, wav2vec2), sources, output, anchors | | progress, info of the bundle with its folder |
 | cancel | | | |
 
+The sampler's settings are seed, steps, guidance and strength.
+keep and resample are left out, or the codes of an earlier take and [start, end) of those that are sampled again.
 Every request ends with one "done", "cancelled" or "error" {message}.
 """
 
@@ -35,7 +38,7 @@ from .protocol import Message, ProtocolError, read_message, write_message
 if TYPE_CHECKING:
     from .engine import ShapeKeySequence, SurfaceFrame
 
-SAMPLE_OPTIONS = ("start", "duration", "seed", "steps", "guidance", "strength")
+SAMPLE_OPTIONS = ("start", "duration", "seed", "steps", "guidance", "strength", "resample")
 
 
 class EngineProcess:
@@ -52,6 +55,7 @@ class EngineProcess:
             "shape_keys": self._shape_keys,
             "import": self._import,
             "arkit_shapes": self._arkit_shapes,
+            "head": self._head,
         }
 
     def cancel(self, request: int) -> None:
@@ -97,6 +101,8 @@ class EngineProcess:
         fields = request.fields
         engine = self._loaded_engine(request)
         options = {key: fields[key] for key in SAMPLE_OPTIONS if key in fields}
+        if "keep" in request.arrays:
+            options["keep"] = request.arrays["keep"]
         take = engine.sample(
             fields["audio"],
             **options,
@@ -133,9 +139,18 @@ class EngineProcess:
         engine = self._loaded_engine(request)
         self._send_shapes(request, engine.arkit_shapes(identity=request.fields.get("identity")), len(ARKIT_NAMES))
 
+    def _head(self, request: Message) -> None:
+        fields = request.fields
+        engine = self._engine(fields)
+        code = engine.identity_code(fields.get("identity"))
+        arrays = {"code": np.zeros(engine.head.identity_dimensions, np.float32) if code is None else code}
+        if fields.get("with_template"):
+            rest = ExpressionTake(np.zeros((1, engine.head.expression_dimensions), np.float32))
+            arrays |= _template_arrays(engine.shape_keys(rest, identity=code))
+        self._answer(request, "head", {"region_names": engine.head.region_names}, arrays)
+
     def _send_shapes(self, request: Message, keys: ShapeKeySequence, count: int) -> None:
-        template = {"vertices": keys.vertices, "polygons": keys.polygons, "uv": keys.uv, "regions": keys.regions}
-        self._answer(request, "template", {"region_names": keys.region_names}, template | _place_arrays(keys))
+        self._answer(request, "template", {"region_names": keys.region_names}, _template_arrays(keys))
         for index, positions in enumerate(keys.positions):
             self._check_cancelled(request)
             self._answer(request, "positions", {"index": index}, {"vertices": positions})
@@ -175,6 +190,11 @@ class EngineProcess:
 
     def _write(self, message: Message) -> None:
         write_message(self._output, message)
+
+
+def _template_arrays(keys: ShapeKeySequence) -> dict[str, np.ndarray]:
+    template = {"vertices": keys.vertices, "polygons": keys.polygons, "uv": keys.uv, "regions": keys.regions}
+    return template | _place_arrays(keys)
 
 
 def _place_arrays(shape: SurfaceFrame | ShapeKeySequence) -> dict[str, np.ndarray]:
