@@ -9,6 +9,8 @@ import sys
 
 import bpy
 
+# Blender ships none of these: its own process must do without them, whatever this Python has.
+sys.modules |= dict.fromkeys(("torch", "scipy", "transformers", "skimage", "soundfile", "safetensors"))
 zip_path, recording, engine_python = (*sys.argv[1:], "")[:3]
 EXTENSION = "bl_ext.user_default.facetalk_blender"
 

@@ -61,12 +61,14 @@ def find_python(version: str) -> str | None:
 
 def environment(bpy_version: str, base: str) -> Path:
     """The Python of an environment with this bpy and the test tools, made when it is not there yet."""
-    pins = {line.partition("==")[0]: line for line in read_lines("requirements-development.txt")}
+    lines = read_lines("requirements.txt") + read_lines("requirements-development.txt")
+    pins = {line.partition("==")[0]: line for line in lines}
     if pins["bpy"] == f"bpy=={bpy_version}":
         return ENGINE_PYTHON
     folder = ROOT / f".venv-{bpy_version}"
     python, mark = folder / "bin" / "python", folder / ".requirements"
-    wanted = [f"bpy=={bpy_version}", pins["pytest"], pins["hypothesis"]]
+    # The tests compare with the engine's resampling, which needs SciPy.
+    wanted = [f"bpy=={bpy_version}", *(pins[name] for name in ("scipy", "pytest", "hypothesis"))]
     if not mark.is_file() or mark.read_text() != "\n".join(wanted):
         print(f"Making {folder.name}", flush=True)
         subprocess.run([base, "-m", "venv", folder], check=True)
