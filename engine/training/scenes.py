@@ -13,6 +13,7 @@ from .articulation import OVERSAMPLING, Segment, perform
 from .augmentation import Augmenter
 from .corpus import SAMPLE_RATE, Clip, Corpus
 from .phones import SILENCE
+from .voice_changes import VoiceChange
 
 SCENE_SECONDS = 12.0
 SCENE_FRAMES = round(SCENE_SECONDS * CODE_RATE)
@@ -90,12 +91,12 @@ class SceneMaker:
         return int(min(self.generator.exponential(0.45), 3.0) * SAMPLE_RATE)
 
     def _varied(self, clip: Clip) -> tuple[np.ndarray, list[Segment]]:
-        """A clip at another tempo and level."""
-        samples, segments = self.corpus.audio(clip), self.corpus.segments(clip)
-        if self.generator.random() < 0.5:
-            tempo = float(np.exp(self.generator.uniform(np.log(0.85), np.log(1.2))))
-            samples = np.interp(np.arange(0, len(samples) - 1, tempo), np.arange(len(samples)), samples)
-            segments = [Segment(s.phone, s.start / tempo, s.end / tempo, s.emphasis) for s in segments]
+        """A clip in another voice and level."""
+        voice = VoiceChange.draw(self.generator)
+        samples = voice.apply(self.corpus.audio(clip), self.generator)
+        segments = [
+            Segment(s.phone, s.start / voice.speed, s.end / voice.speed, s.emphasis) for s in self.corpus.segments(clip)
+        ]
         level = 10 ** self.generator.uniform(-0.2, 0.2) * 0.05 / (samples.std() + 1e-5)
         return (level * samples).astype(np.float32), segments
 

@@ -44,9 +44,7 @@ def utterances(data: Path, synthesised: int, seed: int) -> Iterator[Utterance]:
     for voice in ENGLISH_FORMANT_VOICES:
         yield from espeak.speak(voice, sentences.take(count), seed)
     for voice in FOREIGN:
-        yield from espeak.speak(
-            voice, foreign_sentences(voice, round(FOREIGN_FORMANT_RATIO * synthesised), seed), seed
-        )
+        yield from espeak.speak(voice, foreign_sentences(voice, round(FOREIGN_FORMANT_RATIO * synthesised), seed), seed)
     for voice, share in NATURAL_SHARES.items():
         texts = sentences.take(round(share * synthesised))
         yield from (flite if voice in flite.VOICES else festival).speak(voice, texts)
