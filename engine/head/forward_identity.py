@@ -13,6 +13,7 @@ from math import exp
 import torch
 from torch import Tensor, nn
 
+from .anchors import AnchorLayout, displacement_network
 from .conditioned_mlp import ConditionedMLP, FoldedLayer
 
 SQUARED_WIDTH = 0.1**2
@@ -23,31 +24,12 @@ NEGLIGIBLE = 1e-7
 
 
 @dataclass
-class ForwardIdentityConfig:
-    """Sizes of the network; slots, pairs and the code's layout are those of `identity.IdentityConfig`."""
+class ForwardIdentityConfig(AnchorLayout):
+    """Sizes of the network."""
 
-    anchors: int = 39
-    symmetric_pairs: int = 16
-    global_dimensions: int = 64
-    local_dimensions: int = 32
     layers: int = 4
     width: int = 200
     anchor_width: int = 256
-
-    @property
-    def slots(self) -> int:
-        """Local codes: one for each anchor, and one for the network without anchor."""
-        return self.anchors + 1
-
-    @property
-    def members(self) -> int:
-        """Stored networks: a mirrored pair shares one."""
-        return self.slots - self.symmetric_pairs
-
-    @property
-    def dimensions(self) -> int:
-        """Length of an identity code: [global | slot 0 | ... | slot n]."""
-        return self.global_dimensions + self.slots * self.local_dimensions
 
 
 @dataclass
@@ -70,13 +52,7 @@ class ForwardIdentityNetwork(nn.Module):
         self.config = config
         mean = torch.zeros(config.anchors, 3) if anchor_mean is None else torch.as_tensor(anchor_mean).float()
         self.register_buffer("anchor_mean", mean)
-        self.anchor_network = nn.Sequential(
-            nn.Linear(config.global_dimensions, config.anchor_width),
-            nn.ReLU(),
-            nn.Linear(config.anchor_width, config.anchor_width),
-            nn.ReLU(),
-            nn.Linear(config.anchor_width, 3 * config.anchors),
-        )
+        self.anchor_network = displacement_network(config, config.anchor_width)
         codes = config.global_dimensions + config.local_dimensions
         self.members = nn.ModuleList(
             ConditionedMLP(codes, 1, config.layers, config.width, "concatenate", "softplus", "narrow")

@@ -11,6 +11,7 @@ from math import exp, sqrt
 import torch
 from torch import Tensor, nn
 
+from .anchors import AnchorLayout, displacement_network
 from .conditioned_mlp import activate, affine, in_row_blocks
 
 ANCHORLESS_DISTANCE = 0.75
@@ -18,12 +19,10 @@ SIGMA_NEIGHBOUR = 8
 
 
 @dataclass
-class IdentityConfig:
+class IdentityConfig(AnchorLayout):
     """Sizes of an identity network; the defaults are the starter's.
 
     Attributes:
-        anchors: number n of anchors. The first 2 * symmetric_pairs are mirrored pairs, interleaved (even slot at
-            x < 0, odd slot at x > 0); the others lie on the mid-line; one more slot has no anchor.
         neighbours: K, the nearest anchors whose networks are blended; the network without anchor always joins.
         blend_std: the blending Gaussian's sigma is the distance of the K-th (at most 8th) neighbour over this.
         blend: 'gaussian' is the family's form, which jumps by exp(-blend_std^2 / 2) where neighbours swap;
@@ -33,10 +32,6 @@ class IdentityConfig:
         activation: 'softplus' (beta 100) or 'silu'.
     """
 
-    anchors: int = 39
-    symmetric_pairs: int = 16
-    global_dimensions: int = 64
-    local_dimensions: int = 32
     layers: int = 4
     width: int = 96
     activation: str = "silu"
@@ -46,21 +41,6 @@ class IdentityConfig:
     negligible: float = 1e-4
     hyper_coordinates: int = 0
     anchor_width: int = 64
-
-    @property
-    def slots(self) -> int:
-        """Local codes: one for each anchor, and one for the network without anchor."""
-        return self.anchors + 1
-
-    @property
-    def members(self) -> int:
-        """Stored networks: a mirrored pair shares one."""
-        return self.slots - self.symmetric_pairs
-
-    @property
-    def dimensions(self) -> int:
-        """Length of an identity code: [global | slot 0 | ... | slot n]."""
-        return self.global_dimensions + self.slots * self.local_dimensions
 
 
 @dataclass
@@ -85,13 +65,7 @@ class IdentityNetwork(nn.Module):
         entering = config.global_dimensions + config.local_dimensions + 3 + config.hyper_coordinates
         mean = torch.zeros(config.anchors, 3) if anchor_mean is None else torch.as_tensor(anchor_mean).float()
         self.register_buffer("anchor_mean", mean)
-        self.anchor_network = nn.Sequential(
-            nn.Linear(config.global_dimensions, config.anchor_width),
-            nn.ReLU(),
-            nn.Linear(config.anchor_width, config.anchor_width),
-            nn.ReLU(),
-            nn.Linear(config.anchor_width, 3 * config.anchors),
-        )
+        self.anchor_network = displacement_network(config, config.anchor_width)
         nn.init.normal_(self.anchor_network[4].weight, std=0.01 / sqrt(config.anchor_width))
         nn.init.zeros_(self.anchor_network[4].bias)
         self.first_weight = nn.Parameter(torch.randn(members, width, entering) * sqrt(2 / entering))
