@@ -4,16 +4,23 @@ from __future__ import annotations
 
 import pytest
 
+from engine.errors import EngineError
 from engine.training.phones import BILABIALS, PHONE_INDEX, PHONES, SILENCE, is_stressed, to_phone
 
 
 @pytest.mark.parametrize(
     ("label", "phone"),
     [("AA1", "AA"), ("IY", "IY"), ("ax", "AH"), ("pau", SILENCE), ("sp", SILENCE), ("", SILENCE), ("sil", SILENCE),
-     ("hh", "HH"), ("ER0", "ER"), ("spn", "AH"), ("axr", "ER"), ("no such phone", "AH")],
+     ("hh", "HH"), ("ER0", "ER"), ("spn", "AH"), ("axr", "ER")],
 )  # fmt: skip
 def test_labels_map_to_the_nearest_phone(label, phone):
     assert to_phone(label) == phone
+
+
+@pytest.mark.parametrize("label", ["no such phone", "ʁ", "AAA"])
+def test_unknown_labels_are_errors_and_no_neutral_vowels(label):
+    with pytest.raises(EngineError, match="not in the inventory"):
+        to_phone(label)
 
 
 def test_every_phone_maps_to_itself_in_any_case():

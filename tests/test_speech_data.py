@@ -62,6 +62,13 @@ def test_tables_hold_phones_of_the_inventory():
                     assert PHONES[phone[:-1]].manner == "vowel"
 
 
+def test_every_label_of_the_recordings_is_known():
+    vowels = [symbol for symbol, phone in PHONES.items() if phone.manner == "vowel"]
+    stressed = [f"{vowel}{stress}" for vowel in vowels for stress in "012"]
+    assert all(to_phone(label) == label[:2] for label in stressed)
+    assert [to_phone(label) for label in ("sil", "sp", "spn")] == [SILENCE, SILENCE, "AH"]
+
+
 def test_every_russian_label_is_known_and_stress_doubles_the_vowel():
     assert set(RUSSIAN_LABELS.split()) <= set(RUSSIAN)
     assert from_table("bb", RUSSIAN, "") == ["B"] and from_table("pp", RUSSIAN, "") == ["P"]

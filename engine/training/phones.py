@@ -1,13 +1,15 @@
 """One phone inventory for every corpus: ARPABET without stress plus silence, with articulatory features.
 
-Labels of other phone sets (LJ Speech with stress digits, flite's lower case, MFA's `sp` and `spn`) map to the nearest
-phone of the inventory, so that one classifier and one articulation prior serve them all.
+Labels of other English sets (stress digits, lower case, MFA's `sp` and `spn`) map to the nearest phone of the
+inventory; other languages have tables in `data.phone_sets`, so that one classifier and one articulation prior serve them all.
 """
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+
+from ..errors import EngineError
 
 SILENCE = "sil"
 
@@ -80,23 +82,28 @@ BILABIALS = frozenset(phone.symbol for phone in _TABLE if phone.place == "bilabi
 LABIODENTALS = frozenset(phone.symbol for phone in _TABLE if phone.place == "labiodental")
 OPEN_VOWELS = frozenset({"AA", "AE", "AO", "AW", "AY"})
 
-# The nearest phone for an unknown label is the neutral vowel: audible, neither closed nor rounded.
-UNKNOWN = "AH"
+# Speech that nobody transcribed counts as the neutral vowel: audible, neither closed nor rounded.
+NEUTRAL = "AH"
 _ALIASES = {
     **dict.fromkeys(("", "SP", "SIL", "PAU", "SSIL", "BRTH", "H#", "EPI", "<EPS>"), SILENCE),
     **{"AX": "AH", "AXR": "ER", "IX": "IH", "UX": "UW", "DX": "D", "NX": "N", "HV": "HH", "Q": "T"},
-    **{"EL": "L", "EM": "M", "EN": "N", "ENG": "NG", "WH": "W", "OH": "AO", "SPN": UNKNOWN},
+    **{"EL": "L", "EM": "M", "EN": "N", "ENG": "NG", "WH": "W", "OH": "AO", "SPN": NEUTRAL},
     **{"BCL": "B", "PCL": "P", "DCL": "D", "TCL": "T", "GCL": "G", "KCL": "K"},
 }
 _STRESS = re.compile(r"[012]$")
 
 
 def to_phone(label: str) -> str:
-    """The inventory's symbol nearest to a label of any of the corpora; stress and case do not matter."""
+    """The inventory's symbol nearest to an English label of any of the corpora; stress and case do not matter.
+
+    Raises EngineError for a label that no table holds.
+    """
     symbol = _STRESS.sub("", label.strip().upper())
     if symbol in PHONES:
         return symbol
-    return _ALIASES.get(symbol, UNKNOWN)
+    if symbol not in _ALIASES:
+        raise EngineError(f"The phone label {label!r} is not in the inventory; use ARPABET or add an alias.")
+    return _ALIASES[symbol]
 
 
 def is_stressed(label: str) -> bool | None:
