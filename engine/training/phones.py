@@ -1,7 +1,8 @@
 """One phone inventory for every corpus: ARPABET without stress plus silence, with articulatory features.
 
 Labels of other English sets (stress digits, lower case, MFA's `sp` and `spn`) map to the nearest phone of the
-inventory; other languages have tables in `data.phone_sets`, so that one classifier and one articulation prior serve them all.
+inventory; other languages have tables in `data.phone_sets`, so that one classifier and one articulation prior serve
+them all.
 """
 
 from __future__ import annotations
