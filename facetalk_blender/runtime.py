@@ -18,7 +18,7 @@ from .engine_client import engine_environment
 from .wheel_lock import this_python
 
 INSTALLED_FILE = "installed.json"
-NAMED, INSTALLED, OWN = "named in the preferences", "installed runtime", "Blender's own"
+NAMED, INSTALLED, OWN = "the Python named in the preferences", "the installed runtime", "Blender's own Python"
 
 
 @dataclass(frozen=True)
@@ -109,7 +109,7 @@ def _version_problem(version: str) -> str:
 def _report_lines(runtime: Runtime, facts: dict, problem: str) -> list[str]:
     lines = [
         f"Engine {facts['engine']}: {'not ready' if problem else 'ready'}",
-        f"Python {facts['python']}, {runtime.source}: {facts['executable']}",
+        f"Python {facts['python']}: {runtime.source}, {facts['executable']}",
         "Packages: " + ", ".join(f"{name} {version}" for name, version in facts["packages"].items()),
     ]
     if facts["device"]:
