@@ -18,6 +18,11 @@ def new_text_strip(
     return strips.new_effect(name, "TEXT", channel, frame_start=frame, **length)
 
 
+def sequencer_scene(context: bpy.types.Context) -> bpy.types.Scene:
+    """The scene whose strips the sequencer shows: since 5.0 it may be another than the window's."""
+    return getattr(context, "sequencer_scene", None) or context.scene
+
+
 def strip_timing_paths() -> dict[str, str]:
     """Properties of a sound strip that say when it is heard.
 

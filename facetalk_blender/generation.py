@@ -117,7 +117,9 @@ class Generation:
         self._text = None if frame_range or source is None else source.session_uid
         self._text_is_new = False
         self._scene = strip.id_data.session_uid
-        self._digest = sound_digest.digest(strip)
+        self._digest, self._part = sound_digest.digest(strip), sound_strip.heard_part(strip)
+        if source:
+            self._digest, self._part = source[take.SOUND_PROPERTY], tuple(source[take.PART_PROPERTY])
         self._client = client
         self._writer: ResultWriter | None = None
         self._prepared = self._received = False
@@ -158,6 +160,10 @@ class Generation:
         if self._writer is None or not self._writer.makes_head:
             raise ResultLost
         return self._writer.result()
+
+    def take_text(self) -> bpy.types.Text | None:
+        """The take in the file that the head is made of, if it is there."""
+        return next((text for text in bpy.data.texts if text.session_uid == self._text), None)
 
     def tick(self, seconds: float = TICK_SECONDS) -> bool:
         """Work for about `seconds`, in pieces of a few milliseconds; False once it has ended."""
@@ -221,6 +227,8 @@ class Generation:
         except UNUSABLE as error:
             self._unusable(error)
             return False
+        if self.first_frame_seconds is None and self.written:
+            self.first_frame_seconds = time.perf_counter() - self._started
         if self._received and idle:
             self._complete()
             return False
@@ -317,7 +325,8 @@ class Generation:
         if strip is None:
             raise ResultLost
         digest = self._digest or sound_digest.digest(strip, wait=True)
-        self._text = take.store(self.take, scene, self.clip.strip_name, digest).session_uid
+        text = take.store(self.take, scene, self.clip.strip_name, digest, self._part)
+        self._text = text.session_uid
         self._text_is_new = True
 
     def _ask_for_surfaces(self) -> None:
@@ -367,7 +376,7 @@ class Generation:
         else:
             self._enter(State.FINISH)
             self._finish_result()
-            if self._audio is not None and not self.new_codes:
+            if self._audio is not None and not self.new_codes and isinstance(self._writer, ResultWriter):
                 self._remember_cost()
             self._end(State.DONE)
 
@@ -384,7 +393,8 @@ class Generation:
         self._client.cancel(self._request)
         if self._writer:
             self._writer.discard()
-        self.error = "The head, its sound strip or its scene was deleted while it was being made; generate again."
+        self.error = "The head, its sound strip or its scene was deleted while it was being made"
+        self.error += "; its take stays: make an output of it." if self._text else "; generate again."
         self._end(State.FAILED)
 
     def _end(self, state: State) -> None:

@@ -7,6 +7,7 @@ import bpy
 from ..engine.identity_text import join_identity
 from . import expression_settings, head_preview, sound_strip, stage
 from .generation import Settings
+from .outputs import result
 
 
 def _strip_names(_self, context: bpy.types.Context, _text: str) -> list[str]:
@@ -21,8 +22,31 @@ def _choose_stage(self, value: bool) -> None:
     self["stage_choice"] = value
 
 
+def _take_position(self) -> int:
+    return bpy.data.texts.find(self.take.name) if self.take else -1
+
+
+def _choose_take(self, position: int) -> None:
+    self.take = bpy.data.texts[position]
+    result.show_take(self.id_data, self.take)
+
+
+def _quality(self) -> int:
+    chosen = (self.resolution, self.steps)
+    return next((number for number, (_, *values) in enumerate(QUALITIES) if tuple(values) == chosen), len(QUALITIES))
+
+
+def _choose_quality(self, number: int) -> None:
+    if number < len(QUALITIES):
+        _, self.resolution, self.steps = QUALITIES[number]
+
+
 def _head_changed(_self, context: bpy.types.Context) -> None:
     head_preview.refresh(context.scene)
+
+
+# Name, cells a side, denoising steps (0: as the model was made for).
+QUALITIES = (("Preview", "64", 4), ("Standard", "128", 0), ("Final", "256", 16))
 
 
 class FaceTalkSettings(bpy.types.PropertyGroup):
@@ -41,6 +65,22 @@ class FaceTalkSettings(bpy.types.PropertyGroup):
         ),
     )
     curves: bpy.props.PointerProperty(type=expression_settings.FaceTalkCurves)
+    quality: bpy.props.EnumProperty(
+        name="Quality",
+        description="Resolution and denoising steps together",
+        items=(
+            ("PREVIEW", "Preview", "64 cells a side and few steps: to see whether the performance is right"),
+            ("STANDARD", "Standard", "128 cells a side, the model's own number of steps"),
+            ("FINAL", "Final", "256 cells a side and more steps: slow and large"),
+            ("CUSTOM", "Custom", "As set under Details"),
+        ),
+        get=_quality,
+        set=_choose_quality,
+    )
+    take: bpy.props.PointerProperty(name="Take", description="The take that is shown", type=bpy.types.Text)
+    take_position: bpy.props.IntProperty(
+        name="Take", description="Show this take, hide the strip's others", get=_take_position, set=_choose_take
+    )
     resolution: bpy.props.EnumProperty(
         name="Resolution",
         description="Cells along each side of the head's box",

@@ -73,6 +73,25 @@ def load_sound(scene: bpy.types.Scene, path: str | Path, frame: int, channel: in
     return strip
 
 
+def selected_names(scene: bpy.types.Scene) -> list[str]:
+    """Names of the selected sound strips, in the order in which they are heard."""
+    selected = [strip for strip in sound_strips(scene) if strip.select]
+    return [strip.name for strip in sorted(selected, key=lambda strip: compat.handles(strip)[0])]
+
+
+def choice_problem(scene: bpy.types.Scene, name: str) -> str:
+    """Why the strip of that name cannot speak, in one sentence that names the fix; empty when it can."""
+    if scene.library is not None or scene.override_library is not None:
+        return f"The scene {scene.name} is linked from another file; open that file, or make the scene local."
+    if not sound_strips(scene):
+        return "This scene has no sound strip; load a sound."
+    strip = find_strip(scene, name)
+    if strip is None:
+        gone = f"The sound strip {name} is gone; " if name else ""
+        return f"{gone}{'c' if gone else 'C'}hoose a sound strip, or load a sound."
+    return strip_problem(strip)
+
+
 def strip_problem(strip: bpy.types.SoundStrip) -> str:
     """Why no clip can be made of a strip, in one sentence that names the fix; empty when it can."""
     if strip.sound is None:
@@ -81,6 +100,8 @@ def strip_problem(strip: bpy.types.SoundStrip) -> str:
         return f"The file of the strip {strip.name} is missing; find it with File > External Data."
     if len(strip.retiming_keys) > 0:
         return f"The strip {strip.name} is retimed; remove its retiming keys or render it to a new sound file."
+    if strip.mute:
+        return f"The strip {strip.name} is muted; unmute it in the sequencer."
     start, end = compat.handles(strip)
     if (end - start) / frames_per_second(strip.id_data) < SHORTEST_CLIP:
         return f"The strip {strip.name} is shorter than {SHORTEST_CLIP} seconds; lengthen it."

@@ -18,11 +18,12 @@ from ..engine.errors import EngineError
 
 FORMAT = 1
 TAKE_PROPERTY = "facetalk_take"  # on an object: the text of the take that it was made from
-SCENE_PROPERTY = "facetalk_scene"  # these five on the text
+SCENE_PROPERTY = "facetalk_scene"  # these six on the text
 STRIP_PROPERTY = "facetalk_strip"
 SEED_PROPERTY = "facetalk_seed"
 DATE_PROPERTY = "facetalk_date"
-SOUND_PROPERTY = "facetalk_sound"
+SOUND_PROPERTY = "facetalk_sound"  # digest of the sound
+PART_PROPERTY = "facetalk_part"  # from which to which second of it the strip was set to play
 _ARRAYS = ("codes", "weights", "lip_opening_mm")
 
 
@@ -50,8 +51,13 @@ class Take:
         return len(self.codes) / self.rate
 
 
-def store(take: Take, scene: bpy.types.Scene, strip_name: str, sound_digest: str) -> bpy.types.Text:
-    """Keep the take in a new text. sound_digest: of the sound that was heard, see `sound_digest`."""
+def store(
+    take: Take, scene: bpy.types.Scene, strip_name: str, sound_digest: str, part: tuple[float, float]
+) -> bpy.types.Text:
+    """Keep the take in a new text.
+
+    sound_digest: of the sound that was heard, see `sound_digest`. part: seconds of it, see `sound_strip.heard_part`.
+    """
     content = {"format": FORMAT, "rate": take.rate, "seed": take.seed, "settings": take.settings}
     content["weight_names"] = take.weight_names
     for name in _ARRAYS:
@@ -65,6 +71,7 @@ def store(take: Take, scene: bpy.types.Scene, strip_name: str, sound_digest: str
     text.from_string(json.dumps(content, indent=1))
     text[SCENE_PROPERTY], text[STRIP_PROPERTY] = scene, strip_name
     text[SEED_PROPERTY], text[SOUND_PROPERTY] = str(take.seed), sound_digest
+    text[PART_PROPERTY] = part
     text[DATE_PROPERTY] = datetime.now().strftime("%Y-%m-%d %H:%M")
     return text
 

@@ -1,12 +1,13 @@
 """Blender operators: thin, the work is done in facetalk_blender."""
 
-from . import engine_runtime, export, expression_curves, generate, head_identity, load_sound, model_bundle
+from . import engine_runtime, export, expression_curves, generate, head_identity, load_sound, model_bundle, takes
 
 CLASSES = (
     *expression_curves.CLASSES,
     *export.CLASSES,
     *load_sound.CLASSES,
     *generate.CLASSES,
+    *takes.CLASSES,
     *head_identity.CLASSES,
     *engine_runtime.CLASSES,
     *model_bundle.CLASSES,

@@ -1,109 +1,81 @@
-"""Generate a talking head, and cancel that."""
+"""Generate talking heads, and cancel that."""
 
 from __future__ import annotations
+
+from collections.abc import Iterator
 
 import bpy
 
 from ..engine.errors import EngineError
-from ..facetalk_blender import head_preview, session, sound_strip
-from ..facetalk_blender.generation import Generation, State
-from ..facetalk_blender.outputs.result import ResultLost
+from ..facetalk_blender import compat, session, sound_strip
+from ..facetalk_blender.engine_client import EngineClient
+from ..facetalk_blender.generation import Generation
 from ..facetalk_blender.preferences import preferences
-
-TIMER_SECONDS = 0.03
+from .generation_operator import BUSY, GenerationOperator
 
 
 def disabled_reason(context: bpy.types.Context) -> str:
     """Why nothing can be generated now, in one sentence that names the fix; empty when it can."""
     if session.busy():
-        return "A head is being generated; wait for it or cancel it."
-    strip = sound_strip.find_strip(context.scene, context.scene.facetalk.strip)
-    if strip is None:
-        return "Choose a sound strip, or load a sound."
-    return sound_strip.strip_problem(strip)
+        return BUSY
+    return sound_strip.choice_problem(context.scene, context.scene.facetalk.strip)
 
 
-class FACETALK_OT_generate(bpy.types.Operator):
-    """Make a head that speaks the chosen sound strip. Replaces the head made earlier for this strip"""
+def selected_reason(context: bpy.types.Context) -> str:
+    """Why the selected strips cannot be generated, in one sentence that names the fix; empty when they can."""
+    scene = compat.sequencer_scene(context)
+    names = sound_strip.selected_names(scene)
+    if not names:
+        return "Select one or more sound strips."
+    problems = (sound_strip.choice_problem(scene, name) for name in names)
+    return next((problem for problem in problems if problem), "")
+
+
+class FACETALK_OT_generate(GenerationOperator, bpy.types.Operator):
+    """Make a head that speaks the chosen sound strip, as a new take; earlier takes are hidden"""
 
     bl_idname = "facetalk.generate"
     bl_label = "Generate Talking Head"
-    bl_options = {"UNDO"}
-
-    _timer: bpy.types.Timer | None = None
-    _head_shown = False
 
     @classmethod
-    def poll(cls, context: bpy.types.Context) -> bool:
-        """Whether it can run now; the reason why not is the tooltip."""
-        reason = disabled_reason(context)
-        if reason:
-            cls.poll_message_set(reason)
-        return not reason
+    def reason(cls, context: bpy.types.Context) -> str:
+        """Why it cannot run now."""
+        return disabled_reason(context)
 
-    def invoke(self, context: bpy.types.Context, _event: bpy.types.Event) -> set[str]:
-        """Start, and go on from a timer while Blender stays usable."""
-        if not self._start(context):
-            return {"CANCELLED"}
-        manager = context.window_manager
-        self._timer = manager.event_timer_add(TIMER_SECONDS, window=context.window)
-        manager.modal_handler_add(self)
-        return {"RUNNING_MODAL"}
+    def generations(self, context: bpy.types.Context, client: EngineClient) -> Iterator[Generation]:
+        """One, of the chosen strip."""
+        return _of_strips(context, client, context.scene, [context.scene.facetalk.strip])
 
-    def modal(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
-        """Work for a few milliseconds at every tick of the timer."""
-        if event.type == "TIMER":
-            generation = session.generation()
-            running = generation is not None and generation.tick()
-            if not self._head_shown and generation is not None and generation.written:
-                self._head_shown = True
-                _show_head(context, generation)
-            _redraw_sidebars(context)
-            if not running:
-                self._remove_timer(context)
-                return self._report(generation)
-        return {"PASS_THROUGH"}
 
-    def execute(self, context: bpy.types.Context) -> set[str]:
-        """Generate and wait for it: for scripts and background mode."""
-        if not self._start(context):
-            return {"CANCELLED"}
-        session.generation().run()
-        return self._report(session.generation())
+class FACETALK_OT_generate_selected(GenerationOperator, bpy.types.Operator):
+    """Make a head for each of the selected sound strips, one after the other"""
 
-    def cancel(self, context: bpy.types.Context) -> None:
-        """Blender ends the operator, e.g. because its window closes."""
-        self._remove_timer(context)
-        session.end_generation()
+    bl_idname = "facetalk.generate_selected"
+    bl_label = "Generate Selected Strips"
 
-    def _start(self, context: bpy.types.Context) -> bool:
-        chosen = preferences(context)
-        facetalk = context.scene.facetalk
-        strip = sound_strip.find_strip(context.scene, facetalk.strip)
-        try:
-            client = session.client(bpy.path.abspath(chosen.engine_python))
-            session.set_generation(Generation(client, strip, facetalk.settings(chosen.device, chosen.bundle)))
-        except EngineError as error:
-            self.report({"ERROR"}, str(error))
-            return False
-        head_preview.remove(context.scene)
-        return True
+    @classmethod
+    def reason(cls, context: bpy.types.Context) -> str:
+        """Why it cannot run now."""
+        return selected_reason(context)
 
-    def _report(self, generation: Generation | None) -> set[str]:
-        if generation is None or generation.state is State.CANCELLED:
-            return {"CANCELLED"}
-        if generation.state is State.FAILED:
-            self.report({"ERROR"}, generation.error)
-            return {"FINISHED"} if generation.result_name else {"CANCELLED"}
-        for note in generation.notes:
-            self.report({"WARNING"}, note)
-        self.report({"INFO"}, f"{generation.result_name} speaks {generation.written} frames")
-        return {"FINISHED"}
+    def generations(self, context: bpy.types.Context, client: EngineClient) -> Iterator[Generation]:
+        """One for each selected strip."""
+        scene = compat.sequencer_scene(context)
+        return _of_strips(context, client, scene, sound_strip.selected_names(scene))
 
-    def _remove_timer(self, context: bpy.types.Context) -> None:
-        if self._timer is not None:
-            context.window_manager.event_timer_remove(self._timer)
-            self._timer = None
+
+def _of_strips(
+    context: bpy.types.Context, client: EngineClient, scene: bpy.types.Scene, names: list[str]
+) -> Iterator[Generation]:
+    chosen, scene_name = preferences(context), scene.name
+    settings = scene.facetalk.settings(chosen.device, chosen.bundle)
+    for name in names:
+        # Looked up again: another generation has run meanwhile.
+        scene = bpy.data.scenes.get(scene_name)
+        strip = sound_strip.find_strip(scene, name) if scene else None
+        if strip is None:
+            raise EngineError(f"The strip {name} was deleted before its turn; the heads before it were made.")
+        yield Generation(client, strip, settings)
 
 
 class FACETALK_OT_cancel(bpy.types.Operator):
@@ -125,31 +97,4 @@ class FACETALK_OT_cancel(bpy.types.Operator):
         return {"FINISHED"}
 
 
-def _show_head(context: bpy.types.Context, generation: Generation) -> None:
-    """Select the head as any new object is, and bring it into view: at life size it is easily overlooked."""
-    try:
-        head = generation.head()
-    except ResultLost:
-        return
-    if context.mode != "OBJECT" or head.name not in context.view_layer.objects:
-        return
-    for item in context.selected_objects:
-        item.select_set(False)
-    head.select_set(True)
-    context.view_layer.objects.active = head
-    for area in context.screen.areas:
-        if area.type == "VIEW_3D" and area.spaces.active.region_3d.view_perspective != "CAMERA":
-            region = next(region for region in area.regions if region.type == "WINDOW")
-            with context.temp_override(area=area, region=region):
-                bpy.ops.view3d.view_axis(type="FRONT")
-                bpy.ops.view3d.view_selected()
-
-
-def _redraw_sidebars(context: bpy.types.Context) -> None:
-    for window in context.window_manager.windows:
-        for area in window.screen.areas:
-            if area.type == "VIEW_3D":
-                next(region for region in area.regions if region.type == "UI").tag_redraw()
-
-
-CLASSES = (FACETALK_OT_generate, FACETALK_OT_cancel)
+CLASSES = (FACETALK_OT_generate, FACETALK_OT_generate_selected, FACETALK_OT_cancel)

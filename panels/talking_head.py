@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import bpy
 
-from ..facetalk_blender import session
+from ..facetalk_blender import compat, session, sound_strip
+from ..facetalk_blender.estimate import estimate
 from ..facetalk_blender.generation import State
+from ..facetalk_blender.preferences import preferences
 from ..facetalk_blender.wrapped_text import draw_text
-from ..operators.generate import disabled_reason
+from ..operators.generate import disabled_reason, selected_reason
 
 
 class FACETALK_PT_talking_head(bpy.types.Panel):
@@ -33,15 +35,45 @@ class FACETALK_PT_talking_head(bpy.types.Panel):
         column.prop(facetalk, "audio_playback")
         column.prop(facetalk, "add_stage")
         if session.busy():
-            _draw_progress(layout)
+            draw_progress(layout)
         else:
             _draw_generate(layout, context)
+
+
+class FACETALK_PT_sequencer(bpy.types.Panel):
+    """The short form, beside the strips."""
+
+    bl_label = "Generate Talking Head"
+    bl_space_type = "SEQUENCE_EDITOR"
+    bl_region_type = "UI"
+    bl_category = "FaceTalk"
+
+    def draw(self, context: bpy.types.Context) -> None:
+        """Show output and quality, then progress or the button, then why it is disabled."""
+        layout, scene = self.layout, compat.sequencer_scene(context)
+        layout.use_property_split = True
+        layout.use_property_decorate = False
+        if session.busy():
+            draw_progress(layout)
+            return
+        layout.prop(scene.facetalk, "output")
+        if scene.facetalk.output == "FRAME_MESHES":
+            layout.prop(scene.facetalk, "quality")
+        row = layout.row()
+        row.scale_y = 1.4
+        row.operator("facetalk.generate_selected", icon="PLAY")
+        reason = selected_reason(context)
+        if reason:
+            draw_text(layout, context, reason, "INFO")
+        else:
+            for name in sound_strip.selected_names(scene):
+                _draw_estimate(layout, context, scene, name)
 
 
 def _draw_head(layout: bpy.types.UILayout, facetalk: bpy.types.PropertyGroup) -> None:
     layout.prop(facetalk, "output")
     if facetalk.output == "FRAME_MESHES":
-        layout.prop(facetalk, "resolution")
+        layout.prop(facetalk, "quality")
     layout.prop(facetalk, "head")
     if facetalk.head == "RANDOM":
         layout.prop(facetalk, "head_seed")
@@ -52,16 +84,21 @@ def _draw_head(layout: bpy.types.UILayout, facetalk: bpy.types.PropertyGroup) ->
 
 def _draw_sampling(layout: bpy.types.UILayout, facetalk: bpy.types.PropertyGroup) -> None:
     header, body = layout.panel("facetalk_sampling", default_closed=True)
-    header.label(text="Sampling")
+    header.label(text="Details")
     if body is not None:
+        if facetalk.output == "FRAME_MESHES":
+            body.prop(facetalk, "resolution")
         body.prop(facetalk, "steps")
         body.prop(facetalk, "guidance")
         body.prop(facetalk, "strength")
 
 
-def _draw_progress(layout: bpy.types.UILayout) -> None:
+def draw_progress(layout: bpy.types.UILayout) -> None:
+    """The bar of the generation under way, with the time left, and the button that cancels it."""
     generation = session.generation()
-    layout.progress(factor=generation.fraction, type="BAR", text=generation.stage_text)
+    left = generation.seconds_left
+    text = generation.stage_text if left is None else f"{generation.stage_text}, {max(round(left), 1)} s left"
+    layout.progress(factor=generation.fraction, type="BAR", text=text)
     layout.operator("facetalk.cancel", icon="CANCEL")
 
 
@@ -72,8 +109,18 @@ def _draw_generate(layout: bpy.types.UILayout, context: bpy.types.Context) -> No
     reason, last = disabled_reason(context), session.generation()
     if reason:
         draw_text(layout, context, reason, "INFO")
-    elif last is not None and last.state is State.FAILED:
+        return
+    if last is not None and last.state is State.FAILED:
         draw_text(layout, context, last.error, "ERROR")
+    _draw_estimate(layout, context, context.scene, context.scene.facetalk.strip)
 
 
-CLASSES = (FACETALK_PT_talking_head,)
+def _draw_estimate(
+    layout: bpy.types.UILayout, context: bpy.types.Context, scene: bpy.types.Scene, strip_name: str
+) -> None:
+    strip = sound_strip.find_strip(scene, strip_name)
+    expected = estimate(scene, strip, preferences(context).device)
+    draw_text(layout, context, f"{strip_name}: {expected}", "TIME")
+
+
+CLASSES = (FACETALK_PT_talking_head, FACETALK_PT_sequencer)

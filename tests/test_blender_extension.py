@@ -65,7 +65,7 @@ def test_load_sound_and_generate_in_background(registered, tmp_path):
 
 def test_every_refusal_names_its_reason(registered, tmp_path):
     generate = importlib.import_module(f"{PACKAGE}.operators.generate")
-    assert "Choose a sound strip" in generate.disabled_reason(bpy.context)
+    assert "no sound strip" in generate.disabled_reason(bpy.context)
     strip = speaking_strip(bpy.context.scene, tmp_path)
     bpy.context.scene.facetalk.strip = strip.name
     assert generate.disabled_reason(bpy.context) == ""
@@ -129,7 +129,7 @@ def test_the_panel_shows_settings_reason_and_progress(registered, tmp_path, head
 
     context.scene.facetalk.head = head
     shown = draw()
-    assert "facetalk.generate" in shown and "Choose a sound strip" in " ".join(shown)
+    assert "facetalk.generate" in shown and "no sound strip" in " ".join(shown)
     generation = importlib.import_module(f"{PACKAGE}.facetalk_blender.generation")
     strip = speaking_strip(bpy.context.scene, tmp_path)
     run = generation.Generation(registered.client(), strip, generation.Settings(bundle="slow"))

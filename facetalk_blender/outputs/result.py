@@ -16,6 +16,7 @@ HEAD_SIZE = 0.2  # metres from the head's origin to its farthest point, rounded 
 FRAMES_PROPERTY = "facetalk_frames"  # on a result of frame meshes: the collection of its frames
 FRAME_PROPERTY = "facetalk_frame"  # on the object of a frame: its scene frame when it was made
 LOOK_PROPERTY = "facetalk_look"  # on a result of frame meshes: two of the same look may share meshes
+COMPARED_PROPERTY = "facetalk_compared"  # on a result that stands aside to be compared: delta location before
 UNFINISHED_PROPERTY = "facetalk_unfinished"  # on a result while it is being made
 
 
@@ -56,6 +57,23 @@ def show_take(scene: bpy.types.Scene, text: bpy.types.Text) -> None:
     """Show the results of a take, and hide those of the strip's other takes."""
     for item in results_of(scene, text[STRIP_PROPERTY]):
         item.hide_viewport = item.hide_render = item.get(TAKE_PROPERTY) != text
+        if COMPARED_PROPERTY in item:
+            item.delta_location = item[COMPARED_PROPERTY]
+            del item[COMPARED_PROPERTY]
+
+
+def compare(scene: bpy.types.Scene, text: bpy.types.Text, other: bpy.types.Text) -> bool:
+    """Show the results of two takes side by side until `show_take`; False when one of them has none."""
+    shown, beside = results_of_take(scene, text), results_of_take(scene, other)
+    if not shown or not beside:
+        return False
+    show_take(scene, text)
+    for item in beside:
+        item.hide_viewport = item.hide_render = False
+        # The artist may have placed it: what is added here is taken back to the value before.
+        item[COMPARED_PROPERTY] = item.delta_location[:]
+        item.delta_location.x += 2 * HEAD_SIZE
+    return True
 
 
 def new_result(scene: bpy.types.Scene, strip_name: str, text: bpy.types.Text) -> bpy.types.Object:

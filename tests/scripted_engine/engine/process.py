@@ -35,6 +35,11 @@ def sample(message):
         return "The recording is empty; choose another recording."
     write("progress", message.request, {"stage": "Sampling expression codes", "fraction": 0.5})
     take = shapes.take(fields["duration"])
+    if "keep" in message.arrays:
+        start, end = fields["resample"]
+        codes = message.arrays["keep"].copy()
+        codes[start:end, 1] = fields["seed"]
+        take["codes"] = codes
     facts = {"rate": shapes.RATE, "seed": fields["seed"], "weight_names": shapes.WEIGHT_NAMES, "provenance": {}}
     write("take", message.request, facts, take)
     return ""

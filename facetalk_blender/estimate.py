@@ -1,0 +1,45 @@
+"""What a generation will take, told before it is started."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import bpy
+
+from . import compat, costs, sound_strip
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """frames of the result, seconds until it is complete, bytes of memory; measured: on this computer."""
+
+    frames: int
+    seconds: float
+    size: float
+    measured: bool
+
+    def __str__(self) -> str:
+        measured = "" if self.measured else " (a guess until the first run)"
+        return f"{self.frames} frames, about {_time(self.seconds)}, {_size(self.size)}{measured}"
+
+
+def estimate(scene: bpy.types.Scene, strip: bpy.types.SoundStrip, device: str) -> Estimate:
+    """For the scene's settings. Reads no file, so that a panel may show it."""
+    facetalk = scene.facetalk
+    start, end = compat.handles(strip)
+    seconds = (end - start) / sound_strip.frames_per_second(scene)
+    resolution = int(facetalk.resolution)
+    # Of fixed topology, there is one key for each of the model's codes.
+    frames = end - start if facetalk.output == "FRAME_MESHES" else round(24 * seconds)
+    cost = costs.expected(device, facetalk.output, resolution)
+    total = cost.start + cost.sampling * seconds + cost.frame * frames
+    measured = costs.remembered(costs.key(device, facetalk.output, resolution)) is not None
+    return Estimate(frames, total, cost.size * frames, measured)
+
+
+def _time(seconds: float) -> str:
+    return f"{max(round(seconds), 1)} s" if seconds < 100 else f"{round(seconds / 60)} min"
+
+
+def _size(size: float) -> str:
+    return f"{max(round(size / 1e6), 1)} MB" if size < 1e9 else f"{size / 1e9:.1f} GB"

@@ -1,0 +1,159 @@
+"""What can be done with a take: another output, another seed, a range again, comparing, deleting."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import bpy
+
+from ..facetalk_blender import session, take, take_status
+from ..facetalk_blender.engine_client import EngineClient
+from ..facetalk_blender.generation import SAMPLER_SETTINGS, Generation, Settings
+from ..facetalk_blender.outputs import result
+from ..facetalk_blender.preferences import preferences
+from .generation_operator import BUSY, GenerationOperator
+
+NO_TAKE = "Choose a take in the list; Generate makes one."
+
+
+def chosen_take(context: bpy.types.Context) -> bpy.types.Text | None:
+    """The take that is chosen in the list."""
+    text = context.scene.facetalk.take
+    return text if text is not None and take.is_take(text, context.scene) else None
+
+
+def _settings(context: bpy.types.Context) -> Settings:
+    chosen = preferences(context)
+    return context.scene.facetalk.settings(chosen.device, chosen.bundle)
+
+
+def _as_sampled(settings: Settings, text: bpy.types.Text) -> Settings:
+    """The settings with the take's own for sampling, but for the seed."""
+    stored = take.load(text).settings
+    return replace(settings, **{name: stored[name] for name in SAMPLER_SETTINGS if name in stored and name != "seed"})
+
+
+class FACETALK_OT_make_output(GenerationOperator, bpy.types.Operator):
+    """Make the take into the output, resolution and head chosen above, without sampling. Replaces its earlier output"""
+
+    bl_idname = "facetalk.make_output"
+    bl_label = "Make Output"
+
+    @classmethod
+    def reason(cls, context: bpy.types.Context) -> str:
+        """Why it cannot run now."""
+        text = chosen_take(context)
+        return take_status.strip_problem(text) if text else NO_TAKE
+
+    def generations(self, context: bpy.types.Context, client: EngineClient) -> Iterator[Generation]:
+        """One, from the take."""
+        text = chosen_take(context)
+        yield Generation(client, take_status.strip_of(text), _settings(context), source=text)
+
+
+class FACETALK_OT_vary_take(GenerationOperator, bpy.types.Operator):
+    """Make another take of the same strip with the take's settings and a new seed"""
+
+    bl_idname = "facetalk.vary_take"
+    bl_label = "Duplicate with New Seed"
+
+    @classmethod
+    def reason(cls, context: bpy.types.Context) -> str:
+        """Why it cannot run now."""
+        text = chosen_take(context)
+        return take_status.strip_problem(text) if text else NO_TAKE
+
+    def generations(self, context: bpy.types.Context, client: EngineClient) -> Iterator[Generation]:
+        """One, with the next seed."""
+        text = chosen_take(context)
+        settings = replace(_as_sampled(_settings(context), text), seed=take_status.next_seed(text))
+        yield Generation(client, take_status.strip_of(text), settings)
+
+
+class FACETALK_OT_regenerate_range(GenerationOperator, bpy.types.Operator):
+    """Sample the preview range, or what lies between two selected markers, again for a new take; the rest stays"""
+
+    bl_idname = "facetalk.regenerate_range"
+    bl_label = "Regenerate Range"
+
+    @classmethod
+    def reason(cls, context: bpy.types.Context) -> str:
+        """Why it cannot run now."""
+        text = chosen_take(context)
+        return take_status.range_problem(text) if text else NO_TAKE
+
+    def generations(self, context: bpy.types.Context, client: EngineClient) -> Iterator[Generation]:
+        """One, of the range."""
+        text = chosen_take(context)
+        settings = replace(_as_sampled(_settings(context), text), seed=take_status.next_seed(text))
+        frames = take_status.frame_range(context.scene)
+        yield Generation(client, take_status.strip_of(text), settings, source=text, frame_range=frames)
+
+
+class _TakeOperator:
+    """A quick operation on the chosen take; a mixin."""
+
+    bl_options = {"REGISTER", "UNDO"}
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        """Whether it can run now; the reason why not is the tooltip."""
+        reason = BUSY if session.busy() else cls.reason(context)
+        if reason:
+            cls.poll_message_set(reason)
+        return not reason
+
+    @classmethod
+    def reason(cls, context: bpy.types.Context) -> str:
+        """Why it cannot run now."""
+        return "" if chosen_take(context) else NO_TAKE
+
+
+class FACETALK_OT_compare_take(_TakeOperator, bpy.types.Operator):
+    """Show the take beside the one that is shown; choose any take in the list to end that"""
+
+    bl_idname = "facetalk.compare_take"
+    bl_label = "Compare"
+
+    name: bpy.props.StringProperty(name="Take", description="The other take")
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        """Show the other take's head at the side of the chosen one's."""
+        other = bpy.data.texts.get(self.name)
+        if other is None or not take.is_take(other, context.scene) or other == chosen_take(context):
+            self.report({"ERROR"}, "Choose another take to compare with.")
+            return {"CANCELLED"}
+        if not result.compare(context.scene, chosen_take(context), other):
+            self.report({"ERROR"}, "Both takes need a head to be compared; use Make Output.")
+            return {"CANCELLED"}
+        return {"FINISHED"}
+
+
+class FACETALK_OT_delete_take(_TakeOperator, bpy.types.Operator):
+    """Delete the take and what was made of it"""
+
+    bl_idname = "facetalk.delete_take"
+    bl_label = "Delete Take"
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        """Delete, and show the strip's last take that is left."""
+        scene, text = context.scene, chosen_take(context)
+        strip_name = text[take.STRIP_PROPERTY]
+        for item in result.results_of_take(scene, text):
+            result.remove_result(item)
+        bpy.data.texts.remove(text)
+        left = [other for other in take.takes_of(scene) if other[take.STRIP_PROPERTY] == strip_name]
+        if left:
+            scene.facetalk.take = max(left, key=lambda other: other[take.DATE_PROPERTY])
+            result.show_take(scene, scene.facetalk.take)
+        return {"FINISHED"}
+
+
+CLASSES = (
+    FACETALK_OT_make_output,
+    FACETALK_OT_vary_take,
+    FACETALK_OT_regenerate_range,
+    FACETALK_OT_compare_take,
+    FACETALK_OT_delete_take,
+)

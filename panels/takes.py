@@ -1,0 +1,90 @@
+"""The takes of a scene: a list, and what can be done with the chosen one."""
+
+from __future__ import annotations
+
+import bpy
+
+from ..facetalk_blender import session, take, take_status
+from ..facetalk_blender.outputs import result
+from ..facetalk_blender.wrapped_text import draw_text
+from ..operators.takes import chosen_take
+
+
+class FACETALK_UL_takes(bpy.types.UIList):
+    """Takes; each is a text of the file."""
+
+    def draw_item(self, context, layout, _data, text, _icon, _active, _property, _index=0, _flag=0) -> None:
+        """Show whether the take has a head, its name, seed and date; warn when its sound has changed."""
+        row = layout.row(align=True)
+        made = bool(result.results_of_take(context.scene, text))
+        icon = "ERROR" if take_status.change_of_sound(text) else "MESH_MONKEY" if made else "TEXT"
+        row.prop(text, "name", text="", emboss=False, icon=icon)
+        row.label(text=f"{text[take.SEED_PROPERTY]}")
+        row.label(text=text[take.DATE_PROPERTY][5:])
+
+    def filter_items(self, context: bpy.types.Context, data: bpy.types.AnyType, name: str) -> tuple[list, list]:
+        """Only the takes of this scene, by name when one is searched for."""
+        texts = getattr(data, name)
+        searched = self.filter_name.lower()
+        shown = (take.is_take(text, context.scene) and searched in text.name.lower() for text in texts)
+        return [self.bitflag_filter_item if wanted else 0 for wanted in shown], []
+
+
+class FACETALK_MT_compare_take(bpy.types.Menu):
+    """The takes that the chosen one can be compared with."""
+
+    bl_label = "Compare with"
+
+    def draw(self, context: bpy.types.Context) -> None:
+        """List the other takes that have a head."""
+        chosen = chosen_take(context)
+        others = [text for text in take.takes_of(context.scene) if text != chosen]
+        others = [text for text in others if result.results_of_take(context.scene, text)]
+        for text in others:
+            self.layout.operator("facetalk.compare_take", text=text.name).name = text.name
+        if not others:
+            self.layout.label(text="No other take has a head")
+
+
+class FACETALK_PT_takes(bpy.types.Panel):
+    """Performances that were generated in this scene."""
+
+    bl_label = "Takes"
+    bl_space_type = "VIEW_3D"
+    bl_region_type = "UI"
+    bl_category = "FaceTalk"
+
+    def draw(self, context: bpy.types.Context) -> None:
+        """Show the list, then what the chosen take is and what can be done with it."""
+        layout, facetalk = self.layout, context.scene.facetalk
+        if not take.takes_of(context.scene):
+            layout.label(text="No takes yet; Generate makes one", icon="INFO")
+            return
+        row = layout.row()
+        row.template_list(
+            "FACETALK_UL_takes", "", bpy.data, "texts", facetalk, "take_position", rows=3, sort_lock=True
+        )
+        buttons = row.column(align=True)
+        buttons.operator("facetalk.vary_take", text="", icon="DUPLICATE")
+        buttons.operator("facetalk.delete_take", text="", icon="TRASH")
+        buttons.enabled = not session.busy()
+        text = chosen_take(context)
+        if text is not None:
+            _draw_take(layout, context, text)
+
+
+def _draw_take(layout: bpy.types.UILayout, context: bpy.types.Context, text: bpy.types.Text) -> None:
+    change = take_status.strip_problem(text) or take_status.change_of_sound(text)
+    if change:
+        draw_text(layout, context, change, "ERROR")
+    column = layout.column(align=True)
+    column.label(text=f"Strip {text[take.STRIP_PROPERTY]}", icon="SOUND")
+    column.operator("facetalk.make_output", icon="OUTLINER_OB_MESH")
+    column.operator("facetalk.regenerate_range", icon="PREVIEW_RANGE")
+    reason = take_status.range_problem(text)
+    if reason and not change:
+        draw_text(layout, context, reason, "INFO")
+    layout.menu("FACETALK_MT_compare_take", icon="VIEW_ORTHO")
+
+
+CLASSES = (FACETALK_UL_takes, FACETALK_MT_compare_take, FACETALK_PT_takes)
