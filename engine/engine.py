@@ -227,7 +227,7 @@ class Engine:
                 regions=surface.regions,
                 region_names=self.head.region_names,
                 rest=blender_metres(surface.canonical),
-                eyes=self.head.eye_directions(surface.canonical, code),
+                eyes=self.head.eye_directions(surface.canonical, code, expression),
             )
 
     def shape_keys(self, take: ExpressionTake, *, identity: str | np.ndarray | None = None) -> ShapeKeySequence:

@@ -17,7 +17,7 @@ from torch import Tensor
 from ..errors import EngineError
 from .forward_basis import posed_positions
 from .head import MILLIMETRES_PER_UNIT, Array, NeuralHead, PreparedIdentity
-from .template import canonical_vertices, template_regions, vertex_displacements
+from .template import canonical_vertices, template_regions, turned_eyes, vertex_displacements
 
 BROYDEN_STEPS = 4
 ACCEPTED_DISTANCE = 1.0 / MILLIMETRES_PER_UNIT
@@ -117,6 +117,9 @@ class FixedTopologyHead:
         self.canonical = canonical_vertices(head, identity)  # (V, 3)
         self.regions = template_regions(head, identity, self.canonical)  # (V, K)
         self._basis = vertex_displacements(head, self.canonical, identity)  # (V, W + 1, 3)
+        eyes = turned_eyes(head, self.canonical, self.regions, identity)  # (V, W, 3)
+        if eyes is not None:
+            self._basis[:, :-1] += eyes
         self._columns = self._basis[:, :-1].transpose(0, 1).reshape(self._basis.shape[1] - 1, -1).contiguous()
         self._neutral = self.canonical + self._basis[:, -1]  # (V, 3)
 

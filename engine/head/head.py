@@ -213,8 +213,8 @@ class NeuralHead:
         """Anchors (n, 3) of an identity code (L,)."""
         return self.prepare_identity(identity).state.anchors[0].cpu().numpy()
 
-    def regions(self, points: Array, identity: Array | None = None) -> Array:
-        """Soft region weights (P, K), summing to one, at canonical points (P, 3)."""
+    def regions(self, points: Array, identity: Array | None = None, expression: Array | None = None) -> Array:
+        """Soft region weights (P, K), summing to one, at canonical points (P, 3); the expression turns the eyes."""
         flat = self._points(points)
         if self.region_network is None:
             return _like(torch.ones(len(flat), 1), points)
@@ -222,13 +222,16 @@ class NeuralHead:
         with torch.no_grad():
             logits = [self.region_network(chunk[None], code)[0] for chunk in flat.split(DISTANCE_CHUNK)]
         weights = torch.softmax(torch.cat(logits), -1)
-        geometry = self.geometry(identity)
+        geometry = self.geometry(identity, expression)
         if geometry is not None:
             weights = torch.from_numpy(geometry.refined(flat.cpu().numpy(), weights.cpu().numpy())).to(self.device)
         return _like(weights, points)
 
-    def geometry(self, identity: Array | None = None) -> RegionGeometry | None:
-        """Eyeballs and neck of an identity code (L,) in canonical space; None when the bundle has none."""
+    def geometry(self, identity: Array | None = None, expression: Array | None = None) -> RegionGeometry | None:
+        """Eyeballs and neck of an identity code (L,) in canonical space; None when the bundle has none.
+
+        The eyes are turned as an expression code (E,) says: the field's eyeballs themselves never turn.
+        """
         if self.region_network is None or not has_region_geometry(self.region_network.config.names, self.template):
             return None
         prepared = self.prepare_identity(identity)
@@ -237,15 +240,19 @@ class NeuralHead:
 
             coefficients = identity_coefficients(self, identity)
             prepared.geometry = region_geometry(self.region_network.config.names, self.template, coefficients)
-        return prepared.geometry
+        if expression is None or self.expression_basis is None:
+            return prepared.geometry
+        return prepared.geometry.turned(self.weights(np.asarray(expression)[None])[0])
 
-    def eye_directions(self, points: Array, identity: Array | None = None) -> tuple[np.ndarray, np.ndarray] | None:
+    def eye_directions(
+        self, points: Array, identity: Array | None = None, expression: Array | None = None
+    ) -> tuple[np.ndarray, np.ndarray] | None:
         """Which of the canonical points (P, 3) lie on or close around an eyeball (E,) int32, and where on it (E, 3).
 
         A direction is a unit vector from the eyeball's centre: right, up and forward of the gaze, float32. None when
         the bundle does not tell its eyes.
         """
-        geometry = self.geometry(identity)
+        geometry = self.geometry(identity, expression)
         if geometry is None:
             return None
         flat = np.asarray(points.cpu() if isinstance(points, Tensor) else points)

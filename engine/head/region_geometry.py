@@ -6,16 +6,23 @@ its vertices, its gaze the direction of its pupil, and the neck begins at a plan
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
+from scipy.spatial.transform import Rotation
 from torch import Tensor
+
+from ..arkit import ARKIT_NAMES
 
 EYE_REGIONS = ("sclera", "iris", "pupil")
 NECK = "neck"
 IRIS_ANGLE, PUPIL_ANGLE = 24.0, 8.5  # degrees from the gaze at the eyeball's centre, as in ICT-FaceKit
 EYE_BORDER = 0.7  # half width in degrees of the soft borders of iris and pupil
+# How far an eyeball turns at a weight of one, degrees: up and down about x, to the sides about y. ICT-FaceKit's shapes
+# move the lids alone, its eyeballs are turned apart from them.
+GAZE_UP, GAZE_DOWN, GAZE_SIDEWAYS = 22.0, 26.0, 28.0
+GAZE_NAMES = ("Up", "Down", "In", "Out")
 EYE_REACH = 1.35  # radii from an eyeball's centre up to which points get a direction, so that its rim has neighbours
 NECK_LINE = (-0.44, -0.65)  # height of the mean head's neck plane at z = 0 and its slope towards the face
 NECK_BORDER = 0.02  # half width of the neck's soft border, 5 mm
@@ -44,11 +51,20 @@ class Eye:
 
 @dataclass(frozen=True)
 class RegionGeometry:
-    """What one identity's eyes and neck look like; `neck` is (height at z = 0, slope) of the neck plane."""
+    """What one identity's eyes (left, right) and neck look like.
+
+    neck: height at z = 0 and slope of the neck plane.
+    """
 
     names: tuple[str, ...]
     eyes: tuple[Eye, Eye]
     neck: tuple[float, float]
+
+    def turned(self, weights: np.ndarray) -> RegionGeometry:
+        """The geometry with its eyes turned by ARKit weights (52,)."""
+        turns = gaze_rotations(weights)
+        eyes = (replace(eye, frame=eye.frame @ turn.T) for eye, turn in zip(self.eyes, turns, strict=True))
+        return replace(self, eyes=tuple(eyes))
 
     def refined(self, points: np.ndarray, weights: np.ndarray) -> np.ndarray:
         """Region weights (P, K + 1): weights (P, K) of `names` with sharper eyes, and of the neck, at points (P, 3)."""
@@ -80,6 +96,17 @@ class RegionGeometry:
         """Numbers (E,) int32 of the points (P, 3) on an eyeball or close around it."""
         near = [np.linalg.norm(points - eye.centre, axis=1) < EYE_REACH * eye.radius for eye in self.eyes]
         return np.flatnonzero(near[0] | near[1]).astype(np.int32)
+
+
+def gaze_rotations(weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Rotation matrices (3, 3) of the left and the right eyeball for ARKit weights (52,)."""
+    rotations = []
+    for side, outwards in (("Left", 1.0), ("Right", -1.0)):
+        up, down, inward, outward = (float(weights[ARKIT_NAMES.index(f"eyeLook{way}{side}")]) for way in GAZE_NAMES)
+        pitch = np.radians(GAZE_DOWN * down - GAZE_UP * up)
+        yaw = np.radians(outwards * GAZE_SIDEWAYS * (outward - inward))
+        rotations.append(Rotation.from_euler("YX", (yaw, pitch)).as_matrix())
+    return rotations[0], rotations[1]
 
 
 def region_geometry(names: list[str], template: dict[str, Tensor], coefficients: Tensor | None) -> RegionGeometry:

@@ -63,7 +63,7 @@ class SurfaceExtractor:
         with torch.no_grad():
             band = self.band.sample(field)
         vertices, faces, canonical = triangulate(band, *self.head.box)
-        regions = self.head.regions(canonical, self.identity)
+        regions = self.head.regions(canonical, self.identity, expression)
         return Surface(vertices, faces, canonical, np.round(255 * regions).astype(np.uint8), len(band.canonical))
 
 

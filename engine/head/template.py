@@ -16,7 +16,9 @@ import torch
 from scipy.spatial import cKDTree
 from torch import Tensor
 
+from ..arkit import ARKIT_NAMES
 from .head import Array, NeuralHead
+from .region_geometry import EYE_REGIONS, gaze_rotations
 
 LIP_NEIGHBOURS = 3
 
@@ -58,6 +60,28 @@ def vertex_displacements(head: NeuralHead, vertices: Tensor, identity: Array | N
     dense = torch.zeros(len(vertices), len(counts), 3)
     dense[head.template["displacement_vertex"].long(), column] = head.template["displacement"].float()
     return dense.to(head.device)
+
+
+def turned_eyes(head: NeuralHead, vertices: Tensor, regions: np.ndarray, identity: Array | None) -> Tensor | None:
+    """Displacements (V, W, 3) per unit of ARKit weight that turn the eyeballs of template vertices (V, 3).
+
+    A weight of one turns an eyeball by its whole angle; in between, vertices go straight, 0.5 mm inside at most. None
+    when the bundle does not tell its eyes.
+    """
+    geometry = head.geometry(identity)
+    if geometry is None:
+        return None
+    places = vertices.cpu().numpy()
+    ball = regions[:, [head.region_names.index(name) for name in EYE_REGIONS]].sum(1) > 127
+    moved = np.zeros((len(places), len(ARKIT_NAMES), 3), np.float32)
+    for number in (number for number, name in enumerate(ARKIT_NAMES) if name.startswith("eyeLook")):
+        turns = gaze_rotations(np.eye(len(ARKIT_NAMES))[number])
+        for eye, turn, own in zip(
+            geometry.eyes, turns, (ball & (places[:, 0] > 0), ball & (places[:, 0] < 0)), strict=True
+        ):
+            offset = places[own] - eye.centre
+            moved[own, number] = offset @ turn.T - offset
+    return torch.from_numpy(moved).to(head.device)
 
 
 def canonical_lip_curves(head: NeuralHead, identity: Array | None) -> tuple[Tensor, Tensor]:
