@@ -22,12 +22,12 @@ def draw_model_bundles(layout: bpy.types.UILayout, context: bpy.types.Context, p
         _draw_choice(row, entry.name, entry.folder, chosen == entry.folder)
         row.operator("facetalk.remove_bundle", text="", icon="X").folder = entry.folder
     column.operator("facetalk.add_bundle", text="Add...", icon="ADD")
+    _draw_import(layout, context)
     entry = model_bundles.listed(preferences.bundles, chosen)
     if entry is not None:
         draw_text(layout, context, f"{entry.abilities}\n{entry.licences}\n{entry.folder}", "INFO")
     elif not chosen:
         draw_text(layout, context, f"{model_bundles.abilities_text({})}\n{model_bundles.starter_licences()}", "INFO")
-    _draw_import(layout, context)
 
 
 def _draw_choice(layout: bpy.types.UILayout, name: str, folder: str, active: bool) -> None:
