@@ -16,7 +16,7 @@ import numpy as np
 
 from .articulation import Segment, segments_from_labels
 from .data.build import build_cache
-from .data.recorded import labelled_recordings, read_labels
+from .data.recorded import labelled_recordings, read_labels, russian_recordings
 from .data.utterance import SAMPLE_RATE
 from .phones import PHONES, is_stressed, to_phone
 
@@ -107,12 +107,16 @@ def load_corpus(data: Path, cache: Path, synthesised: int = 1200) -> Corpus:
 
 
 def load_recordings(data: Path, corpus: str) -> Corpus:
-    """One recorded corpus straight from the data folder, without a cache."""
+    """One recorded corpus without a cache: straight from the data folder, or the installed "festvox-ru"."""
     clips: list[Clip] = []
     parts: list[np.ndarray] = []
     position = 0
-    chosen = {key: entry for key, entry in read_labels(data).items() if entry["corpus"] == corpus}
-    for utterance in labelled_recordings(data, chosen):
+    if corpus == "festvox-ru":
+        utterances = russian_recordings()
+    else:
+        chosen = {key: entry for key, entry in read_labels(data).items() if entry["corpus"] == corpus}
+        utterances = labelled_recordings(data, chosen)
+    for utterance in utterances:
         count = len(utterance.samples)
         clips.append(Clip(utterance.key, corpus, utterance.speaker, position, count, utterance.phones))
         parts.append(utterance.samples)

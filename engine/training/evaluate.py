@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import argparse
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -24,16 +24,35 @@ from ..engine import choose_device
 from ..head import NeuralHead, load_head
 from ..speech import load_speech_encoder
 from . import motion_metrics as metrics
-from .articulation import expected_mouth, perform
+from .articulation import Segment, expected_mouth, perform
 from .augmentation import Augmenter
 from .contact import LipToTeeth
 from .corpus import SAMPLE_RATE, Clip, Corpus, load_recordings
-from .evaluation_report import plot_clip, write_report
+from .data.recorded import FESTVOX_RU
+from .evaluation_report import plot_recording, write_report
+from .recording_conditions import CONDITIONS, Condition
 
-COMPARED = [("dpm++", 4), ("dpm++", 8), ("dpm++", 16), ("ddim", 8), ("ddpm", 100)]
-COMPARED_CLIPS = 8
+COMPARED = [
+    *(("dpm++", steps) for steps in (2, 4, 8, 16, 50)), *(("ddim", steps) for steps in (2, 4, 8, 16, 50)),
+    ("ddpm", 50), ("ddpm", 1000),
+]  # fmt: skip
+COMPARED_RECORDINGS = 8
 PLOTTED = 3
 SILENCE_SECONDS = 30.0
+
+
+@dataclass(frozen=True)
+class Recording:
+    """key: corpus and utterance. audio: (S,) float32 at 16 kHz. segments: its phones."""
+
+    key: str
+    audio: np.ndarray
+    segments: list[Segment]
+
+    @property
+    def frames(self) -> int:
+        """Number of code frames."""
+        return round(len(self.audio) / SAMPLE_RATE * CODE_RATE)
 
 
 @dataclass(frozen=True)
@@ -88,12 +107,22 @@ class Performer:
         return self.motion(weights @ self.basis.T)
 
 
-def speech_figures(corpus: Corpus, clips: list[Clip], motions: list[Motion], references: list[np.ndarray]) -> dict:
-    """Figures over clips: sampled motion against phone labels and against the references built from them."""
+def recordings_of(corpus: Corpus, clips: list[Clip]) -> list[Recording]:
+    """Clips with their audio and phones."""
+    return [Recording(clip.key, corpus.audio(clip), corpus.segments(clip)) for clip in clips]
+
+
+def references_of(performer: Performer, recordings: list[Recording]) -> list[np.ndarray]:
+    """Lip openings (N,) of the articulation prior's neutral speaker on each recording's phones."""
+    return [performer.from_weights(expected_mouth(r.segments, r.frames)).opening for r in recordings]
+
+
+def speech_figures(recordings: list[Recording], motions: list[Motion], references: list[np.ndarray]) -> dict:
+    """Figures over recordings: motion against phone labels and against the references built from them."""
     closed, false, contact = metrics.Count(0, 0), metrics.Count(0, 0), metrics.Count(0, 0)
     peaks, lags, peak_correlations, correlations, controls, pauses = [], [], [], [], [], []
-    for index, (clip, motion, reference) in enumerate(zip(clips, motions, references, strict=True)):
-        segments = corpus.segments(clip)
+    for index, (recording, motion, reference) in enumerate(zip(recordings, motions, references, strict=True)):
+        segments = recording.segments
         closed += metrics.closures(motion.opening, segments)
         false += metrics.false_closures(motion.opening, segments)
         contact += metrics.labiodental_contacts(motion.lip_to_teeth, segments)
@@ -124,6 +153,13 @@ def speech_figures(corpus: Corpus, clips: list[Clip], motions: list[Motion], ref
     }  # fmt: skip
 
 
+def under_condition(change: Condition, recording: Recording, seed: int) -> Recording:
+    """The recording as it sounds under another condition, its phones where they are then."""
+    audio, speed = change(recording.audio, np.random.default_rng(seed))
+    segments = [replace(s, start=s.start / speed, end=s.end / speed) for s in recording.segments]
+    return Recording(recording.key, audio, segments)
+
+
 def silence_figures(performer: Performer, seed: int) -> dict:
     """Mouth and blinks where nobody speaks."""
     length = int(SILENCE_SECONDS * SAMPLE_RATE)
@@ -143,38 +179,62 @@ def silence_figures(performer: Performer, seed: int) -> dict:
     return figures
 
 
-def diversity(performer: Performer, corpus: Corpus, clip: Clip, seeds: int = 4) -> float:
-    """Root mean square difference between takes of one clip, relative to the root mean square of the codes."""
-    codes = [performer.sample(corpus.audio(clip), seed).codes for seed in range(seeds)]
+def diversity(performer: Performer, recording: Recording, seeds: int = 4) -> float:
+    """Root mean square difference between takes of one recording, relative to the root mean square of the codes."""
+    codes = [performer.sample(recording.audio, seed).codes for seed in range(seeds)]
     pairs = [a - b for i, a in enumerate(codes) for b in codes[i + 1 :]]
     return float(np.sqrt(np.mean(np.square(pairs))) / np.sqrt(np.mean(np.square(codes))))
 
 
-def evaluate(performer: Performer, corpus: Corpus, seed: int, output: Path, compared: list[tuple[str, int]]) -> dict:
-    """All figures and plots; `compared` are the samplers and steps to put side by side."""
-    clips = corpus.clips
-    frames = [round(clip.duration * CODE_RATE) for clip in clips]
-    expected = [expected_mouth(corpus.segments(clip), count) for clip, count in zip(clips, frames, strict=True)]
-    references = [performer.from_weights(weights).opening for weights in expected]
-    motions = [performer.sample(corpus.audio(clip), seed) for clip in clips]
+def sampled_figures(performer: Performer, recordings: list[Recording], seed: int) -> dict:
+    """Figures of the bundle's default motion for recordings."""
+    motions = [performer.sample(recording.audio, seed) for recording in recordings]
+    return speech_figures(recordings, motions, references_of(performer, recordings))
+
+
+def evaluate(performer: Performer, recordings: list[Recording], seed: int, output: Path) -> dict:
+    """Figures of sampled motion and of the prior, in speech and in silence, with plots of the first recordings."""
+    references = references_of(performer, recordings)
+    motions = [performer.sample(recording.audio, seed) for recording in recordings]
     prior = [
-        performer.from_weights(perform(corpus.segments(clip), count, seed + index))
-        for index, (clip, count) in enumerate(zip(clips, frames, strict=True))
+        performer.from_weights(perform(recording.segments, recording.frames, seed + index))
+        for index, recording in enumerate(recordings)
     ]
-    figures = {"default_sampler": performer.sampler, "default_steps": performer.steps}
-    figures["guidance"] = performer.guidance
-    figures["speech"] = speech_figures(corpus, clips, motions, references)
-    figures["prior"] = speech_figures(corpus, clips, prior, references)
-    figures["silence"] = silence_figures(performer, seed)
-    figures["diversity"] = diversity(performer, corpus, clips[0])
-    figures["samplers"] = {}
-    few = clips[:COMPARED_CLIPS]
-    for sampler, steps in compared:
-        sampled = [performer.sample(corpus.audio(clip), seed, sampler, steps) for clip in few]
-        figures["samplers"][f"{sampler} {steps}"] = speech_figures(corpus, few, sampled, references[:COMPARED_CLIPS])
-    for index in range(PLOTTED):
-        plot_clip(output, corpus, clips[index], motions[index], references[index])
+    for recording, motion, reference in list(zip(recordings, motions, references, strict=True))[:PLOTTED]:
+        plot_recording(output, recording, motion, reference)
+    return {
+        "default_sampler": performer.sampler, "default_steps": performer.steps, "guidance": performer.guidance,
+        "speech": speech_figures(recordings, motions, references),
+        "prior": speech_figures(recordings, prior, references),
+        "silence": silence_figures(performer, seed), "diversity": diversity(performer, recordings[0]),
+    }  # fmt: skip
+
+
+def compare_samplers(performer: Performer, recordings: list[Recording], seed: int) -> dict:
+    """Figures of every sampler and number of steps of COMPARED."""
+    references, figures = references_of(performer, recordings), {}
+    for sampler, steps in COMPARED:
+        motions = [performer.sample(recording.audio, seed, sampler, steps) for recording in recordings]
+        figures[f"{sampler} {steps}"] = speech_figures(recordings, motions, references)
     return figures
+
+
+def compare_conditions(performer: Performer, recordings: list[Recording], seed: int) -> dict:
+    """Figures of the same recordings under every one of CONDITIONS."""
+    return {
+        name: sampled_figures(performer, [under_condition(change, r, seed) for r in recordings], seed)
+        for name, change in CONDITIONS.items()
+    }
+
+
+def held_out_speech(data: Path) -> dict[str, list[Recording]]:
+    """Recordings by corpus that no training has seen, besides LJ Speech; the Russian ones where they are installed."""
+    english = load_recordings(data, "so762")
+    result = {"speechocean762": recordings_of(english, english.select("so762", held_out=True))}
+    if FESTVOX_RU.is_dir():
+        russian = load_recordings(data, "festvox-ru")
+        result["festvox-ru"] = recordings_of(russian, russian.select("festvox-ru", held_out=True))
+    return result
 
 
 def main() -> None:
@@ -188,18 +248,22 @@ def main() -> None:
     parser.add_argument("--held-out", action="store_true", help="tune on speechocean762's held-out speakers instead")
     arguments = parser.parse_args()
     arguments.output.mkdir(parents=True, exist_ok=True)
-    performer = Performer(Bundle.open(arguments.bundle), arguments.device)
-    corpus = load_recordings(arguments.data, "so762" if arguments.held_out else "lj32")
+    performer, seed = Performer(Bundle.open(arguments.bundle), arguments.device), arguments.seed
+    others = held_out_speech(arguments.data)
     if arguments.held_out:
-        corpus = Corpus(corpus.select("so762", held_out=True), corpus.samples)
-    figures = evaluate(performer, corpus, arguments.seed, arguments.output, [] if arguments.held_out else COMPARED)
-    figures["recordings"] = (
-        "88 recordings of speechocean762's held-out speakers"
-        if arguments.held_out
-        else "the 32 recordings of LJ Speech (3.7 minutes, one native speaker of US English, phone times from MFA)"
-    )
+        recordings = others["speechocean762"]
+        figures = evaluate(performer, recordings, seed, arguments.output)
+        figures["recordings"] = f"{len(recordings)} recordings of speechocean762's held-out speakers"
+    else:
+        corpus = load_recordings(arguments.data, "lj32")
+        recordings = recordings_of(corpus, corpus.clips)
+        figures = evaluate(performer, recordings, seed, arguments.output)
+        figures["recordings"] = f"{len(recordings)} recordings of LJ Speech (one native speaker of US English)"
+        figures["samplers"] = compare_samplers(performer, recordings[:COMPARED_RECORDINGS], seed)
+        figures["others"] = {name: sampled_figures(performer, held_out, seed) for name, held_out in others.items()}
+        figures["conditions"] = compare_conditions(performer, recordings, seed)
     (arguments.output / "motion.json").write_text(json.dumps(figures, indent=1) + "\n", "utf-8")
-    write_report(arguments.output, figures, [clip.key for clip in corpus.clips[:PLOTTED]])
+    write_report(arguments.output, figures, [recording.key for recording in recordings[:PLOTTED]])
 
 
 if __name__ == "__main__":

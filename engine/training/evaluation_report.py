@@ -9,11 +9,11 @@ import matplotlib
 import numpy as np
 
 from ..codes import ARKIT_NAMES, CODE_RATE
-from .corpus import SAMPLE_RATE, Clip, Corpus
+from .corpus import SAMPLE_RATE
 from .phones import BILABIALS, SILENCE
 
 if TYPE_CHECKING:
-    from .evaluate import Motion
+    from .evaluate import Motion, Recording
 
 matplotlib.use("Agg")
 from matplotlib import pyplot
@@ -37,10 +37,15 @@ ROWS = {
     "code_step": "mean change of the codes between frames",
 }
 SHARES = {"bilabial_closure", "labiodental_contact", "false_closure", "lag_within_1_frame"}
-SAMPLER_ROWS = (
-    "bilabial_closure", "lag_median_frames", "correlation", "opening_p95_mm", "blinks_per_minute", "mouth_jitter_mm",
-    "code_step",
+COMPARED_ROWS = (
+    "bilabial_closure", "labiodental_contact", "false_closure", "lag_median_frames", "correlation", "opening_p95_mm",
+    "blinks_per_minute", "mouth_jitter_mm", "code_step",
 )  # fmt: skip
+COMPARISONS = {
+    "samplers": ("Samplers and steps (first eight recordings)", "sampler, steps"),
+    "others": ("Other speakers that no training has seen; the guidance was chosen on speechocean762", "recordings"),
+    "conditions": ("The same recordings under other conditions", "condition"),
+}
 
 
 def write_report(output: Path, figures: dict, plotted: list[str]) -> None:
@@ -68,14 +73,21 @@ def write_report(output: Path, figures: dict, plotted: list[str]) -> None:
     for name, row in figures["silence"].items():
         values = (row["opening_p95_mm"], row["opening_max_mm"], row["blinks_per_minute"], row["blink_duration_s"])
         lines.append(f"| {name} | " + " | ".join(f"{value:.2f}" for value in values) + " |")
-    if figures["samplers"]:
-        lines += ["", "## Samplers and steps (first eight recordings)", ""]
-        lines += ["| sampler, steps | " + " | ".join(ROWS[key] for key in SAMPLER_ROWS) + " |", "|---" * 8 + "|"]
-    for name, row in figures["samplers"].items():
-        lines.append(f"| {name} | " + " | ".join(_format(key, row) for key in SAMPLER_ROWS) + " |")
+    for name, (title, first) in COMPARISONS.items():
+        if figures.get(name):
+            lines += ["", f"## {title}", "", *_comparison(first, figures[name])]
     lines += ["", "## Plots", ""]
     lines += [f"![{key}](motion_{Path(key).name}.png)" for key in plotted]
     (output / "motion.md").write_text("\n".join(lines) + "\n", "utf-8")
+
+
+def _comparison(first: str, rows: dict[str, dict]) -> list[str]:
+    """A table with a line for each of several sets of figures."""
+    lines = [f"| {first} | " + " | ".join(ROWS[key] for key in COMPARED_ROWS) + " |"]
+    lines.append("|---" * (1 + len(COMPARED_ROWS)) + "|")
+    for name, row in rows.items():
+        lines.append(f"| {name} | " + " | ".join(_format(key, row) for key in COMPARED_ROWS) + " |")
+    return lines
 
 
 def _format(key: str, row: dict) -> str:
@@ -86,16 +98,16 @@ def _format(key: str, row: dict) -> str:
     return f"{row[key]:.4f}" if key == "code_step" else f"{row[key]:.2f}"
 
 
-def plot_clip(output: Path, corpus: Corpus, clip: Clip, motion: Motion, reference: np.ndarray) -> None:
-    """Waveform with phones, lip opening against the reference, jaw, and blinks of the clip's first seconds."""
-    audio = corpus.audio(clip)[: int(PLOT_SECONDS * SAMPLE_RATE)]
+def plot_recording(output: Path, recording: Recording, motion: Motion, reference: np.ndarray) -> None:
+    """Waveform with phones, lip opening against the reference, jaw, and blinks of the first seconds."""
+    audio = recording.audio[: int(PLOT_SECONDS * SAMPLE_RATE)]
     frames = min(round(PLOT_SECONDS * CODE_RATE), len(motion.opening))
     times = np.arange(frames) / CODE_RATE
     figure, axes = pyplot.subplots(
         4, 1, figsize=(13, 7), sharex=True, height_ratios=(1.2, 2, 1, 1), layout="constrained"
     )
     axes[0].plot(np.arange(len(audio)) / SAMPLE_RATE, audio, linewidth=0.3, color="0.4")
-    for segment in corpus.segments(clip):
+    for segment in recording.segments:
         if segment.phone in BILABIALS:
             for axis in axes[:2]:
                 axis.axvspan(segment.start, segment.end, color="tab:orange", alpha=0.25)
@@ -112,5 +124,5 @@ def plot_clip(output: Path, corpus: Corpus, clip: Clip, motion: Motion, referenc
     axes[3].set_ylabel("eyeBlinkLeft")
     axes[3].set_xlabel("seconds")
     axes[3].set_xlim(0, times[-1])
-    figure.savefig(output / f"motion_{Path(clip.key).name}.png", dpi=80)
+    figure.savefig(output / f"motion_{Path(recording.key).name}.png", dpi=80)
     pyplot.close(figure)
