@@ -234,6 +234,39 @@ def test_an_engine_of_another_version_is_named(tmp_path):
     assert "version 99.0" in run.problem and "restart Blender" in run.report[-1]
 
 
+OTHER_PROCESS = """
+import importlib.util, sys
+specification = importlib.util.spec_from_file_location("protocol", PROTOCOL)
+protocol = sys.modules["protocol"] = importlib.util.module_from_spec(specification)
+specification.loader.exec_module(protocol)
+request = protocol.read_message(sys.stdin.buffer)
+CHANGE
+protocol.write_message(sys.stdout.buffer, protocol.Message("info", request.request, {"version": "99.0"}))
+protocol.write_message(sys.stdout.buffer, protocol.Message("done", request.request))
+sys.stdin.buffer.read()
+"""
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ("", "engine has version 99.0, the extension"),
+        ('protocol.MAGIC = b"FTK9"', "different versions; restart Blender"),
+        ("import package_that_is_not_there", "install the engine runtime"),
+    ],
+)
+def test_an_engine_process_that_does_not_fit_says_so(tmp_path, change, reason):
+    folder = write_engine(tmp_path, "1")
+    text = OTHER_PROCESS.replace("PROTOCOL", repr(str(ROOT / "engine" / "protocol.py"))).replace("CHANGE", change)
+    (folder / "engine" / "process.py").write_text(text)
+    client = import_from_extension("facetalk_blender.engine_client").EngineClient(sys.executable, folder)
+    client.start()
+    client.request("info", {})
+    message = client.wait(60)
+    client.stop()
+    assert message.kind == "error" and reason in message.fields["message"]
+
+
 def test_what_is_no_python_is_named(tmp_path):
     assert "cannot run the engine" in check("/bin/false", tmp_path).error
     assert "cannot be started" in check(str(tmp_path / "nothing"), tmp_path).error
