@@ -40,9 +40,11 @@ from ..engine.identity_text import join_identity, split_identity
 from . import rendering, session, sound_strip
 from .contact_sheet import write_contact_sheet
 from .generation import Generation, Settings, State
+from .outputs.expression_curves import CurveSettings
 
-OUTPUTS = {"frame-meshes": "FRAME_MESHES", "shape-keys": "SHAPE_KEYS"}
+OUTPUTS = {"frame-meshes": "FRAME_MESHES", "shape-keys": "SHAPE_KEYS", "expression-curves": "EXPRESSION_CURVES"}
 IDENTITY_HELP = "mean, random:SEED or a .npy file, and controls: random:7+jaw_width=1,nose_length=-1"
+DEFAULT_RATE = 24.0
 OK, BAD_INPUT, ENGINE_FAILED, NOT_WRITABLE, RENDER_FAILED, INTERRUPTED = 0, 2, 3, 4, 5, 130
 
 
@@ -115,6 +117,12 @@ def _parse(arguments: list[str]) -> argparse.Namespace:
     add("--contact-sheet", type=Path, help="picture of moments of the video to write (.png)")
     add("--json", type=Path, help="report to write: stages, seconds, versions, sizes")
     add("--head-output", choices=OUTPUTS, default="frame-meshes", help="what the scene holds (default: %(default)s)")
+    add(
+        "--target",
+        action="append",
+        default=[],
+        help="mesh of the opened file that gets expression curves instead of a new head; may be given several times",
+    )
     add("--resolution", type=int, choices=(64, 128, 256), default=128, help="cells per side (default: %(default)s)")
     add("--identity", default="mean", help=IDENTITY_HELP)
     add("--skin-colour", type=_colour, help="colour of the skin, #RRGGBB (default: a light one)")
@@ -124,7 +132,7 @@ def _parse(arguments: list[str]) -> argparse.Namespace:
     add("--guidance", type=float, help="how closely the voice is followed, 0 to 3 (default: the model's)")
     add("--strength", type=float, default=1.0, help="how large expressions are, 0 to 3 (default: %(default)s)")
     add("--bundle", default="starter", help="folder of a model bundle (default: the built-in starter model)")
-    add("--fps", type=float, default=24.0, help="frames per second of the video (default: %(default)s)")
+    add("--fps", type=float, help="frames per second of the video (default: 24; with --target the opened file's)")
     add("--frames", type=_frame_range, help="only frames A:B of the clip, counted from 1")
     add("--engine", choices=rendering.ENGINES, default="cycles", help="render engine (default: %(default)s)")
     add("--size", type=_size, default=(480, 480), help="picture size, WIDTHxHEIGHT (default: 480x480)")
@@ -136,6 +144,8 @@ def _parse(arguments: list[str]) -> argparse.Namespace:
         parser.error("nothing to write: give --output or --blend")
     if options.contact_sheet and not options.output:
         parser.error("--contact-sheet shows a video: give --output too")
+    if options.target and options.head_output != "expression-curves":
+        parser.error("--target gets curves: give --head-output expression-curves too")
     limits = (("steps", 1, 1000), ("samples", 1, 4096), ("strength", 0, 3), ("guidance", 0, 20), ("fps", 1, 240))
     for name, low, high in limits:
         value = getattr(options, name)
@@ -234,11 +244,13 @@ class Job:
         self._say_result()
 
     def _scene(self) -> bpy.types.Scene:
-        bpy.ops.wm.read_factory_settings(use_empty=True)
-        scene = bpy.context.scene
         options = self._options
-        rate = round(options.fps)
-        scene.render.fps, scene.render.fps_base = rate, rate / options.fps
+        if not options.target:
+            bpy.ops.wm.read_factory_settings(use_empty=True)
+        scene = bpy.context.scene
+        if options.fps or not options.target:
+            rate = options.fps or DEFAULT_RATE
+            scene.render.fps, scene.render.fps_base = round(rate), round(rate) / rate
         rendering.set_up(scene, options.engine, options.size, options.samples)
         return scene
 
@@ -267,12 +279,15 @@ class Job:
             bundle=str(Path(options.bundle).resolve()) if Path(options.bundle).is_dir() else options.bundle,
             device=options.device,
             frames=frames,
+            curves=CurveSettings(targets=tuple(options.target)),
         )
         generation = Generation(session.client(options.engine_python), strip, settings)
         session.set_generation(generation)
         generation.run(lambda text, fraction: self._say(f"{text} {10 * int(fraction * 10)} %"))
         if generation.state is not State.DONE:
             raise BatchError(generation.error, ENGINE_FAILED)
+        for note in generation.notes:
+            print(f"Warning: {note}", file=sys.stderr)
         session.stop_engine()
         self._seconds |= generation.seconds
         return generation
