@@ -12,6 +12,8 @@ NAME = "FaceTalk Collar"
 NECK_BAND = 0.025  # metres of neck above the lower end that the collar follows
 NECK_SLOPE = 0.6  # how much the front of the neck comes forward per metre upwards, at most
 SEGMENTS = 64
+BANDS = (0.003, 0.006, 0.009, 0.013, 0.02)  # metres up and down
+LARGEST_GAP = np.radians(45.0)  # between vertices around the neck
 # Rows of the collar from the inside of its edge to below the picture: metres above the lower end of the neck, and
 # distance from the skin.
 PROFILE = (
@@ -27,8 +29,8 @@ def collar(vertices: np.ndarray) -> bpy.types.Object:
     circle = np.stack([np.cos(angles), np.sin(angles)], 1)  # (SEGMENTS, 2)
     rows = []
     for height, distance in PROFILE:
-        near, far = _neck(vertices, low, np.clip(height, 0.0, NECK_BAND))
-        around = (near + far) / 2 + ((far - near) / 2 + distance) * circle
+        centre, radius = _neck(vertices, low, np.clip(height, 0.0, NECK_BAND), circle)
+        around = centre + (radius + distance)[:, None] * circle
         rows.append(np.column_stack([around, np.full(SEGMENTS, low + height)]))
     mesh = bpy.data.meshes.new(NAME)
     fill_mesh(mesh, np.concatenate(rows).astype(np.float32), _quads(len(rows)))
@@ -36,15 +38,30 @@ def collar(vertices: np.ndarray) -> bpy.types.Object:
     return bpy.data.objects.new(NAME, mesh)
 
 
-def _neck(vertices: np.ndarray, low: float, height: float) -> tuple[np.ndarray, np.ndarray]:
-    """Least and largest x and y of the neck at a height above its lower end."""
-    bottom = vertices[vertices[:, 2] < low + 0.005]
-    part = vertices[np.abs(vertices[:, 2] - low - height) < 0.004]
-    part = part if len(part) else bottom
-    near, far = part[:, :2].min(0), part[:, :2].max(0)
+def _neck(vertices: np.ndarray, low: float, height: float, circle: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Centre (2,) of the neck at a height above its lower end, and its hull's radius (S,) towards circle (S, 2)."""
+    bottom = _all_around(vertices, low)
+    places = _all_around(vertices, low + height)
     # Not the chin, which an open jaw brings down in front of the neck.
-    near[1] = max(near[1], bottom[:, 1].min() - NECK_SLOPE * height)
-    return near, far
+    places[:, 1] = np.maximum(places[:, 1], bottom[:, 1].min() - NECK_SLOPE * height)
+    centre = (places.min(0) + places.max(0)) / 2
+    support = ((places - centre) @ circle.T).max(0)  # (S,), how far the hull reaches along each direction
+    facing = circle @ circle.T
+    radius = np.where(facing > 0.1, support[:, None] / np.maximum(facing, 0.1), np.inf).min(0)
+    return centre, radius
+
+
+def _all_around(vertices: np.ndarray, height: float) -> np.ndarray:
+    """x and y (P, 2) of vertices about a height, from a band that is wide enough to hold some on every side."""
+    for band in BANDS:
+        places = vertices[np.abs(vertices[:, 2] - height) < band, :2]
+        if len(places) < 3:
+            continue
+        x, y = (places - (places.min(0) + places.max(0)) / 2).T
+        angles = np.sort(np.arctan2(y, x))
+        if np.diff(angles, append=angles[0] + 2 * np.pi).max() < LARGEST_GAP:
+            break
+    return places.copy()
 
 
 def _quads(rows: int) -> np.ndarray:

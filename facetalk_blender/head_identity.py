@@ -23,8 +23,8 @@ PRESETS: dict[str, dict[str, float]] = {
     "Slender": {"face_width": -1.6, "jaw_width": -1.2, "neck_width": -1.4, "face_length": 0.9, "nose_width": -0.8},
     "Broad": {"face_width": 1.4, "jaw_width": 1.5, "neck_width": 1.4, "nose_width": 1.0, "mouth_width": 0.9},
     "Strong Jaw": {"jaw_width": 1.5, "chin_forward": 1.2, "chin_height": 1.0, "brow_ridge": 1.2, "lip_fullness": -0.8},
-    "Delicate": {"jaw_width": -1.5, "chin_height": -1.0, "nose_length": -1.0, "nose_width": -0.9, "eye_width": 1.1,
-                 "eye_opening": 1.0, "brow_ridge": -1.0, "brow_height": 0.7, "lip_fullness": 0.8, "neck_width": -1.2},
+    "Delicate": {"jaw_width": -1.5, "chin_height": -1.0, "nose_length": -0.5, "nose_width": -1.0, "eye_width": 1.0,
+                 "eye_opening": 0.6, "brow_ridge": -0.8, "brow_height": 0.7, "lip_fullness": 0.5, "neck_width": -1.0},
     "Full Lips": {"lip_fullness": 1.8, "mouth_width": 0.6, "nose_width": 0.9, "chin_forward": -0.4},
     "Long Nose": {"nose_length": 1.6, "nose_forward": 1.3, "face_length": 0.8, "lip_fullness": -0.8},
 }  # fmt: skip
