@@ -12,7 +12,7 @@ NAME = "FaceTalk Collar"
 NECK_BAND = 0.025  # metres of neck above the lower end that the collar follows
 NECK_SLOPE = 0.6  # how much the front of the neck comes forward per metre upwards, at most
 SEGMENTS = 64
-BANDS = (0.003, 0.006, 0.009, 0.013, 0.02)  # metres up and down
+BANDS = (0.003, 0.006, 0.009, 0.013, 0.02, np.inf)  # metres up and down
 LARGEST_GAP = np.radians(45.0)  # between vertices around the neck
 # Rows of the collar from the inside of its edge to below the picture: metres above the lower end of the neck, and
 # distance from the skin.
