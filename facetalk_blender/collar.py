@@ -61,7 +61,7 @@ def _all_around(vertices: np.ndarray, height: float) -> np.ndarray:
         angles = np.sort(np.arctan2(y, x))
         if np.diff(angles, append=angles[0] + 2 * np.pi).max() < LARGEST_GAP:
             break
-    return places.copy()
+    return (places if len(places) else vertices[:, :2]).copy()
 
 
 def _quads(rows: int) -> np.ndarray:
