@@ -157,9 +157,7 @@ class EngineProcess:
             self._progress(request, "Posing shape keys", (index + 1) / count)
 
     def _import(self, request: Message) -> None:
-        from .importing.nphm import import_nphm
         from .importing.recognise import recognise
-        from .importing.wav2vec2 import import_wav2vec2
 
         fields = request.fields
         first, output = Path(fields["sources"][0]), Path(fields["output"])
@@ -169,8 +167,12 @@ class EngineProcess:
             "cancelled": lambda: request.request in self._cancelled,
         }
         if model == "nphm":
+            from .importing.nphm import import_nphm
+
             import_nphm(fields["sources"], output, anchors=fields.get("anchors"), **options)
         elif model == "wav2vec2":
+            from .importing.wav2vec2 import import_wav2vec2
+
             import_wav2vec2(first, output, **options)
         elif model != "bundle":
             raise EngineError(f"The engine cannot import '{model}'; choose nphm or wav2vec2.")

@@ -6,7 +6,6 @@ and one for expressions. Settings lie beside the folder `checkpoints` as configs
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -21,10 +20,10 @@ from ..head import load_head
 from ..head.official import FORWARD_ENSEMBLE, anchor_count, networks_from_forward, networks_from_official
 from ..head.smoothing import SmoothingConfig
 from .checkpoint import named_tensors, read_anchors, read_checkpoint, read_settings
+from .recognise import CHECKPOINT
 from .staging import staged_bundle
 
 SMOOTHING = ("none", "all", "offsets")
-CHECKPOINT = re.compile(r"checkpoint_epoch_(\d+)\.tar")
 # What the official code takes when the settings leave it out.
 DEFAULT_BLEND_STD = 4.0
 LICENCES = {

@@ -1,14 +1,15 @@
-"""What a folder or file that a person chose is."""
+"""What a folder or file that a person chose is, by the names that the authors give to files."""
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from ..bundle import is_bundle
 from ..errors import EngineError
-from .nphm import CHECKPOINT
-from .wav2vec2 import WEIGHT_FILES
 
+CHECKPOINT = re.compile(r"checkpoint_epoch_(\d+)\.tar")
+WEIGHT_FILES = ("model.safetensors", "pytorch_model.bin")
 SPEECH_SUFFIXES = (".pt", ".pth", ".bin", ".safetensors")
 
 

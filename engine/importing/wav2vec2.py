@@ -17,9 +17,9 @@ from ..bundle import Bundle, merge_section, update_config
 from ..errors import Cancelled, EngineError
 from ..speech import SpeechConfig, SpeechEncoder, load_speech_encoder
 from .checkpoint import named_tensors, read_checkpoint
+from .recognise import WEIGHT_FILES
 from .staging import staged_bundle
 
-WEIGHT_FILES = ("model.safetensors", "pytorch_model.bin")
 PARTS = ("feature_extractor.", "feature_projection.", "encoder.")
 PREFIXES = ("audio_encoder.", "wav2vec2.")
 WEIGHT_NORM = {".weight_g": ".parametrizations.weight.original0", ".weight_v": ".parametrizations.weight.original1"}
