@@ -63,6 +63,11 @@ def use_nodes(owner: bpy.types.Material | bpy.types.World) -> bpy.types.NodeTree
     return owner.node_tree
 
 
+def exports_picked_geometry_as_one_object() -> bool:
+    """Whether Alembic and USD write geometry that nodes pick from other objects as one object; else one for each."""
+    return bpy.app.version < (5, 2, 0)
+
+
 def eevee() -> str:
     """Identifier of the EEVEE render engine."""
     return "BLENDER_EEVEE" if bpy.app.version >= (5, 0, 0) else "BLENDER_EEVEE_NEXT"

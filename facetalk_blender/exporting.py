@@ -12,9 +12,9 @@ import numpy as np
 
 from ..engine.arkit import ARKIT_NAMES
 from ..engine.errors import EngineError
-from . import sound_strip, take
+from . import compat, sound_strip, take
 from .outputs import curve_action
-from .outputs.result import results_of
+from .outputs.result import FRAMES_PROPERTY, results_of
 from .retargeting.channels import channel_values, resample
 from .retargeting.live_link import write_csv
 
@@ -80,6 +80,9 @@ def problem(kind: str, items: list[bpy.types.Object]) -> str:
         return chosen.missing
     if chosen.needs_relative and not _relative(items):
         return f"{chosen.label} knows relative shape keys only; make Expression Curves of this take, or use Alembic."
+    picked = any(FRAMES_PROPERTY in item for item in items)
+    if chosen.operator and picked and not compat.exports_picked_geometry_as_one_object():
+        return "This Blender would write an object for every frame; make Shape Keys of this take and export those."
     return ""
 
 
