@@ -14,6 +14,8 @@ import threading
 import time
 from pathlib import Path
 
+import numpy as np
+
 TESTS = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(TESTS))
 specification = importlib.util.spec_from_file_location("protocol", TESTS.parent / "engine" / "protocol.py")
@@ -77,6 +79,13 @@ def answer(message):
         fields, arrays = shapes.template()
         write("template", message.request, fields, arrays)
         complete = frames(message, 52, "positions", lambda i: ({}, {"vertices": shapes.arkit_shape(i)}))
+    elif kind == "head":
+        fields, arrays = shapes.template()
+        identity = message.fields["identity"]
+        code = np.frombuffer(identity.encode(), np.uint8).astype(np.float32)
+        error = "There is no such head; reset it." if "nobody" in identity else ""
+        if not error:
+            write("head", message.request, fields, {"code": code} | (arrays if message.fields["with_template"] else {}))
     if error:
         write("error", message.request, {"message": error})
     else:

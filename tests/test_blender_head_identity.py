@@ -1,0 +1,145 @@
+"""The head's settings: sliders, presets, random heads, identity codes in files, and the preview."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import scripted_shapes
+from blender_scene import bpy, client, scene  # noqa: F401
+from extension_package import import_from_extension
+
+from engine.bundle import Bundle
+
+head_identity = import_from_extension("facetalk_blender.head_identity")
+head_preview = import_from_extension("facetalk_blender.head_preview")
+head_request = import_from_extension("facetalk_blender.head_request")
+registration = import_from_extension("facetalk_blender.registration")
+session = import_from_extension("facetalk_blender.session")
+
+
+@pytest.fixture
+def settings(scene, client, monkeypatch):  # noqa: F811
+    """The scene's settings, with the extension registered and the scripted engine."""
+    registration.register()
+    chosen = SimpleNamespace(engine_python="", bundle="", device="cpu")
+    monkeypatch.setattr(head_request, "preferences", lambda _context: chosen)
+    monkeypatch.setattr(session, "client", lambda _python="": client)
+    monkeypatch.setattr(head_preview, "problem", "")
+    yield scene.facetalk
+    registration.unregister()
+
+
+def test_sliders_and_bundle_know_the_same_controls(settings, scene):  # noqa: F811
+    section = Bundle.open("starter").section("head.controls")
+    assert set(section["names"]) == set(head_identity.CONTROLS)
+    sliders = scene.facetalk_head.bl_rna.properties
+    for name, millimetres in zip(section["names"], section["millimetres"], strict=True):
+        assert f" {round(millimetres, 1):g} mm" in sliders[name].description
+
+
+@pytest.mark.parametrize("name", head_identity.PRESETS)
+def test_presets_are_moderate_heads_of_the_starter(name):
+    values = head_identity.PRESETS[name]
+    assert set(values) <= set(head_identity.CONTROLS) and all(0 < abs(value) <= 2 for value in values.values())
+    bundle = Bundle.open("starter")
+    names, directions = bundle.section("head.controls")["names"], bundle.tensors("head.controls")["directions"].numpy()
+    coefficients = sum(value * directions[names.index(control)] for control, value in values.items())
+    assert abs(coefficients).max() < 2.8
+
+
+def test_settings_make_the_identity(settings, scene):  # noqa: F811
+    assert settings.identity() == "mean"
+    scene.facetalk_head.jaw_width = 1.25
+    assert settings.identity() == "mean+jaw_width=1.25"
+    assert bpy.ops.facetalk.random_head(seed=12) == {"FINISHED"}
+    assert settings.identity() == "random:12"
+    scene.facetalk_head.nose_length = -0.5
+    assert settings.identity() == "random:12+nose_length=-0.5"
+    assert bpy.ops.facetalk.head_preset(preset="Broad") == {"FINISHED"}
+    assert settings.identity().startswith("mean+face_width=1.4,jaw_width=1.5")
+    assert bpy.ops.facetalk.reset_head() == {"FINISHED"}
+    assert settings.identity() == "mean"
+
+
+def test_colors_reach_the_generation(settings, scene):  # noqa: F811
+    scene.facetalk_head.skin_color = (0.2, 0.1, 0.05)
+    made = settings.settings("cpu", "")
+    np.testing.assert_allclose(made.skin_color, (0.2, 0.1, 0.05), rtol=1e-6)
+    np.testing.assert_allclose(made.eye_color, scene.facetalk_head.eye_color)
+
+
+def test_a_saved_head_is_loaded_again(settings, scene, tmp_path):  # noqa: F811
+    scene.facetalk_head.lip_fullness = 2.0
+    path = tmp_path / "face.npy"
+    assert bpy.ops.facetalk.save_identity(filepath=str(path)) == {"FINISHED"}
+    assert np.load(path, allow_pickle=False).astype(np.uint8).tobytes().decode() == "mean+lip_fullness=2"
+    assert list(tmp_path.iterdir()) == [path]
+    assert bpy.ops.facetalk.load_identity(filepath=str(path)) == {"FINISHED"}
+    assert settings.identity() == str(path)
+
+
+def test_a_file_is_never_replaced_unasked(settings, tmp_path):
+    path = tmp_path / "face.npy"
+    path.write_bytes(b"precious")
+    with pytest.raises(RuntimeError, match="exists already"):
+        bpy.ops.facetalk.save_identity(filepath=str(path))
+    assert path.read_bytes() == b"precious"
+    assert bpy.ops.facetalk.save_identity(filepath=str(path), overwrite=True) == {"FINISHED"}
+    assert np.load(path, allow_pickle=False).ndim == 1
+
+
+@pytest.mark.parametrize("name", ["face.txt", "missing/face.npy"])
+def test_unusable_targets_are_refused(settings, tmp_path, name):
+    with pytest.raises(RuntimeError, match=r"must end in \.npy|Cannot write to the folder"):
+        bpy.ops.facetalk.save_identity(filepath=str(tmp_path / name))
+    assert not list(tmp_path.iterdir())
+
+
+def test_the_engines_refusal_is_reported_and_nothing_written(settings, tmp_path):
+    settings.head_file = "/nobody.npy"
+    settings.head = "FILE"
+    with pytest.raises(RuntimeError, match="There is no such head"):
+        bpy.ops.facetalk.save_identity(filepath=str(tmp_path / "face.npy"))
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("kind", ["pickle", "text", "matrix", "nan", "missing"])
+def test_bad_identity_files_are_refused(settings, tmp_path, kind):
+    path = tmp_path / "bad.npy"
+    if kind == "pickle":
+        np.save(path, np.array([{"a": 1}], object), allow_pickle=True)
+    elif kind == "text":
+        path.write_text("no array")
+    elif kind == "matrix":
+        np.save(path, np.zeros((3, 4)))
+    elif kind == "nan":
+        np.save(path, np.full(8, np.nan))
+    with pytest.raises(RuntimeError, match=r"bad\.npy"):
+        bpy.ops.facetalk.load_identity(filepath=str(path))
+    assert settings.head == "MEAN"
+
+
+def test_the_preview_shows_the_head_and_leaves_nothing_behind(settings, scene):  # noqa: F811
+    objects, meshes = len(bpy.data.objects), len(bpy.data.meshes)
+    assert bpy.ops.facetalk.preview_head() == {"FINISHED"}
+    shown = head_preview.find(scene)
+    assert shown.hide_render and head_preview.problem == ""
+    vertices = scripted_shapes.template()[1]["vertices"]
+    np.testing.assert_allclose([vertex.co for vertex in shown.data.vertices], vertices, atol=1e-7)
+    scene.facetalk_head.skin_color = (0.1, 0.05, 0.03)
+    np.testing.assert_allclose(shown["facetalk_skin_color"][:3], (0.1, 0.05, 0.03), rtol=1e-6)
+    assert len(bpy.data.meshes) == meshes + 1
+    assert bpy.ops.facetalk.preview_head() == {"FINISHED"}
+    assert (len(bpy.data.objects), len(bpy.data.meshes)) == (objects, meshes)
+
+
+def test_without_a_preview_sliders_ask_nothing(settings, scene, monkeypatch):  # noqa: F811
+    monkeypatch.setattr(head_request, "ask", lambda *_arguments: pytest.fail("the engine was asked"))
+    scene.facetalk_head.jaw_width = 1.0
+    settings.head_seed = 3
+
+
+def test_while_a_head_is_generated_the_engine_is_not_asked(settings, monkeypatch):
+    monkeypatch.setattr(session, "busy", lambda: True)
+    with pytest.raises(RuntimeError, match="being generated"):
+        bpy.ops.facetalk.preview_head()
