@@ -7,9 +7,10 @@ made exact; where that turns a sign, the surface is followed until it closes. Ma
 marching cubes of the dense grid.
 
 The next frame starts from these bounds, lowered by how much the field has changed. The change is measured at a part of
-the exact points and at the centre of every block of the grid; each block takes CHANGE_MARGIN times the greatest change
-in itself and the blocks around it. Every other exact point then tests that bound; where one breaks it, the bounds
-around are lowered further and what they leave open is evaluated, until all points agree.
+the exact points and at the centre of every block of the grid; each block takes the greatest fall and rise in itself and
+in the blocks around it, and adds CHANGE_MARGIN times the greater of both. Every other exact point then tests that
+bound; where one breaks it, the bounds around are lowered further and what they leave open is evaluated, until all
+points agree.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from torch.nn import functional
 COARSEST_STRIDE = 16
 # The change between frames is measured in this many blocks a side and at every n-th exact point.
 BLOCKS, MEASURED = 12, 8
-CHANGE_MARGIN = 1.5
+CHANGE_MARGIN = 0.5
 ROUNDING = 1e-6
 # More open points than this share of the grid are found faster from coarse to fine.
 GREATEST_OPEN_SHARE = 1 / 8
@@ -114,8 +115,8 @@ class BandSequence:
         self._begin()
         probes = torch.cat([before[::MEASURED], self.centres]).unique()
         exact, canonical = self.field(self._points(probes))
-        change = self._change(probes, (exact - values[probes]).abs())
-        self._lower(change)
+        fall, rise = self._change(probes, exact - values[probes])
+        self._lower(fall, rise)
         if torch.count_nonzero(values) < (1 - GREATEST_OPEN_SHARE) * len(values):
             return False
         self._store(probes, exact, canonical)
@@ -123,17 +124,20 @@ class BandSequence:
             self._settle_open()
             self._close()
             again = self.row.view(-1)[before] >= 0
-            places, moved = before[again], (values[before] - known).abs()[again]
-            if bool((moved <= change[places]).all()):
+            places, moved = before[again], (values[before] - known)[again]
+            if bool(((moved >= -fall[places]) & (moved <= rise[places])).all()):
                 return True
-            greater = torch.maximum(change, self._change(places, moved))
-            self._lower((greater - change).masked_fill_(self.row.view(-1) >= 0, 0.0))
-            change = greater
+            exact_now, further = self.row.view(-1) >= 0, self._change(places, moved)
+            for bound, greater in zip((fall, rise), further, strict=True):
+                greater.sub_(bound).clamp_min_(0.0)
+                bound.add_(greater)
+                greater.masked_fill_(exact_now, 0.0)
+            self._lower(*further)
 
-    def _lower(self, change: Tensor) -> None:
-        """Lower the bounds by a change (R^3,) of the field; zero where nothing remains."""
+    def _lower(self, fall: Tensor, rise: Tensor) -> None:
+        """Lower the bounds where the field may have changed by -fall to rise (R^3,); zero where nothing remains."""
         values = self.values.view(-1)
-        values.sub_(torch.clamp(values, -change, change))
+        values.sub_(torch.clamp(values, -rise, fall))
 
     def _settle_open(self) -> None:
         """Make every point known whose bound is used up."""
@@ -142,14 +146,20 @@ class BandSequence:
             on_lattice = (self._coordinates(unknown) % stride == 0).all(1)
             self._settle(unknown[on_lattice & (self.values.view(-1)[unknown] == 0)], stride)
 
-    def _change(self, probes: Tensor, measured: Tensor) -> Tensor:
-        """Bounds (R^3,) of the field's change from changes (P,) measured at flat indices (P,)."""
+    def _change(self, probes: Tensor, measured: Tensor) -> list[Tensor]:
+        """Bounds (R^3,) of the field's fall and rise from changes (P,) measured at flat indices (P,)."""
         count = -(-self.resolution // self.block)
         x, y, z = (self._coordinates(probes) // self.block).T
-        greatest = measured.new_zeros(count**3).scatter_reduce_(0, (x * count + y) * count + z, measured, "amax")
-        around = functional.max_pool3d(greatest.view(1, 1, count, count, count), 3, stride=1, padding=1)
-        bound = functional.interpolate(CHANGE_MARGIN * around + ROUNDING, scale_factor=self.block)[0, 0]
-        return bound[: self.resolution, : self.resolution, : self.resolution].reshape(-1)
+        block = (x * count + y) * count + z
+        greatest = torch.stack(
+            [measured.new_zeros(count**3).scatter_reduce_(0, block, way, "amax") for way in (-measured, measured)]
+        )  # (2, blocks): falls, rises
+        around = functional.max_pool3d(greatest.view(2, count, count, count), 3, stride=1, padding=1)
+        bounds = around + CHANGE_MARGIN * around.amax(0) + ROUNDING
+        within = 3 * (slice(self.resolution),)
+        return [
+            functional.interpolate(way[None, None], scale_factor=self.block)[0, 0][within].reshape(-1) for way in bounds
+        ]
 
     def _fill(self, stride: int) -> None:
         """Bounds at the new points of a stride from the corners of the cells of twice that stride around them."""
