@@ -24,6 +24,8 @@ python -m engine info
 Each command explains itself: python -m engine COMMAND --help
 """
 
+ARKIT_WEIGHTS = {"exact": "exact", "none": "none, this model's codes have no such reading"}
+
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one command. Returns 0, or 2 after printing one line that says what to mend."""
@@ -130,6 +132,8 @@ def _info(options: argparse.Namespace) -> None:
     for part, licence in information["licences"].items():
         print(f"{part}: {licence}")
     _print_abilities(information["missing"])
+    print(f"ARKit weights from codes and back: {ARKIT_WEIGHTS[information['arkit_weights']]}")
+    print(f"head controls: {', '.join(information['head_controls']) or 'none'}")
 
 
 def _engine(options: argparse.Namespace):

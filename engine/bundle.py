@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 
 from .errors import EngineError
@@ -112,6 +112,14 @@ class Bundle:
             if tensor.is_floating_point() and not torch.isfinite(tensor).all():
                 raise EngineError(f"{path.name} of the bundle {self.name} holds NaN or infinity in '{key}'.")
         return {key: t.float() if t.is_floating_point() else t for key, t in tensors.items()}
+
+    def holds(self, name: str, key: str) -> bool:
+        """Whether the file of a network has a tensor, without reading it; a file that cannot be read has none."""
+        try:
+            with safe_open(self.folder / SECTION_FILES[name], "pt") as file:
+                return key in file.keys()
+        except (SafetensorError, OSError):
+            return False
 
     def load_into(self, name: str, network: torch.nn.Module, tensors: dict[str, torch.Tensor] | None = None) -> None:
         """Put the weights of section `name` into `network`, every key and shape checked.

@@ -110,7 +110,9 @@ class Engine:
     def info(self) -> dict:
         """Device, versions, bundle, its licences and what it can do as JSON values.
 
-        "missing" names for each ability the sections that the bundle lacks for it; none when it can.
+        "missing" names for each ability the sections that the bundle lacks for it; none when it can. "arkit_weights"
+        says whether codes and ARKit weights convert: "exact" both ways, or "none". "head_controls" names the measured
+        controls of an identity.
         """
         name = torch.cuda.get_device_name(self.device) if self.device.type == "cuda" else platform.processor()
         return {
@@ -122,6 +124,8 @@ class Engine:
             "bundle": self.bundle.name,
             "licences": self.bundle.licences,
             "missing": {ability: self.bundle.missing(ability) for ability in ABILITIES},
+            "arkit_weights": "exact" if self.bundle.holds("head.expression", "expression_basis") else "none",
+            "head_controls": self.bundle.config.get("head", {}).get("controls", {}).get("names", []),
             "resolutions": list(RESOLUTIONS),
         }
 

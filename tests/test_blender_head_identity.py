@@ -143,3 +143,14 @@ def test_while_a_head_is_generated_the_engine_is_not_asked(settings, monkeypatch
     monkeypatch.setattr(session, "busy", lambda: True)
     with pytest.raises(RuntimeError, match="being generated"):
         bpy.ops.facetalk.preview_head()
+
+
+def test_the_batch_run_takes_colors_and_controls(tmp_path, monkeypatch):
+    batch = import_from_extension("facetalk_blender.batch")
+    np.testing.assert_allclose(batch._colour("#ff8000"), (1.0, ((128 / 255 + 0.055) / 1.055) ** 2.4, 0.0), atol=1e-5)
+    with pytest.raises(Exception, match="#c68863"):
+        batch._colour("red")
+    np.save(tmp_path / "face.npy", np.zeros(4))
+    monkeypatch.chdir(tmp_path)
+    assert batch._identity("face.npy+jaw_width=1.0") == f"{tmp_path / 'face.npy'}+jaw_width=1"
+    assert batch._identity("random:3") == "random:3"

@@ -83,6 +83,7 @@ def test_info_prints_json():
     information = json.loads(result.stdout)
     assert {"device", "versions", "bundle", "licences"} <= information.keys()
     assert information["bundle"] == "starter" and information["licences"]
+    assert information["arkit_weights"] == "exact" and "jaw_width" in information["head_controls"]
 
 
 @pytest.mark.parametrize("command", [(), ("sample",), ("surface",), ("info",)])
@@ -132,6 +133,7 @@ def test_import_makes_a_bundle_that_info_describes(tmp_path):
     result = run("import", "nphm", source, "--output", output)
     assert result.returncode == 0 and "surfaces: yes" in result.stdout and "lacks speech, motion" in result.stdout
     information = json.loads(run("info", "--bundle", output, "--device", "cpu", "--json").stdout)
+    assert information["arkit_weights"] == "none" and information["head_controls"] == []
     assert information["missing"]["surfaces"] == [] and "NPHM" in information["licences"]["head"]
     again = run("import", "nphm", source, "--output", output)
     assert again.returncode == 2 and "--replace" in again.stderr and len(again.stderr.splitlines()) == 1
