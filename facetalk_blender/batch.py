@@ -251,7 +251,9 @@ class Job:
         if options.fps or not options.target:
             rate = options.fps or DEFAULT_RATE
             scene.render.fps, scene.render.fps_base = round(rate), round(rate) / rate
-        rendering.set_up(scene, options.engine, options.size, options.samples)
+        # A file that is only saved again keeps its artist's render settings.
+        if options.output or not options.target:
+            rendering.set_up(scene, options.engine, options.size, options.samples)
         return scene
 
     def _frames(self, strip: bpy.types.SoundStrip) -> range:

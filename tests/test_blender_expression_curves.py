@@ -352,7 +352,7 @@ def test_batch_moves_a_mesh_of_the_opened_file(scene, tmp_path, monkeypatch):  #
     batch, session = (import_from_extension(f"facetalk_blender.{name}") for name in ("batch", "session"))
     monkeypatch.setattr(session, "ROOT", TESTS / "scripted_engine")
     monkeypatch.setattr(batch.signal, "signal", lambda *_: None)
-    scene.render.fps = 30
+    scene.render.fps, scene.render.resolution_x = 30, 1234
     face(["jawOpen", "tail"])
     write_wav(tmp_path / "voice.wav", 0.4)
     path = tmp_path / "out.blend"
@@ -362,5 +362,6 @@ def test_batch_moves_a_mesh_of_the_opened_file(scene, tmp_path, monkeypatch):  #
     assert batch.main([*options, "Nobody"]) == batch.BAD_INPUT and not path.exists()
     assert batch.main([*options, "Face"]) == batch.OK
     bpy.ops.wm.open_mainfile(filepath=str(path))
-    assert bpy.context.scene.render.fps == 30 and "FaceTalk voice" not in bpy.data.objects
+    assert (bpy.context.scene.render.fps, bpy.context.scene.render.resolution_x) == (30, 1234)
+    assert "FaceTalk voice" not in bpy.data.objects
     assert values(bpy.data.objects["Face"], "jawOpen", [1, 10]) == pytest.approx([0, 1], abs=0.006)

@@ -169,7 +169,7 @@ def _restore(keys: bpy.types.Key) -> None:
 def follow_strips(_scene: bpy.types.Scene, *_arguments) -> None:
     """Handler: when a sound strip was moved or the scene's rate changed, move the keys of its action as far."""
     for action in bpy.data.actions:
-        if AUDIO_START_PROPERTY not in action:
+        if AUDIO_START_PROPERTY not in action or action.library is not None:
             continue
         scene = action.get(SCENE_PROPERTY)
         strip = sound_strip.find_strip(scene, action[STRIP_PROPERTY]) if scene is not None else None
