@@ -22,12 +22,10 @@ class FACETALK_UL_curve_links(bpy.types.UIList):
     """Shape keys and the channels that they follow."""
 
     def draw_item(self, _context, layout, _data, row, _icon, _active, _property, _index=0, _flag=0) -> None:
-        """Show a key, its channel and its gain; a question mark is a guess."""
-        columns = layout.split(factor=0.42, align=True)
-        columns.label(text=row.name, icon="QUESTION" if row.method == FUZZY else "SHAPEKEY_DATA")
-        columns = columns.split(factor=0.7, align=True)
-        columns.prop(row, "channel", text="")
-        columns.prop(row, "gain", text="")
+        """Show a key and its channel; a question mark is a guess."""
+        columns = layout.split(factor=0.5, align=True)
+        columns.label(text=row.name, icon="QUESTION" if row.method == FUZZY else "NONE")
+        columns.label(text=row.channel or "-")
 
     def filter_items(self, _context: bpy.types.Context, data: bpy.types.AnyType, name: str) -> tuple[list, list]:
         """Keys that follow nothing are hidden unless asked for."""
@@ -78,8 +76,8 @@ class FACETALK_PT_expression_curves(bpy.types.Panel):
         _draw_links(layout, curves)
         if curves.targets:
             row = layout.row(align=True)
-            row.operator("facetalk.check_curves", icon="CHECKMARK")
-            row.operator("facetalk.remove_curves", icon="TRASH")
+            row.operator("facetalk.check_curves", text="Check", icon="CHECKMARK")
+            row.operator("facetalk.remove_curves", text="Remove", icon="TRASH")
 
 
 def _draw_targets(layout: bpy.types.UILayout, curves: bpy.types.PropertyGroup) -> None:
@@ -97,6 +95,11 @@ def _draw_links(layout: bpy.types.UILayout, curves: bpy.types.PropertyGroup) -> 
     row.menu("FACETALK_MT_curve_presets", text="", icon="PRESET")
     row.operator("facetalk.save_curve_preset", text="", icon="ADD")
     layout.template_list("FACETALK_UL_curve_links", "", curves, "links", curves, "active_link", rows=6)
+    if 0 <= curves.active_link < len(curves.links):
+        column = layout.column()
+        column.use_property_split, column.use_property_decorate = True, False
+        column.prop(curves.links[curves.active_link], "channel")
+        column.prop(curves.links[curves.active_link], "gain")
     layout.prop(curves, "show_all")
 
 
