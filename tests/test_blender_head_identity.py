@@ -1,5 +1,6 @@
 """The head's settings: sliders, presets, random heads, identity codes in files, and the preview."""
 
+import time
 from types import SimpleNamespace
 
 import numpy as np
@@ -154,3 +155,52 @@ def test_the_batch_run_takes_colors_and_controls(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert batch._identity("face.npy+jaw_width=1.0") == f"{tmp_path / 'face.npy'}+jaw_width=1"
     assert batch._identity("random:3") == "random:3"
+
+
+class _WindowedBpy:
+    """bpy as in a window: timers are kept, and run by hand."""
+
+    def __init__(self):
+        self.pending = {}
+        timers = SimpleNamespace(
+            register=lambda function, first_interval: self.pending.update({function: first_interval}),
+            is_registered=lambda function: function in self.pending,
+        )
+        self.app = SimpleNamespace(background=False, timers=timers, version=bpy.app.version)
+
+    def __getattr__(self, name):
+        return getattr(bpy, name)
+
+    def run(self, seconds=10.0):
+        """Run timers until none is left."""
+        end = time.monotonic() + seconds
+        while self.pending:
+            assert time.monotonic() < end
+            for function in list(self.pending):
+                if function() is None:
+                    del self.pending[function]
+            time.sleep(0.01)
+
+
+def test_in_a_window_only_the_last_move_is_asked_for(settings, scene, client, monkeypatch):  # noqa: F811
+    window = _WindowedBpy()
+    monkeypatch.setattr(head_preview, "bpy", window)
+    monkeypatch.setattr(head_request, "bpy", window)
+    asked, request = [], client.request
+
+    def record(kind, fields):
+        asked.append(fields["identity"])
+        return request(kind, fields)
+
+    monkeypatch.setattr(client, "request", record)
+    bpy.ops.facetalk.preview_head()
+    for value in (0.5, 1.0, 1.5):
+        scene.facetalk_head.jaw_width = value
+    assert not asked and not len(head_preview.find(scene).data.vertices)
+    window.run()
+    assert asked == ["mean+jaw_width=1.5"]
+    assert len(head_preview.find(scene).data.vertices) == 5 and not head_request.pending()
+    scene.facetalk_head.jaw_width = 2.0
+    bpy.ops.facetalk.preview_head()  # gone before the answer
+    window.run()
+    assert head_preview.find(scene) is None and head_preview.problem == ""
