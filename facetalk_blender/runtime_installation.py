@@ -15,6 +15,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 from ..engine.errors import EngineError
@@ -40,6 +41,7 @@ class RuntimeInstallation(BackgroundTask):
         self._source = source
         self._engine_parent_folder = engine_parent_folder
         self._python = ""
+        self._title = ""
 
     def work(self) -> None:
         """Raises EngineError when a file is missing or wrong, or pip fails."""
@@ -49,6 +51,7 @@ class RuntimeInstallation(BackgroundTask):
         self._make_environment()
         if self._source is None:
             self._download()
+        self._clear_older_runtime()
         self._install()
         self._try_out()
         names = [wheel.file_name for wheel in self._wheels]
@@ -71,11 +74,6 @@ class RuntimeInstallation(BackgroundTask):
 
     def _make_environment(self) -> None:
         self.text = "Making an environment"
-        complete = self._folder / INSTALLED_FILE
-        if complete.exists():
-            # Packages of an older version of the extension must not stay beside the new ones.
-            complete.unlink()
-            shutil.rmtree(self._folder / "environment")
         self._python = str(environment_python(self._folder))
         if not self._has_pip():
             result = self._run_python(sys.executable, "venv", "--clear", str(self._folder / "environment"))
@@ -106,13 +104,20 @@ class RuntimeInstallation(BackgroundTask):
 
     def _show_received(self) -> None:
         received = 0
-        for path in Path(self._folder, "part").rglob("*"):
-            try:
-                received += path.stat().st_size
-            except OSError:
-                continue  # pip has just moved it
+        for folder, _, file_names in os.walk(self._folder / "part"):
+            for name in file_names:
+                with suppress(FileNotFoundError):  # pip has just moved it
+                    received += Path(folder, name).stat().st_size
         if received > 1e6:
             self.text = f"{self._title}, {received / 1e6:.0f} MB"
+
+    def _clear_older_runtime(self) -> None:
+        """Packages of an older version must not stay beside the new ones, which are all at hand by now."""
+        complete = self._folder / INSTALLED_FILE
+        if complete.exists():
+            complete.unlink()
+            shutil.rmtree(self._folder / "environment")
+            self._make_environment()
 
     def _install(self) -> None:
         self.text = "Installing"

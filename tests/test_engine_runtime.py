@@ -21,6 +21,7 @@ installation = import_from_extension("facetalk_blender.runtime_installation")
 wheel_lock = import_from_extension("facetalk_blender.wheel_lock")
 EngineError = import_from_extension("engine.errors").EngineError
 OWN = runtime.Runtime(sys.executable, (), runtime.OWN)
+HELD_SECONDS = 300
 NAMES = ("example_torch", "example_second", "example_third")
 # Stands for engine/check.py: ready when the packages are there.
 CHECK = """
@@ -75,7 +76,7 @@ class Index:
                     index.sent.append(name)
                     if name == index.held_file:
                         index.holding.set()
-                        index.released.wait(30)
+                        index.released.wait(HELD_SECONDS)
                         return
                 super().do_GET()
 
@@ -153,11 +154,11 @@ def test_interrupted_then_installed_from_the_index(index, wheels, engine_folder,
     index.held_file = wheels[1].file_name
     run = installation.RuntimeInstallation(folder / wheel_lock.this_python(), wheels, None, engine_folder)
     run.start()
-    assert index.holding.wait(60), run.error
+    assert index.holding.wait(HELD_SECONDS), run.error
     begin = time.monotonic()
     run.cancel()
     run.wait()
-    assert run.cancelled and not run.error and time.monotonic() - begin < 5
+    assert run.cancelled and not run.error and time.monotonic() - begin < HELD_SECONDS / 5
     assert runtime.find_runtime("", folder, OWN) == OWN  # what is half made is not used
     index.held_file = ""
     index.released.set()
@@ -204,6 +205,23 @@ def test_from_a_folder_without_the_index(index, engine_folder, tmp_path, folder)
     assert install(folder, copies, source, engine_folder).error == ""
     assert index.sent == [] and damaged.exists()
     assert runtime.find_runtime("", folder, OWN).source == runtime.INSTALLED
+
+
+def test_a_working_runtime_outlives_a_failed_installation_and_is_replaced_whole(
+    index, wheels, engine_folder, folder, tmp_path
+):
+    assert install(folder, wheels, None, engine_folder).error == ""
+    page = index.folder / "example-second"
+    newer = [wheels[0], make_wheel(page, "example_second", "2.0"), wheels[2]]
+    assert "has no example_second-2.0" in install(folder, newer, None, engine_folder).error
+    assert runtime.find_runtime("", folder, OWN).source == runtime.INSTALLED
+    page.joinpath("index.html").write_text(f'<a href="{newer[1].file_name}">{newer[1].file_name}</a>')
+    assert install(folder, newer, None, engine_folder).error == ""
+    packages = Path(runtime.find_runtime("", folder, OWN).python).parents[1].glob("lib/*/site-packages/example_second*")
+    assert {path.name for path in packages} == {
+        "example_second.py",
+        "example_second-2.0.dist-info",
+    }
 
 
 def test_an_index_out_of_reach_is_named(index, wheels, engine_folder, folder, monkeypatch):
