@@ -18,7 +18,9 @@ def disabled_reason(context: bpy.types.Context) -> str:
     """Why nothing can be generated now, in one sentence that names the fix; empty when it can."""
     if session.busy():
         return BUSY
-    return sound_strip.choice_problem(context.scene, context.scene.facetalk.strip)
+    facetalk = context.scene.facetalk
+    problem = sound_strip.choice_problem(context.scene, facetalk.strip)
+    return problem or (facetalk.curves.problem() if facetalk.output == "EXPRESSION_CURVES" else "")
 
 
 def selected_reason(context: bpy.types.Context) -> str:

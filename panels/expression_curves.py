@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import bpy
 
+from ..facetalk_blender import session
 from ..facetalk_blender.expression_settings import preset_folder
 from ..facetalk_blender.outputs.expression_curves import target_problem
 from ..facetalk_blender.retargeting.matching import FUZZY
 from ..facetalk_blender.retargeting.presets import preset_names
+from ..facetalk_blender.wrapped_text import draw_text
 
 
 class FACETALK_UL_curve_targets(bpy.types.UIList):
@@ -74,6 +76,9 @@ class FACETALK_PT_expression_curves(bpy.types.Panel):
             column.prop(curves, "tolerance")
         _draw_targets(layout, curves)
         _draw_links(layout, curves)
+        last = session.generation()
+        for note in last.notes if last is not None else ():
+            draw_text(layout, context, note, "ERROR")
         if curves.targets:
             row = layout.row(align=True)
             row.operator("facetalk.check_curves", text="Check", icon="CHECKMARK")

@@ -54,6 +54,7 @@ def test_targets_are_added_matched_and_removed(curves):
     assert len(curves.targets) == 1
     bpy.data.objects.remove(curves.targets[0].item)
     assert "missing" in curves.problem() and not bpy.ops.facetalk.match_shape_keys.poll()
+    assert not bpy.ops.facetalk.generate.poll()
     bpy.ops.facetalk.remove_curve_target()
     assert not bpy.ops.facetalk.remove_curve_target.poll()
     bpy.ops.facetalk.match_shape_keys()
@@ -91,6 +92,14 @@ def test_generate_check_and_remove(curves, capfd):
     capfd.readouterr()
     bpy.ops.facetalk.check_curves()
     assert "is muted" in capfd.readouterr().out
+    importlib.import_module(f"{PACKAGE}.facetalk_blender.session").generation().notes.append("The face holds still.")
+    context = SimpleNamespace(
+        scene=bpy.context.scene, region=SimpleNamespace(width=280), preferences=bpy.context.preferences
+    )
+    layout = Layout()
+    panels = importlib.import_module(f"{PACKAGE}.panels.expression_curves")
+    panels.FACETALK_PT_expression_curves.draw(SimpleNamespace(layout=layout), context)
+    assert "The face holds still." in " ".join(layout.shown)
     bpy.ops.facetalk.remove_curves()
     assert snapshot(action) == before and list(bpy.data.actions) == [action]
     assert not item.data.shape_keys.animation_data.nla_tracks and not item.data.shape_keys.keys()
