@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from math import log, sqrt
+from math import sqrt
 
 import torch
 from torch import Tensor, nn
@@ -18,10 +18,8 @@ from torch.nn import functional
 from ..errors import EngineError
 
 SOFTPLUS_BETA = 100.0
-# exp2 of less is denormal, which processors compute many times slower.
-LEAST_EXPONENT = -126.0
 # MKL, behind addmm, uses half of what an AMD core can do; oneDNN computes the same float32 products with all of it.
-# It compiles a kernel for each shape, so the number of rows is kept to a few values.
+# It compiles a kernel for each shape, so the number of rows is kept to a few values; strided weights are slow there.
 ONEDNN = torch.backends.mkldnn.is_available() and hasattr(torch.ops.mkldnn, "_linear_pointwise")
 ROW_BLOCK, ROW_STEP = 2048, 128
 
@@ -38,23 +36,15 @@ def affine(rows: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
     """rows (P, in) times weight (out, in) transposed, plus bias (out,) or (P, out); (P, out)."""
     recurring = rows.device.type == "cpu" and rows.dtype == torch.float32 and len(rows) % ROW_STEP == 0
     if ONEDNN and recurring and bias.ndim == 1 and not torch.is_grad_enabled():
-        return torch.ops.mkldnn._linear_pointwise(rows, weight, bias, "none", [], "")
+        return torch.ops.mkldnn._linear_pointwise(rows, weight.contiguous(), bias, "none", [], "")
     return torch.addmm(bias, rows, weight.T)
 
 
 def activate(values: Tensor, name: str) -> Tensor:
-    """Apply the activation 'softplus' (beta 100, as in the NPHM family) or 'silu' to values of any shape.
-
-    Without gradients, `values` may be overwritten.
-    """
-    recorded = torch.is_grad_enabled()
-    if name == "silu":
-        return functional.silu(values, inplace=not recorded)
-    if recorded or values.device.type != "cpu":
+    """Apply the activation 'softplus' (beta 100, as in the NPHM family) or 'silu' to values of any shape."""
+    if name == "softplus":
         return functional.softplus(values, beta=SOFTPLUS_BETA)
-    # max(x, 0) + log(1 + exp(-beta |x|)) / beta
-    tail = values.abs().mul_(-SOFTPLUS_BETA / log(2)).clamp_min_(LEAST_EXPONENT).exp2_().log1p_()
-    return values.clamp_min_(0.0).add_(tail, alpha=1 / SOFTPLUS_BETA)
+    return functional.silu(values, inplace=not torch.is_grad_enabled())
 
 
 @dataclass
