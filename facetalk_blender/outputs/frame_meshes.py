@@ -20,7 +20,7 @@ from ..material import dress_object
 from ..sound_strip import Clip
 from . import result
 from .mesh_building import add_members, dress_mesh
-from .streamed_mesh import StreamedMeshes, Triangles, with_edges
+from .streamed_mesh import Triangles, mesh_pieces, with_edges
 
 FRAMES_PER_SWITCH = 64  # adding an item to an Index Switch takes time in proportion to the items it has
 MESSAGES_AHEAD = 3
@@ -55,7 +55,6 @@ class FrameMeshes(result.ResultWriter):
         self._incoming: deque[tuple[int, Future]] = deque()
         self._pieces: Iterator[int] | None = None
         self._worker = ThreadPoolExecutor(max_workers=1, thread_name_prefix="facetalk-mesh")
-        self._meshes = StreamedMeshes()
         created = self.result()
         dress_object(created)
         # Until its frame comes, every object shows the first one that came.
@@ -146,7 +145,7 @@ class FrameMeshes(result.ResultWriter):
 
     def _mesh_pieces(self, position: int, triangles: Triangles, look: appearance.Look) -> Iterator[int]:
         name = f"{self.result().name} {self._scene_frames[position]:04d}"
-        for uid in self._meshes.pieces(name, triangles):
+        for uid in mesh_pieces(name, triangles):
             yield uid
         mesh = result.resolve(bpy.data.meshes, uid)
         dress_mesh(mesh, look)
@@ -167,7 +166,6 @@ class FrameMeshes(result.ResultWriter):
         self._pieces = None
         self._incoming.clear()
         self._worker.shutdown(wait=True, cancel_futures=True)
-        self._meshes.discard()
         for mesh in bpy.data.meshes:
             if mesh.session_uid == self._placeholder and mesh.users == 0:
                 bpy.data.meshes.remove(mesh)

@@ -1,8 +1,8 @@
-"""Triangle meshes written in pieces of about a millisecond, so that Blender's window never waits for a whole one.
+"""Triangle meshes written in pieces of a few milliseconds, so that Blender's window never waits for a whole one.
 
-Three things make that possible: a worker thread finds the edges, which `Mesh.update(calc_edges=True)` would do in one
-piece; attributes are written whole, which costs next to nothing; and polygon offsets, which Blender sets one by one,
-come with the copy of a mesh that has almost as many triangles, so that few are left to set.
+A worker thread finds the edges, which `Mesh.update(calc_edges=True)` would do in one piece; attributes are written
+whole, which costs next to nothing; polygon offsets, which Blender sets one by one in any case, are set a share at a
+time where there are many.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ import numpy as np
 
 from .result import resolve
 
-OFFSETS_PER_PIECE = 4000
-BASE_SHARE = 0.95  # of the triangles of the first mesh; later ones have about as many
+OFFSETS_AT_ONCE = 120_000  # set in one call, a few milliseconds
+OFFSETS_PER_PIECE = 4000  # set one by one, where there are more
 
 
 @dataclass(frozen=True)
@@ -48,60 +48,34 @@ def with_edges(vertices: np.ndarray, faces: np.ndarray) -> Triangles:
     )
 
 
-class StreamedMeshes:
-    """Makes meshes of a similar number of triangles, one after the other."""
+def mesh_pieces(name: str, triangles: Triangles) -> Iterator[int]:
+    """Make one smooth-shaded mesh, a piece of work per item; the items are its session_uid.
 
-    def __init__(self) -> None:
-        self._base: int | None = None  # session_uid of the mesh whose offsets are shared
-        self._base_count = 0
-
-    def pieces(self, name: str, triangles: Triangles) -> Iterator[int]:
-        """Make one smooth-shaded mesh, a piece of work per item; the items are its session_uid.
-
-        Until the last piece the mesh is not fit to be drawn, so no object must use it. Raises ResultLost when a mesh
-        disappears on the way.
-        """
-        count = len(triangles.faces)
-        if self._base is None or self._base_count > count:
-            self.discard()
-            yield from self._make_base(f"{name} Offsets", int(BASE_SHARE * count))
-        mesh = resolve(bpy.data.meshes, self._base).copy()
-        mesh.name = name
-        uid = mesh.session_uid
-        mesh.vertices.add(len(triangles.vertices))
-        mesh.edges.add(len(triangles.edges))
+    Until the last piece the mesh is not fit to be drawn, so no object must use it. Raises ResultLost when it disappears
+    on the way.
+    """
+    count = len(triangles.faces)
+    mesh = bpy.data.meshes.new(name)
+    uid = mesh.session_uid
+    mesh.vertices.add(len(triangles.vertices))
+    mesh.edges.add(len(triangles.edges))
+    mesh.loops.add(3 * count)
+    mesh.polygons.add(count)
+    mesh.attributes["position"].data.foreach_set("vector", triangles.vertices.ravel())
+    mesh.attributes[".edge_verts"].data.foreach_set("value", triangles.edges.ravel())
+    mesh.attributes[".corner_vert"].data.foreach_set("value", triangles.faces.ravel())
+    corner_edges = mesh.attributes.get(".corner_edge") or mesh.attributes.new(".corner_edge", "INT", "CORNER")
+    corner_edges.data.foreach_set("value", triangles.face_edges.ravel())
+    yield uid
+    if count <= OFFSETS_AT_ONCE:
+        starts = np.arange(0, 3 * count, 3, dtype=np.int32)
+        resolve(bpy.data.meshes, uid).polygons.foreach_set("loop_start", starts)
         yield uid
-        yield from _add_polygons(uid, self._base_count, count)
-        mesh = resolve(bpy.data.meshes, uid)
-        mesh.attributes["position"].data.foreach_set("vector", triangles.vertices.ravel())
-        mesh.attributes[".edge_verts"].data.foreach_set("value", triangles.edges.ravel())
-        mesh.attributes[".corner_vert"].data.foreach_set("value", triangles.faces.ravel())
-        corner_edges = mesh.attributes.get(".corner_edge") or mesh.attributes.new(".corner_edge", "INT", "CORNER")
-        corner_edges.data.foreach_set("value", triangles.face_edges.ravel())
-        mesh.update()
-        yield uid
-
-    def discard(self) -> None:
-        """Remove what was made only to be copied."""
-        for mesh in bpy.data.meshes:
-            if mesh.session_uid == self._base:
-                bpy.data.meshes.remove(mesh)
-                break
-        self._base = None
-
-    def _make_base(self, name: str, count: int) -> Iterator[int]:
-        mesh = bpy.data.meshes.new(name)
-        self._base, self._base_count = mesh.session_uid, count
-        yield from _add_polygons(self._base, 0, count)
-
-
-def _add_polygons(uid: int, present: int, count: int) -> Iterator[int]:
-    """Add triangles to those present until there are `count`; they have offsets, and no vertices yet."""
-    mesh = resolve(bpy.data.meshes, uid)
-    mesh.loops.add(3 * (count - present))
-    mesh.polygons.add(count - present)
-    for start in range(present, count, OFFSETS_PER_PIECE):
-        polygons = resolve(bpy.data.meshes, uid).polygons
-        for index in range(start, min(start + OFFSETS_PER_PIECE, count)):
-            polygons[index].loop_start = 3 * index
-        yield uid
+    else:
+        for start in range(0, count, OFFSETS_PER_PIECE):
+            polygons = resolve(bpy.data.meshes, uid).polygons
+            for index in range(start, min(start + OFFSETS_PER_PIECE, count)):
+                polygons[index].loop_start = 3 * index
+            yield uid
+    resolve(bpy.data.meshes, uid).update()
+    yield uid
