@@ -1,6 +1,7 @@
 """Model bundles in the preferences: added by the real engine in the background, chosen, removed."""
 
 import importlib
+import os
 import shutil
 from pathlib import Path
 
@@ -17,7 +18,9 @@ def bundles(registered, tmp_path, monkeypatch):  # noqa: F811
     registered.ROOT = ROOT
     operator = importlib.import_module(f"{PACKAGE}.operators.model_bundle")
     monkeypatch.setattr(operator, "user_folder", lambda name: tmp_path / "user" / name)
-    return bpy.context.preferences.addons[PACKAGE].preferences
+    preferences = bpy.context.preferences.addons[PACKAGE].preferences
+    preferences.engine_python = os.environ.get("FACETALK_ENGINE_PYTHON", "")
+    return preferences
 
 
 def module(name):
