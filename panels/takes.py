@@ -14,13 +14,10 @@ class FACETALK_UL_takes(bpy.types.UIList):
     """Takes; each is a text of the file."""
 
     def draw_item(self, context, layout, _data, text, _icon, _active, _property, _index=0, _flag=0) -> None:
-        """Show whether the take has a head, its name, seed and date; warn when its sound has changed."""
-        row = layout.row(align=True)
+        """Show whether the take has a head, and its name; warn when its sound has changed."""
         made = bool(result.results_of_take(context.scene, text))
         icon = "ERROR" if take_status.change_of_sound(text) else "MESH_MONKEY" if made else "TEXT"
-        row.prop(text, "name", text="", emboss=False, icon=icon)
-        row.label(text=f"{text[take.SEED_PROPERTY]}")
-        row.label(text=text[take.DATE_PROPERTY][5:])
+        layout.prop(text, "name", text="", emboss=False, icon=icon)
 
     def filter_items(self, context: bpy.types.Context, data: bpy.types.AnyType, name: str) -> tuple[list, list]:
         """Only the takes of this scene, by name when one is searched for."""
@@ -78,7 +75,8 @@ def _draw_take(layout: bpy.types.UILayout, context: bpy.types.Context, text: bpy
     if change:
         draw_text(layout, context, change, "ERROR")
     column = layout.column(align=True)
-    column.label(text=f"Strip {text[take.STRIP_PROPERTY]}", icon="SOUND")
+    column.label(text=f"Strip {text[take.STRIP_PROPERTY]}, seed {text[take.SEED_PROPERTY]}", icon="SOUND")
+    column.label(text=text[take.DATE_PROPERTY], icon="TIME")
     column.operator("facetalk.make_output", icon="OUTLINER_OB_MESH")
     column.operator("facetalk.regenerate_range", icon="PREVIEW_RANGE")
     reason = take_status.range_problem(text)
