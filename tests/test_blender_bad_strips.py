@@ -87,7 +87,7 @@ def test_handles_beyond_the_sound(strip):
 def test_a_file_that_is_no_sound_any_more(strip, tmp_path):
     (tmp_path / "tone.wav").write_text("not a sound")
     assert reason() == ""
-    with pytest.raises(RuntimeError, match="move its handles|cannot|convert"):
+    with pytest.raises(RuntimeError, match=r"move its handles|cannot|convert"):
         bpy.ops.facetalk.generate()
 
 
