@@ -252,7 +252,7 @@ def _add_import(commands) -> None:
 
     wav2vec2 = models.add_parser("wav2vec2", parents=[common], help="Hugging Face or FaceFormer weights -> speech")
     wav2vec2.add_argument("source", metavar="SOURCE", help="Hugging Face model folder, or a FaceFormer checkpoint")
-    wav2vec2.add_argument("--config", metavar="FILE", help="config.json of a checkpoint (default: beside it, else base)")
+    wav2vec2.add_argument("--config", metavar="FILE", help="config.json of a checkpoint; default: beside it, else base")
     wav2vec2.set_defaults(run=_import_wav2vec2)
 
 
