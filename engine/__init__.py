@@ -11,7 +11,7 @@ Nothing heavy is imported until it is used, so Blender may import `engine.protoc
 
 from .errors import EngineError
 
-__all__ = ["Engine", "EngineError", "ExpressionTake", "__version__"]
+__all__ = ["Engine", "EngineError", "ExpressionTake", "Style", "__version__"]
 __version__ = "0.1.0"
 
 
@@ -24,4 +24,8 @@ def __getattr__(name: str):
         from .codes import ExpressionTake
 
         return ExpressionTake
+    if name == "Style":
+        from .style import Style
+
+        return Style
     raise AttributeError(f"module 'engine' has no attribute '{name}'")

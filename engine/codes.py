@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import zipfile
 import zlib
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +18,7 @@ from scipy.interpolate import CubicSpline
 
 from .arkit import ARKIT_NAMES
 from .errors import EngineError
+from .style import NO_WEIGHTS, Style, styled_weights
 
 CODE_RATE = 24.0  # Hz, the paper's frame rate
 CODE_DIMENSIONS = 200
@@ -126,6 +127,23 @@ class ExpressionTake:
         """
         weights = None if self.weights is None else self.weights * np.float32(strength)
         return replace(self, codes=self.codes * np.float32(strength), weights=weights, lip_opening_mm=None)
+
+    def styled(self, style: Style, basis: np.ndarray) -> ExpressionTake:
+        """The take in a style, without sampling again; the very take when the style changes nothing.
+
+        basis: (D, 52) that embeds ARKit weights in the codes, of the head that the take is for; the part of the codes
+            that is no weight stays. The lip opening is left out; measure it with the head, as `Engine.styled` does.
+
+        Raises EngineError when the take has no weights, or no lip opening where the style changes the lips.
+        """
+        if not style.changes:
+            return self
+        if self.weights is None:
+            raise EngineError(NO_WEIGHTS)
+        weights = styled_weights(self.weights, self.rate, style, self.lip_opening_mm)
+        codes = self.codes + codes_from_weights(weights - self.weights, basis)
+        provenance = self.provenance | {"style": asdict(style)}
+        return replace(self, codes=codes, weights=weights, lip_opening_mm=None, provenance=provenance)
 
     def resampled(self, times_seconds: np.ndarray) -> np.ndarray:
         """Codes (F, D) float32 at any times (F,) in seconds from the start of the clip.

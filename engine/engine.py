@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -18,6 +18,7 @@ from .codes import ExpressionTake, codes_from_weights
 from .errors import EngineError
 from .identity_text import split_identity
 from .packages import package_versions
+from .style import NO_WEIGHTS, Style
 
 METRES_PER_UNIT = 0.25
 RESOLUTIONS = (64, 128, 256)
@@ -196,6 +197,21 @@ class Engine:
             lip_opening_mm=self.head.lip_opening(expression_codes),
             provenance=provenance or {},
         )
+
+    def styled(self, take: ExpressionTake, style: Style) -> ExpressionTake:
+        """A take in a style (see `ExpressionTake.styled`), its lip opening measured on the mean head.
+
+        Raises EngineError when the codes have no reading as ARKit weights.
+        """
+        if not style.changes:
+            return take
+        if self.head.expression_basis is None:
+            raise EngineError(NO_WEIGHTS)
+        weights = self.head.weights(take.codes) if take.weights is None else take.weights
+        opening = self.head.lip_opening(take.codes) if take.lip_opening_mm is None else take.lip_opening_mm
+        take = replace(take, weights=weights, lip_opening_mm=opening)
+        styled = take.styled(style, self.head.expression_basis.cpu().numpy())
+        return replace(styled, lip_opening_mm=self.head.lip_opening(styled.codes))
 
     def surfaces(
         self,

@@ -7,8 +7,8 @@ other on the main thread; a reader thread takes cancellations at once and ends t
 |---|---|---|---|
 | info | bundle, device | | info |
 | sample | bundle, device, audio, start, duration, sampler settings, resample | keep (N,200) | progress, take |
-| surfaces | bundle, device, rate, resolution, identity | codes (N,200), times (F,) seconds | progress, surface |
-| shape_keys | bundle, device, rate, identity | codes (N,200) | progress, template, positions |
+| surfaces | bundle, device, rate, style, resolution, identity | codes (N,200), times (F,) seconds | progress, surface |
+| shape_keys | bundle, device, rate, style, identity | codes (N,200) | progress, template, positions |
 | head | bundle, device, identity, with_template | | head: identity code (L,) and, when asked for, its template |
 | arkit_shapes | bundle, device, identity | | progress, template, positions (one for each ARKit weight) |
 | import | model (auto, nphm, wav2vec2), sources, output, anchors | | progress, info of the bundle with its folder |
@@ -16,6 +16,7 @@ other on the main thread; a reader thread takes cancellations at once and ends t
 
 The sampler's settings are seed, steps, guidance and strength.
 keep and resample are left out, or the codes of an earlier take and [start, end) of those that are sampled again.
+style holds fields of `engine.style.Style` that differ from its defaults; the codes are then shown in that style.
 Every request ends with one "done", "cancelled" or "error" {message}.
 """
 
@@ -34,9 +35,10 @@ import numpy as np
 from .codes import ARKIT_NAMES, ExpressionTake
 from .errors import Cancelled, EngineError
 from .protocol import Message, ProtocolError, read_message, write_message
+from .style import Style
 
 if TYPE_CHECKING:
-    from .engine import ShapeKeySequence, SurfaceFrame
+    from .engine import Engine, ShapeKeySequence, SurfaceFrame
 
 SAMPLE_OPTIONS = ("start", "duration", "seed", "steps", "guidance", "strength", "resample")
 
@@ -117,7 +119,7 @@ class EngineProcess:
     def _surfaces(self, request: Message) -> None:
         fields = request.fields
         engine = self._loaded_engine(request)
-        take = ExpressionTake(request.arrays["codes"], float(fields["rate"]))
+        take = _styled_take(engine, request)
         times = request.arrays["times"]
         frames = engine.surfaces(
             take, identity=fields.get("identity"), resolution=int(fields.get("resolution", 128)), times=times
@@ -132,7 +134,7 @@ class EngineProcess:
     def _shape_keys(self, request: Message) -> None:
         fields = request.fields
         engine = self._loaded_engine(request)
-        take = ExpressionTake(request.arrays["codes"], float(fields["rate"]))
+        take = _styled_take(engine, request)
         self._send_shapes(request, engine.shape_keys(take, identity=fields.get("identity")), len(take.codes))
 
     def _arkit_shapes(self, request: Message) -> None:
@@ -192,6 +194,11 @@ class EngineProcess:
 
     def _write(self, message: Message) -> None:
         write_message(self._output, message)
+
+
+def _styled_take(engine: Engine, request: Message) -> ExpressionTake:
+    take = ExpressionTake(request.arrays["codes"], float(request.fields["rate"]))
+    return engine.styled(take, Style(**request.fields.get("style", {})))
 
 
 def _template_arrays(keys: ShapeKeySequence) -> dict[str, np.ndarray]:

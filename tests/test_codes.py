@@ -102,6 +102,14 @@ def test_resampling_is_cubic_between_frames():
     assert error[inside].max() < 0.02 * linear.max()
 
 
+@pytest.mark.parametrize("rate", [24.0, 25.0, 29.97, 60.0])
+def test_resampling_at_the_codes_own_rate_is_the_identity_bit_for_bit(rate):
+    codes = np.random.default_rng(0).standard_normal((500, 20)).astype(np.float32)
+    frames = np.arange(11, 511)
+    resampled = ExpressionTake(codes, rate=rate).resampled((frames - 11) / rate)
+    np.testing.assert_array_equal(resampled.view(np.int32), codes.view(np.int32))
+
+
 @pytest.mark.parametrize("frames", [1, 2, 3])
 def test_very_short_takes_resample(frames):
     take = ExpressionTake(codes=np.arange(frames * 4.0).reshape(frames, 4))

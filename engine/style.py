@@ -1,0 +1,131 @@
+"""Strength and style of a take, as factors on its ARKit weights: nothing is sampled again.
+
+Lips that are closed stay closed. The lip opening says how open a frame is: the mouth of a frame up to `CLOSED_MM`
+keeps its weights bit for bit, one beyond `OPEN_MM` gets the whole change, and in between the change fades in. So a
+bilabial is sealed however strong or smooth the speech around it becomes.
+
+Only NumPy is needed, so that Blender's process may use it too.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+
+import numpy as np
+
+from .arkit import ARKIT_NAMES
+from .errors import EngineError
+
+LARGEST_FACTOR = 2.0
+LONGEST_SMOOTHING = 0.5  # seconds
+CLOSED_MM, OPEN_MM = 1.0, 3.0
+NO_WEIGHTS = "This model's codes have no reading as ARKit weights; reset the style or use another model."
+_WIDTHS_PER_DEVIATION = 2 * np.sqrt(2 * np.log(2))  # full width at half maximum of a Gaussian
+_REACH = 4.0  # standard deviations, beyond which a Gaussian counts as zero
+
+_SMILE = ("mouthSmile", "mouthFrown", "mouthDimple", "cheekSquint")
+_JAW = ("jaw", "mouthClose")  # mouthClose takes back what the jaw opens, so both grow together
+_MOUTH = ("mouth", "jaw", "cheekPuff", "tongueOut", "noseSneer")
+
+
+def _channels(*prefixes: str) -> np.ndarray:
+    return np.array([name.startswith(prefixes) for name in ARKIT_NAMES])
+
+
+_ARTICULATES = _channels(*_MOUTH) & ~_channels(*_SMILE)
+# Which weights a factor scales. Articulation scales the jaw as well.
+_SCALED = {
+    "articulation": _ARTICULATES,
+    "jaw": _channels(*_JAW),
+    "smile": _channels(*_SMILE),
+    "brows": _channels("brow"),
+    "blinks": _channels("eyeBlink"),
+    "gaze": _channels("eyeLook"),
+}
+_AROUND_LIPS = _ARTICULATES | _SCALED["smile"]
+# Lids and eyes are quick by nature: smoothing would leave half-closed blinks and a swimming gaze.
+_SMOOTHED = _AROUND_LIPS | _SCALED["brows"]
+
+
+@dataclass(frozen=True)
+class Style:
+    """How a take is shown; the defaults leave it as it is.
+
+    articulation: factor on lips and jaw; jaw: on the jaw alone, besides; smile: on the corners of the mouth;
+    brows, blinks, gaze: on these. All 0..2.
+    smooth: full width at half maximum of the Gaussian that smooths mouth, cheeks and brows in time, 0..0.5 seconds.
+
+    Raises EngineError for a value out of range.
+    """
+
+    articulation: float = 1.0
+    jaw: float = 1.0
+    smile: float = 1.0
+    brows: float = 1.0
+    blinks: float = 1.0
+    gaze: float = 1.0
+    smooth: float = 0.0
+
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            value = getattr(self, field.name)
+            largest = LONGEST_SMOOTHING if field.name == "smooth" else LARGEST_FACTOR
+            if not isinstance(value, (int, float)) or not 0 <= value <= largest:
+                raise EngineError(f"The style's {field.name} is {value!r}; choose a number from 0 to {largest:g}.")
+
+    @property
+    def changes(self) -> bool:
+        """Whether it changes anything."""
+        return self != Style()
+
+    @property
+    def changes_lips(self) -> bool:
+        """Whether it changes anything that could open closed lips."""
+        return (self.articulation, self.jaw, self.smile, self.smooth) != (1, 1, 1, 0)
+
+    def reach(self, rate: float) -> int:
+        """How many frames away at `rate` Hz a frame still has an influence."""
+        return int(np.ceil(_REACH * self.smooth / _WIDTHS_PER_DEVIATION * rate))
+
+
+def styled_weights(weights: np.ndarray, rate: float, style: Style, lip_opening_mm: np.ndarray | None) -> np.ndarray:
+    """The ARKit weights (N, 52) of a take at `rate` Hz in a style: (N, 52) float32.
+
+    lip_opening_mm: (N,), how far the lips of these weights are open. No weight is raised above one.
+
+    Raises EngineError when the style changes the lips and their opening is not known.
+    """
+    weights = np.asarray(weights, np.float32)
+    if not style.changes:
+        return weights
+    share = np.ones(len(weights), np.float32)
+    if style.changes_lips:
+        if lip_opening_mm is None:
+            raise EngineError(
+                "This take does not tell its lip opening, so closed lips could not be kept; "
+                "reset articulation, jaw, smile and smoothing, or generate it again with a model that measures it."
+            )
+        share = _openness(np.asarray(lip_opening_mm, np.float32))
+    shares = np.where(_AROUND_LIPS, share[:, None], np.float32(1))  # (N, 52)
+    result = weights.copy()
+    if style.smooth:
+        change = _smoothed(weights, style.smooth * rate / _WIDTHS_PER_DEVIATION, style.reach(rate)) - weights
+        result += np.where(_SMOOTHED, shares * change, np.float32(0))
+    for name, scaled in _SCALED.items():
+        factor = np.float32(getattr(style, name))
+        result = np.where(scaled, result * (1 + shares * (factor - 1)), result)
+    return np.minimum(result, np.maximum(weights, 1))
+
+
+def _openness(lip_opening_mm: np.ndarray) -> np.ndarray:
+    """0 for closed lips, 1 for open ones, smooth in between."""
+    share = np.clip((lip_opening_mm - CLOSED_MM) / (OPEN_MM - CLOSED_MM), 0, 1)
+    return share * share * (3 - 2 * share)
+
+
+def _smoothed(values: np.ndarray, deviation: float, reach: int) -> np.ndarray:
+    """Columns of values (N, C) under a symmetric Gaussian, hence without delay; the ends go on as they are."""
+    kernel = np.exp(-0.5 * (np.arange(-reach, reach + 1) / deviation) ** 2)
+    padded = np.pad(values, ((reach, reach), (0, 0)), mode="edge")
+    columns = [np.convolve(column, kernel / kernel.sum(), "valid") for column in padded.T.astype(np.float64)]
+    return np.stack(columns, axis=1).astype(np.float32)
