@@ -1,0 +1,168 @@
+"""The quick start in Blender's window: install, generate, watch, scrub, change, save. A picture at each step."""
+
+from __future__ import annotations
+
+import sys
+import time
+import wave
+from collections.abc import Iterator
+from pathlib import Path
+
+import bpy
+import numpy as np
+
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+from steps import FOLDER, area, call, drag_sidebar, open_sidebar, picture, region, run
+
+EXTENSION = "bl_ext.user_default.facetalk_blender"
+VOICE_SECONDS = 1.2
+LONGEST_SECONDS = 400.0  # of one generation
+
+
+def session():
+    """The extension's module that knows the generation."""
+    return sys.modules[f"{EXTENSION}.facetalk_blender.session"]
+
+
+def steps() -> Iterator[float]:
+    """All steps; each yield is a pause in seconds."""
+    yield from install()
+    yield from load_sound()
+    yield from generate()
+    yield from change_take()
+    yield from other_outputs()
+    yield from save()
+
+
+def install() -> Iterator[float]:
+    bpy.ops.extensions.package_install_files(filepath=str(FOLDER / "facetalk_blender.zip"), repo="user_default")
+    assert EXTENSION in bpy.context.preferences.addons
+    yield 1.0
+    area().type = "PREFERENCES"
+    bpy.context.preferences.active_section = "ADDONS"
+    bpy.context.window_manager.addon_search = "FaceTalk"
+    yield 1.0
+    bpy.ops.preferences.addon_expand(module=EXTENSION)
+    yield 1.5
+    picture("01-installed", area("PREFERENCES"))
+    area("PREFERENCES").type = "VIEW_3D"
+    yield 1.0
+
+
+def load_sound() -> Iterator[float]:
+    assert not bpy.ops.facetalk.generate.poll()
+    yield from open_sidebar()
+    picture("02-panel", area())
+    call("facetalk.load_sound", how="EXEC_DEFAULT", filepath=str(short_voice()))
+    bpy.context.scene.facetalk.quality = "PREVIEW"
+    yield 1.0
+    picture("03-sound", region("UI"), 520)
+
+
+def short_voice() -> Path:
+    """The first words of the recording."""
+    path = FOLDER / "words.wav"
+    with wave.open(str(FOLDER / "voice.wav")) as whole, wave.open(str(path), "wb") as part:
+        part.setparams(whole.getparams())
+        part.writeframes(whole.readframes(int(VOICE_SECONDS * whole.getframerate())))
+    return path
+
+
+def generate() -> Iterator[float]:
+    began = time.perf_counter()
+    call("facetalk.generate")
+    run = session().generation()
+    assert run is not None and run.running
+    pictured = set()
+    while run.running:
+        assert time.perf_counter() - began < LONGEST_SECONDS, run.stage_text
+        for number, share in ((4, 0.02), (5, 0.45)):
+            if run.fraction > share and (number == 4 or run.written > 3) and number not in pictured:
+                pictured.add(number)
+                if number == 5:
+                    bpy.context.scene.frame_set(2)
+                    yield 1.0
+                picture(f"0{number}-{'starting' if number == 4 else 'arriving'}", area())
+        yield 0.5
+    assert run.state.name == "DONE", run.error
+    assert pictured == {4, 5}
+    head = bpy.data.objects[run.result_name]
+    yield 1.0
+    picture("06-finished", area())
+    assert len({vertices(head, frame) for frame in (2, 12, 24)}) == 3
+    bpy.context.scene.frame_set(12)
+    yield 1.5
+    picture("07-scrubbed", area())
+
+
+def vertices(head: bpy.types.Object, frame: int) -> bytes:
+    """What the viewport shows of a head at a frame."""
+    bpy.context.scene.frame_set(frame)
+    mesh = head.evaluated_get(bpy.context.evaluated_depsgraph_get()).data
+    shown = np.empty(3 * len(mesh.vertices), np.float32)
+    mesh.attributes["position"].data.foreach_get("vector", shown)
+    return shown.tobytes()
+
+
+def change_take() -> Iterator[float]:
+    scene = bpy.context.scene
+    picture("08-takes", region("UI"))
+    scene.use_preview_range, scene.frame_preview_start, scene.frame_preview_end = True, 8, 14
+    yield 0.5
+    call("facetalk.regenerate_range")
+    yield from wait()
+    picture("08-range", area())
+    scene.use_preview_range = False
+
+
+def wait() -> Iterator[float]:
+    """Until the generation has ended well."""
+    began = time.perf_counter()
+    run = session().generation()
+    while run.running:
+        assert time.perf_counter() - began < LONGEST_SECONDS, run.stage_text
+        yield 0.5
+    assert run.state.name == "DONE", run.error
+    yield 1.0
+
+
+def other_outputs() -> Iterator[float]:
+    scene = bpy.context.scene
+    yield from drag_sidebar(190)
+    picture("narrow", region("UI"))
+    yield from drag_sidebar(300)
+    bpy.ops.preferences.reset_default_theme()
+    bpy.ops.script.execute_preset(filepath=light_theme(), menu_idname="USERPREF_MT_interface_theme_presets")
+    yield 1.0
+    picture("light", area())
+    bpy.ops.preferences.reset_default_theme()
+    yield 0.5
+    area().type = "SEQUENCE_EDITOR"
+    yield 1.0
+    yield from open_sidebar("SEQUENCE_EDITOR")
+    picture("sequencer", area("SEQUENCE_EDITOR"))
+    area("SEQUENCE_EDITOR").type = "VIEW_3D"
+    yield 1.0
+    scene.facetalk.output = "EXPRESSION_CURVES"
+    yield 0.5
+    call("facetalk.make_output")
+    yield from wait()
+    scene.frame_set(12)
+    yield 1.0
+    picture("09-curves", area())
+
+
+def light_theme() -> str:
+    """Blender's own light theme."""
+    folder = next(path for path in bpy.utils.preset_paths("interface_theme"))
+    return str(next(Path(folder).glob("*ight*.xml")))
+
+
+def save() -> Iterator[float]:
+    bpy.ops.preferences.addon_disable(module=EXTENSION)
+    bpy.ops.wm.save_userpref()
+    bpy.ops.wm.save_as_mainfile(filepath=str(FOLDER / "talking.blend"))
+    yield 1.0
+
+
+run(__file__, steps())
