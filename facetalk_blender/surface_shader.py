@@ -8,6 +8,7 @@ the head at rest: they neither swim when it speaks nor depend on texture coordin
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 
 import bpy
 
@@ -27,9 +28,11 @@ from .appearance import (
     SKIN_COLOR_PROPERTY,
     TISSUE_ATTRIBUTE,
 )
+from .outputs.result import resolve
 from .shader_nodes import ShaderNodes, Socket
 
 GROUP_NAME = "FaceTalk Surface"
+UNFINISHED_NAME = "FaceTalk Surface (Unfinished)"
 SUBSURFACE_RADIUS = (1.0, 0.32, 0.16)  # relative distances of red, green and blue light in skin
 SUBSURFACE_SCALE = 0.005  # metres
 PUPIL_ANGLE, IRIS_ANGLE = 9.0, 24.0  # degrees from the gaze
@@ -49,19 +52,25 @@ STUBBLE_TINT = (0.36, 0.36, 0.40)
 HAIRLINE, HAIRLINE_SLOPE = 0.062, 0.9
 
 
-def surface_group() -> bpy.types.NodeTree:
-    """The node group; the one in the file is used as it is, so that an artist's changes to it stay."""
-    existing = bpy.data.node_groups.get(GROUP_NAME)
-    if existing is not None:
-        return existing
-    tree = bpy.data.node_groups.new(GROUP_NAME, "ShaderNodeTree")
+def surface_group_pieces() -> Iterator[None]:
+    """Make the node group in pieces; one in the file is used as it is, so that an artist's changes to it stay."""
+    if GROUP_NAME in bpy.data.node_groups:
+        return
+    leftover = bpy.data.node_groups.get(UNFINISHED_NAME)
+    if leftover is not None:
+        bpy.data.node_groups.remove(leftover)
+    tree = bpy.data.node_groups.new(UNFINISHED_NAME, "ShaderNodeTree")
     tree.interface.new_socket("Surface", in_out="OUTPUT", socket_type="NodeSocketShader")
-    _Surface(ShaderNodes(tree)).build()
-    return tree
+    session_uid = tree.session_uid
+    nodes = ShaderNodes()
+    _Surface(nodes).plan()
+    yield
+    yield from nodes.pieces(session_uid)
+    resolve(bpy.data.node_groups, session_uid).name = GROUP_NAME
 
 
 class _Surface:
-    """Builds the group: a colour, a roughness and the other inputs of one Principled BSDF."""
+    """Plans the group: a colour, a roughness and the other inputs of one Principled BSDF."""
 
     def __init__(self, nodes: ShaderNodes):
         self._n = nodes
@@ -72,9 +81,8 @@ class _Surface:
         self._pores = nodes.noise(self._rest, 1300.0, 1.0)
         self._mottling = nodes.noise(self._rest, 190.0, 3.0)
 
-    def build(self) -> None:
+    def plan(self) -> None:
         n = self._n
-        principled = n.add("ShaderNodeBsdfPrincipled")
         inputs = {
             "Base Color": self._color(),
             "Roughness": self._roughness(),
@@ -87,9 +95,7 @@ class _Surface:
             "Coat Weight": n.weighted((self._ball, 1.0), (self._flesh, 0.5), (self._lips, 0.25)),
             "Coat Roughness": n.math("MULTIPLY_ADD", self._ball, -0.16, 0.18),
         }
-        for name, value in inputs.items():
-            n.set(principled.inputs[name], value)
-        n.set(n.add("NodeGroupOutput").inputs[0], principled.outputs["BSDF"])
+        n.add("NodeGroupOutput", {0: n.add("ShaderNodeBsdfPrincipled", inputs)})
 
     def _color(self) -> Socket:
         n = self._n
@@ -195,8 +201,5 @@ class _Surface:
         furrows = n.noise(self._rest, 420.0, 2.0)
         creases = n.math("MULTIPLY", n.noise(self._creases(), 900.0, 1.0), n.math("MULTIPLY", self._lips, 1.5))
         skin = n.math("MULTIPLY", n.math("ADD", self._pores, furrows), self._skin)
-        bump = n.add("ShaderNodeBump")
-        n.set(bump.inputs["Distance"], 0.0004)
-        n.set(bump.inputs["Strength"], n.number("Skin Detail", 0.4))
-        n.set(bump.inputs["Height"], n.math("ADD", skin, creases))
-        return bump.outputs["Normal"]
+        inputs = {"Distance": 0.0004, "Strength": n.number("Skin Detail", 0.4), "Height": n.math("ADD", skin, creases)}
+        return n.add("ShaderNodeBump", inputs)
