@@ -7,16 +7,13 @@ import json
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 # Read by torch's thread pool when it is first imported: waiting threads must not keep a core busy.
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 os.environ.setdefault("GOMP_SPINCOUNT", "0")
 
 from . import EngineError, __version__
-
-if TYPE_CHECKING:
-    from .style import Style
+from .style import Style, add_style_options, style_of
 
 USAGE = """\
 python -m engine sample --audio voice.wav --output take.npz
@@ -28,16 +25,6 @@ python -m engine info
 Each command explains itself: python -m engine COMMAND --help
 """
 
-# Factors of engine.style.Style by name.
-STYLE_HELP = {
-    "articulation": "factor on lips and jaw, 0..2; closed lips stay closed (default: 1)",
-    "jaw": "factor on the jaw, 0..2 (default: 1)",
-    "smile": "factor on the corners of the mouth, 0..2 (default: 1)",
-    "brows": "factor on the brows, 0..2 (default: 1)",
-    "blinks": "factor on blinks, 0..2 (default: 1)",
-    "gaze": "factor on the gaze, 0..2 (default: 1)",
-    "smooth": "smooth mouth, cheeks and brows over this many seconds, 0..0.5 (default: 0)",
-}
 ARKIT_WEIGHTS = {"exact": "exact", "none": "none, this model's codes have no such reading"}
 
 
@@ -55,7 +42,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _sample(options: argparse.Namespace) -> None:
     output = _writable(options.output, ".npz")
-    style = _style(options)
+    style = style_of(options)
     kept = _kept(options.keep, options.range, style)
     engine = _engine(options)
     take = engine.sample(
@@ -158,12 +145,6 @@ def _engine(options: argparse.Namespace):
     return Engine.load(bundle=options.bundle, device=options.device)
 
 
-def _style(options: argparse.Namespace) -> Style:
-    from .style import Style
-
-    return Style(**{name: getattr(options, name) for name in STYLE_HELP})
-
-
 def _kept(path: str | None, frames: str | None, style: Style) -> dict:
     """Codes to keep and the range to sample again, as arguments of `Engine.sample`."""
     from .codes import ExpressionTake
@@ -229,9 +210,7 @@ def _parser() -> argparse.ArgumentParser:
     sample.add_argument("--sampler", choices=("ddpm", "ddim", "dpm++"), help="default: the bundle's")
     sample.add_argument("--guidance", type=float, help="classifier-free guidance, 0..3 (default: the bundle's)")
     sample.add_argument("--strength", type=float, default=1.0, help="factor on the expression (default: 1)")
-    for name, text in STYLE_HELP.items():
-        metavar, neutral = ("SECONDS", 0.0) if name == "smooth" else ("FACTOR", 1.0)
-        sample.add_argument(f"--{name}", type=float, metavar=metavar, default=neutral, help=text)
+    add_style_options(sample)
     sample.add_argument("--keep", metavar="TAKE", help="take (.npz) of the same recording whose codes stay ...")
     sample.add_argument("--range", metavar="A:B", help="... but for code frames A:B, B excluded, sampled again")
     sample.set_defaults(run=_sample)

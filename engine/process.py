@@ -16,7 +16,7 @@ other on the main thread; a reader thread takes cancellations at once and ends t
 
 The sampler's settings are seed, steps, guidance and strength.
 keep and resample are left out, or the codes of an earlier take and [start, end) of those that are sampled again.
-style holds fields of `engine.style.Style` that differ from its defaults; the codes are then shown in that style.
+style holds fields of `engine.style.Style`; the codes are shown in that style.
 Every request ends with one "done", "cancelled" or "error" {message}.
 """
 

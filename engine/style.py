@@ -9,6 +9,7 @@ Only NumPy is needed, so that Blender's process may use it too.
 
 from __future__ import annotations
 
+from argparse import ArgumentParser, Namespace
 from dataclasses import dataclass, fields
 
 import numpy as np
@@ -16,8 +17,16 @@ import numpy as np
 from .arkit import ARKIT_NAMES
 from .errors import EngineError
 
-LARGEST_FACTOR = 2.0
-LONGEST_SMOOTHING = 0.5  # seconds
+LARGEST = dict.fromkeys(("articulation", "jaw", "smile", "brows", "blinks", "gaze"), 2.0) | {"smooth": 0.5}
+DESCRIPTIONS = {
+    "articulation": "Factor on lips and jaw; lips that close stay closed",
+    "jaw": "Factor on the jaw, besides articulation",
+    "smile": "Factor on the corners of the mouth",
+    "brows": "Factor on the brows",
+    "blinks": "Factor on blinks; 0: none",
+    "gaze": "Factor on the gaze; 0: straight ahead",
+    "smooth": "Smooth mouth, cheeks and brows in time over this many seconds; lips that close stay closed",
+}
 CLOSED_MM, OPEN_MM = 1.0, 3.0
 NO_WEIGHTS = "This model's codes have no reading as ARKit weights; reset the style or use another model."
 _WIDTHS_PER_DEVIATION = 2 * np.sqrt(2 * np.log(2))  # full width at half maximum of a Gaussian
@@ -68,8 +77,7 @@ class Style:
 
     def __post_init__(self) -> None:
         for field in fields(self):
-            value = getattr(self, field.name)
-            largest = LONGEST_SMOOTHING if field.name == "smooth" else LARGEST_FACTOR
+            value, largest = getattr(self, field.name), LARGEST[field.name]
             if not isinstance(value, (int, float)) or not 0 <= value <= largest:
                 raise EngineError(f"The style's {field.name} is {value!r}; choose a number from 0 to {largest:g}.")
 
@@ -86,6 +94,19 @@ class Style:
     def reach(self, rate: float) -> int:
         """How many frames away at `rate` Hz a frame still has an influence."""
         return int(np.ceil(_REACH * self.smooth / _WIDTHS_PER_DEVIATION * rate))
+
+
+def add_style_options(parser: ArgumentParser) -> None:
+    """Give a command line one option for every field of `Style`."""
+    for field in fields(Style):
+        metavar = "SECONDS" if field.name == "smooth" else "FACTOR"
+        text = f"{DESCRIPTIONS[field.name]}, 0 to {LARGEST[field.name]:g} (default: %(default)g)"
+        parser.add_argument(f"--{field.name}", type=float, metavar=metavar, default=field.default, help=text)
+
+
+def style_of(options: Namespace) -> Style:
+    """The style of options that `add_style_options` added. Raises EngineError for a value out of range."""
+    return Style(**{field.name: getattr(options, field.name) for field in fields(Style)})
 
 
 def styled_weights(weights: np.ndarray, rate: float, style: Style, lip_opening_mm: np.ndarray | None) -> np.ndarray:

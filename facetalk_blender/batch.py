@@ -37,6 +37,7 @@ from mathutils import Color
 
 from ..engine.errors import EngineError
 from ..engine.identity_text import join_identity, split_identity
+from ..engine.style import LARGEST, add_style_options, style_of
 from . import rendering, session, sound_strip
 from .contact_sheet import write_contact_sheet
 from .generation import Generation, Settings, State
@@ -131,6 +132,7 @@ def _parse(arguments: list[str]) -> argparse.Namespace:
     add("--steps", type=int, help="denoising steps (default: the model's)")
     add("--guidance", type=float, help="how closely the voice is followed, 0 to 3 (default: the model's)")
     add("--strength", type=float, default=1.0, help="how large expressions are, 0 to 3 (default: %(default)s)")
+    add_style_options(parser)
     add("--bundle", default="starter", help="folder of a model bundle (default: the built-in starter model)")
     add("--fps", type=float, help="frames per second of the video (default: 24; with --target the opened file's)")
     add("--frames", type=_frame_range, help="only frames A:B of the clip, counted from 1")
@@ -147,7 +149,7 @@ def _parse(arguments: list[str]) -> argparse.Namespace:
     if options.target and options.head_output != "expression-curves":
         parser.error("--target gets curves: give --head-output expression-curves too")
     limits = (("steps", 1, 1000), ("samples", 1, 4096), ("strength", 0, 3), ("guidance", 0, 20), ("fps", 1, 240))
-    for name, low, high in limits:
+    for name, low, high in (*limits, *((name, 0, largest) for name, largest in LARGEST.items())):
         value = getattr(options, name)
         if value is not None and not low <= value <= high:
             parser.error(f"--{name} must lie between {low} and {high}")
@@ -282,6 +284,7 @@ class Job:
             device=options.device,
             frames=frames,
             curves=CurveSettings(targets=tuple(options.target)),
+            style=style_of(options),
         )
         generation = Generation(session.client(options.engine_python), strip, settings)
         session.set_generation(generation)

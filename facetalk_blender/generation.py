@@ -20,6 +20,7 @@ import bpy
 
 from ..engine.errors import EngineError
 from ..engine.protocol import Message
+from ..engine.style import Style
 from . import appearance, costs, playback, sound_digest, sound_strip, stage, take
 from .engine_client import EngineClient
 from .outputs import expression_curves
@@ -62,6 +63,7 @@ class Settings:
     frames: scene frames to make surfaces for; None makes all that are heard.
     audio_playback, add_stage: whether to set up playback, and camera and lights around a new head.
     curves: of Expression Curves.
+    style: in which the take is shown; the take itself stays as it was sampled.
     """
 
     output: str = "FRAME_MESHES"
@@ -79,6 +81,7 @@ class Settings:
     audio_playback: bool = True
     add_stage: bool = True
     curves: expression_curves.CurveSettings = field(default_factory=expression_curves.CurveSettings)
+    style: Style = field(default_factory=Style)
 
 
 class Generation:
@@ -336,7 +339,7 @@ class Generation:
         if self.settings.output == "SHAPE_KEYS":
             self._writer = ShapeKeys(scene, self.clip, text, len(self.take.codes), self.take.rate)
         elif self.settings.output == "EXPRESSION_CURVES":
-            common = (scene, self.clip, text, self.take, self.settings.curves)
+            common = (scene, self.clip, text, self.take.styled(self.settings.style), self.settings.curves)
             self._writer = expression_curves.writer(*common, self._plans)
         else:
             kept = self._kept_meshes(scene)
@@ -345,6 +348,7 @@ class Generation:
         if isinstance(self._writer, ResultWriter):
             appearance.set_colors(self._writer.result(), self.settings.skin_color, self.settings.eye_color)
         fields = {"rate": self.take.rate, "resolution": self.settings.resolution, "identity": self.settings.identity}
+        fields["style"] = asdict(self.settings.style)
         self._request = self._ask(self._writer.request_kind, fields, arrays)
 
     def _kept_meshes(self, scene: bpy.types.Scene) -> dict[int, int]:
@@ -352,7 +356,8 @@ class Generation:
         if not self.new_codes:
             return {}
         first, last = self.new_codes
-        low, high = first - CONTEXT_CODES, last + CONTEXT_CODES
+        context = CONTEXT_CODES + self.settings.style.reach(self.take.rate)
+        low, high = first - context, last + context
         outside = [f for f in self.frames if not low <= self.clip.time_of(f) * self.take.rate <= high]
         return kept_meshes(scene, resolve(bpy.data.texts, self._source), outside, self._look())
 
@@ -360,6 +365,7 @@ class Generation:
         """What two heads must share to share meshes."""
         colors = (self.settings.skin_color, self.settings.eye_color)
         facts = (self.settings.resolution, self.settings.identity, *colors, self.engine_info.get("bundle"))
+        facts += (self.settings.style,) if self.settings.style.changes else ()
         return " ".join(map(str, (*facts, self.clip.frame_zero, self.clip.frames_per_second)))
 
     def _on_surface(self, message: Message) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import bpy
 
 from ..engine.identity_text import join_identity
-from . import expression_settings, head_preview, sound_strip, stage
+from . import expression_settings, head_preview, sound_strip, stage, style_settings
 from .generation import Settings
 from .outputs import result
 
@@ -65,6 +65,7 @@ class FaceTalkSettings(bpy.types.PropertyGroup):
         ),
     )
     curves: bpy.props.PointerProperty(type=expression_settings.FaceTalkCurves)
+    style: bpy.props.PointerProperty(type=style_settings.FaceTalkStyle)
     quality: bpy.props.EnumProperty(
         name="Quality",
         description="Resolution and denoising steps together",
@@ -152,6 +153,7 @@ class FaceTalkSettings(bpy.types.PropertyGroup):
             audio_playback=self.audio_playback,
             add_stage=self.add_stage,
             curves=self.curves.curve_settings(),
+            style=self.style.style(),
         )
 
 

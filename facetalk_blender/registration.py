@@ -5,13 +5,14 @@ from __future__ import annotations
 import bpy
 
 from .. import operators, panels
-from . import expression_settings, head_identity, preferences, properties, session
+from . import expression_settings, head_identity, preferences, properties, session, style_settings
 from .outputs import curve_action
 
 CLASSES = (
     *preferences.CLASSES,
     *expression_settings.CLASSES,
     *head_identity.CLASSES,
+    *style_settings.CLASSES,
     *properties.CLASSES,
     *operators.CLASSES,
     *panels.CLASSES,

@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import base64
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 import bpy
 import numpy as np
 
+from ..engine.arkit import ARKIT_NAMES
 from ..engine.errors import EngineError
+from ..engine.style import Style, styled_weights
 
 FORMAT = 1
 TAKE_PROPERTY = "facetalk_take"  # on an object: the text of the take that it was made from
@@ -49,6 +51,15 @@ class Take:
     def duration(self) -> float:
         """Seconds of speech that the take covers."""
         return len(self.codes) / self.rate
+
+    def styled(self, style: Style) -> Take:
+        """The take with its weights in a style; the engine does so with codes. Raises EngineError, see the style."""
+        if self.weights is None or not style.changes:
+            return self
+        places = [ARKIT_NAMES.index(name) for name in self.weight_names]
+        weights = np.zeros((len(self.weights), len(ARKIT_NAMES)), np.float32)
+        weights[:, places] = self.weights
+        return replace(self, weights=styled_weights(weights, self.rate, style, self.lip_opening_mm)[:, places])
 
 
 def store(

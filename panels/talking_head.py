@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import bpy
 
+from ..engine.style import LARGEST
 from ..facetalk_blender import compat, session, sound_strip
 from ..facetalk_blender.estimate import estimate
 from ..facetalk_blender.generation import State
@@ -32,6 +33,7 @@ class FACETALK_PT_talking_head(bpy.types.Panel):
         column.operator("facetalk.load_sound", text="Load Sound...", icon="FILEBROWSER")
         _draw_head(column, facetalk)
         _draw_sampling(column, facetalk)
+        _draw_style(column, facetalk.style)
         column.prop(facetalk, "audio_playback")
         column.prop(facetalk, "add_stage")
         if session.busy():
@@ -91,6 +93,14 @@ def _draw_sampling(layout: bpy.types.UILayout, facetalk: bpy.types.PropertyGroup
         body.prop(facetalk, "steps")
         body.prop(facetalk, "guidance")
         body.prop(facetalk, "strength")
+
+
+def _draw_style(layout: bpy.types.UILayout, style: bpy.types.PropertyGroup) -> None:
+    header, body = layout.panel("facetalk_style", default_closed=True)
+    header.label(text="Style")
+    if body is not None:
+        for name in LARGEST:
+            body.prop(style, name)
 
 
 def draw_progress(layout: bpy.types.UILayout) -> None:
