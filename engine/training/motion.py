@@ -51,7 +51,7 @@ OPENING_WEIGHT = 0.01  # per millimetre
 PEAK_LEARNING_RATE = 8e-4
 WARM_UP_STEPS = 200
 SAVE_EVERY = 100
-DEFAULTS = {"default_steps": 8, "default_sampler": "dpm++", "default_guidance": 2.0}
+DEFAULTS = {"default_steps": 8, "default_sampler": "dpm++", "default_guidance": 1.75}
 
 
 def make_scenes(data: Path, cache: Path, synthesised: int, seed: int) -> list[Scene]:
