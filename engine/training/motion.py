@@ -21,6 +21,7 @@ from ..codes import ARKIT_NAMES, CODE_DIMENSIONS, codes_from_weights, expression
 from ..denoiser import DenoiserConfig, ExpressionDecoder
 from ..diffusion import CosineSchedule
 from ..engine import choose_device
+from ..importing.wav2vec2 import import_speech_encoder
 from ..speech import SpeechEncoder, load_speech_encoder, normalise
 from .articulation import REST_OPENING_MM, opening_slopes
 from .captured_motion import load_capture
@@ -51,7 +52,8 @@ OPENING_WEIGHT = 0.01  # per millimetre
 PEAK_LEARNING_RATE = 8e-4
 WARM_UP_STEPS = 200
 SAVE_EVERY = 100
-DEFAULTS = {"default_steps": 8, "default_sampler": "dpm++", "default_guidance": 1.75}
+SPEECH_ENCODER_HELP = "public wav2vec 2.0: a Hugging Face folder, or FaceFormer's checkpoint"
+DEFAULTS = {"default_steps": 8, "default_sampler": "dpm++", "default_guidance": 1.5}
 
 
 def make_scenes(data: Path, cache: Path, synthesised: int, seed: int) -> list[Scene]:
@@ -127,6 +129,20 @@ def frame_weights(weights: np.ndarray) -> np.ndarray:
     return (result * (1 + (BLINK_WEIGHT - 1) * weights[:, ARKIT_NAMES.index("eyeBlinkLeft")])).astype(np.float32)
 
 
+def denoised(
+    decoder: ExpressionDecoder, schedule: CosineSchedule, features: Tensor, codes: Tensor, generator: torch.Generator
+) -> Tensor:
+    """What the decoder makes of noised codes (B, N, D) at random time steps, a quarter without condition: (B, N, D)."""
+    batch, device = len(codes), codes.device
+    timesteps = torch.randint(schedule.steps, (batch,), generator=generator).to(device)
+    noise = torch.randn(codes.shape, generator=generator).to(device)
+    dropped = (torch.rand(batch, generator=generator) < DROP_CONDITION).to(device)
+    noisy = schedule.add_noise(codes, noise, timesteps)
+    with torch.autocast(device.type, torch.bfloat16):
+        predicted = decoder(noisy, timesteps, features, dropped)
+    return predicted.float()
+
+
 def diffusion_loss(
     decoder: ExpressionDecoder,
     schedule: CosineSchedule,
@@ -138,14 +154,7 @@ def diffusion_loss(
     To it comes the absolute error of the lip opening that the codes mean.
     """
     features, codes, emphasis = batch_of_crops
-    batch, device = len(codes), codes.device
-    timesteps = torch.randint(schedule.steps, (batch,), generator=generator).to(device)
-    noise = torch.randn(codes.shape, generator=generator).to(device)
-    dropped = (torch.rand(batch, generator=generator) < DROP_CONDITION).to(device)
-    noisy = schedule.add_noise(codes, noise, timesteps)
-    with torch.autocast(device.type, torch.bfloat16):
-        predicted = decoder(noisy, timesteps, features, dropped)
-    predicted = predicted.float()
+    predicted = denoised(decoder, schedule, features, codes, generator)
     error = (predicted - codes).square().mean(dim=-1)  # (B, N)
     scale = decoder.config.code_scale
     opening_error = (opening_of_codes(scale * predicted) - opening_of_codes(scale * codes)).abs()  # (B, N)
@@ -165,7 +174,7 @@ def _opening_direction() -> Tensor:
 def train(run: TrainingRun, crops: CropMaker, seed: int, device: torch.device) -> None:
     """Train until the budget is used; resumes from the run's checkpoint and exports at every checkpoint."""
     torch.manual_seed(seed)
-    config = replace(SMALL, code_scale=crops.code_scale)
+    config = replace(SMALL, code_scale=crops.code_scale, audio_dimensions=crops.features.shape[-1])
     decoder = ExpressionDecoder(config).to(device)
     schedule = CosineSchedule()
     optimiser = torch.optim.Adam(decoder.parameters(), PEAK_LEARNING_RATE, betas=(0.9, 0.99))
@@ -205,12 +214,17 @@ def export(config: DenoiserConfig, state: dict[str, Tensor], folder: Path) -> No
 def main() -> None:
     """Command line."""
     parser = training_parser("Train the starter's expression decoder.", 35.0)
-    parser.add_argument("--bundle", default="starter", help="bundle folder with the trained speech encoder")
+    encoders = parser.add_mutually_exclusive_group()
+    encoders.add_argument("--bundle", default="starter", help="bundle folder with the trained speech encoder")
+    encoders.add_argument("--speech-encoder", type=Path, help=SPEECH_ENCODER_HELP)
     arguments = parser.parse_args()
     constants = {"amplitude": AMPLITUDE, "drop_condition": DROP_CONDITION, "batch": BATCH, "crop": CROP}
     run = start_run(arguments, constants)
     device = choose_device(arguments.device)
-    encoder = load_speech_encoder(Bundle.open(arguments.bundle), device)
+    if arguments.speech_encoder is None:
+        encoder = load_speech_encoder(Bundle.open(arguments.bundle), device)
+    else:
+        encoder = import_speech_encoder(arguments.speech_encoder).to(device)
     cache = arguments.cache or arguments.output / "cache"
     scenes = make_scenes(arguments.data, cache, arguments.synthesised, arguments.seed)
     crops = CropMaker(scenes, scene_features(encoder, scenes), arguments.seed)
