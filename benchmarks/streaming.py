@@ -1,10 +1,10 @@
-"""How long Blender's main thread is held per tick while frame meshes stream in.
+"""How long Blender's main thread is held per tick, in every stage of a generation and for every output.
 
-    python -m benchmarks.streaming [--frames 40] [--vertices 10000 40000 60000 160000]
+    python -m benchmarks.streaming [--frames 40] [--vertices 57000] [--outputs FRAME_MESHES SHAPE_KEYS ...]
 
 A replayed engine, so that only Blender's side is measured. Ticks come from a timer as in Blender; those in which there
 was nothing to do are left out. Wall and CPU milliseconds of the main thread (CPU is the figure to trust on a busy
-machine), and the stage in which the longest tick lay.
+machine). A stage is the generation's state and the step in it; a tick counts for the stage in which it began.
 """
 
 from __future__ import annotations
@@ -15,44 +15,63 @@ import tempfile
 import time
 import types
 import wave
+from collections import defaultdict
 from pathlib import Path
 
 import bpy
 import numpy as np
 
+from engine.arkit import ARKIT_NAMES
 from engine.protocol import Message
 
 ROOT = Path(__file__).resolve().parent.parent
 TIMER_SECONDS, IDLE_SECONDS = 0.01, 0.0002
 REGION_NAMES = ["skin", "lips", "sclera", "iris", "pupil", "teeth", "gums", "tongue", "mouth_cavity", "brows"]
+OUTPUTS = ("FRAME_MESHES", "SHAPE_KEYS", "EXPRESSION_CURVES")
 
 
 class ReplayedEngine:
-    """Answers as the engine does, with one prepared surface for every frame."""
+    """Answers as the engine does, with one prepared surface for every frame and key."""
 
-    def __init__(self, surface: dict[str, np.ndarray]):
+    def __init__(self, surface: dict[str, np.ndarray], code_count: int):
         self._surface = surface
+        self._code_count = code_count
         self._messages: list[Message] = []
 
     def start(self) -> None:
         """Nothing to start."""
 
+    def stop(self) -> None:
+        """Nothing to stop."""
+
     def request(self, kind: str, _fields: dict, arrays: dict | None = None) -> int:
         """Queue all answers at once: the fastest engine there could be."""
+        names = {"region_names": REGION_NAMES}
         answers = []
         if kind == "sample":
-            arrays = {"codes": np.zeros((24, 200), "f4"), "weights": np.zeros((24, 52), "f4")}
-            arrays["lip_opening_mm"] = np.zeros(24, "f4")
-            answers = [Message("take", 1, {"rate": 24.0, "seed": 0, "weight_names": []}, arrays)]
+            answers = [self._take()]
         elif kind == "surfaces":
-            names = {"region_names": REGION_NAMES}
             answers = [Message("surface", 1, {"index": i} | names, self._surface) for i in range(len(arrays["times"]))]
+        elif kind in ("shape_keys", "arkit_shapes"):
+            faces = self._surface["faces"]
+            template = self._surface | {"polygons": faces, "uv": np.zeros((*faces.shape, 2), np.float32)}
+            count = len(ARKIT_NAMES) if kind == "arkit_shapes" else self._code_count
+            moved = {"vertices": self._surface["vertices"] * np.float32(1.01)}
+            answers = [Message("template", 1, names, template)]
+            answers += [Message("positions", 1, {"index": index}, moved) for index in range(count)]
         self._messages = [*answers, Message("done", 1)]
         return 1
 
     def poll(self) -> Message | None:
         """The next answer."""
         return self._messages.pop(0) if self._messages else None
+
+    def _take(self) -> Message:
+        generator = np.random.default_rng(0)
+        arrays = {"codes": generator.normal(size=(self._code_count, 200)).astype("f4")}
+        arrays["weights"] = generator.random((self._code_count, len(ARKIT_NAMES)), "f4")
+        arrays["lip_opening_mm"] = np.zeros(self._code_count, "f4")
+        return Message("take", 1, {"rate": 24.0, "seed": 0, "weight_names": list(ARKIT_NAMES)}, arrays)
 
 
 def sphere(vertex_count: int) -> dict[str, np.ndarray]:
@@ -68,11 +87,12 @@ def sphere(vertex_count: int) -> dict[str, np.ndarray]:
     return {"vertices": points.reshape(-1, 3).astype("f4"), "faces": faces.astype("i4"), "regions": regions}
 
 
-def measure(vertex_count: int, frames: int) -> None:
-    """Print one line: milliseconds per tick for meshes of that size."""
+def ticks(output: str, vertex_count: int, frames: int) -> dict[str, list[tuple[float, float]]]:
+    """Wall and CPU milliseconds of every tick that had something to do, by stage."""
     from facetalk_extension.facetalk_blender import generation, sound_strip
 
     bpy.ops.wm.read_factory_settings(use_empty=True)
+    measured = defaultdict(list)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "silence.wav")
         with wave.open(str(path), "wb") as file:
@@ -81,32 +101,38 @@ def measure(vertex_count: int, frames: int) -> None:
             file.setframerate(16000)
             file.writeframes(b"\0\0" * int(16000 * frames / 24))
         strip = sound_strip.load_sound(bpy.context.scene, path, 1)
-        run = generation.Generation(ReplayedEngine(sphere(vertex_count)), strip, generation.Settings())
-        ticks = []
+        engine = ReplayedEngine(sphere(vertex_count), frames)
+        run = generation.Generation(engine, strip, generation.Settings(output=output))
         while run.running:
-            stage = run.state.name, run.written
-            begin = time.perf_counter(), time.thread_time()
+            stage = f"{run.state.name} {run.step}"
+            wall, cpu = time.perf_counter(), time.thread_time()
             run.tick()
-            ticks.append((time.perf_counter() - begin[0], time.thread_time() - begin[1], stage))
+            wall, cpu = time.perf_counter() - wall, time.thread_time() - cpu
+            if wall > IDLE_SECONDS:
+                measured[stage].append((1e3 * wall, 1e3 * cpu))
             time.sleep(TIMER_SECONDS)
-    busy = [tick for tick in ticks if tick[0] > IDLE_SECONDS]
-    wall, cpu = ([1e3 * tick[column] for tick in busy] for column in (0, 1))
-    figures = [function(values) for values in (wall, cpu) for function in (np.median, np.max)]
-    stage, written = max(busy, key=lambda tick: tick[1])[2]
-    print(f"{vertex_count:>8}  " + "  ".join(f"{figure:9.1f}" for figure in figures) + f"   {stage} {written}")
+        if run.error:
+            raise SystemExit(run.error)
+    return measured
 
 
 def main() -> None:
-    """Measure every size."""
+    """Measure every output at every size."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--frames", type=int, default=40)
-    parser.add_argument("--vertices", type=int, nargs="+", default=[10_000, 40_000, 60_000, 160_000])
+    parser.add_argument("--vertices", type=int, nargs="+", default=[57_000])
+    parser.add_argument("--outputs", nargs="+", choices=OUTPUTS, default=OUTPUTS)
     options = parser.parse_args()
     package = sys.modules["facetalk_extension"] = types.ModuleType("facetalk_extension")
     package.__path__ = [str(ROOT)]
-    print(f"{'vertices':>8}  {'wall med':>9}  {'wall max':>9}  {'CPU med':>9}  {'CPU max':>9}   ms per tick; stage and frames written at the longest")
     for vertex_count in options.vertices:
-        measure(vertex_count, options.frames)
+        for output in options.outputs:
+            print(f"\n{output}, {vertex_count} vertices, {options.frames} frames; milliseconds a tick")
+            print(f"{'stage':<32}  ticks  CPU med  CPU max  wall med  wall max")
+            for stage, rows in ticks(output, vertex_count, options.frames).items():
+                wall, cpu = np.array(rows).T
+                figures = f"{np.median(cpu):7.1f}  {cpu.max():7.1f}  {np.median(wall):8.1f}  {wall.max():8.1f}"
+                print(f"{stage:<32}  {len(rows):5}  {figures}")
 
 
 if __name__ == "__main__":

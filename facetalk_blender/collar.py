@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import bpy
 import numpy as np
 
@@ -22,16 +24,19 @@ PROFILE = (
 )  # fmt: skip
 
 
-def collar(vertices: np.ndarray) -> bpy.types.Object:
-    """A collar for a head of vertices (V, 3) in metres, world space, z up; linked nowhere yet."""
+def collar_rows(vertices: np.ndarray) -> Iterator[np.ndarray]:
+    """Rows (SEGMENTS, 3) of a collar for a head of vertices (V, 3) in metres, world space, z up."""
     low = vertices[:, 2].min()
     angles = np.linspace(0, 2 * np.pi, SEGMENTS, endpoint=False)
     circle = np.stack([np.cos(angles), np.sin(angles)], 1)  # (SEGMENTS, 2)
-    rows = []
     for height, distance in PROFILE:
         centre, radius = _neck(vertices, low, np.clip(height, 0.0, NECK_BAND), circle)
         around = centre + (radius + distance)[:, None] * circle
-        rows.append(np.column_stack([around, np.full(SEGMENTS, low + height)]))
+        yield np.column_stack([around, np.full(SEGMENTS, low + height)])
+
+
+def collar(rows: list[np.ndarray]) -> bpy.types.Object:
+    """The collar of these rows; linked nowhere yet."""
     mesh = bpy.data.meshes.new(NAME)
     fill_mesh(mesh, np.concatenate(rows).astype(np.float32), _quads(len(rows)))
     mesh.materials.append(_fabric())

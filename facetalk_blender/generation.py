@@ -11,7 +11,8 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 from enum import Enum
 from pathlib import Path
@@ -23,12 +24,13 @@ from ..engine.protocol import Message
 from ..engine.style import Style
 from . import appearance, costs, playback, sound_digest, sound_strip, stage, take
 from .engine_client import EngineClient
+from .material import material_pieces
 from .outputs import expression_curves
 from .outputs.frame_meshes import FrameMeshes
 from .outputs.result import ResultLost, ResultWriter, kept_meshes, resolve
 from .outputs.shape_keys import ShapeKeys
 
-TICK_SECONDS = 0.006
+TICK_SECONDS = 0.005
 WAIT_SECONDS = 0.2
 UNUSABLE = (KeyError, ValueError, IndexError, TypeError)  # what an answer that is not as agreed raises
 SAMPLER_SETTINGS = ("seed", "steps", "guidance", "strength")
@@ -126,6 +128,8 @@ class Generation:
         self._client = client
         self._writer: ResultWriter | None = None
         self._prepared = self._received = False
+        self._steps: Iterator[bool] | None = None  # of the work between messages; False: nothing to do just now
+        self.step = ""  # which of them
         self._reason = ""
         self._stage_started = self._started = time.perf_counter()
         self._handlers = {State.LOAD: self._on_info, State.SAMPLE: self._on_take, State.SURFACES: self._on_surface}
@@ -191,6 +195,10 @@ class Generation:
         """Give the generation up: the engine stops, what was written is removed, earlier results are as they were."""
         if not self.running:
             return
+        if self.state is State.FINISH:
+            # Nothing would be gained, and earlier results may be gone already.
+            self.run()
+            return
         self._client.cancel(self._request)
         if self._writer:
             self._writer.discard()
@@ -202,7 +210,8 @@ class Generation:
         """End with an error; the take and frames that are finished stay."""
         self.error = reason
         if self._writer and self._writer.written:
-            self._finish_result()
+            for _ in self._finish_result():
+                pass
             self.error += f" {self._writer.written} of {self._writer.frame_count} frames were kept."
         elif self._writer:
             self._writer.discard()
@@ -210,18 +219,18 @@ class Generation:
 
     def start_head_again(self) -> None:
         """After an undo or redo, which may have taken the head or some of its frames: make it again from the take."""
-        if not self.running or self._writer is None:
+        if self.state not in (State.SURFACES, State.FINISH):
             return
-        try:
+        if self._writer is not None:
             self._client.cancel(self._request)
             self._writer.discard()
-            self._store_take()
-            self._ask_for_surfaces()
-        except ResultLost:
-            self._lost()
+            self._writer = None
+        self._make_head()
 
     def _work(self, deadline: float) -> bool:
         """Do the next piece of work; False when there is nothing to do now."""
+        if self._steps is not None:
+            return self._go_on_with_steps()
         if self._writer and not self._prepared:
             self._prepared = self._writer.prepare(deadline - time.perf_counter())
             return True
@@ -241,6 +250,16 @@ class Generation:
         if message is not None:
             self._receive(message)
         return message is not None
+
+    def _go_on_with_steps(self) -> bool:
+        try:
+            more = next(self._steps, None)
+        except EngineError as error:
+            self.fail(str(error))
+            return False
+        if more is None:
+            self._steps = None
+        return more is not False
 
     def _ask(self, kind: str, fields: dict, arrays: dict | None = None) -> int:
         common = {"bundle": self.settings.bundle, "device": self.settings.device}
@@ -316,21 +335,39 @@ class Generation:
 
     def _make_head(self) -> None:
         self._enter(State.SURFACES)
-        self._store_take()
-        self._ask_for_surfaces()
+        self._steps = self._head_steps()
 
-    def _store_take(self) -> None:
+    def _head_steps(self) -> Iterator[bool]:
+        self.step = "take"
+        yield from self._store_take()
+        self.step = "materials"
+        for _ in material_pieces() if not self._plans else ():
+            yield True
+        self.step = "room"
+        self._ask_for_surfaces()
+        self.step = "frames"
+
+    def _store_take(self) -> Iterator[bool]:
         """Have the take in the file, whatever becomes of the head."""
         if any(text.session_uid == self._text for text in bpy.data.texts):
             return
+        worker = ThreadPoolExecutor(max_workers=1)
+        content = worker.submit(take.content_of, self.take)
+        worker.shutdown(wait=False)
+        while not content.done():
+            yield False
+        while (digest := self._digest or self._digest_now()) is None:
+            yield False
         scene = resolve(bpy.data.scenes, self._scene)
-        strip = sound_strip.find_strip(scene, self.clip.strip_name)
-        if strip is None:
-            raise ResultLost
-        digest = self._digest or sound_digest.digest(strip, wait=True)
-        text = take.store(self.take, scene, self.clip.strip_name, digest, self._part)
+        text = take.store(content.result(), self.take.seed, scene, self.clip.strip_name, digest, self._part)
         self._text = text.session_uid
         self._text_is_new = True
+
+    def _digest_now(self) -> str | None:
+        strip = sound_strip.find_strip(resolve(bpy.data.scenes, self._scene), self.clip.strip_name)
+        if strip is None:
+            raise ResultLost
+        return sound_digest.digest(strip)
 
     def _ask_for_surfaces(self) -> None:
         scene, text = resolve(bpy.data.scenes, self._scene), resolve(bpy.data.texts, self._text)
@@ -381,19 +418,26 @@ class Generation:
             self.fail("The engine delivered too few frames; generate again.")
         else:
             self._enter(State.FINISH)
-            self._finish_result()
-            if self._audio is not None and not self.new_codes and isinstance(self._writer, ResultWriter):
-                self._remember_cost()
-            self._end(State.DONE)
+            self._steps = self._last_steps()
 
-    def _finish_result(self) -> None:
-        owner = self._writer.finish()
+    def _last_steps(self) -> Iterator[bool]:
+        yield from self._finish_result()
+        if self._audio is not None and not self.new_codes and isinstance(self._writer, ResultWriter):
+            self._remember_cost()
+        self._end(State.DONE)
+
+    def _finish_result(self) -> Iterator[bool]:
+        self.step = "result"
+        for _ in self._writer.finish():
+            yield True
+        owner = self._writer.result()
         self.result_name, self.notes = owner.name, list(self._writer.notes)
-        scene = resolve(bpy.data.scenes, self._scene)
         if self.settings.audio_playback:
-            playback.set_up_audio(scene, self.clip)
+            playback.set_up_audio(resolve(bpy.data.scenes, self._scene), self.clip)
         if self.settings.add_stage and self._writer.makes_head:
-            stage.add_stage_around(scene, owner)
+            self.step = "stage"
+            for _ in stage.stage_around(self._scene, owner.session_uid):
+                yield True
 
     def _lost(self) -> None:
         self._client.cancel(self._request)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import bpy
@@ -10,7 +11,8 @@ import numpy as np
 from mathutils import Vector
 
 from . import compat
-from .collar import collar
+from .collar import collar, collar_rows
+from .outputs.result import resolve, run
 
 COLLECTION_NAME = "FaceTalk Stage"
 CAMERA_LENS = 85.0  # mm, a portrait lens
@@ -42,8 +44,12 @@ def has_own_stage(scene: bpy.types.Scene) -> bool:
     return any(item.type in {"CAMERA", "LIGHT"} for item in scene.objects)
 
 
-def add_stage_around(scene: bpy.types.Scene, head: bpy.types.Object) -> bpy.types.Object:
-    """Add the stage around an object as it looks at the current frame."""
+def stage_around(scene_uid: int, head_uid: int) -> Iterator[None]:
+    """Add the stage around an object as it looks at the current frame, in pieces. Takes session_uids.
+
+    Raises ResultLost when one of them is gone.
+    """
+    scene, head = resolve(bpy.data.scenes, scene_uid), resolve(bpy.data.objects, head_uid)
     layer = scene.view_layers[0]
     layer.update()
     evaluated = head.evaluated_get(layer.depsgraph)
@@ -52,7 +58,8 @@ def add_stage_around(scene: bpy.types.Scene, head: bpy.types.Object) -> bpy.type
     mesh.attributes["position"].data.foreach_get("vector", vertices.ravel())
     to_world = np.array(head.matrix_world, np.float32)
     aspect = scene.render.resolution_x / scene.render.resolution_y
-    return add_stage(scene, vertices @ to_world[:3, :3].T + to_world[:3, 3], aspect)
+    yield
+    yield from stage_pieces(scene_uid, vertices @ to_world[:3, :3].T + to_world[:3, 3], aspect)
 
 
 def add_stage(scene: bpy.types.Scene, vertices: np.ndarray, aspect: float = 1.0) -> bpy.types.Object:
@@ -63,24 +70,39 @@ def add_stage(scene: bpy.types.Scene, vertices: np.ndarray, aspect: float = 1.0)
 
     The scene's own camera and world stay if there are any. Staging again replaces the earlier stage.
     """
+    run(stage_pieces(scene.session_uid, vertices, aspect))
+    return next(item for item in _collection(scene).objects if item.type == "CAMERA")
+
+
+def stage_pieces(scene_uid: int, vertices: np.ndarray, aspect: float) -> Iterator[None]:
+    """The same in pieces. Raises ResultLost when the scene is gone."""
+    rows = []
+    for row in collar_rows(vertices):
+        rows.append(row)
+        yield
     low, high = Vector(vertices.min(0)), Vector(vertices.max(0))
+    yield
+    scene = resolve(bpy.data.scenes, scene_uid)
     collection = _fresh_collection(scene)
     camera = _add_camera(collection, low, high, aspect)
     face = Vector(((low.x + high.x) / 2, low.y, _eye_height(low, high)))
     for light in LIGHTS:
         _add_light(collection, light, face)
-    collection.objects.link(collar(vertices))
+    collection.objects.link(collar(rows))
     scene.camera = scene.camera or camera
     scene.world = scene.world or _backdrop()
-    return camera
 
 
 def _eye_height(low: Vector, high: Vector) -> float:
     return low.z + 0.52 * (high.z - low.z)
 
 
+def _collection(scene: bpy.types.Scene) -> bpy.types.Collection | None:
+    return next((c for c in scene.collection.children if c.name.startswith(COLLECTION_NAME)), None)
+
+
 def _fresh_collection(scene: bpy.types.Scene) -> bpy.types.Collection:
-    collection = next((c for c in scene.collection.children if c.name.startswith(COLLECTION_NAME)), None)
+    collection = _collection(scene)
     if collection is None:
         collection = bpy.data.collections.new(COLLECTION_NAME)
         scene.collection.children.link(collection)

@@ -62,13 +62,8 @@ class Take:
         return replace(self, weights=styled_weights(weights, self.rate, style, self.lip_opening_mm)[:, places])
 
 
-def store(
-    take: Take, scene: bpy.types.Scene, strip_name: str, sound_digest: str, part: tuple[float, float]
-) -> bpy.types.Text:
-    """Keep the take in a new text.
-
-    sound_digest: of the sound that was heard, see `sound_digest`. part: seconds of it, see `sound_strip.heard_part`.
-    """
+def content_of(take: Take) -> str:
+    """What a text keeps of a take. NumPy only: any thread may call it."""
     content = {"format": FORMAT, "rate": take.rate, "seed": take.seed, "settings": take.settings}
     content["weight_names"] = take.weight_names
     for name in _ARRAYS:
@@ -77,11 +72,22 @@ def store(
         array = np.ascontiguousarray(getattr(take, name), "<f4")
         lines = base64.encodebytes(array.tobytes()).decode("ascii").split()
         content[name] = {"shape": list(array.shape), "base64_float32": lines}
+    return json.dumps(content, indent=1)
+
+
+def store(
+    content: str, seed: int, scene: bpy.types.Scene, strip_name: str, sound_digest: str, part: tuple[float, float]
+) -> bpy.types.Text:
+    """Keep a take in a new text.
+
+    content: see `content_of`. sound_digest: of the sound that was heard, see `sound_digest`.
+    part: seconds of it, see `sound_strip.heard_part`.
+    """
     number = 1 + sum(text[STRIP_PROPERTY] == strip_name for text in takes_of(scene))
     text = bpy.data.texts.new(f"{strip_name} Take {number}")
-    text.from_string(json.dumps(content, indent=1))
+    text.from_string(content)
     text[SCENE_PROPERTY], text[STRIP_PROPERTY] = scene, strip_name
-    text[SEED_PROPERTY], text[SOUND_PROPERTY] = str(take.seed), sound_digest
+    text[SEED_PROPERTY], text[SOUND_PROPERTY] = str(seed), sound_digest
     text[PART_PROPERTY] = part
     text[DATE_PROPERTY] = datetime.now().strftime("%Y-%m-%d %H:%M")
     return text

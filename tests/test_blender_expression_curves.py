@@ -56,7 +56,8 @@ def bake(strip, take=None, **settings):
     writer = curves.CurvesOnTargets(bpy.context.scene, clip, text, take, settings, curves.plans(settings))
     while not writer.prepare(0.001):
         pass
-    writer.finish()
+    for _ in writer.finish():
+        pass
     return writer
 
 

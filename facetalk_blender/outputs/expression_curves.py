@@ -7,7 +7,7 @@ tongue, lashes). Of those nothing is changed but their animation data, see `curv
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import bpy
@@ -22,7 +22,7 @@ from ..retargeting.presets import Link
 from ..sound_strip import Clip
 from ..take import Take
 from . import curve_action, movement_check, result
-from .template_head import write_template
+from .template_head import TemplateWriter
 
 KEYFRAME_BYTES = 96
 ON_TARGETS_PROPERTY = "facetalk_on_targets"  # on an action: it moves meshes of the artist
@@ -180,7 +180,7 @@ class _ActionBuilder:
             pass
 
 
-class CurvesOnHead(result.ResultWriter):
+class CurvesOnHead(TemplateWriter):
     """Writes a head of ours with its curves."""
 
     request_kind = "arkit_shapes"
@@ -196,26 +196,23 @@ class CurvesOnHead(result.ResultWriter):
         """Make curves for at most about `seconds`; True once all are made."""
         return self._builder.step(seconds)
 
-    def write(self, message: Message) -> None:
-        """Take the "template" or "positions" of the engine. Raises ResultLost when the object was deleted meanwhile."""
-        owner = self.result()
-        if message.kind == "template":
-            write_template(owner, message)
-        elif message.kind == "positions":
-            block = owner.shape_key_add(name=ARKIT_NAMES[int(message.fields["index"])], from_mix=False)
-            block.value = 0.0
-            block.points.foreach_set("co", np.ascontiguousarray(message.arrays["vertices"], np.float32).ravel())
-            self._shapes += 1
-            if self._shapes == len(ARKIT_NAMES):
-                self._written = self.frame_count
+    def add_key(self, owner: bpy.types.Object, index: int) -> bpy.types.ShapeKey:
+        """Add the key of an ARKit shape."""
+        block = owner.shape_key_add(name=ARKIT_NAMES[index], from_mix=False)
+        block.value = 0.0
+        self._shapes += 1
+        if self._shapes == len(ARKIT_NAMES):
+            self._written = self.frame_count
+        return block
 
-    def finish(self) -> bpy.types.Object:
-        """Attach the curves, remove earlier results of the same take, and return the object."""
-        owner = super().finish()
-        action = self._builder.action()
+    def finish(self) -> Iterator[None]:
+        """Attach the curves, remove earlier results of the same take, and check that the head moves."""
+        yield from super().finish()
+        owner, action = self.result(), self._builder.action()
         curve_action.attach(owner.data.shape_keys, action, self._builder.slot(0))
-        self.notes = movement_check.problems(result.resolve(bpy.data.scenes, self._scene), owner, action)
-        return owner
+        uids = self._scene, owner.session_uid, action.session_uid
+        yield
+        self.notes = yield from movement_check.check(*uids)
 
     def discard(self) -> None:
         """Remove everything that was written; results that it had hidden are as the artist left them."""
@@ -267,22 +264,25 @@ class CurvesOnTargets:
         """The first target. Raises ResultLost when it is gone."""
         return result.resolve(bpy.data.objects, self._plans[0].session_uid)
 
-    def finish(self) -> bpy.types.Object:
+    def finish(self) -> Iterator[None]:
         """Attach the curves in the place of this strip's earlier ones, and check that every target moves."""
         scene = result.resolve(bpy.data.scenes, self._scene)
-        action = self._builder.action()
         targets = [result.resolve(bpy.data.objects, plan.session_uid) for plan in self._plans]
         remove_from_targets(scene, self._clip.strip_name)
+        action = self._builder.action()
         action[ON_TARGETS_PROPERTY] = True
         action.name = f"FaceTalk {self._clip.strip_name} Curves"
+        attached = []
         for index, item in enumerate(targets):
             slot = self._builder.slot(index)
             if curve_action.curves_of(action, slot):
                 curve_action.attach(item.data.shape_keys, action, slot)
-                self.notes += movement_check.problems(scene, item, action)
+                attached.append((self._scene, item.session_uid, action.session_uid))
             else:
                 self.notes.append(f"The take has nothing for {item.name}; check its channels in the table.")
-        return targets[0]
+        yield
+        for uids in attached:
+            self.notes += yield from movement_check.check(*uids)
 
     def discard(self) -> None:
         """Remove what was made; the targets have not been touched yet."""

@@ -7,9 +7,7 @@ to play, scrub or render.
 from __future__ import annotations
 
 import time
-from collections import deque
 from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 
 import bpy
 import numpy as np
@@ -20,10 +18,10 @@ from ..material import dress_object
 from ..sound_strip import Clip
 from . import result
 from .mesh_building import add_members, dress_mesh
-from .streamed_mesh import Triangles, mesh_pieces, with_edges
+from .piece_queue import PieceQueue
+from .streamed_mesh import Geometry, mesh_pieces, with_edges
 
 FRAMES_PER_SWITCH = 64  # adding an item to an Index Switch takes time in proportion to the items it has
-MESSAGES_AHEAD = 3
 BYTES_PER_VERTEX = 130  # of a mesh with its edges, polygons and attributes
 
 
@@ -52,9 +50,7 @@ class FrameMeshes(result.ResultWriter):
         self._asked = [position for position, frame in enumerate(frames) if frame not in self._kept]
         self._slots: list[int] = []  # session_uid of each frame's object
         self._written = len(frames) - len(self._asked)
-        self._incoming: deque[tuple[int, Future]] = deque()
-        self._pieces: Iterator[int] | None = None
-        self._worker = ThreadPoolExecutor(max_workers=1, thread_name_prefix="facetalk-mesh")
+        self._queue = PieceQueue()
         created = self.result()
         dress_object(created)
         # Until its frame comes, every object shows the first one that came.
@@ -76,7 +72,7 @@ class FrameMeshes(result.ResultWriter):
     @property
     def ready(self) -> bool:
         """Whether another message can be taken; else the engine waits."""
-        return len(self._incoming) < MESSAGES_AHEAD
+        return not self._queue.full
 
     def prepare(self, seconds: float) -> bool:
         """Make room for frames for at most about `seconds`; True once there is room for all."""
@@ -103,33 +99,24 @@ class FrameMeshes(result.ResultWriter):
             return
         position = self._asked[int(message.fields["index"])]
         colors = appearance.colors_of(self.result())
-        ready = self._worker.submit(_ready_to_write, message.fields, message.arrays, colors)
-        self._incoming.append((position, ready))
+        self._queue.add(self._mesh_pieces, _ready_to_write, position, message.fields, message.arrays, colors)
 
     def work(self, deadline: float) -> bool:
         """Write meshes until the deadline; True when none is left. Raises ResultLost when an object was deleted."""
-        while time.perf_counter() < deadline:
-            if self._pieces is not None:
-                self._pieces = self._pieces if next(self._pieces, None) else None
-            elif self._incoming and self._incoming[0][1].done():
-                position, ready = self._incoming.popleft()
-                self._pieces = self._mesh_pieces(position, *ready.result())
-            else:
-                break
-        return self._pieces is None and not self._incoming
+        return self._queue.work(deadline)
 
     def size(self) -> int:
         """About how many bytes of memory the finished result takes."""
         frame = result.resolve(bpy.data.objects, self._slots[0])
         return BYTES_PER_VERTEX * len(frame.data.vertices) * self._written
 
-    def finish(self) -> bpy.types.Object:
-        """Drop the room of frames that never came, remove earlier results of the same take, return the object."""
+    def finish(self) -> Iterator[None]:
+        """Drop the room of frames that never came, and remove earlier results of the same take."""
         self._end_work()
         tree = result.resolve(bpy.data.node_groups, self._tree)
         tree.nodes["Last Frame"].inputs["Max"].default_value = self._written - 1
-        result.remove_frames(result.resolve(bpy.data.collections, self._collection), self._written)
-        return super().finish()
+        yield from result.frame_removal(self._collection, self._written)
+        yield from super().finish()
 
     def discard(self) -> None:
         """Remove everything that was written; results that it had hidden are as the artist left them."""
@@ -140,16 +127,14 @@ class FrameMeshes(result.ResultWriter):
             collection = result.resolve(bpy.data.collections, self._collection)
         except result.ResultLost:
             return
-        result.remove_frames(collection, 0)
-        bpy.data.collections.remove(collection)
+        result.run(result.collection_removal(collection.session_uid))
 
-    def _mesh_pieces(self, position: int, triangles: Triangles, look: appearance.Look) -> Iterator[int]:
+    def _mesh_pieces(self, position: int, geometry: Geometry, look: appearance.Look) -> Iterator[None]:
         name = f"{self.result().name} {self._scene_frames[position]:04d}"
-        for uid in mesh_pieces(name, triangles):
-            yield uid
+        uid = yield from mesh_pieces(name, geometry)
         mesh = result.resolve(bpy.data.meshes, uid)
         dress_mesh(mesh, look)
-        yield uid
+        yield
         mesh = result.resolve(bpy.data.meshes, uid)
         if self._placeholder is not None:
             placeholder = result.resolve(bpy.data.meshes, self._placeholder)
@@ -159,13 +144,11 @@ class FrameMeshes(result.ResultWriter):
         result.resolve(bpy.data.objects, self._slots[position]).data = mesh
         self._written += 1
         for members in look.members:
-            yield uid
+            yield
             add_members(result.resolve(bpy.data.objects, self._slots[position]), *members)
 
     def _end_work(self) -> None:
-        self._pieces = None
-        self._incoming.clear()
-        self._worker.shutdown(wait=True, cancel_futures=True)
+        self._queue.end()
         for mesh in bpy.data.meshes:
             if mesh.session_uid == self._placeholder and mesh.users == 0:
                 bpy.data.meshes.remove(mesh)
@@ -197,11 +180,11 @@ class FrameMeshes(result.ResultWriter):
 
 
 def _ready_to_write(
-    fields: dict, arrays: dict[str, np.ndarray], colors: tuple[appearance.Color, appearance.Color]
-) -> tuple[Triangles, appearance.Look]:
+    position: int, fields: dict, arrays: dict[str, np.ndarray], colors: tuple[appearance.Color, appearance.Color]
+) -> tuple[int, Geometry, appearance.Look]:
     """A "surface" of the engine as arrays that go into a mesh unchanged. NumPy only: a worker thread calls it."""
     look = appearance.Look.of(appearance.Regions.of_message(fields, arrays), arrays["faces"], colors)
-    return with_edges(arrays["vertices"], arrays["faces"]), look
+    return position, with_edges(arrays["vertices"], arrays["faces"]), look
 
 
 def build_player(name: str, frame_count: int) -> bpy.types.NodeTree:

@@ -15,19 +15,20 @@ def fill_mesh(mesh: bpy.types.Mesh, vertices: np.ndarray, polygons: np.ndarray) 
     vertices: (V, 3) float32 metres.
     polygons: (P, 3) int32, or (P, 4) int32 with -1 in the last column of a triangle.
     """
-    corners = polygons.ravel()
-    starts = np.arange(0, corners.size, polygons.shape[1], dtype=np.int32)
-    if polygons.shape[1] == 4 and (polygons[:, 3] < 0).any():
-        sizes = 4 - (polygons[:, 3] < 0)  # (P,)
-        starts = (np.cumsum(sizes) - sizes).astype(np.int32)
-        corners = corners[corners >= 0]
+    corners, starts = corners_of(polygons)
     mesh.vertices.add(len(vertices))
     mesh.loops.add(corners.size)
     mesh.polygons.add(len(polygons))
     mesh.attributes["position"].data.foreach_set("vector", np.ascontiguousarray(vertices, np.float32).ravel())
-    mesh.attributes[".corner_vert"].data.foreach_set("value", np.ascontiguousarray(corners, np.int32))
+    mesh.attributes[".corner_vert"].data.foreach_set("value", corners)
     mesh.polygons.foreach_set("loop_start", starts)
     mesh.update(calc_edges=True)
+
+
+def corners_of(polygons: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Vertices (C,) int32 of all corners, and the first corner (P,) int32 of every polygon, see `fill_mesh`."""
+    sizes = (polygons >= 0).sum(1)  # (P,)
+    return polygons[polygons >= 0].astype(np.int32), (np.cumsum(sizes) - sizes).astype(np.int32)
 
 
 def dress(owner: bpy.types.Object, look: Look) -> None:

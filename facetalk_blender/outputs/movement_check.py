@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Generator
 from dataclasses import dataclass
 
 import bpy
 import numpy as np
 
 from . import curve_action
+from .result import resolve
 
 LEAST_CHANGE = 0.01  # of a key's value: less is not seen
 LEAST_DISTANCE = 1e-6  # of a vertex, in the mesh's units
@@ -23,60 +25,103 @@ class _Pose:
 
 
 def problems(scene: bpy.types.Scene, item: bpy.types.Object, action: bpy.types.Action) -> list[str]:
-    """Why an object does not move as the action says, one sentence for each reason; empty when it does.
+    """Why an object does not move as the action says, one sentence for each reason; empty when it does."""
+    pieces = check(scene.session_uid, item.session_uid, action.session_uid)
+    while True:
+        try:
+            next(pieces)
+        except StopIteration as end:
+            return end.value
 
-    Looks at the two frames between which the action's largest curve changes most; the current frame stays.
+
+def check(scene_uid: int, item_uid: int, action_uid: int) -> Generator[None, None, list[str]]:
+    """The same in pieces, of which evaluating the scene at one frame is the longest. Takes session_uids.
+
+    Looks at the two frames between which the action's largest curve changes most; the current frame stays in the end.
+    Raises ResultLost when one of the three is gone.
     """
-    keys = item.data.shape_keys
-    slot = next(slot for used, slot in curve_action.uses(keys) if used == action)
-    curves = {_key_of(keys, curve): curve for curve in curve_action.curves_of(action, slot)}
-    curves = {name: curve for name, curve in curves.items() if name}
-    ranges = {name: _extremes(curve) for name, curve in curves.items()}
+
+    def found() -> tuple[bpy.types.Scene, bpy.types.Object, bpy.types.Action]:
+        collections = bpy.data.scenes, bpy.data.objects, bpy.data.actions
+        return tuple(map(resolve, collections, (scene_uid, item_uid, action_uid)))
+
+    scene, item, action = found()
+    before = scene.frame_current, scene.frame_subframe
+    frames, problem = _telling_frames(item, action)
+    if problem:
+        return [problem]
+    poses = []
+    for frame in frames:
+        poses.append(_pose(scene, item, frame))
+        at = scene.frame_current
+        yield
+        scene, item, action = found()
+        if scene.frame_current != at:
+            before = scene.frame_current, scene.frame_subframe  # somebody else has changed it meanwhile
+    scene.frame_set(before[0], subframe=before[1])
+    yield
+    return _reasons(*found()[1:], frames, poses)
+
+
+def _telling_frames(item: bpy.types.Object, action: bpy.types.Action) -> tuple[tuple[float, ...], str]:
+    """The frames between which the action's largest curve changes most, or why there are none."""
+    ranges = {name: _extremes(curve) for name, curve in _curves(item, action).items()}
     if not ranges:
-        return [f"{item.name} has none of the shape keys of its expression curves; generate them again."]
+        return (), f"{item.name} has none of the shape keys of its expression curves; generate them again."
     low, high = max(ranges.values(), key=lambda pair: pair[1][1] - pair[0][1])
     if high[1] - low[1] < LEAST_CHANGE:
-        return [f"{item.name} holds still because the take does; try another seed or more strength."]
-    first, second = _pose(scene, item, low[0]), _pose(scene, item, high[0])
+        return (), f"{item.name} holds still because the take does; try another seed or more strength."
+    return (low[0], high[0]), ""
+
+
+def _curves(item: bpy.types.Object, action: bpy.types.Action) -> dict[str, bpy.types.FCurve]:
+    """The action's curve of every shape key that it moves."""
+    keys = item.data.shape_keys
+    slot = next(slot for used, slot in curve_action.uses(keys) if used == action)
+    names = {curve_action.value_path(block.name): block.name for block in keys.key_blocks}
+    curves = curve_action.curves_of(action, slot)
+    return {names[curve.data_path]: curve for curve in curves if curve.data_path in names}
+
+
+def _reasons(
+    item: bpy.types.Object, action: bpy.types.Action, frames: tuple[float, ...], poses: list[_Pose]
+) -> list[str]:
+    keys, curves = item.data.shape_keys, _curves(item, action)
     wrong = []
     for name, curve in curves.items():
         block = keys.key_blocks[name]
-        for frame, pose in ((low[0], first), (high[0], second)):
+        for frame, pose in zip(frames, poses, strict=True):
             expected = np.clip(curve.evaluate(frame), block.slider_min, block.slider_max)
             if abs(pose.values[name] - expected) > LEAST_CHANGE:
                 wrong.append(name)
                 break
+    ranges = {name: _extremes(curve) for name, curve in curves.items()}
     active = [name for name, (least, most) in ranges.items() if most[1] - least[1] > LEAST_CHANGE]
     found = _held(item, keys, action, wrong) + _without_effect(item, keys, active)
-    moves = first.vertices is None or _differ(first.vertices, second.vertices)
+    shown = [pose.vertices for pose in poses]
+    moves = shown[0] is None or _differ(*shown)
     if not moves and not found:
         found = [f"{item.name} does not move though its keys do; look for a modifier or a lock that undoes them."]
     return found
 
 
-def _key_of(keys: bpy.types.Key, curve: bpy.types.FCurve) -> str:
-    return next((block.name for block in keys.key_blocks if curve_action.value_path(block.name) == curve.data_path), "")
-
-
 def _extremes(curve: bpy.types.FCurve) -> tuple[tuple[float, float], tuple[float, float]]:
-    points = sorted((tuple(point.co) for point in curve.keyframe_points), key=lambda at: at[1])
-    return points[0], points[-1]
+    """The curve's lowest and highest key: (frame, value) each."""
+    points = np.empty((len(curve.keyframe_points), 2), np.float32)
+    curve.keyframe_points.foreach_get("co", points.ravel())
+    return tuple(points[points[:, 1].argmin()]), tuple(points[points[:, 1].argmax()])
 
 
 def _pose(scene: bpy.types.Scene, item: bpy.types.Object, frame: float) -> _Pose:
-    before = scene.frame_current, scene.frame_subframe
     scene.frame_set(round(frame))
-    try:
-        values = {block.name: block.value for block in item.data.shape_keys.key_blocks}
-        layer = scene.view_layers[0]
-        if item.name not in layer.objects or not item.visible_get(view_layer=layer):
-            return _Pose(values, None)
-        mesh = item.evaluated_get(layer.depsgraph).data
-        vertices = np.empty((len(mesh.vertices), 3), np.float32)
-        mesh.attributes["position"].data.foreach_get("vector", vertices.ravel())
-        return _Pose(values, vertices)
-    finally:
-        scene.frame_set(before[0], subframe=before[1])
+    values = {block.name: block.value for block in item.data.shape_keys.key_blocks}
+    layer = scene.view_layers[0]
+    if item.name not in layer.objects or not item.visible_get(view_layer=layer):
+        return _Pose(values, None)
+    mesh = item.evaluated_get(layer.depsgraph).data
+    vertices = np.empty((len(mesh.vertices), 3), np.float32)
+    mesh.attributes["position"].data.foreach_get("vector", vertices.ravel())
+    return _Pose(values, vertices)
 
 
 def _differ(first: np.ndarray, second: np.ndarray) -> bool:
@@ -132,9 +177,8 @@ def _without_effect(item: bpy.types.Object, keys: bpy.types.Key, active: list[st
     muted = [name for name in active if keys.key_blocks[name].mute]
     if muted:
         found.append(f"Muted shape keys of {item.name}: {_list(muted)}; turn them on in its Shape Keys panel.")
-    empty = [name for name in active if not _has_shape(keys.key_blocks[name])]
-    if len(empty) == len(active):
-        found.append(f"Shape keys of {item.name} without a shape: {_list(empty)}; sculpt them or choose others.")
+    if not any(_has_shape(keys.key_blocks[name]) for name in active):
+        found.append(f"Shape keys of {item.name} without a shape: {_list(active)}; sculpt them or choose others.")
     return found
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import bpy
 from mathutils import Vector
@@ -12,6 +12,7 @@ from ..sound_strip import Clip
 from ..take import TAKE_PROPERTY
 from . import curve_action
 
+FRAMES_AT_ONCE = 4  # removed in one piece
 HEAD_SIZE = 0.2  # metres from the head's origin to its farthest point, rounded up
 FRAMES_PROPERTY = "facetalk_frames"  # on a result of frame meshes: the collection of its frames
 FRAME_PROPERTY = "facetalk_frame"  # on the object of a frame: its scene frame when it was made
@@ -112,8 +113,19 @@ def remove_unfinished() -> None:
         remove_result(item)
 
 
+def run(pieces: Iterator) -> None:
+    """Do all of a work at once."""
+    for _ in pieces:
+        pass
+
+
 def remove_result(result: bpy.types.Object) -> None:
     """Remove a result with everything that was made for it, but not its take."""
+    run(result_removal(result))
+
+
+def result_removal(result: bpy.types.Object) -> Iterator[None]:
+    """The same in pieces; what is seen goes with the first."""
     frames = result.get(FRAMES_PROPERTY)
     trees = [modifier.node_group for modifier in result.modifiers if modifier.type == "NODES" and modifier.node_group]
     trees += [node.node_tree for tree in trees for node in tree.nodes if node.type == "GROUP"]
@@ -124,16 +136,23 @@ def remove_result(result: bpy.types.Object) -> None:
     _remove_unused(bpy.data.actions, actions)
     _remove_unused(bpy.data.node_groups, trees)
     if isinstance(frames, bpy.types.Collection):
-        remove_frames(frames, 0)
-        bpy.data.collections.remove(frames)
+        yield from collection_removal(frames.session_uid)
 
 
-def remove_frames(frames: bpy.types.Collection, start: int) -> None:
-    """Remove the frame objects of a collection, with meshes that nothing else uses, from position `start` on."""
-    objects = list(frames.objects)[start:]
-    meshes = {item.data for item in objects}
-    bpy.data.batch_remove(objects)
-    bpy.data.batch_remove([mesh for mesh in meshes if mesh.users == 0])
+def collection_removal(session_uid: int) -> Iterator[None]:
+    """Remove the collection of a result's frames in pieces."""
+    yield from frame_removal(session_uid, 0)
+    bpy.data.collections.remove(resolve(bpy.data.collections, session_uid))
+
+
+def frame_removal(session_uid: int, start: int) -> Iterator[None]:
+    """Remove a collection's frames from position `start` on in pieces, with meshes that nothing else uses."""
+    while len(objects := resolve(bpy.data.collections, session_uid).objects) > start:
+        frames = objects[start:][-FRAMES_AT_ONCE:]
+        meshes = {item.data for item in frames}
+        bpy.data.batch_remove(frames)
+        bpy.data.batch_remove([mesh for mesh in meshes if mesh.users == 0])
+        yield
 
 
 def _remove_unused(collection: bpy.types.bpy_prop_collection, items: Iterable[bpy.types.ID]) -> None:
@@ -192,16 +211,16 @@ class ResultWriter:
         mesh = self.result().data
         return 12 * len(mesh.vertices) * (1 + self._written)
 
-    def finish(self) -> bpy.types.Object:
-        """Complete the object, remove earlier results of the same take, and return it."""
+    def finish(self) -> Iterator[None]:
+        """Complete the object in pieces, and remove earlier results of the same take."""
         owner = self.result()
         scene = resolve(bpy.data.scenes, self._scene)
-        for item in results_of_take(scene, owner[TAKE_PROPERTY]):
-            if item != owner:
-                remove_result(item)
+        made = results_of_take(scene, owner[TAKE_PROPERTY])
+        for session_uid in [item.session_uid for item in made if item != owner]:
+            yield from result_removal(resolve(bpy.data.objects, session_uid))
+        owner = self.result()
         del owner[UNFINISHED_PROPERTY]
         owner.name = f"FaceTalk {self._clip.strip_name}"
-        return owner
 
     def discard(self) -> None:
         """Remove everything that was written; results that it had hidden are as the artist left them."""

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import bpy
-import numpy as np
+from collections.abc import Iterator
 
-from ...engine.protocol import Message
+import bpy
+
 from .. import playback
 from ..sound_strip import Clip
 from . import result
-from .template_head import write_template
+from .template_head import TemplateWriter
 
 KEY_SPACING = 10.0  # evaluation time from one absolute key to the next, fixed by Blender
 
 
-class ShapeKeys(result.ResultWriter):
+class ShapeKeys(TemplateWriter):
     """Writes one generation."""
 
     request_kind = "shape_keys"
@@ -24,27 +24,20 @@ class ShapeKeys(result.ResultWriter):
         self._code_rate = code_rate
         self.frame_count = code_count
 
-    def write(self, message: Message) -> None:
-        """Take the "template" or "positions" of the engine. Raises ResultLost when the object was deleted meanwhile."""
-        owner = self.result()
-        if message.kind == "template":
-            write_template(owner, message)
-            owner.data.shape_keys.use_relative = False
-        elif message.kind == "positions":
-            self._add_key(owner, f"Frame {self._written:04d}", message.arrays["vertices"])
-            self._written += 1
-
-    def finish(self) -> bpy.types.Object:
-        """Drive the evaluation time, remove earlier results of the same take and return the object."""
-        scene = result.resolve(bpy.data.scenes, self._scene)
-        drive_evaluation_time(self.result().data.shape_keys, scene, self._clip, self._written, self._code_rate)
-        return super().finish()
-
-    def _add_key(self, owner: bpy.types.Object, name: str, positions: np.ndarray) -> None:
-        block = owner.shape_key_add(name=name, from_mix=False)
+    def add_key(self, owner: bpy.types.Object, index: int) -> bpy.types.ShapeKey:
+        """Add the absolute key of a code frame."""
+        owner.data.shape_keys.use_relative = False
+        block = owner.shape_key_add(name=f"Frame {index:04d}", from_mix=False)
         # Catmull-Rom passes through every key and is smooth between them, like the codes themselves.
         block.interpolation = "KEY_CATMULL_ROM"
-        block.points.foreach_set("co", np.ascontiguousarray(positions, np.float32).ravel())
+        self._written += 1
+        return block
+
+    def finish(self) -> Iterator[None]:
+        """Drive the evaluation time, and remove earlier results of the same take."""
+        scene = result.resolve(bpy.data.scenes, self._scene)
+        drive_evaluation_time(self.result().data.shape_keys, scene, self._clip, self._written, self._code_rate)
+        yield from super().finish()
 
 
 def drive_evaluation_time(

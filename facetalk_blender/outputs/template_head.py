@@ -1,22 +1,90 @@
-"""The head of fixed topology that the engine sends as "template": mesh, UVs, regions, materials, neutral shape key."""
+"""The head of fixed topology that the engine sends as "template": mesh, UVs, regions, materials, shape keys."""
 
 from __future__ import annotations
+
+from collections.abc import Iterator
 
 import bpy
 import numpy as np
 
 from ...engine.protocol import Message
-from ..appearance import Look, Regions, colors_of
-from .mesh_building import dress, fill_mesh
+from ..appearance import Color, Look, Regions, colors_of
+from ..sound_strip import Clip
+from . import result
+from .mesh_building import add_members, dress_mesh
+from .piece_queue import PieceQueue
+from .streamed_mesh import Geometry, mesh_pieces, with_edges
 
 
-def write_template(owner: bpy.types.Object, message: Message) -> None:
-    """Give an object with an empty mesh the template of a message, and the shape key Neutral."""
-    mesh, polygons = owner.data, message.arrays["polygons"]
-    fill_mesh(mesh, message.arrays["vertices"], polygons)
-    corners = message.arrays["uv"][polygons >= 0] if polygons.shape[1] == 4 else message.arrays["uv"]
-    layer = mesh.uv_layers.new(name="UVMap")
-    layer.uv.foreach_set("vector", np.ascontiguousarray(corners, np.float32).ravel())
-    regions = Regions.of_message(message.fields, message.arrays)
-    dress(owner, Look.of(regions, polygons, colors_of(owner)))
-    owner.shape_key_add(name="Neutral", from_mix=False)
+class TemplateWriter(result.ResultWriter):
+    """Writes the template, with the shape key Neutral, and a shape key for each "positions" that follows."""
+
+    def __init__(self, scene: bpy.types.Scene, clip: Clip, text: bpy.types.Text):
+        super().__init__(scene, clip, text)
+        self._queue = PieceQueue()
+
+    @property
+    def ready(self) -> bool:
+        """Whether another message can be taken; else the engine waits."""
+        return not self._queue.full
+
+    def write(self, message: Message) -> None:
+        """Take the "template" or "positions" of the engine; `work` makes use of it."""
+        if message.kind == "template":
+            colors = colors_of(self.result())
+            self._queue.add(self._template_pieces, _ready_to_write, message.fields, message.arrays, colors)
+        elif message.kind == "positions":
+            self._queue.add(self._key_pieces, _key_positions, message.fields, message.arrays)
+
+    def work(self, deadline: float) -> bool:
+        """Write until the deadline; True when nothing is left. Raises ResultLost when the object was deleted."""
+        return self._queue.work(deadline)
+
+    def finish(self) -> Iterator[None]:
+        """Complete the object in pieces, and remove earlier results of the same take."""
+        self._queue.end()
+        yield from super().finish()
+
+    def discard(self) -> None:
+        """Remove everything that was written; results that it had hidden are as the artist left them."""
+        self._queue.end()
+        super().discard()
+
+    def add_key(self, owner: bpy.types.Object, index: int) -> bpy.types.ShapeKey:
+        """Add the shape key for positions of an index."""
+        raise NotImplementedError
+
+    def _template_pieces(self, geometry: Geometry, corner_uv: np.ndarray, look: Look) -> Iterator[None]:
+        uid = yield from mesh_pieces(self.result().name, geometry)
+        mesh = result.resolve(bpy.data.meshes, uid)
+        mesh.uv_layers.new(name="UVMap").uv.foreach_set("vector", corner_uv)
+        dress_mesh(mesh, look)
+        yield
+        owner, mesh = self.result(), result.resolve(bpy.data.meshes, uid)
+        empty, name, owner.data = owner.data, owner.data.name, mesh
+        bpy.data.meshes.remove(empty)
+        mesh.name = name
+        for members in look.members:
+            yield
+            add_members(self.result(), *members)
+        yield
+        self.result().shape_key_add(name="Neutral", from_mix=False)
+
+    def _key_pieces(self, index: int, positions: np.ndarray) -> Iterator[None]:
+        block = self.add_key(self.result(), index)
+        block.points.foreach_set("co", positions)
+        yield
+
+
+def _ready_to_write(
+    fields: dict, arrays: dict[str, np.ndarray], colors: tuple[Color, Color]
+) -> tuple[Geometry, np.ndarray, Look]:
+    """A "template" of the engine as arrays that go into a mesh unchanged. NumPy only: a worker thread calls it."""
+    polygons = arrays["polygons"]
+    corner_uv = np.ascontiguousarray(arrays["uv"][polygons >= 0], np.float32).ravel()
+    look = Look.of(Regions.of_message(fields, arrays), polygons, colors)
+    return with_edges(arrays["vertices"], polygons), corner_uv, look
+
+
+def _key_positions(fields: dict, arrays: dict[str, np.ndarray]) -> tuple[int, np.ndarray]:
+    return int(fields["index"]), np.ascontiguousarray(arrays["vertices"], np.float32).ravel()
