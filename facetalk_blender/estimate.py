@@ -38,8 +38,8 @@ def estimate(scene: bpy.types.Scene, strip: bpy.types.SoundStrip, device: str) -
 
 
 def _time(seconds: float) -> str:
-    return f"{max(round(seconds), 1)} s" if seconds < 100 else f"{round(seconds / 60)} min"
+    return f"{max(round(seconds), 1)}\u00a0s" if seconds < 100 else f"{round(seconds / 60)}\u00a0min"
 
 
 def _size(size: float) -> str:
-    return f"{max(round(size / 1e6), 1)} MB" if size < 1e9 else f"{size / 1e9:.1f} GB"
+    return f"{max(round(size / 1e6), 1)}\u00a0MB" if size < 1e9 else f"{size / 1e9:.1f}\u00a0GB"

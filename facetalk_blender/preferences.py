@@ -92,8 +92,17 @@ def _draw_task(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
 
 
 def preferences(context: bpy.types.Context) -> FaceTalkPreferences:
-    """The extension's preferences."""
+    """The extension's preferences. Raises EngineError when Blender keeps none, see `missing_reason`."""
+    if reason := missing_reason(context):
+        raise EngineError(reason)
     return context.preferences.addons[EXTENSION].preferences
+
+
+def missing_reason(context: bpy.types.Context) -> str:
+    """Why there are no preferences; empty when there are. Blender's option --addons enables without keeping any."""
+    if EXTENSION in context.preferences.addons:
+        return ""
+    return "FaceTalk is enabled for this session only; enable it under Edit > Preferences > Add-ons."
 
 
 CLASSES = (*model_bundles.CLASSES, FaceTalkPreferences)

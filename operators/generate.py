@@ -10,7 +10,7 @@ from ..engine.errors import EngineError
 from ..facetalk_blender import compat, session, sound_strip
 from ..facetalk_blender.engine_client import EngineClient
 from ..facetalk_blender.generation import Generation
-from ..facetalk_blender.preferences import preferences
+from ..facetalk_blender.preferences import missing_reason, preferences
 from .generation_operator import BUSY, GenerationOperator
 
 
@@ -19,7 +19,7 @@ def disabled_reason(context: bpy.types.Context) -> str:
     if session.busy():
         return BUSY
     facetalk = context.scene.facetalk
-    problem = sound_strip.choice_problem(context.scene, facetalk.strip)
+    problem = missing_reason(context) or sound_strip.choice_problem(context.scene, facetalk.strip)
     return problem or (facetalk.curves.problem() if facetalk.output == "EXPRESSION_CURVES" else "")
 
 
@@ -27,8 +27,8 @@ def selected_reason(context: bpy.types.Context) -> str:
     """Why the selected strips cannot be generated, in one sentence that names the fix; empty when they can."""
     scene = compat.sequencer_scene(context)
     names = sound_strip.selected_names(scene)
-    if not names:
-        return "Select one or more sound strips."
+    if missing_reason(context) or not names:
+        return missing_reason(context) or "Select one or more sound strips."
     problems = (sound_strip.choice_problem(scene, name) for name in names)
     return next((problem for problem in problems if problem), "")
 

@@ -10,8 +10,9 @@ from ..engine.errors import EngineError
 from ..facetalk_blender import head_preview, session
 from ..facetalk_blender.engine_client import EngineClient
 from ..facetalk_blender.generation import Generation, State
-from ..facetalk_blender.outputs.result import ResultLost
-from ..facetalk_blender.preferences import preferences
+from ..facetalk_blender.outputs.result import ResultLost, results_of
+from ..facetalk_blender.playback import STRIP_PROPERTY
+from ..facetalk_blender.preferences import missing_reason, preferences
 from ..facetalk_blender.take import SCENE_PROPERTY
 
 TIMER_SECONDS = 0.03
@@ -42,7 +43,7 @@ class GenerationOperator:
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
         """Whether it can run now; the reason why not is the tooltip."""
-        reason = BUSY if session.busy() else cls.reason(context)
+        reason = BUSY if session.busy() else missing_reason(context) or cls.reason(context)
         if reason:
             cls.poll_message_set(reason)
         return not reason
@@ -136,6 +137,8 @@ class GenerationOperator:
             item.select_set(False)
         head.select_set(True)
         context.view_layer.objects.active = head
+        if len(results_of(context.scene, head[STRIP_PROPERTY])) > 1:
+            return  # it stands where an earlier one stood, in the view that the artist has chosen
         for area in context.screen.areas:
             if area.type == "VIEW_3D" and area.spaces.active.region_3d.view_perspective != "CAMERA":
                 region = next(region for region in area.regions if region.type == "WINDOW")

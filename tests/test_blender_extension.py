@@ -138,6 +138,8 @@ def test_the_panel_shows_settings_reason_and_progress(registered, tmp_path, head
     run.fail("The engine stopped; try again.")
     context.scene.facetalk.strip = strip.name
     assert "The engine stopped;" in " ".join(draw())
+    context.preferences = SimpleNamespace(addons={}, system=bpy.context.preferences.system)
+    assert "for this session only" in " ".join(draw())
 
 
 def test_an_engine_failure_is_an_operator_error(registered, tmp_path):
