@@ -16,7 +16,10 @@ SIDEBAR_WIDTH = 300  # pixels
 
 
 def run(script: str, steps: Iterator[float]) -> None:
-    """Run steps, which yield seconds to wait, once the window is there; then quit. FOLDER/SCRIPT.passed says they did."""
+    """Run steps, which yield seconds to wait, once the window is there; then quit.
+
+    The file SCRIPT.passed in FOLDER says that they came to their end.
+    """
 
     def go_on() -> float | None:
         try:
@@ -48,11 +51,12 @@ def region(kind: str, editor: str = "VIEW_3D") -> bpy.types.Region:
 
 
 def call(name: str, editor: str = "VIEW_3D", how: str = "INVOKE_DEFAULT", **properties) -> None:
-    """Call an operator as its button would."""
+    """Call an operator as its button would. Raises RuntimeError when it does not run."""
     group, function = name.split(".")
     window = bpy.context.window_manager.windows[0]
     with bpy.context.temp_override(window=window, area=area(editor), region=region("WINDOW", editor)):
-        print(name, getattr(getattr(bpy.ops, group), function)(how, **properties), flush=True)
+        if "CANCELLED" in getattr(getattr(bpy.ops, group), function)(how, **properties):
+            raise RuntimeError(f"{name} was cancelled")
 
 
 def picture(name: str, part: bpy.types.Area | bpy.types.Region | None = None, height: int = 0) -> None:
@@ -74,6 +78,17 @@ def open_sidebar(editor: str = "VIEW_3D", width: int = SIDEBAR_WIDTH) -> Iterato
     region("UI", editor).active_panel_category = TAB
     yield 1.0
     yield from drag_sidebar(width, editor)
+
+
+def click(x: int, y: int) -> Iterator[float]:
+    """Click where a picture of the 3D viewport shows something: pixels from the left and the top."""
+    window, shown = bpy.context.window_manager.windows[0], area()
+    place = {"x": shown.x + x, "y": shown.y + shown.height - y}
+    window.event_simulate(type="MOUSEMOVE", value="NOTHING", **place)
+    yield 0.5
+    window.event_simulate(type="LEFTMOUSE", value="PRESS", **place)
+    window.event_simulate(type="LEFTMOUSE", value="RELEASE", **place)
+    yield 1.0
 
 
 def drag_sidebar(width: int, editor: str = "VIEW_3D") -> Iterator[float]:

@@ -12,10 +12,11 @@ import bpy
 import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
-from steps import FOLDER, area, call, drag_sidebar, open_sidebar, picture, region, run
+from steps import FOLDER, area, call, click, drag_sidebar, open_sidebar, picture, region, run
 
 EXTENSION = "bl_ext.user_default.facetalk_blender"
 VOICE_SECONDS = 1.2
+HEAD_Y = 430  # pixels from the top of the viewport to the header of the Head panel
 LONGEST_SECONDS = 400.0  # of one generation
 
 
@@ -53,6 +54,9 @@ def load_sound() -> Iterator[float]:
     assert not bpy.ops.facetalk.generate.poll()
     yield from open_sidebar()
     picture("02-panel", area())
+    yield from click(930, HEAD_Y)
+    picture("head", region("UI"))
+    yield from click(930, HEAD_Y)
     call("facetalk.load_sound", how="EXEC_DEFAULT", filepath=str(short_voice()))
     bpy.context.scene.facetalk.quality = "PREVIEW"
     yield 1.0
@@ -138,6 +142,7 @@ def other_outputs() -> Iterator[float]:
     bpy.ops.preferences.reset_default_theme()
     yield 0.5
     area().type = "SEQUENCE_EDITOR"
+    bpy.context.workspace.sequencer_scene = scene
     yield 1.0
     yield from open_sidebar("SEQUENCE_EDITOR")
     picture("sequencer", area("SEQUENCE_EDITOR"))
