@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import gzip
 import json
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile
 import torch
+from official_heads import PARITY
 
 from engine.bundle import Bundle
 from engine.denoiser import DenoiserConfig
@@ -82,6 +84,18 @@ def test_motion_training_resumes_and_exports(data, tmp_path, monkeypatch):
     assert steps == [2, 5]
     section = Bundle.open(tmp_path / "run" / "export").section("motion")
     assert section["code_scale"] > 0 and section["default_steps"] > 0
+
+
+def test_motion_training_takes_a_public_speech_encoder(data, tmp_path, monkeypatch):
+    monkeypatch.setattr(motion, "SMALL", TINY_MOTION)
+    monkeypatch.setattr(motion, "BATCH", 2)
+    folder = PARITY / "wav2vec2_faceformer_small"
+    options = ["--data", data, "--output", tmp_path / "run", "--speech-encoder", folder, "--synthesised", 0]
+    options += ["--minutes", 1e-4, "--device", "cpu"]
+    monkeypatch.setattr(sys, "argv", ["motion", *map(str, options)])
+    motion.main()
+    hidden = json.loads((folder / "config.json").read_text())["hidden_size"]
+    assert Bundle.open(tmp_path / "run" / "export").section("motion")["audio_dimensions"] == hidden
 
 
 def test_crops_depend_on_the_seed_and_the_step_alone(data, tmp_path):
