@@ -1,8 +1,9 @@
 """Strength and style of a take, as factors on its ARKit weights: nothing is sampled again.
 
 Lips that are closed stay closed. The lip opening says how open a frame is: the mouth of a frame up to `CLOSED_MM`
-keeps its weights bit for bit, one beyond `OPEN_MM` gets the whole change, and in between the change fades in. So a
-bilabial is sealed however strong or smooth the speech around it becomes.
+keeps its weights bit for bit, one beyond `OPEN_MM` gets the whole change, and in between the change fades in. A lower
+lip under the upper teeth counts as closed too. So bilabials are sealed and labiodentals touch however strong or smooth
+the speech around them becomes.
 
 Only NumPy is needed, so that Blender's process may use it too.
 """
@@ -28,10 +29,12 @@ DESCRIPTIONS = {
     "smooth": "Smooth mouth, cheeks and brows in time over this many seconds; lips that close stay closed",
 }
 CLOSED_MM, OPEN_MM = 1.0, 3.0
+UNTUCKED, TUCKED = 0.16, 0.4  # mouthRollLower: at most that of a bilabial, and that of a labiodental
 NO_WEIGHTS = "This model's codes have no reading as ARKit weights; reset the style or use another model."
 _WIDTHS_PER_DEVIATION = 2 * np.sqrt(2 * np.log(2))  # full width at half maximum of a Gaussian
 _REACH = 4.0  # standard deviations, beyond which a Gaussian counts as zero
 
+_ROLL = ARKIT_NAMES.index("mouthRollLower")
 _SMILE = ("mouthSmile", "mouthFrown", "mouthDimple", "cheekSquint")
 _JAW = ("jaw", "mouthClose")  # mouthClose takes back what the jaw opens, so both grow together
 _MOUTH = ("mouth", "jaw", "cheekPuff", "tongueOut", "noseSneer")
@@ -126,7 +129,7 @@ def styled_weights(weights: np.ndarray, rate: float, style: Style, lip_opening_m
                 "This take does not tell its lip opening, so closed lips could not be kept; "
                 "reset articulation, jaw, smile and smoothing, or generate it again with a model that measures it."
             )
-        share = _openness(np.asarray(lip_opening_mm, np.float32))
+        share = _openness(weights, np.asarray(lip_opening_mm, np.float32))
     shares = np.where(_AROUND_LIPS, share[:, None], np.float32(1))  # (N, 52)
     result = weights.copy()
     if style.smooth:
@@ -138,9 +141,10 @@ def styled_weights(weights: np.ndarray, rate: float, style: Style, lip_opening_m
     return np.minimum(result, np.maximum(weights, 1))
 
 
-def _openness(lip_opening_mm: np.ndarray) -> np.ndarray:
-    """0 for closed lips, 1 for open ones, smooth in between."""
-    share = np.clip((lip_opening_mm - CLOSED_MM) / (OPEN_MM - CLOSED_MM), 0, 1)
+def _openness(weights: np.ndarray, lip_opening_mm: np.ndarray) -> np.ndarray:
+    """0 for closed lips or a tucked lower lip, 1 for open ones, smooth in between: (N,)."""
+    tuck = np.clip((weights[:, _ROLL] - UNTUCKED) / (TUCKED - UNTUCKED), 0, 1)
+    share = np.clip(((1 - tuck) * lip_opening_mm - CLOSED_MM) / (OPEN_MM - CLOSED_MM), 0, 1)
     return share * share * (3 - 2 * share)
 
 

@@ -18,11 +18,12 @@ from engine.errors import EngineError
 from engine.importing.nphm import import_nphm
 from engine.process import EngineProcess
 from engine.protocol import Message, read_message
-from engine.style import CLOSED_MM, OPEN_MM, Style, styled_weights
+from engine.style import CLOSED_MM, OPEN_MM, TUCKED, UNTUCKED, Style, styled_weights
 
 RATE = 24.0
 NAMES = [field.name for field in fields(Style)]
 FACTORS = NAMES[:-1]
+ROLL = ARKIT_NAMES.index("mouthRollLower")
 MIRRORED = [
     ARKIT_NAMES.index(name.replace("Left", "*").replace("Right", "Left").replace("*", "Right")) for name in ARKIT_NAMES
 ]
@@ -38,8 +39,10 @@ def columns(*prefixes):
 
 
 def opened(weights, style):
-    """Styled weights of a mouth that is wide open in every frame."""
-    return styled_weights(np.asarray(weights, np.float32), RATE, style, np.full(len(weights), 10, np.float32))
+    """Styled weights of a mouth that is wide open in every frame, the lower lip nowhere under the teeth."""
+    weights = np.array(weights, np.float32)
+    weights[:, ROLL] = np.minimum(weights[:, ROLL], UNTUCKED)
+    return styled_weights(weights, RATE, style, np.full(len(weights), 10, np.float32))
 
 
 @given(weights_of_takes, openings)
@@ -52,7 +55,7 @@ def test_factors_of_one_without_smoothing_are_the_identity_bit_for_bit(weights, 
 @given(weights_of_takes, openings, styles)
 def test_closed_lips_keep_their_weights_whatever_the_style(weights, opening, style):
     styled = styled_weights(weights, RATE, style, opening)
-    closed = opening <= CLOSED_MM
+    closed = (opening <= CLOSED_MM) | (weights[:, ROLL] >= TUCKED)
     mouth = columns("mouth", "jaw", "cheek", "nose", "tongue")
     np.testing.assert_array_equal(styled[closed][:, mouth], weights[closed][:, mouth])
     assert np.isfinite(styled).all() and (styled <= np.maximum(weights, 1)).all()
@@ -75,6 +78,7 @@ def test_a_mirrored_face_is_styled_as_the_face_and_then_mirrored(weights, openin
 @pytest.mark.parametrize("factor", [0.0, 0.5, 2.0])
 def test_a_factor_scales_its_weights_and_nothing_else(name, prefixes, factor):
     weights = np.random.default_rng(0).uniform(0, 1, (20, 52)).astype(np.float32)
+    weights[:, ROLL] = 0.1
     expected = weights.copy()
     expected[:, columns(*prefixes)] = np.minimum(weights[:, columns(*prefixes)] * factor, 1)
     np.testing.assert_allclose(opened(weights, Style(**{name: factor})), expected, atol=1e-6)
@@ -83,7 +87,7 @@ def test_a_factor_scales_its_weights_and_nothing_else(name, prefixes, factor):
 def test_articulation_scales_lips_and_jaw_and_the_jaw_besides():
     weights = np.full((5, 52), 0.25, np.float32)
     styled = opened(weights, Style(articulation=1.5, jaw=2.0))
-    assert styled[:, columns("mouthFunnel", "mouthRoll")] == pytest.approx(0.375)
+    assert styled[:, columns("mouthFunnel", "mouthPress")] == pytest.approx(0.375)
     assert styled[:, columns("jawOpen")] == pytest.approx(0.75)
     np.testing.assert_array_equal(styled[:, columns("eye", "brow", "mouthSmile")], np.float32(0.25))
 
@@ -91,6 +95,7 @@ def test_articulation_scales_lips_and_jaw_and_the_jaw_besides():
 def test_lips_between_closed_and_open_change_in_between_and_without_a_step():
     opening = np.linspace(0, OPEN_MM + 1, 400).astype(np.float32)
     weights = np.full((400, 52), 0.4, np.float32)
+    weights[:, ROLL] = 0.0
     jaw = styled_weights(weights, RATE, Style(jaw=2.0), opening)[:, ARKIT_NAMES.index("jawOpen")]
     assert jaw[0] == np.float32(0.4) and jaw[-1] == pytest.approx(0.8)
     assert (np.diff(jaw) >= 0).all() and np.diff(jaw).max() < 0.01
