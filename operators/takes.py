@@ -34,17 +34,21 @@ def _as_sampled(settings: Settings, text: bpy.types.Text) -> Settings:
     return replace(settings, **{name: stored[name] for name in SAMPLER_SETTINGS if name in stored and name != "seed"})
 
 
-class FACETALK_OT_make_output(GenerationOperator, bpy.types.Operator):
-    """Make the take into the output, resolution and head chosen above, without sampling. Replaces its earlier output"""
-
-    bl_idname = "facetalk.make_output"
-    bl_label = "Make Output"
+class _GenerationFromTake(GenerationOperator):
+    """A generation that needs the chosen take's strip; a mixin."""
 
     @classmethod
     def reason(cls, context: bpy.types.Context) -> str:
         """Why it cannot run now."""
         text = chosen_take(context)
         return take_status.strip_problem(text) if text else NO_TAKE
+
+
+class FACETALK_OT_make_output(_GenerationFromTake, bpy.types.Operator):
+    """Make the take into the output, resolution and head chosen above, without sampling. Replaces its earlier output"""
+
+    bl_idname = "facetalk.make_output"
+    bl_label = "Make Output"
 
     def generations(self, context: bpy.types.Context, client: EngineClient) -> Iterator[Generation]:
         """One, from the take."""
@@ -52,17 +56,11 @@ class FACETALK_OT_make_output(GenerationOperator, bpy.types.Operator):
         yield Generation(client, take_status.strip_of(text), _settings(context), source=text)
 
 
-class FACETALK_OT_vary_take(GenerationOperator, bpy.types.Operator):
+class FACETALK_OT_vary_take(_GenerationFromTake, bpy.types.Operator):
     """Make another take of the same strip with the take's settings and a new seed"""
 
     bl_idname = "facetalk.vary_take"
     bl_label = "Duplicate with New Seed"
-
-    @classmethod
-    def reason(cls, context: bpy.types.Context) -> str:
-        """Why it cannot run now."""
-        text = chosen_take(context)
-        return take_status.strip_problem(text) if text else NO_TAKE
 
     def generations(self, context: bpy.types.Context, client: EngineClient) -> Iterator[Generation]:
         """One, with the next seed."""
