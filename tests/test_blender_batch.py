@@ -78,6 +78,7 @@ def test_shape_keys_and_part_of_the_clip(scripted, tmp_path):
         (["--output", "x.mp4", "--frames", "5:2"], 2, "1:48"),
         (["--output", "x.mp4", "--frames", "5:2000"], 2, "the clip has"),
         (["--output", "x.mp4", "--strength", "9"], 2, "--strength"),
+        (["--output", "x.mp4", "--smooth", "2"], 2, "--smooth"),
         (["--output", "missing/x.mp4"], 4, "another folder"),
         (["--output", "x.mp4", "--bundle", "fails"], 3, "recording is empty"),
         (["--output", "x.mp4", "--engine-python", "no-such-python"], 2, "Python"),
