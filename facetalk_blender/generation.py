@@ -434,9 +434,10 @@ class Generation:
         self.result_name, self.notes = owner.name, list(self._writer.notes)
         if self.settings.audio_playback:
             playback.set_up_audio(resolve(bpy.data.scenes, self._scene), self.clip)
+        yield True
         if self.settings.add_stage and self._writer.makes_head:
             self.step = "stage"
-            for _ in stage.stage_around(self._scene, owner.session_uid):
+            for _ in stage.stage_around(self._scene, self._writer.result().session_uid):
                 yield True
 
     def _lost(self) -> None:

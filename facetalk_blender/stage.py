@@ -52,6 +52,9 @@ def stage_around(scene_uid: int, head_uid: int) -> Iterator[None]:
     scene, head = resolve(bpy.data.scenes, scene_uid), resolve(bpy.data.objects, head_uid)
     layer = scene.view_layers[0]
     layer.update()
+    yield
+    scene, head = resolve(bpy.data.scenes, scene_uid), resolve(bpy.data.objects, head_uid)
+    layer = scene.view_layers[0]
     evaluated = head.evaluated_get(layer.depsgraph)
     mesh = evaluated.data
     vertices = np.empty((len(mesh.vertices), 3), np.float32)

@@ -115,7 +115,7 @@ def draw_progress(layout: bpy.types.UILayout) -> None:
 def _draw_generate(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
     row = layout.row()
     row.scale_y = 1.4
-    row.operator("facetalk.generate", icon="PLAY")
+    row.operator("facetalk.generate", text="Generate", icon="PLAY")
     reason, last = disabled_reason(context), session.generation()
     if reason:
         draw_text(layout, context, reason, "INFO")

@@ -22,6 +22,7 @@ from .piece_queue import PieceQueue
 from .streamed_mesh import Geometry, mesh_pieces, with_edges
 
 FRAMES_PER_SWITCH = 64  # adding an item to an Index Switch takes time in proportion to the items it has
+OBJECTS_AT_ONCE = 64  # given another mesh in one piece
 BYTES_PER_VERTEX = 130  # of a mesh with its edges, polygons and attributes
 
 
@@ -135,17 +136,28 @@ class FrameMeshes(result.ResultWriter):
         mesh = result.resolve(bpy.data.meshes, uid)
         dress_mesh(mesh, look)
         yield
-        mesh = result.resolve(bpy.data.meshes, uid)
         if self._placeholder is not None:
-            placeholder = result.resolve(bpy.data.meshes, self._placeholder)
-            placeholder.user_remap(mesh)
-            bpy.data.meshes.remove(placeholder)
-            self._placeholder = None
-        result.resolve(bpy.data.objects, self._slots[position]).data = mesh
+            yield from self._replace_placeholder(uid)
+        result.resolve(bpy.data.objects, self._slots[position]).data = result.resolve(bpy.data.meshes, uid)
         self._written += 1
         for members in look.members:
             yield
             add_members(result.resolve(bpy.data.objects, self._slots[position]), *members)
+
+    def _replace_placeholder(self, session_uid: int) -> Iterator[None]:
+        """Let all objects that wait for their frame show a mesh."""
+        while True:
+            placeholder = result.resolve(bpy.data.meshes, self._placeholder)
+            frames = result.resolve(bpy.data.collections, self._collection).objects
+            waiting = [item for item in frames if item.data == placeholder][:OBJECTS_AT_ONCE]
+            if not waiting:
+                break
+            mesh = result.resolve(bpy.data.meshes, session_uid)
+            for item in waiting:
+                item.data = mesh
+            yield
+        bpy.data.meshes.remove(placeholder)
+        self._placeholder = None
 
     def _end_work(self) -> None:
         self._queue.end()
