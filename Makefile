@@ -2,7 +2,7 @@ PYTHON ?= python3
 VENV := .venv/bin/python
 AUDIO ?= demo/voice.wav
 
-.PHONY: demo test test-matrix package setup evaluate benchmark lint voice
+.PHONY: demo test test-matrix test-app package setup evaluate benchmark lint voice
 
 setup:
 	@PYTHON=$(PYTHON) tools/setup.sh
@@ -20,6 +20,15 @@ test: setup
 ## The Blender side under every supported version of Blender; writes the README's table
 test-matrix: setup
 	$(VENV) tools/test_matrix.py
+
+## The zip in the Blender application, as a person uses it, on a screen of its own; pictures of it in out/app-pictures.
+## On Debian, as root: the application comes from Debian sid, 3 GB in APPLICATION.
+APPLICATION ?= out/blender-app
+test-app: setup
+	tools/blender_app.sh "$(APPLICATION)"
+	rm -rf out/app-zip
+	$(VENV) wheels/package.py build --output out/app-zip
+	tests/app/run.sh "$(APPLICATION)" out/app-zip/*.zip out/app-pictures
 
 ## dist/: the small zip; with PLATFORM=linux-x64, windows-x64 or macos-arm64 that platform's zip with all wheels.
 ## PYTHON_VERSION=3.11 or 3.13 takes the wheels of one Python only.

@@ -36,6 +36,7 @@ def steps() -> Iterator[float]:
 
 
 def install() -> Iterator[float]:
+    bpy.data.batch_remove(bpy.context.scene.objects[:])
     bpy.ops.extensions.package_install_files(filepath=str(FOLDER / "facetalk_blender.zip"), repo="user_default")
     assert EXTENSION in bpy.context.preferences.addons
     yield 1.0
@@ -43,8 +44,6 @@ def install() -> Iterator[float]:
     bpy.context.preferences.active_section = "ADDONS"
     bpy.context.window_manager.addon_search = "FaceTalk"
     yield 1.0
-    bpy.ops.preferences.addon_expand(module=EXTENSION)
-    yield 1.5
     picture("01-installed", area("PREFERENCES"))
     area("PREFERENCES").type = "VIEW_3D"
     yield 1.0
@@ -55,7 +54,7 @@ def load_sound() -> Iterator[float]:
     yield from open_sidebar()
     picture("02-panel", area())
     yield from click(930, HEAD_Y)
-    picture("head", region("UI"))
+    picture("03-head", region("UI"))
     yield from click(930, HEAD_Y)
     call("facetalk.load_sound", how="EXEC_DEFAULT", filepath=str(short_voice()))
     bpy.context.scene.facetalk.quality = "PREVIEW"
@@ -145,7 +144,7 @@ def other_outputs() -> Iterator[float]:
     bpy.context.workspace.sequencer_scene = scene
     yield 1.0
     yield from open_sidebar("SEQUENCE_EDITOR")
-    picture("sequencer", area("SEQUENCE_EDITOR"))
+    picture("09-sequencer", area("SEQUENCE_EDITOR"))
     area("SEQUENCE_EDITOR").type = "VIEW_3D"
     yield 1.0
     scene.facetalk.output = "EXPRESSION_CURVES"
