@@ -428,13 +428,14 @@ class Generation:
 
     def _finish_result(self) -> Iterator[bool]:
         self.step = "result"
+        # A tick each: any of these may have the scene evaluated, which cannot be divided.
         for _ in self._writer.finish():
-            yield True
+            yield False
         owner = self._writer.result()
         self.result_name, self.notes = owner.name, list(self._writer.notes)
         if self.settings.audio_playback:
             playback.set_up_audio(resolve(bpy.data.scenes, self._scene), self.clip)
-        yield True
+        yield False
         if self.settings.add_stage and self._writer.makes_head:
             self.step = "stage"
             for _ in stage.stage_around(self._scene, self._writer.result().session_uid):

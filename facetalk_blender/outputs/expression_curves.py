@@ -208,6 +208,7 @@ class CurvesOnHead(TemplateWriter):
     def finish(self) -> Iterator[None]:
         """Attach the curves, remove earlier results of the same take, and check that the head moves."""
         yield from super().finish()
+        yield
         owner, action = self.result(), self._builder.action()
         curve_action.attach(owner.data.shape_keys, action, self._builder.slot(0))
         uids = self._scene, owner.session_uid, action.session_uid

@@ -17,7 +17,7 @@ from .. import appearance, playback
 from ..material import dress_object
 from ..sound_strip import Clip
 from . import result
-from .mesh_building import add_members, dress_mesh
+from .mesh_building import add_materials, add_members
 from .piece_queue import PieceQueue
 from .streamed_mesh import Geometry, mesh_pieces, with_edges
 
@@ -134,7 +134,9 @@ class FrameMeshes(result.ResultWriter):
         name = f"{self.result().name} {self._scene_frames[position]:04d}"
         uid = yield from mesh_pieces(name, geometry)
         mesh = result.resolve(bpy.data.meshes, uid)
-        dress_mesh(mesh, look)
+        appearance.write_values(mesh, look)
+        yield
+        add_materials(result.resolve(bpy.data.meshes, uid))
         yield
         if self._placeholder is not None:
             yield from self._replace_placeholder(uid)

@@ -41,6 +41,11 @@ def dress(owner: bpy.types.Object, look: Look) -> None:
 def dress_mesh(mesh: bpy.types.Mesh, look: Look) -> None:
     """Give a new mesh attributes and material slots."""
     write_values(mesh, look)
+    add_materials(mesh)
+
+
+def add_materials(mesh: bpy.types.Mesh) -> None:
+    """Give a new mesh material slots."""
     for material in head_materials():
         mesh.materials.append(material)
 

@@ -12,7 +12,7 @@ from ..sound_strip import Clip
 from ..take import TAKE_PROPERTY
 from . import curve_action
 
-FRAMES_AT_ONCE = 4  # removed in one piece
+FRAMES_AT_ONCE = 8  # removed in one piece
 HEAD_SIZE = 0.2  # metres from the head's origin to its farthest point, rounded up
 FRAMES_PROPERTY = "facetalk_frames"  # on a result of frame meshes: the collection of its frames
 FRAME_PROPERTY = "facetalk_frame"  # on the object of a frame: its scene frame when it was made

@@ -37,5 +37,5 @@ for part in walk.py reopen.py; do
         --python-exit-code 1 --python "$inside/$part" 2>&1 | grep -v -e EGL -e '^Info:' || true
     [ -e "$work/$part.passed" ] || { echo "$part did not get to its end" >&2; exit 1; }
 done
-cp "$work"/pictures/*.png "$pictures"
-du -ch "$pictures"/*.png | tail -1
+cp "$work"/pictures/* "$pictures"
+du -ch "$pictures" | tail -1

@@ -44,6 +44,9 @@ def install() -> Iterator[float]:
     bpy.context.preferences.active_section = "ADDONS"
     bpy.context.window_manager.addon_search = "FaceTalk"
     yield 1.0
+    bpy.ops.preferences.addon_expand(module=EXTENSION)
+    area("PREFERENCES").tag_redraw()
+    yield 2.0
     picture("01-installed", area("PREFERENCES"))
     area("PREFERENCES").type = "VIEW_3D"
     yield 1.0
