@@ -15,6 +15,8 @@ _SHOWN = {
     "Skin": ("skin", 0.5),
     "Lips": ("lips", 0.32),
     "Eyes": ("sclera", 0.05),
+    "Iris": ("iris", 0.05),
+    "Pupil": ("pupil", 0.05),
     "Teeth": ("teeth", 0.16),
     "Gums and Tongue": ("tongue", 0.28),
     "Mouth Cavity": ("mouth_cavity", 0.36),
