@@ -29,7 +29,9 @@ SPEECH = [
 
 def balls(points, spheres):
     """Union of spheres (x, y, z, radius): Lipschitz 1, and a motion that is local to each."""
-    return torch.stack([(points - torch.tensor(s[:3], dtype=torch.float32)).norm(dim=1) - float(s[3]) for s in spheres]).min(0).values
+    centres = torch.tensor([sphere[:3] for sphere in spheres], dtype=torch.float32)
+    radii = torch.tensor([sphere[3] for sphere in spheres], dtype=torch.float32)
+    return ((points[:, None] - centres).norm(dim=2) - radii).min(1).values
 
 
 def grid(box, resolution):
