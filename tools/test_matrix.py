@@ -17,6 +17,8 @@ ROOT = Path(__file__).resolve().parents[1]
 ENGINE_PYTHON = ROOT / ".venv" / "bin" / "python"
 README = ROOT / "README.md"
 START, END = "<!-- tested versions: make test-matrix -->", "<!-- end of tested versions -->"
+# Without Python's own end: some versions of bpy crash or hang in it, after all tests have passed.
+PYTEST = "import os, sys, pytest; code = pytest.main(sys.argv[1:]); sys.stdout.flush(); os._exit(code)"
 # bpy, its Python, and what that version stands for.
 VERSIONS = (("4.5.15", "3.11", "4.5 LTS"), ("5.0.1", "3.11", "5.0"), ("5.2.3", "3.13", "5.2 LTS"))
 
@@ -89,10 +91,9 @@ def run_tests(bpy_version: str, python: Path) -> tuple[int, int, int]:
     report.parent.mkdir(exist_ok=True)
     report.unlink(missing_ok=True)
     files = [*sorted(ROOT.glob("tests/test_blender_*.py")), ROOT / "tests" / "test_package.py"]
-    run = [python, "-m", "pytest", "-p", "no:cacheprovider", f"--junit-xml={report}", *files]
+    run = [python, "-c", PYTEST, "-p", "no:cacheprovider", f"--junit-xml={report}", *files]
     environment = os.environ | {"FACETALK_ENGINE_PYTHON": str(ENGINE_PYTHON)}
     code = subprocess.run(run, cwd=ROOT, env=environment).returncode
-    # Counted from the report: some versions of bpy crash when Python ends, after all tests have passed.
     if not report.is_file():
         print(f"error: the tests ended without a report (exit code {code})", file=sys.stderr)
         return 0, 0, 1
