@@ -6,6 +6,7 @@ import bpy
 
 from ..engine.errors import EngineError
 from . import model_bundles, session
+from .task_progress import draw_task
 from .wrapped_text import draw_text
 
 EXTENSION = __package__.rpartition(".")[0]
@@ -75,16 +76,10 @@ class FaceTalkPreferences(bpy.types.AddonPreferences):
 def _draw_task(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
     """The installation or check under way, or what came of the last one."""
     task = session.engine_task()
-    if task is None:
+    cancelled = "Cancelled; what was downloaded is kept."
+    if task is None or draw_task(layout, context, task, "facetalk.cancel_engine_task", cancelled):
         return
-    if task.running:
-        layout.progress(factor=task.fraction, type="BAR", text=task.text)
-        layout.operator("facetalk.cancel_engine_task", icon="CANCEL")
-    elif task.error:
-        draw_text(layout, context, task.error, "ERROR")
-    elif task.cancelled:
-        draw_text(layout, context, "Cancelled; what was downloaded is kept.", "INFO")
-    elif session.engine_report():
+    if session.engine_report():
         draw_text(layout, context, "\n".join(session.engine_report()), "ERROR" if task.problem else "CHECKMARK")
         layout.operator("facetalk.copy_engine_report", icon="COPYDOWN")
     else:

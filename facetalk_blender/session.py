@@ -90,6 +90,11 @@ def busy() -> bool:
     return _generation is not None and _generation.running
 
 
+def busy_reason() -> str:
+    """Why the engine cannot be asked for something else now; empty when it can."""
+    return "A head is being generated; wait for it or cancel it." if busy() else ""
+
+
 @persistent
 def release_engine(*_arguments) -> None:
     """Handler: hand the engine's memory, a GPU's too, back before a render."""

@@ -15,6 +15,8 @@ from ..facetalk_blender.runtime import EngineCheck
 from ..facetalk_blender.runtime_installation import RuntimeInstallation
 from ..facetalk_blender.user_folder import user_folder
 from ..facetalk_blender.wheel_lock import WheelLock, this_platform, this_python
+from .availability import can_run
+from .background import redraw_preferences, run_task
 
 POLL_SECONDS = 0.2
 BUILD_ITEMS = {
@@ -39,7 +41,7 @@ def _busy_reason() -> str:
     task = session.engine_task()
     if task is not None and task.running:
         return f"{task.text}; wait for it or cancel it."
-    return "A head is being generated; wait for it or cancel it." if session.busy() else ""
+    return session.busy_reason()
 
 
 def _installing_reason() -> str:
@@ -58,33 +60,16 @@ def _online_reason() -> str:
     return "Blender stays offline; allow online access in Preferences > System, or install from a folder."
 
 
-def _poll(cls: type[bpy.types.Operator], reason: str) -> bool:
-    if reason:
-        cls.poll_message_set(reason)
-    return not reason
-
-
 def _run_task(operator: bpy.types.Operator, task: BackgroundTask) -> set[str]:
-    """Start a task; the preferences show how it goes. In background mode, wait for it."""
     session.set_engine_task(task)
-    task.start()
-    if not bpy.app.background:
-        bpy.app.timers.register(_redraw_preferences_while_running)
-        return {"FINISHED"}
-    task.wait()
-    if task.error:
-        operator.report({"ERROR"}, task.error)
-        return {"CANCELLED"}
-    return {"FINISHED"}
+    return run_task(operator, task, _follow)
 
 
-def _redraw_preferences_while_running() -> float | None:
+def _follow() -> float | None:
+    """Timer: redraw the preferences while a task runs."""
     task = session.engine_task()
     running = task is not None and task.running
-    for window in bpy.context.window_manager.windows:
-        for area in window.screen.areas:
-            if area.type == "PREFERENCES":
-                area.tag_redraw()
+    redraw_preferences()
     return POLL_SECONDS if running else None
 
 
@@ -109,7 +94,7 @@ class FACETALK_OT_install_engine_runtime(bpy.types.Operator):
     @classmethod
     def poll(cls, _context: bpy.types.Context) -> bool:
         """Whether it can run now; the reason why not is the tooltip."""
-        return _poll(cls, _installing_reason() or _online_reason())
+        return can_run(cls, _installing_reason() or _online_reason())
 
     def invoke(self, context: bpy.types.Context, _event: bpy.types.Event) -> set[str]:
         """Ask before anything is downloaded."""
@@ -140,7 +125,7 @@ class FACETALK_OT_install_engine_runtime_from_folder(bpy.types.Operator):
     @classmethod
     def poll(cls, _context: bpy.types.Context) -> bool:
         """Whether it can run now; the reason why not is the tooltip."""
-        return _poll(cls, _installing_reason())
+        return can_run(cls, _installing_reason())
 
     def invoke(self, context: bpy.types.Context, _event: bpy.types.Event) -> set[str]:
         """Ask for the folder."""
@@ -169,7 +154,7 @@ class FACETALK_OT_remove_engine_runtime(bpy.types.Operator):
     def poll(cls, _context: bpy.types.Context) -> bool:
         """Whether there is one to remove."""
         reason = _busy_reason() or ("" if _runtime_folder().is_dir() else "No engine runtime is installed.")
-        return _poll(cls, reason)
+        return can_run(cls, reason)
 
     def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
         """Ask first."""
@@ -196,7 +181,7 @@ class FACETALK_OT_check_engine(bpy.types.Operator):
     @classmethod
     def poll(cls, _context: bpy.types.Context) -> bool:
         """Whether it can run now; the reason why not is the tooltip."""
-        return _poll(cls, _busy_reason())
+        return can_run(cls, _busy_reason())
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Start it."""
@@ -232,7 +217,7 @@ class FACETALK_OT_copy_engine_report(bpy.types.Operator):
     @classmethod
     def poll(cls, _context: bpy.types.Context) -> bool:
         """Whether there is a report."""
-        return _poll(cls, "" if session.engine_report() else "Check the engine first.")
+        return can_run(cls, "" if session.engine_report() else "Check the engine first.")
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Copy it, with Blender's own version."""
@@ -251,7 +236,7 @@ class FACETALK_OT_release_memory(bpy.types.Operator):
     def poll(cls, _context: bpy.types.Context) -> bool:
         """Whether the engine holds memory that can be released now."""
         reason = _busy_reason() or ("" if session.engine_alive() else "The engine is not running and holds no memory.")
-        return _poll(cls, reason)
+        return can_run(cls, reason)
 
     def execute(self, _context: bpy.types.Context) -> set[str]:
         """End the engine."""

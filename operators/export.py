@@ -9,6 +9,7 @@ from bpy_extras.io_utils import ExportHelper
 
 from ..engine.errors import EngineError
 from ..facetalk_blender import exporting
+from .availability import can_run
 
 
 class _Export(ExportHelper):
@@ -23,9 +24,7 @@ class _Export(ExportHelper):
         reason = exporting.problem(cls.kind, _subjects(context))
         if context.mode != "OBJECT":
             reason = "Exporting works in Object Mode only; leave the other mode."
-        if reason:
-            cls.poll_message_set(reason)
-        return not reason
+        return can_run(cls, reason)
 
     def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
         """Choose the file; the strip's name is proposed."""

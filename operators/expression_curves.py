@@ -8,6 +8,7 @@ from ..engine.errors import EngineError
 from ..facetalk_blender.expression_settings import FaceTalkCurves, preset_folder
 from ..facetalk_blender.outputs import curve_action, expression_curves, movement_check
 from ..facetalk_blender.retargeting import presets
+from .availability import can_run
 
 
 def _curves(context: bpy.types.Context) -> FaceTalkCurves:
@@ -46,9 +47,7 @@ class FACETALK_OT_remove_curve_target(bpy.types.Operator):
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
         """Whether there is a target."""
-        if not _curves(context).targets:
-            cls.poll_message_set("There is no target mesh.")
-        return bool(_curves(context).targets)
+        return can_run(cls, "" if _curves(context).targets else "There is no target mesh.")
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Remove the active row."""
@@ -68,10 +67,7 @@ class FACETALK_OT_match_shape_keys(bpy.types.Operator):
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
         """Whether the targets can be used; the reason why not is the tooltip."""
-        problem = _curves(context).problem()
-        if problem:
-            cls.poll_message_set(problem)
-        return not problem
+        return can_run(cls, _curves(context).problem())
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Fill the table."""
@@ -93,9 +89,7 @@ class FACETALK_OT_save_curve_preset(bpy.types.Operator):
     def poll(cls, context: bpy.types.Context) -> bool:
         """Whether there is something to save."""
         filled = any(row.channel for row in _curves(context).links)
-        if not filled:
-            cls.poll_message_set("The table is empty; match names or assign channels first.")
-        return filled
+        return can_run(cls, "" if filled else "The table is empty; match names or assign channels first.")
 
     def invoke(self, context: bpy.types.Context, _event: bpy.types.Event) -> set[str]:
         """Ask for the name."""
@@ -143,9 +137,8 @@ class _OfTargets:
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
         """Whether there are such curves."""
-        if not _actions(context):
-            cls.poll_message_set("The chosen sound strip has no expression curves on target meshes.")
-        return bool(_actions(context))
+        problem = "The chosen sound strip has no expression curves on target meshes."
+        return can_run(cls, "" if _actions(context) else problem)
 
 
 class FACETALK_OT_check_curves(_OfTargets, bpy.types.Operator):

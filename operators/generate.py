@@ -11,15 +11,15 @@ from ..facetalk_blender import compat, session, sound_strip
 from ..facetalk_blender.engine_client import EngineClient
 from ..facetalk_blender.generation import Generation
 from ..facetalk_blender.preferences import missing_reason, preferences
-from .generation_operator import BUSY, GenerationOperator
+from .availability import can_run
+from .generation_operator import GenerationOperator
 
 
 def disabled_reason(context: bpy.types.Context) -> str:
     """Why nothing can be generated now, in one sentence that names the fix; empty when it can."""
-    if session.busy():
-        return BUSY
     facetalk = context.scene.facetalk
-    problem = missing_reason(context) or sound_strip.choice_problem(context.scene, facetalk.strip)
+    problem = session.busy_reason() or missing_reason(context)
+    problem = problem or sound_strip.choice_problem(context.scene, facetalk.strip)
     return problem or (facetalk.curves.problem() if facetalk.output == "EXPRESSION_CURVES" else "")
 
 
@@ -89,9 +89,7 @@ class FACETALK_OT_cancel(bpy.types.Operator):
     @classmethod
     def poll(cls, _context: bpy.types.Context) -> bool:
         """Whether there is something to cancel."""
-        if not session.busy():
-            cls.poll_message_set("Nothing is being generated.")
-        return session.busy()
+        return can_run(cls, "" if session.busy() else "Nothing is being generated.")
 
     def execute(self, _context: bpy.types.Context) -> set[str]:
         """Cancel the generation under way."""

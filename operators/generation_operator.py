@@ -14,9 +14,9 @@ from ..facetalk_blender.outputs.result import ResultLost, results_of
 from ..facetalk_blender.playback import STRIP_PROPERTY
 from ..facetalk_blender.preferences import missing_reason, preferences
 from ..facetalk_blender.take import SCENE_PROPERTY
+from .availability import can_run
 
 TIMER_SECONDS = 0.03
-BUSY = "A head is being generated; wait for it or cancel it."
 
 
 class GenerationOperator:
@@ -43,10 +43,7 @@ class GenerationOperator:
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
         """Whether it can run now; the reason why not is the tooltip."""
-        reason = BUSY if session.busy() else missing_reason(context) or cls.reason(context)
-        if reason:
-            cls.poll_message_set(reason)
-        return not reason
+        return can_run(cls, session.busy_reason() or missing_reason(context) or cls.reason(context))
 
     def invoke(self, context: bpy.types.Context, _event: bpy.types.Event) -> set[str]:
         """Start, and go on from a timer while Blender stays usable."""

@@ -14,24 +14,17 @@ from ..engine.errors import EngineError
 from ..engine.protocol import Message
 from ..facetalk_blender import head_preview, head_request, session
 from ..facetalk_blender.head_identity import PRESETS
+from .availability import can_run
 
 LARGEST_SEED = 99999
 LARGEST_CODE_BYTES = 1 << 20
-
-
-def disabled_reason() -> str:
-    """Why the engine cannot be asked for a head now; empty when it can."""
-    return "A head is being generated; wait for it or cancel it." if session.busy() else ""
 
 
 class _NeedsIdleEngine:
     @classmethod
     def poll(cls, _context: bpy.types.Context) -> bool:
         """Whether it can run now; the reason why not is the tooltip."""
-        reason = disabled_reason()
-        if reason:
-            cls.poll_message_set(reason)
-        return not reason
+        return can_run(cls, session.busy_reason())
 
 
 class FACETALK_OT_random_head(_NeedsIdleEngine, bpy.types.Operator):

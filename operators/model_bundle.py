@@ -12,6 +12,8 @@ from ..facetalk_blender import model_bundles, session
 from ..facetalk_blender.bundle_import import BundleImport
 from ..facetalk_blender.preferences import preferences
 from ..facetalk_blender.user_folder import user_folder
+from .availability import can_run
+from .background import redraw_preferences, run_task
 
 POLL_SECONDS = 0.1
 UNUSABLE_IN_NAMES = '<>:"/\\|?*'
@@ -36,10 +38,7 @@ def _finish(preferences_: bpy.types.AddonPreferences, finished: BundleImport) ->
 def _follow() -> float | None:
     """Timer: redraw the preferences while an import runs, and list the bundle at its end."""
     adding = model_bundles.current_import()
-    for window in bpy.context.window_manager.windows:
-        for area in window.screen.areas:
-            if area.type == "PREFERENCES":
-                area.tag_redraw()
+    redraw_preferences()
     if adding is None:
         return None
     if adding.running:
@@ -69,10 +68,7 @@ class FACETALK_OT_add_bundle(bpy.types.Operator):
     @classmethod
     def poll(cls, _context: bpy.types.Context) -> bool:
         """Whether it can run now; the reason why not is the tooltip."""
-        reason = _adding_reason()
-        if reason:
-            cls.poll_message_set(reason)
-        return not reason
+        return can_run(cls, _adding_reason())
 
     @classmethod
     def unregister(cls) -> None:
@@ -101,16 +97,7 @@ class FACETALK_OT_add_bundle(bpy.types.Operator):
         output = model_bundles.free_folder(user_folder("bundles"), name)
         adding = BundleImport(runtime, session.ROOT, source, output, anchors)
         model_bundles.set_current_import(adding)
-        adding.start()
-        if not bpy.app.background:
-            bpy.app.timers.register(_follow)
-            return {"FINISHED"}
-        adding.wait()
-        if adding.error:
-            self.report({"ERROR"}, adding.error)
-            return {"CANCELLED"}
-        _finish(chosen, adding)
-        return {"FINISHED"}
+        return run_task(self, adding, _follow)
 
 
 class FACETALK_OT_cancel_adding_bundle(bpy.types.Operator):

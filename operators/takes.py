@@ -12,7 +12,8 @@ from ..facetalk_blender.engine_client import EngineClient
 from ..facetalk_blender.generation import SAMPLER_SETTINGS, Generation, Settings
 from ..facetalk_blender.outputs import result
 from ..facetalk_blender.preferences import preferences
-from .generation_operator import BUSY, GenerationOperator
+from .availability import can_run
+from .generation_operator import GenerationOperator
 
 NO_TAKE = "Choose a take in the list; Generate makes one."
 
@@ -97,10 +98,7 @@ class _TakeOperator:
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
         """Whether it can run now; the reason why not is the tooltip."""
-        reason = BUSY if session.busy() else cls.reason(context)
-        if reason:
-            cls.poll_message_set(reason)
-        return not reason
+        return can_run(cls, session.busy_reason() or cls.reason(context))
 
     @classmethod
     def reason(cls, context: bpy.types.Context) -> str:

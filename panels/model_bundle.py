@@ -5,6 +5,7 @@ from __future__ import annotations
 import bpy
 
 from ..facetalk_blender import model_bundles
+from ..facetalk_blender.task_progress import draw_task
 from ..facetalk_blender.wrapped_text import draw_text
 
 STARTER_NAME = "Starter (built in)"
@@ -37,12 +38,5 @@ def _draw_choice(layout: bpy.types.UILayout, name: str, folder: str, active: boo
 
 def _draw_import(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
     adding = model_bundles.current_import()
-    if adding is None:
-        return
-    if adding.running:
-        layout.progress(factor=adding.fraction, type="BAR", text=adding.text)
-        layout.operator("facetalk.cancel_adding_bundle", icon="CANCEL")
-    elif adding.error:
-        draw_text(layout, context, adding.error, "ERROR")
-    elif adding.cancelled:
-        draw_text(layout, context, "Cancelled; nothing was added.", "INFO")
+    if adding is not None:
+        draw_task(layout, context, adding, "facetalk.cancel_adding_bundle", "Cancelled; nothing was added.")

@@ -1,30 +1,15 @@
 """Style in Blender: settings reach every output of a take, which itself stays as it was sampled."""
-
-import importlib
+# ruff: noqa: F811 -- fixtures are imported
 
 import numpy as np
 import pytest
 import scripted_shapes
-from blender_scene import bpy, scene, speaking_strip, write_wav  # noqa: F401
-from test_blender_extension import PACKAGE, CheckedLayout, registered  # noqa: F401
+from blender_scene import bpy, scene  # noqa: F401
+from blender_takes import COUNT, START, head_of, module, settings  # noqa: F401
+from test_blender_extension import CheckedLayout, registered  # noqa: F401
 
 from engine.arkit import ARKIT_NAMES
 from engine.style import LARGEST, Style, styled_weights
-
-START, COUNT = 11, 48
-
-
-def module(name):
-    return importlib.import_module(f"{PACKAGE}.{name}")
-
-
-@pytest.fixture
-def settings(registered, tmp_path):  # noqa: F811
-    strip = speaking_strip(bpy.context.scene, tmp_path, frame=START)
-    found = bpy.context.scene.facetalk
-    found.strip = strip.name
-    assert bpy.ops.facetalk.generate() == {"FINISHED"}
-    return found
 
 
 @pytest.fixture
@@ -40,11 +25,6 @@ def requests(monkeypatch):
 
     monkeypatch.setattr(client, "request", request)
     return asked
-
-
-def head_of(text):
-    (head,) = module("facetalk_blender.outputs.result").results_of_take(bpy.context.scene, text)
-    return head
 
 
 def test_a_new_style_needs_no_sampling_and_leaves_the_take(settings, requests):

@@ -1,34 +1,13 @@
 """Takes: kept in the file, switched, compared, varied, made into other outputs, sampled again in part."""
+# ruff: noqa: F811 -- fixtures are imported
 
-import importlib
 from types import SimpleNamespace
 
 import numpy as np
-import pytest
 import scripted_shapes
 from blender_scene import bpy, scene, speaking_strip, write_wav  # noqa: F401
-from test_blender_extension import PACKAGE, CheckedLayout, registered  # noqa: F401
-
-START, COUNT = 11, 48
-
-
-def module(name):
-    return importlib.import_module(f"{PACKAGE}.{name}")
-
-
-@pytest.fixture
-def settings(registered, tmp_path):  # noqa: F811
-    """The scene's settings, with one take of a strip that starts at START."""
-    strip = speaking_strip(bpy.context.scene, tmp_path, frame=START)
-    found = bpy.context.scene.facetalk
-    found.strip = strip.name
-    assert bpy.ops.facetalk.generate() == {"FINISHED"}
-    return found
-
-
-def head_of(text):
-    (head,) = module("facetalk_blender.outputs.result").results_of_take(bpy.context.scene, text)
-    return head
+from blender_takes import COUNT, START, head_of, module, settings  # noqa: F401
+from test_blender_extension import CheckedLayout, registered  # noqa: F401
 
 
 def load(text):
@@ -146,7 +125,7 @@ def test_a_take_says_when_its_sound_has_changed(settings, tmp_path):
     assert "gone" in status.strip_problem(text)
 
 
-def test_a_strip_pulled_beyond_its_take_is_told(registered, tmp_path):  # noqa: F811
+def test_a_strip_pulled_beyond_its_take_is_told(registered, tmp_path):
     strip = speaking_strip(bpy.context.scene, tmp_path)
     strip.frame_offset_start = strip.frame_offset_end = 12
     settings = bpy.context.scene.facetalk
@@ -175,8 +154,8 @@ def test_the_panel_lists_takes_and_says_why_a_range_is_not_possible(settings):
     assert sum(flags) == 1
 
 
-def test_selected_strips_speak_one_after_the_other(registered, tmp_path):  # noqa: F811
-    scene = bpy.context.scene  # noqa: F811
+def test_selected_strips_speak_one_after_the_other(registered, tmp_path):
+    scene = bpy.context.scene
     assert not bpy.ops.facetalk.generate_selected.poll()
     load_sound = module("facetalk_blender.sound_strip").load_sound
     strips = [

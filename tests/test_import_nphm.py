@@ -2,7 +2,7 @@
 
 import json
 import shutil
-from pathlib import Path
+from pathlib import Path, PosixPath
 
 import numpy as np
 import pytest
@@ -289,7 +289,9 @@ def test_a_payload_is_never_run(backward, monkeypatch, place, zipped):
     torch.save(checkpoint, file, _use_new_zipfile_serialization=zipped)
     refuse(backward, "would run code")
     assert not (backward / "executed").exists()
-    torch.load(file, weights_only=False)  # the payload is real
+    trusted = [getattr, Path, PosixPath, Path.touch]
+    with torch.serialization.safe_globals(trusted):
+        torch.load(file, weights_only=True)  # the payload is real: it runs where its parts are trusted
     assert (backward / "executed").exists()
 
 
