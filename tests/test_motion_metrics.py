@@ -76,3 +76,28 @@ def test_blinks_are_counted_with_their_durations():
 def test_a_straight_course_has_no_jitter():
     assert metrics.mouth_jitter(np.linspace(0, 10, 50)) == pytest.approx(0.0, abs=1e-12)
     assert metrics.mouth_jitter(np.tile([0.0, 1.0], 20)) == pytest.approx(2.0)
+
+
+def test_code_steps_of_a_known_course():
+    codes = np.array([[0.0, 0.0], [1.0, 0.0], [1.0, -3.0]])
+    assert metrics.code_step(codes) == pytest.approx(4 / 4)
+    assert metrics.code_step_rms(codes) == pytest.approx(np.sqrt((1 + 9) / 4))
+
+
+def test_diversity_is_equation_20_written_out():
+    recordings = np.random.default_rng(0).standard_normal((3, 4, 5, 2))  # N audio signals, K takes, frames, dimensions
+    frames, sequences = 0.0, 0.0
+    for i in range(3):
+        for j in range(4):
+            for other in range(4):
+                if other != j:
+                    difference = recordings[i, j] - recordings[i, other]
+                    frames += np.mean([np.sqrt((row**2).sum()) for row in difference]) / (3 * 4)
+                    sequences += np.sqrt((difference**2).sum()) / (3 * 4)
+    assert metrics.Diversity.of([list(takes) for takes in recordings]) == metrics.Diversity(
+        pytest.approx(frames), pytest.approx(sequences), 4
+    )
+
+
+def test_equal_takes_have_no_diversity():
+    assert metrics.Diversity.of([[np.ones((5, 2))] * 3]) == metrics.Diversity(0.0, 0.0, 3)

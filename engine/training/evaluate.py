@@ -10,11 +10,12 @@ from __future__ import annotations
 
 import argparse
 import json
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
 import numpy as np
+from torch import Tensor
 
 from .. import diffusion
 from ..bundle import SECTION_FILES, Bundle
@@ -37,6 +38,7 @@ COMPARED = [
     ("ddpm", 50), ("ddpm", 1000),
 ]  # fmt: skip
 COMPARED_RECORDINGS = 8
+DIVERSITY_SEEDS = 8
 PLOTTED = 3
 SILENCE_SECONDS = 30.0
 
@@ -98,9 +100,12 @@ class Performer:
 
     def sample(self, audio: np.ndarray, seed: int, sampler: str | None = None, steps: int | None = None) -> Motion:
         """Motion for 16 kHz samples (S,)."""
-        features = self.encoder.features(audio)
+        return self.motion(self.codes(self.encoder.features(audio), seed, sampler, steps))
+
+    def codes(self, features: Tensor, seed: int, sampler: str | None = None, steps: int | None = None) -> np.ndarray:
+        """Sampled codes (N, 200) for speech features (N, A)."""
         settings = {"sampler": sampler or self.sampler, "steps": steps or self.steps, "guidance": self.guidance}
-        return self.motion(diffusion.sample(self.decoder, features, seed=seed, **settings).numpy())
+        return diffusion.sample(self.decoder, features, seed=seed, **settings).numpy()
 
     def from_weights(self, weights: np.ndarray) -> Motion:
         """Motion of given ARKit weights (N, 52)."""
@@ -150,6 +155,7 @@ def speech_figures(recordings: list[Recording], motions: list[Motion], reference
         "blink_duration_s": float(np.median(durations)) if durations else 0.0,
         "mouth_jitter_mm": float(np.mean([metrics.mouth_jitter(motion.opening) for motion in motions])),
         "code_step": float(np.mean([metrics.code_step(motion.codes) for motion in motions])),
+        "code_step_rms": float(np.mean([metrics.code_step_rms(motion.codes) for motion in motions])),
     }  # fmt: skip
 
 
@@ -179,11 +185,10 @@ def silence_figures(performer: Performer, seed: int) -> dict:
     return figures
 
 
-def diversity(performer: Performer, recording: Recording, seeds: int = 4) -> float:
-    """Root mean square difference between takes of one recording, relative to the root mean square of the codes."""
-    codes = [performer.sample(recording.audio, seed).codes for seed in range(seeds)]
-    pairs = [a - b for i, a in enumerate(codes) for b in codes[i + 1 :]]
-    return float(np.sqrt(np.mean(np.square(pairs))) / np.sqrt(np.mean(np.square(codes))))
+def diversity(performer: Performer, recordings: list[Recording]) -> metrics.Diversity:
+    """Eq. 20 over DIVERSITY_SEEDS takes of every recording."""
+    features = [performer.encoder.features(recording.audio) for recording in recordings]
+    return metrics.Diversity.of([[performer.codes(f, seed) for seed in range(DIVERSITY_SEEDS)] for f in features])
 
 
 def sampled_figures(performer: Performer, recordings: list[Recording], seed: int) -> dict:
@@ -206,7 +211,7 @@ def evaluate(performer: Performer, recordings: list[Recording], seed: int, outpu
         "default_sampler": performer.sampler, "default_steps": performer.steps, "guidance": performer.guidance,
         "speech": speech_figures(recordings, motions, references),
         "prior": speech_figures(recordings, prior, references),
-        "silence": silence_figures(performer, seed), "diversity": diversity(performer, recordings[0]),
+        "silence": silence_figures(performer, seed), "diversity": asdict(diversity(performer, recordings)),
     }  # fmt: skip
 
 

@@ -35,6 +35,7 @@ ROWS = {
     "blink_duration_s": "blink duration at half closure, s",
     "mouth_jitter_mm": "second difference of the lip opening, mm",
     "code_step": "mean change of the codes between frames",
+    "code_step_rms": "root mean square change of the codes between frames",
 }
 SHARES = {"bilabial_closure", "labiodental_contact", "false_closure", "lag_within_1_frame"}
 COMPARED_ROWS = (
@@ -67,7 +68,9 @@ def write_report(output: Path, figures: dict, plotted: list[str]) -> None:
         "|---|---|---|",
     ]
     lines += [f"| {text} | {_format(key, speech)} | {_format(key, prior)} |" for key, text in ROWS.items()]
-    lines += ["", f"Relative difference between takes of one clip: {figures['diversity']:.2f} of the codes' size.", ""]
+    diversity = figures["diversity"]
+    lines += ["", f"Diversity (Eq. 20) over {diversity['takes']} seeds, in units of the codes, norms of single frames:"]
+    lines += [f"{diversity['per_frame']:.2f}; norms of whole recordings: {diversity['per_sequence']:.1f}.", ""]
     lines += ["## Silence", "", "| recording | opening p95, mm | largest, mm | blinks a minute | blink, s |"]
     lines += ["|---|---|---|---|---|"]
     for name, row in figures["silence"].items():
@@ -95,7 +98,7 @@ def _format(key: str, row: dict) -> str:
         return "none there"
     if key in SHARES:
         return f"{100 * row[key]:.1f} %"
-    return f"{row[key]:.4f}" if key == "code_step" else f"{row[key]:.2f}"
+    return f"{row[key]:.4f}" if key in ("code_step", "code_step_rms") else f"{row[key]:.2f}"
 
 
 def plot_recording(output: Path, recording: Recording, motion: Motion, reference: np.ndarray) -> None:

@@ -7,6 +7,7 @@ the geometry's counterparts of lip-sync scores that need trained judges, and are
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import permutations
 
 import numpy as np
 
@@ -122,5 +123,33 @@ def mouth_jitter(opening: np.ndarray) -> float:
 
 
 def code_step(codes: np.ndarray) -> float:
-    """Mean absolute change of the codes from frame to frame (Table 3's jitter)."""
+    """Mean absolute change of the codes from frame to frame (Table 3's MAE)."""
     return float(np.abs(np.diff(codes, axis=0)).mean())
+
+
+def code_step_rms(codes: np.ndarray) -> float:
+    """Root mean square change of the codes from frame to frame (Table 3's RMSE)."""
+    return float(np.sqrt(np.square(np.diff(codes, axis=0)).mean()))
+
+
+@dataclass(frozen=True)
+class Diversity:
+    """Eq. 20 of the paper's supplement, in units of the codes, of `takes` takes for each of several recordings.
+
+    The equation does not say whether a norm is of a frame or of a whole sequence. per_frame: norms of frames, averaged
+    over a recording, which does not grow with its length. per_sequence: norms of whole recordings.
+    """
+
+    per_frame: float
+    per_sequence: float
+    takes: int
+
+    @classmethod
+    def of(cls, recordings: list[list[np.ndarray]]) -> Diversity:
+        """Diversity of K takes (F, D) for every recording: differences of all ordered pairs, summed, over K."""
+        per_frame, per_sequence = [], []
+        for takes in recordings:
+            norms = [np.linalg.norm(a - b, axis=-1) for a, b in permutations(takes, 2)]  # (F,) each
+            per_frame.append(sum(frames.mean() for frames in norms) / len(takes))
+            per_sequence.append(sum(np.linalg.norm(frames) for frames in norms) / len(takes))
+        return cls(float(np.mean(per_frame)), float(np.mean(per_sequence)), len(recordings[0]))
