@@ -20,6 +20,7 @@ from torch.nn import functional
 
 from .bundle import Bundle
 from .errors import EngineError
+from .timestep_injection import INJECTIONS
 
 # Keys of the bundle's section that concern sampling, not the network.
 SAMPLING_DEFAULTS = ("default_steps", "default_sampler", "default_guidance")
@@ -37,7 +38,8 @@ class DenoiserConfig:
     dropout: training only.
     code_scale: root mean square of the training codes; the network sees codes divided by it.
     code_rate: code frames per second.
-    timestep_injection: how the time step enters; "film" is the paper's choice.
+    timestep_injection: how the time step enters, a key of INJECTIONS; "film" is the paper's choice.
+    alignment_mask: whether a frame hears the audio of its own time only (Eq. 7), or of all frames.
     default_steps, default_sampler, default_guidance: how this model is best sampled (see diffusion.sample).
 
     Raises EngineError for sizes that make no network.
@@ -55,6 +57,7 @@ class DenoiserConfig:
     code_scale: float = 1.0
     code_rate: float = 24.0
     timestep_injection: str = "film"
+    alignment_mask: bool = True
     default_steps: int = 8
     default_sampler: str = "dpm++"
     default_guidance: float = 1.0
@@ -70,10 +73,9 @@ class DenoiserConfig:
             raise EngineError("The motion model's width is not an even multiple of its heads; choose another bundle.")
         if not (self.code_scale > 0 and self.code_rate > 0 and 0 <= self.dropout < 1):
             raise EngineError("The motion model's code_scale, code_rate or dropout is out of range; choose another.")
-        if self.timestep_injection != "film":
-            raise EngineError(
-                f"The motion model injects time steps by {self.timestep_injection!r}; only film is known."
-            )
+        if self.timestep_injection not in INJECTIONS:
+            known = ", ".join(INJECTIONS)
+            raise EngineError(f"The motion model injects time steps by {self.timestep_injection!r}; known are {known}.")
 
 
 class TimestepEmbedding(nn.Module):
@@ -94,19 +96,6 @@ def sinusoid(timesteps: Tensor, width: int) -> Tensor:
     even = torch.arange(0, width, 2, device=timesteps.device, dtype=torch.float32)
     angles = timesteps.float()[:, None] * torch.exp(-math.log(10000.0) * even / width)  # (B, width/2)
     return torch.stack([angles.sin(), angles.cos()], dim=-1).flatten(1)  # (B, width)
-
-
-class FiLM(nn.Module):
-    """Feature-wise modulation by the time step: Mish, then a Linear to scale and shift (Eq. 19, with 1 + scale)."""
-
-    def __init__(self, width: int) -> None:
-        super().__init__()
-        self.to_scale_and_shift = nn.Sequential(nn.Mish(), nn.Linear(width, 2 * width))
-
-    def forward(self, x: Tensor, time: Tensor) -> Tensor:
-        """x (B, N, W), time (B, W) -> (B, N, W)."""
-        scale, shift = self.to_scale_and_shift(time)[:, None].chunk(2, dim=-1)  # (B, 1, W) each
-        return x * (1 + scale) + shift
 
 
 @dataclass(frozen=True)
@@ -220,19 +209,57 @@ class AlignedCrossAttention(nn.Module):
         """audio (B, N, W) -> (B, N, W)."""
         return self.output(self.value(audio))
 
+    @staticmethod
+    def attend(x: Tensor, prepared: Tensor) -> Tensor:
+        """What `forward` prepared, for any expression features x."""
+        return prepared
+
+
+class UnmaskedCrossAttention(nn.Module):
+    """Cross-attention without the alignment mask: every frame hears the audio of the whole clip.
+
+    The paper's ablation; its time grows with the square of the clip. It has no positions of its own: the speech
+    features know theirs.
+    """
+
+    def __init__(self, width: int, heads: int) -> None:
+        super().__init__()
+        self.heads = heads
+        self.norm = nn.LayerNorm(width)
+        self.query = nn.Linear(width, width)
+        self.key_value = nn.Linear(width, 2 * width)
+        self.output = nn.Linear(width, width)
+
+    def forward(self, audio: Tensor) -> Tensor:
+        """Keys and values (B, M, 2 W) of the audio (B, M, W)."""
+        return self.key_value(audio)
+
+    def attend(self, x: Tensor, prepared: Tensor) -> Tensor:
+        """Expression features x (B, N, W), prepared (B or 1, M, 2 W) -> (B, N, W)."""
+        batch, frames, width = x.shape
+        q = self.query(self.norm(x)).view(batch, frames, self.heads, -1).transpose(1, 2)  # (B, h, N, d)
+        keys_values = prepared.expand(batch, -1, -1).reshape(batch, -1, 2, self.heads, width // self.heads)
+        k, v = keys_values.permute(2, 0, 3, 1, 4)  # (B, h, M, d) each
+        y = functional.scaled_dot_product_attention(q, k, v)  # (B, h, N, d)
+        return self.output(y.transpose(1, 2).reshape(batch, frames, width))
+
 
 class DecoderBlock(nn.Module):
-    """Self-attention, cross-attention, feed-forward; each result passes FiLM before it joins the residual stream."""
+    """Self-attention, cross-attention, feed-forward; each result hears the time step before the residual stream.
+
+    The parts that bring it in are named after the paper's choice.
+    """
 
     def __init__(self, config: DenoiserConfig) -> None:
         super().__init__()
-        width = config.width
+        width, injection = config.width, INJECTIONS[config.timestep_injection]
         self.self_attention_norm = nn.LayerNorm(width)
         self.self_attention = WindowedSelfAttention(width, config.heads, config.window, config.causal)
-        self.self_attention_film = FiLM(width)
+        self.self_attention_film = injection(width)
         # The closed form of the cross-attention has no query, hence no norm in front of it.
-        self.cross_attention = AlignedCrossAttention(width)
-        self.cross_attention_film = FiLM(width)
+        aligned = config.alignment_mask
+        self.cross_attention = AlignedCrossAttention(width) if aligned else UnmaskedCrossAttention(width, config.heads)
+        self.cross_attention_film = injection(width)
         self.feed_forward_norm = nn.LayerNorm(width)
         self.feed_forward = nn.Sequential(
             nn.Linear(width, config.feed_forward),
@@ -240,14 +267,14 @@ class DecoderBlock(nn.Module):
             nn.Dropout(config.dropout),
             nn.Linear(config.feed_forward, width),
         )
-        self.feed_forward_film = FiLM(width)
+        self.feed_forward_film = injection(width)
         self.dropout = nn.Dropout(config.dropout)
 
-    def forward(self, x: Tensor, attended_audio: Tensor, time: Tensor, layout: AttentionLayout) -> Tensor:
-        """x (B, N, W), attended_audio (B or 1, N or 1, W) from `cross_attention`, time (B, W) -> (B, N, W)."""
+    def forward(self, x: Tensor, prepared_audio: Tensor, time: Tensor, layout: AttentionLayout) -> Tensor:
+        """x (B, N, W), prepared_audio (B or 1, N or 1, ...) from `cross_attention`, time (B, W) -> (B, N, W)."""
         attended = self.self_attention(self.self_attention_norm(x), layout)
         x = x + self.self_attention_film(self.dropout(attended), time)
-        x = x + self.cross_attention_film(self.dropout(attended_audio), time)
+        x = x + self.cross_attention_film(self.dropout(self.cross_attention.attend(x, prepared_audio)), time)
         return x + self.feed_forward_film(self.dropout(self.feed_forward(self.feed_forward_norm(x))), time)
 
 
@@ -278,9 +305,10 @@ class ExpressionDecoder(nn.Module):
         return self.denoise(noisy_codes, timesteps, self.prepare_audio(audio, dropped))
 
     def prepare_audio(self, audio: Tensor | None, dropped: Tensor | None = None) -> list[Tensor]:
-        """The cross-attention results of every block, which no time step changes: per block (B, N, W).
+        """What the cross-attention of every block makes of the audio whatever the time step: per block (B, N, W).
 
-        For audio None they are (1, 1, W), the learned null condition, good for any batch and length.
+        For audio None they are (1, 1, W), the learned null condition, good for any batch and length. Without the
+        alignment mask keys and values take the place of results, and 2 W that of W.
         """
         if audio is None:
             condition = self.null_condition[None, None]  # (1, 1, W)
@@ -290,13 +318,15 @@ class ExpressionDecoder(nn.Module):
                 condition = torch.where(dropped[:, None, None], self.null_condition.to(condition.dtype), condition)
         return [block.cross_attention(condition) for block in self.blocks]
 
-    def denoise(self, noisy_codes: Tensor, timesteps: Tensor, attended_audio: list[Tensor]) -> Tensor:
+    def denoise(self, noisy_codes: Tensor, timesteps: Tensor, prepared_audio: list[Tensor]) -> Tensor:
         """As `forward`, with the audio already prepared by `prepare_audio`."""
         x = self.code_projection(noisy_codes)  # (B, N, W)
         time = self.time(timesteps)  # (B, W)
+        if self.config.timestep_injection == "input":
+            x = x + time[:, None]
         head_width = self.config.width // self.config.heads
         layout = attention_layout(x.shape[1], head_width, self.config.window, self.config.causal, x.device)
-        for block, audio in zip(self.blocks, attended_audio, strict=True):
+        for block, audio in zip(self.blocks, prepared_audio, strict=True):
             x = block(x, audio, time, layout)
         return self.output(x)  # (B, N, D)
 

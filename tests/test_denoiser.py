@@ -1,23 +1,26 @@
 """The expression decoder against PyTorch's attention, slow references and the properties that the paper claims."""
 
 import math
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 import numpy as np
 import pytest
 import torch
 from torch import nn
 
+from engine.bundle import Bundle, merge_section
 from engine.denoiser import (
     AlignedCrossAttention,
     DenoiserConfig,
     ExpressionDecoder,
+    UnmaskedCrossAttention,
     WindowedSelfAttention,
     attention_layout,
     load_expression_decoder,
     sinusoid,
 )
 from engine.errors import EngineError
+from engine.timestep_injection import INJECTIONS
 
 WINDOW = 8
 SMALL = DenoiserConfig(
@@ -92,6 +95,22 @@ def test_blockwise_attention_is_the_full_masked_attention(frames, causal):
         np.testing.assert_allclose(result, _slow_attention(layer, sequence.double().numpy()), atol=1e-5)
 
 
+def test_unmasked_cross_attention_is_torchs():
+    torch.manual_seed(0)
+    width, heads = 32, 4
+    reference = nn.MultiheadAttention(width, heads, batch_first=True)
+    nn.init.normal_(reference.in_proj_bias)
+    nn.init.normal_(reference.out_proj.bias)
+    layer = UnmaskedCrossAttention(width, heads)
+    weight, bias = reference.in_proj_weight, reference.in_proj_bias
+    layer.query.load_state_dict({"weight": weight[:width], "bias": bias[:width]})
+    layer.key_value.load_state_dict({"weight": weight[width:], "bias": bias[width:]})
+    layer.output.load_state_dict(reference.out_proj.state_dict())
+    expressions, audio = torch.randn(2, 7, width), torch.randn(2, 9, width)
+    expected, _ = reference(layer.norm(expressions), audio, audio)
+    torch.testing.assert_close(layer.attend(expressions, layer(audio)), expected, atol=1e-6, rtol=0)
+
+
 def test_cross_attention_is_torchs_under_the_alignment_mask():
     torch.manual_seed(0)
     width, frames = 32, 7
@@ -110,10 +129,26 @@ def test_cross_attention_is_torchs_under_the_alignment_mask():
 
 
 @pytest.mark.parametrize("frames", [5, 40])
-def test_preparing_the_audio_once_changes_nothing(decoder, frames):
+@pytest.mark.parametrize("alignment_mask", [True, False])
+def test_preparing_the_audio_once_changes_nothing(frames, alignment_mask):
+    torch.manual_seed(0)
+    decoder = ExpressionDecoder(replace(SMALL, alignment_mask=alignment_mask)).eval()
     codes, timesteps, audio = _inputs(frames)
     prepared = decoder.prepare_audio(audio)
     torch.testing.assert_close(decoder.denoise(codes, timesteps, prepared), decoder(codes, timesteps, audio))
+    nothing = decoder(codes, timesteps, audio, torch.tensor([True, True]))
+    torch.testing.assert_close(decoder.denoise(codes, timesteps, decoder.prepare_audio(None)), nothing)
+
+
+def test_only_the_alignment_mask_keeps_other_frames_audio_out():
+    torch.manual_seed(0)
+    for alignment_mask in (True, False):
+        decoder = ExpressionDecoder(replace(SMALL, layers=1, alignment_mask=alignment_mask)).eval()
+        codes, timesteps, audio = _inputs(20)
+        before = decoder(codes, timesteps, audio)
+        audio[:, 12] += 3.0
+        changed = (decoder(codes, timesteps, audio) - before).abs().amax(dim=(0, 2)) > 1e-6
+        assert changed.tolist() == [not alignment_mask or frame == 12 for frame in range(20)]
 
 
 def test_null_condition_takes_the_place_of_dropped_audio(decoder):
@@ -124,7 +159,10 @@ def test_null_condition_takes_the_place_of_dropped_audio(decoder):
     assert (dropped[0] - decoder(codes, timesteps, audio)[0]).abs().max() > 1e-3
 
 
-def test_the_future_changes_nothing_before_it(decoder):
+@pytest.mark.parametrize("timestep_injection", INJECTIONS)
+def test_the_future_changes_nothing_before_it(timestep_injection):
+    torch.manual_seed(0)
+    decoder = ExpressionDecoder(replace(SMALL, timestep_injection=timestep_injection)).eval()
     codes, timesteps, audio = _inputs(40)
     before = decoder(codes, timesteps, audio)
     codes[:, 25:] += 3.0
@@ -188,7 +226,7 @@ def test_trains_in_bfloat16_after_inference(decoder, frames):
         {"code_scale": 0.0},
         {"code_scale": math.nan},
         {"dropout": 1.0},
-        {"timestep_injection": "input"},
+        {"timestep_injection": "whisper"},
         {"default_steps": 0},
     ],
 )
@@ -197,11 +235,16 @@ def test_impossible_sizes_are_refused(changes):
         DenoiserConfig(**asdict(SMALL) | changes)
 
 
-def test_bundle_round_trip(decoder, tmp_path):
-    from engine.bundle import Bundle, merge_section
-
-    merge_section(tmp_path, "motion", asdict(SMALL), decoder.state_dict())
+@pytest.mark.parametrize(
+    "changes", [{"timestep_injection": name} for name in INJECTIONS] + [{"alignment_mask": False}]
+)
+def test_bundle_round_trip(tmp_path, changes):
+    torch.manual_seed(0)
+    config = replace(SMALL, **changes)
+    decoder = ExpressionDecoder(config).eval()
+    merge_section(tmp_path, "motion", asdict(config), decoder.state_dict())
     loaded = load_expression_decoder(Bundle.open(tmp_path))
+    assert loaded.config == config
     codes, timesteps, audio = _inputs(20)
     torch.testing.assert_close(loaded(codes, timesteps, audio), decoder(codes, timesteps, audio), atol=0.02, rtol=0)
     merge_section(tmp_path, "motion", {"layers": 2, "wings": 2}, decoder.state_dict())
