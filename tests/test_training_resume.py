@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import sys
+from contextlib import nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -26,14 +27,6 @@ TINY_SPEECH = SpeechConfig(
     num_conv_pos_embeddings=8, num_conv_pos_embedding_groups=2,
 )  # fmt: skip
 TINY_MOTION = DenoiserConfig(layers=1, width=16, heads=2, feed_forward=16, audio_dimensions=16)
-
-
-class CountedRun(TrainingRun):
-    """A run whose budget counts steps, not minutes."""
-
-    @property
-    def progress(self) -> float:
-        return min(self.step / self.minutes, 1.0)
 
 
 @pytest.fixture(scope="module")
@@ -58,7 +51,7 @@ def test_speech_training_resumes_and_exports(data, tmp_path, monkeypatch):
     monkeypatch.setattr(speech, "BATCH_SECONDS", 6.0)
     steps = []
     for budget in (2, 5):
-        run = CountedRun(tmp_path / "run", budget)
+        run = TrainingRun(tmp_path / "run", steps=budget)
         run.write_config({})
         speech.train(data, run, 0, torch.device("cpu"), tmp_path / "cache", synthesised=0)
         steps.append(run.step)
@@ -77,13 +70,55 @@ def test_motion_training_resumes_and_exports(data, tmp_path, monkeypatch):
     features = torch.randn(len(scenes), 288, 16)
     steps = []
     for budget in (2, 5):
-        run = CountedRun(tmp_path / "run", budget)
+        run = TrainingRun(tmp_path / "run", steps=budget)
         run.write_config({})
         motion.train(run, motion.CropMaker(scenes, features, 0), 0, torch.device("cpu"))
         steps.append(run.step)
     assert steps == [2, 5]
     section = Bundle.open(tmp_path / "run" / "export").section("motion")
     assert section["code_scale"] > 0 and section["default_steps"] > 0
+
+
+class PowerCut(Exception):
+    """Ends a training in the middle."""
+
+
+class CutCrops(motion.CropMaker):
+    """Crops that end the training before its fourth step."""
+
+    def batch(self, step: int):
+        if step == 3:
+            raise PowerCut
+        return super().batch(step)
+
+
+def test_a_stopped_motion_training_ends_like_an_uninterrupted_one(data, tmp_path, monkeypatch):
+    monkeypatch.setattr(motion, "SMALL", TINY_MOTION)
+    monkeypatch.setattr(motion, "BATCH", 4)
+    monkeypatch.setattr(motion, "SAVE_EVERY", 2)
+    corpus = load_corpus(data, tmp_path / "cache", synthesised=0)
+    scenes = motion.make_scenes(data, corpus, seed=0, clips=8)
+    features = torch.randn(len(scenes), 288, 16)
+    for name, crops in (("whole", motion.CropMaker), ("stopped", CutCrops), ("stopped", motion.CropMaker)):
+        run = TrainingRun(tmp_path / name, steps=5)
+        run.write_config({})
+        with pytest.raises(PowerCut) if crops is CutCrops else nullcontext():
+            motion.train(run, crops(scenes, features, 0), 0, torch.device("cpu"))
+    whole, stopped = (Bundle.open(tmp_path / name / "export").tensors("motion") for name in ("whole", "stopped"))
+    assert all(torch.equal(whole[key], stopped[key]) for key in whole)
+
+
+def test_crops_without_augmentation_repeat_one_performance(data, tmp_path, monkeypatch):
+    monkeypatch.setattr(motion, "BATCH", 4)
+    corpus = load_corpus(data, tmp_path / "cache", synthesised=0)
+    scenes = SceneMaker(corpus, 0).spoken(corpus.select("so762", held_out=False))
+    seen = {True: [], False: []}
+    for augmented in seen:
+        crops = motion.CropMaker(scenes, torch.randn(len(scenes), 288, 16), 0, augmented)
+        for epoch in range(2):
+            crops.batch(epoch * crops.batches_per_epoch)
+            seen[augmented].append(crops.performances)
+    assert np.array_equal(*seen[False]) and not np.array_equal(*seen[True])
 
 
 def test_motion_training_takes_a_public_speech_encoder(data, tmp_path, monkeypatch):

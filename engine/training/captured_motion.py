@@ -12,10 +12,16 @@ import numpy as np
 
 from ..codes import ARKIT_NAMES, CODE_RATE
 from .articulation import OPENING_MM_PER_WEIGHT, SEALED_OPENING_MM, lip_opening_mm
+from .corpus import Clip
 
 CONTACT_MM = 1.2  # captured lips nearer than this are taken to touch
 
 _CLOSE = ARKIT_NAMES.index("mouthClose")
+
+
+def capture_of(data: Path, clip: Clip) -> np.ndarray:
+    """Weights (N, 52) float32 at 24 Hz of a clip of FACEGOOD-Audio2Face."""
+    return load_capture(data / "speech" / "facegood" / f"{Path(clip.key).stem}.npz")
 
 
 def load_capture(path: Path) -> np.ndarray:

@@ -8,6 +8,7 @@ performance for every scene, so that one recording has many faces.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import asdict, replace
 from functools import cache
 from pathlib import Path
@@ -24,8 +25,8 @@ from ..engine import choose_device
 from ..importing.wav2vec2 import import_speech_encoder
 from ..speech import SpeechEncoder, load_speech_encoder, normalise
 from .articulation import REST_OPENING_MM, opening_slopes
-from .captured_motion import load_capture
-from .corpus import load_corpus
+from .captured_motion import capture_of
+from .corpus import Corpus, load_corpus
 from .scenes import SCENE_FRAMES, SILENT_SHARE, Scene, SceneMaker
 from .speech_examples import SHARES
 from .training_run import AveragedWeights, TrainingRun, start_run, training_parser
@@ -56,14 +57,21 @@ SPEECH_ENCODER_HELP = "public wav2vec 2.0: a Hugging Face folder, or FaceFormer'
 DEFAULTS = {"default_steps": 8, "default_sampler": "dpm++", "default_guidance": 1.5}
 
 
-def make_scenes(data: Path, cache: Path, synthesised: int, seed: int) -> list[Scene]:
-    """All scenes of the training: recorded, synthesised and captured speech, and silence."""
-    corpus = load_corpus(data, cache, synthesised)
+def make_scenes(
+    data: Path, corpus: Corpus, seed: int, clips: int | None = None, left_out: Collection[str] = ()
+) -> list[Scene]:
+    """Scenes of the training: recorded, synthesised and captured speech, and silence.
+
+    clips: number of clips with phone labels, drawn at random; all when not given. left_out: keys of captured clips.
+    """
     maker = SceneMaker(corpus, seed)
-    scenes = maker.spoken([clip for name in SHARES for clip in corpus.select(name, held_out=False)])
+    labelled = [clip for name in SHARES for clip in corpus.select(name, held_out=False)]
+    if clips is not None:
+        labelled = [labelled[i] for i in np.random.default_rng((seed, 6)).permutation(len(labelled))[:clips]]
+    scenes = maker.spoken(labelled)
     for clip in corpus.select("facegood"):
-        capture = data / "speech" / "facegood" / f"{Path(clip.key).stem}.npz"
-        scenes += maker.captured(clip, load_capture(capture))
+        if clip.key not in left_out:
+            scenes += maker.captured(clip, capture_of(data, clip))
     return scenes + maker.silent(round(SILENT_SHARE * len(scenes)))
 
 
@@ -80,10 +88,13 @@ def scene_features(encoder: SpeechEncoder, scenes: list[Scene]) -> Tensor:
 
 
 class CropMaker:
-    """Batches of feature and code crops; epoch and order follow from the seed and the step alone."""
+    """Batches of feature and code crops; epoch and order follow from the seed and the step alone.
 
-    def __init__(self, scenes: list[Scene], features: Tensor, seed: int) -> None:
-        self.scenes, self.features, self.seed = scenes, features, seed
+    augmented: whether codes are scaled and every epoch draws new performances; else a scene has one performance.
+    """
+
+    def __init__(self, scenes: list[Scene], features: Tensor, seed: int, augmented: bool = True) -> None:
+        self.scenes, self.features, self.seed, self.augmented = scenes, features, seed, augmented
         self.basis = expression_basis()
         self.epoch = -1
         self.crops_per_epoch = len(scenes) * CROPS_PER_SCENE
@@ -106,14 +117,15 @@ class CropMaker:
             features.append(self.features[scene, window].float())
             weights = self.performances[scene, window].astype(np.float32)
             emphasis.append(torch.from_numpy(frame_weights(weights)))
-            scaled = weights * np.float32(generator.uniform(*AMPLITUDE))
-            codes.append(torch.from_numpy(codes_from_weights(scaled, self.basis) / np.float32(self.code_scale)))
+            if self.augmented:
+                weights = weights * np.float32(generator.uniform(*AMPLITUDE))
+            codes.append(torch.from_numpy(codes_from_weights(weights, self.basis) / np.float32(self.code_scale)))
         return torch.stack(features), torch.stack(codes), torch.stack(emphasis)
 
     def _start_epoch(self, epoch: int) -> None:
         self.epoch = epoch
         self.order = np.random.default_rng((self.seed, epoch)).permutation(self.crops_per_epoch)
-        first_seed = (self.seed * 1000 + epoch) * 100_000
+        first_seed = (self.seed * 1000 + (epoch if self.augmented else 0)) * 100_000
         self.performances = np.stack(
             [scene.performance(first_seed + index).astype(np.float16) for index, scene in enumerate(self.scenes)]
         )
@@ -171,12 +183,22 @@ def _opening_direction() -> Tensor:
     return torch.from_numpy(expression_basis() @ opening_slopes())  # (D,)
 
 
-def train(run: TrainingRun, crops: CropMaker, seed: int, device: torch.device) -> None:
-    """Train until the budget is used; resumes from the run's checkpoint and exports at every checkpoint."""
+def train(
+    run: TrainingRun,
+    crops: CropMaker,
+    seed: int,
+    device: torch.device,
+    sizes: DenoiserConfig | None = None,
+    schedule: CosineSchedule | None = None,
+) -> None:
+    """Train until the budget is used; resumes from the run's checkpoint and exports at every checkpoint.
+
+    sizes, schedule: the network, by default SMALL, and the noise; scale and audio dimensions follow the crops.
+    """
     torch.manual_seed(seed)
-    config = replace(SMALL, code_scale=crops.code_scale, audio_dimensions=crops.features.shape[-1])
+    config = replace(sizes or SMALL, code_scale=crops.code_scale, audio_dimensions=crops.features.shape[-1])
     decoder = ExpressionDecoder(config).to(device)
-    schedule = CosineSchedule()
+    schedule = schedule or CosineSchedule()
     optimiser = torch.optim.Adam(decoder.parameters(), PEAK_LEARNING_RATE, betas=(0.9, 0.99))
     average = AveragedWeights(decoder, decay=0.998)
     if states := run.resume():
@@ -190,6 +212,8 @@ def train(run: TrainingRun, crops: CropMaker, seed: int, device: torch.device) -
         for group in optimiser.param_groups:
             group["lr"] = rate
         batch = tuple(tensor.to(device) for tensor in crops.batch(run.step))
+        # Dropout draws from the global generator: a run that was stopped goes on as if it had not been.
+        torch.manual_seed(seed * 1_000_003 + run.step)
         generator = torch.Generator().manual_seed(seed * 1_000_003 + run.step)
         loss = diffusion_loss(decoder, schedule, batch, generator)
         loss.backward()
@@ -226,7 +250,8 @@ def main() -> None:
     else:
         encoder = import_speech_encoder(arguments.speech_encoder).to(device)
     cache = arguments.cache or arguments.output / "cache"
-    scenes = make_scenes(arguments.data, cache, arguments.synthesised, arguments.seed)
+    corpus = load_corpus(arguments.data, cache, arguments.synthesised)
+    scenes = make_scenes(arguments.data, corpus, arguments.seed)
     crops = CropMaker(scenes, scene_features(encoder, scenes), arguments.seed)
     train(run, crops, arguments.seed, device)
 

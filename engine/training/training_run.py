@@ -18,12 +18,14 @@ class TrainingRun:
     """One run folder: `config.json`, `checkpoint.pt`, `log.jsonl` and `export/`.
 
     folder: where the run lives. minutes: time budget over all resumed sessions together.
+    steps: budget in optimiser steps, in the place of the time budget, so that runs can be compared.
     """
 
     folder: Path
-    minutes: float
+    minutes: float = math.inf
     step: int = 0
     seconds: float = 0.0
+    steps: int | None = None
     _started: float = field(default_factory=time.monotonic)
 
     def write_config(self, config: dict) -> None:
@@ -38,11 +40,12 @@ class TrainingRun:
 
     @property
     def progress(self) -> float:
-        """Share of the time budget that is used, 0 to 1."""
-        return min(self.elapsed / (60 * self.minutes), 1.0)
+        """Share of the budget that is used, 0 to 1."""
+        used = self.elapsed / (60 * self.minutes) if self.steps is None else self.step / self.steps
+        return min(used, 1.0)
 
     def learning_rate(self, peak: float, warm_up_steps: int) -> float:
-        """Linear warm-up over steps, then a cosine over the time budget down to 2 % of the peak."""
+        """Linear warm-up over steps, then a cosine over the budget down to 2 % of the peak."""
         cosine = 0.5 + 0.5 * math.cos(math.pi * self.progress)
         return peak * min(1.0, (self.step + 1) / warm_up_steps) * (0.02 + 0.98 * cosine)
 
