@@ -14,9 +14,10 @@ from engine.training.head import convert as converter
 from engine.training.head.ground_truth import HeadSolid, boundary_loops, close_with_fans
 from engine.training.head.ict import named_weights
 from engine.training.head.loop import LoopOptions, train
+from engine.training.head.muon import orthogonalised
 from engine.training.head.poses import random_weights
 from engine.training.head.sampling import material_positions
-from engine.training.head.template import _sparse
+from engine.training.head.template import sparse_displacements
 
 
 def small_network() -> nn.Module:
@@ -162,10 +163,33 @@ def test_converter_names_the_missing_file(tmp_path):
 
 def test_stored_template_displacements_are_read_back_where_they_were():
     dense = np.random.default_rng(0).normal(size=(7, 4, 3)) * np.random.default_rng(1).integers(0, 2, (7, 4, 1))
-    vertex, count, displacement = _sparse(dense)
-    template = {"displacement_vertex": torch.from_numpy(vertex.astype(np.int16)),
-                "displacement_count": torch.from_numpy(count.astype(np.int32)),
-                "displacement": torch.from_numpy(displacement)}
+    moved, displacement = sparse_displacements(dense)
+    template = {"displacement_moved": torch.from_numpy(moved), "displacement": torch.from_numpy(displacement)}
     head = SimpleNamespace(template=template, device="cpu")
     read = vertex_displacements(head, torch.zeros(7, 3), None)
     np.testing.assert_allclose(read.numpy(), dense, atol=1e-6)
+
+
+def test_orthogonalised_matrices_keep_their_directions():
+    generator = torch.Generator().manual_seed(0)
+    for shape in ((2, 3, 8, 8), (5, 12), (12, 5)):
+        left, values, right = torch.linalg.svd(torch.randn(shape, generator=generator), full_matrices=False)
+        stretched = left @ torch.diag_embed(torch.linspace(0.1, 1, values.shape[-1]).expand_as(values)) @ right
+        nearest = left.mT @ orthogonalised(stretched) @ right.mT  # diagonal where the singular vectors are kept
+        diagonal = torch.diagonal(nearest, dim1=-2, dim2=-1)
+        assert (nearest - torch.diag_embed(diagonal)).abs().max() < 1e-3
+        assert diagonal.min() > 0.6 and diagonal.max() < 1.3
+
+
+def test_muon_trains_the_matrices_it_is_given(tmp_path):
+    torch.manual_seed(5)
+    network = nn.Sequential(nn.Linear(3, 24), nn.SiLU(), nn.Linear(24, 24), nn.SiLU(), nn.Linear(24, 1))
+    options = LoopOptions(iterations=150, learning_rate=1e-2)
+    losses = small_loss(network)
+    before = float(losses(1000)["distance"].detach())
+    for part in (70, None):
+        averaged = train(network, losses, tmp_path, options, matrices=[network[2].weight], stop_after=part)
+    network.load_state_dict(averaged)
+    assert float(losses(1000)["distance"].detach()) < 0.5 * before
+    saved = torch.load(tmp_path / "checkpoint.pt", weights_only=True)["optimizers"]
+    assert [len(state["state"]) for state in saved] == [5, 1]

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import exp, sqrt
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -30,6 +31,8 @@ class IdentityConfig(AnchorLayout):
         hyper_coordinates: extra ambient coordinates after xyz (backward NPHM 2, starter 0).
         negligible: normalised blending weights below this are taken as zero and their networks are not evaluated.
         activation: 'softplus' (beta 100) or 'silu'.
+        film_rank: 0 lets the identity code enter the first layer alone, as in the family; above 0 it also scales and
+            shifts the hidden layers (FiLM, Perez et al. 2018) through a linear map of this rank for each network.
     """
 
     layers: int = 4
@@ -41,14 +44,30 @@ class IdentityConfig(AnchorLayout):
     negligible: float = 1e-4
     hyper_coordinates: int = 0
     anchor_width: int = 64
+    film_rank: int = 0
 
 
 @dataclass
 class IdentityState:
-    """What an identity code fixes for every point: anchors (B, n, 3) and first-layer biases (B, n + 1, width)."""
+    """What an identity code fixes for every point, for each of the S = n + 1 slots.
+
+    anchors (B, n, 3); biases (B, S, width) of the first layer; film (B, S, layers - 1, 2, width), what is added to a
+    hidden layer's scale of one and to its bias, or None.
+    """
 
     anchors: Tensor
     biases: Tensor
+    film: Tensor | None = None
+
+
+class Member(NamedTuple):
+    """One of the stored networks: first_weight (width, L + 3 + h), hidden_weight (layers - 1, width, width), …."""
+
+    first_weight: Tensor
+    hidden_weight: Tensor
+    hidden_bias: Tensor
+    last_weight: Tensor
+    last_bias: Tensor
 
 
 class IdentityNetwork(nn.Module):
@@ -74,12 +93,17 @@ class IdentityNetwork(nn.Module):
         self.hidden_bias = nn.Parameter(torch.zeros(config.layers - 1, members, width))
         self.last_weight = nn.Parameter(torch.randn(members, width) * sqrt(1 / width))
         self.last_bias = nn.Parameter(torch.zeros(members))
+        if config.film_rank:
+            coded, modulated = entering - 3 - config.hyper_coordinates, 2 * (config.layers - 1) * width
+            self.film_reader = nn.Parameter(torch.randn(members, config.film_rank, coded) * sqrt(4 / coded))
+            self.film_writer = nn.Parameter(torch.zeros(members, modulated, config.film_rank))
         slots = torch.arange(config.slots)
         pairs = config.symmetric_pairs
         member_of_slot = torch.where(slots < 2 * pairs, slots // 2, slots - pairs)
         mirror = torch.ones(config.slots, 3 + config.hyper_coordinates)
         mirror[1 : 2 * pairs : 2, 0] = -1.0
         self.register_buffer("member_of_slot", member_of_slot, persistent=False)
+        self._member_numbers = member_of_slot.tolist()
         self.register_buffer("mirror", mirror, persistent=False)
 
     def anchor_positions(self, identity_codes: Tensor) -> Tensor:
@@ -95,10 +119,19 @@ class IdentityNetwork(nn.Module):
         local = identity_codes[:, config.global_dimensions :].view(-1, config.slots, config.local_dimensions)
         centres = torch.cat([anchors, torch.zeros_like(anchors[:, :1])], 1)  # (B, S, 3): no anchor, no shift
         centres = torch.cat([centres, centres.new_zeros(*centres.shape[:2], config.hyper_coordinates)], 2)
-        entering = torch.cat([shared, local, -centres * self.mirror], 2)  # (B, S, G + L + 3 + h)
+        codes = torch.cat([shared, local], 2)  # (B, S, G + L)
+        entering = torch.cat([codes, -centres * self.mirror], 2)  # (B, S, G + L + 3 + h)
         weights = self.first_weight[self.member_of_slot]  # (S, width, G + L + 3 + h)
         biases = torch.einsum("bsi,swi->bsw", entering, weights) + self.first_bias[self.member_of_slot]
-        return IdentityState(anchors, biases)
+        return IdentityState(anchors, biases, self._film(codes))
+
+    def _film(self, codes: Tensor) -> Tensor | None:
+        """Changes (B, S, layers - 1, 2, width) of the hidden layers by the slots' codes (B, S, G + L)."""
+        if not self.config.film_rank:
+            return None
+        read = torch.einsum("bsi,sri->bsr", codes, self.film_reader[self.member_of_slot])  # (B, S, rank)
+        written = torch.einsum("bsr,sor->bso", read, self.film_writer[self.member_of_slot])
+        return written.unflatten(-1, (self.config.layers - 1, 2, self.config.width))
 
     def forward(self, points: Tensor, identity_codes: Tensor) -> Tensor:
         """Signed distances (B, P) at canonical points (B, P, 3 + hyper) of the identities (B, L)."""
@@ -115,11 +148,16 @@ class IdentityNetwork(nn.Module):
         order = torch.sort(slot, stable=True).indices[: sum(sizes)]  # (R,): rows that are evaluated
         point_of_row = order // per_point
         rows = points.reshape(-1, coordinates).index_select(0, point_of_row)  # (R, 3 + h)
+        # Taken apart once: the gradient of a slice is as large as the whole, and there would be one for every slot.
+        names = ("first_weight", "hidden_weight", "hidden_bias", "last_weight", "last_bias")
+        parts = [getattr(self, name).unbind(1 if name.startswith("hidden") else 0) for name in names]
+        members = [Member(*tensors) for tensors in zip(*parts, strict=True)]
         start, values = 0, []
         for number, size in enumerate(sizes):
             if size:
                 chosen = slice(start, start + size)
-                values.append(self._slot_values(number, rows[chosen], state, point_of_row[chosen], count))
+                member = members[self._member_numbers[number]]
+                values.append(self._slot_values(number, member, rows[chosen], state, point_of_row[chosen] // count))
                 start += size
         weighted = torch.cat(values) * weights.reshape(-1).index_select(0, order)
         return weighted.new_zeros(batch * count).index_add(0, point_of_row, weighted).view(batch, count)
@@ -142,18 +180,37 @@ class IdentityNetwork(nn.Module):
         slots = torch.cat([nearest[..., : config.neighbours], torch.full_like(nearest[..., :1], config.anchors)], -1)
         return slots, weights / (weights.sum(-1, keepdim=True) + 1e-8)
 
-    def _slot_values(self, slot: int, rows: Tensor, state: IdentityState, point: Tensor, count: int) -> Tensor:
-        """The local network of one slot on rows (R, 3 + h), whose points (R,) are `count` an identity; (R,)."""
+    def _slot_values(self, slot: int, member: Member, rows: Tensor, state: IdentityState, owner: Tensor) -> Tensor:
+        """The local network of one slot on rows (R, 3 + h), which belong to the identities `owner` (R,); (R,)."""
+        columns = member.first_weight[:, -rows.shape[1] :] * self.mirror[slot]  # (width, 3 + h)
         if len(state.biases) == 1:
-            return in_row_blocks(lambda block: self._member_values(slot, block, state.biases[0, slot]), rows)
-        return self._member_values(slot, rows, state.biases[:, slot].index_select(0, point // count))
+            layers = [(columns, state.biases[0, slot]), *self._folded_layers(member, state, slot)]
+            return in_row_blocks(lambda block: self._folded_values(block, layers, member), rows)
+        # A product with ones and zeros picks each row's identity: the gradient of an index would be a slow scatter.
+        owned = nn.functional.one_hot(owner, len(state.biases)).to(rows)  # (R, B)
+        hidden = self._activate(affine(rows, columns, owned @ state.biases[:, slot]))  # (R, width)
+        for number, (weight, bias) in enumerate(zip(member.hidden_weight, member.hidden_bias, strict=True)):
+            hidden = affine(hidden, weight, bias)
+            if state.film is not None:
+                scale, shift = (owned @ state.film[:, slot, number, part] for part in (0, 1))  # (R, width)
+                hidden = torch.addcmul(shift, hidden, 1.0 + scale)
+            hidden = self._activate(hidden)
+        return torch.addmv(member.last_bias, hidden, member.last_weight)
 
-    def _member_values(self, slot: int, rows: Tensor, bias: Tensor) -> Tensor:
-        """The stored network of a slot on rows (R, 3 + h) with the slot's bias (width,) or (R, width); (R,)."""
-        pairs = self.config.symmetric_pairs
-        member = slot // 2 if slot < 2 * pairs else slot - pairs
-        columns = self.first_weight[member, :, -rows.shape[1] :] * self.mirror[slot]  # (width, 3 + h)
-        hidden = activate(affine(rows, columns, bias), self.config.activation)  # (R, width)
-        for weight, shift in zip(self.hidden_weight[:, member], self.hidden_bias[:, member], strict=True):
-            hidden = activate(affine(hidden, weight, shift), self.config.activation)
-        return torch.addmv(self.last_bias[member], hidden, self.last_weight[member])
+    def _folded_layers(self, member: Member, state: IdentityState, slot: int) -> list[tuple[Tensor, Tensor]]:
+        """Weights (width, width) and biases (width,) of the hidden layers, with the only identity's film folded in."""
+        layers = zip(member.hidden_weight, member.hidden_bias, strict=True)
+        if state.film is None:
+            return list(layers)
+        return [((1.0 + scale)[:, None] * weight, (1.0 + scale) * bias + shift)
+                for (weight, bias), (scale, shift) in zip(layers, state.film[0, slot], strict=True)]
+
+    def _folded_values(self, rows: Tensor, layers: list[tuple[Tensor, Tensor]], member: Member) -> Tensor:
+        """A stored network with one identity folded into its layers on rows (R, 3 + h); (R,)."""
+        hidden = rows
+        for weight, bias in layers:
+            hidden = self._activate(affine(hidden, weight, bias))  # (R, width)
+        return torch.addmv(member.last_bias, hidden, member.last_weight)
+
+    def _activate(self, values: Tensor) -> Tensor:
+        return activate(values, self.config.activation)

@@ -3,10 +3,10 @@
 Tensors of the bundle's template file:
     vertices (V, 3) float32, mean head;
     identity_modes_q (M, V, 3) int8 with identity_modes_scale (M,): a mode is q * scale;
-    polygons (P, 4) int32; polygon_uv (P, 4, 2); regions (V, K) uint8;
+    polygons (P, 4) integer, -1 pads triangles; polygon_uv (P, 4, 2); regions (V, K) uint8;
     lip_upper (n, 3), lip_lower (m, 3): curves on the mean head's mid-line, from the front inwards;
-    optional, the forward basis at the vertices where it does not depend on the identity: displacement_count (W + 1,)
-    int32, and that many rows for each weight in turn of displacement_vertex (N,) int16 and displacement (N, 3).
+    optional, the forward basis at the vertices where it does not depend on the identity: displacement_moved
+    (W + 1, ceil(V / 8)) uint8, bits of the vertices that a weight moves, and for these in turn displacement (N, 3).
 """
 
 from __future__ import annotations
@@ -55,11 +55,11 @@ def vertex_displacements(head: NeuralHead, vertices: Tensor, identity: Array | N
     """
     if "displacement" not in head.template:
         return head.forward_displacements(vertices, identity)
-    counts = head.template["displacement_count"].long()
-    column = torch.repeat_interleave(torch.arange(len(counts)), counts)  # (N,)
-    dense = torch.zeros(len(vertices), len(counts), 3)
-    dense[head.template["displacement_vertex"].long(), column] = head.template["displacement"].float()
-    return dense.to(head.device)
+    bits = head.template["displacement_moved"].cpu().numpy()
+    moved = torch.from_numpy(np.unpackbits(bits, axis=1, count=len(vertices)).astype(bool))  # (W + 1, V)
+    dense = torch.zeros(*moved.shape, 3)
+    dense[moved] = head.template["displacement"].float().cpu()
+    return dense.transpose(0, 1).to(head.device)
 
 
 def turned_eyes(head: NeuralHead, vertices: Tensor, regions: np.ndarray, identity: Array | None) -> Tensor | None:

@@ -57,6 +57,8 @@ def _parser() -> argparse.ArgumentParser:
         training.add_argument("--seed", type=int, default=0)
         training.add_argument("--device", default="auto", help="auto, cpu or cuda")
         training.add_argument("--threads", type=int, default=1, help="CPU threads")
+        if name in ("identity", "expression"):
+            training.add_argument("--start", type=Path, help="bundle from whose weights a new run begins")
         if name == "expression":
             training.add_argument("--eyes-pool", type=Path, required=True, help="folder of the pool of kind eyes")
             training.add_argument("--identity-run", type=Path, help="with --detail-pool: also train lips and lids shut")
@@ -115,8 +117,8 @@ def _evaluate(options: argparse.Namespace) -> None:
 def _train(options: argparse.Namespace) -> None:
     torch.set_num_threads(options.threads)
     loop = LoopOptions(options.iterations, options.minutes, options.learning_rate, options.seed)
-    names = ("eyes_pool", "identity_run", "detail_pool") if options.network == "expression" else ()
-    details = {name: getattr(options, name) for name in names}
+    names = {"identity": ("start",), "expression": ("eyes_pool", "identity_run", "detail_pool", "start")}
+    details = {name: getattr(options, name) for name in names.get(options.network, ())}
     start = {"identity": train_identity, "expression": train_expression, "regions": train_regions,
              "forward": train_forward}[options.network]
     start(FaceKit.load(options.data / ARCHIVE), options.pool, options.output, loop, resolve_device(options.device),

@@ -5,6 +5,7 @@ Model units: p = 0.04 cm + (0, -0.06, -0.24), so 1 unit = 0.25 m, +y up, +z out 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -105,9 +106,9 @@ def named_weights(values: dict[str, float]) -> np.ndarray:
     return weights
 
 
-def random_coefficients(random: np.random.Generator) -> np.ndarray:
-    """Identity coefficients (100,) ~ N(0, 1) times 0.6, 0.8 or 1, cut at 2.5 as the morphable model advises."""
-    return np.clip(random.normal(size=100) * random.choice([0.6, 0.8, 1.0]), -2.5, 2.5).astype(np.float32)
+def random_coefficients(random: np.random.Generator, scales: Sequence[float] = (0.6, 0.8, 1.0)) -> np.ndarray:
+    """Identity coefficients (100,) ~ N(0, 1) times one of `scales`, cut at 2.5 as the morphable model advises."""
+    return np.clip(random.normal(size=100) * random.choice(scales), -2.5, 2.5).astype(np.float32)
 
 
 _ARRAYS = ("neutral", "identity", "expression", "tri", "tri_poly", "poly", "poly_uv", "uv", "submesh_names",

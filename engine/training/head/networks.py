@@ -16,6 +16,7 @@ from .sampling import BOX_MAXIMUM, BOX_MINIMUM
 # Wider in z than the paper-scale mask: ICT-FaceKit's jaw moves the skin under the chin and before the ears, and an
 # offset of the surface must not exceed what the mask lets through.
 SMOOTHING = SmoothingConfig(centre=(0.0, -0.20, 0.18), sigma=(0.50, 0.50, 0.25))
+FILM_RANK = 16
 LOCAL_FREQUENCY, GLOBAL_FREQUENCY = 12.0, 7.0  # 1 / (extent of a unit's bend), model units
 
 
@@ -28,7 +29,7 @@ def new_identity_network(face_kit: FaceKit, seed: int) -> IdentityNetwork:
     """An untrained identity network whose first layer bends where its neighbourhood lies."""
     torch.manual_seed(seed)
     anchors = torch.from_numpy(canonical_anchors(face_kit, np.zeros((1, 100), np.float32))[0]).float()
-    network = IdentityNetwork(IdentityConfig(), anchors)
+    network = IdentityNetwork(IdentityConfig(film_rank=FILM_RANK), anchors)
     with torch.no_grad():
         columns = network.first_weight[:, :, -3:]
         columns.normal_(std=LOCAL_FREQUENCY)

@@ -15,6 +15,7 @@ from .poses import random_weights, with_blink, with_open_jaw
 MILLIMETRE = UNITS_PER_MILLIMETRE
 BOX_MINIMUM, BOX_MAXIMUM = np.array([-0.55, -0.56, -0.72]), np.array([0.55, 0.58, 0.34])
 SURFACE_POINTS, NEAR_POINTS, UNIFORM_POINTS, SHELL_POINTS = 20000, 21000, 7000, 15000
+STRONG_SCALES = (0.6, 0.8, 1.0, 1.0, 1.0)  # heads far from the mean are the hardest for the identity network
 MATERIAL_EVERY = 4  # every fourth head of an identity pool also gives material points
 NEAR_DEVIATIONS = (1.0, 4.0, 15.0)  # mm, a third of the near points each
 POSED_SURFACE_POINTS, POSED_SHELL_POINTS = 2000, 2000
@@ -173,7 +174,7 @@ def fill_identity_pool(topology: HeadTopology, folder: Path, first: int, last: i
     np.save(folder / "triangles.npy", sampler.triangles)
     for number in range(first, last):
         random = np.random.default_rng([1, number])
-        coefficients = random_coefficients(random) if number else np.zeros(100, np.float32)
+        coefficients = random_coefficients(random, STRONG_SCALES) if number else np.zeros(100, np.float32)
         solid = HeadSolid(topology, kit.canonical(kit.head(coefficients)))
         for name, values in identity_samples(sampler, solid, random).items():
             arrays[name][number] = values

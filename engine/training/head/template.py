@@ -36,14 +36,13 @@ def template_tensors(topology: HeadTopology) -> dict[str, Tensor]:
     modes = modes[:, used]
     scale = np.abs(modes).max((1, 2)) / 127.0
     upper, lower = lip_curves(kit)
-    rows, counts, displacements = _sparse(displacements[used])
+    moved, displacements = sparse_displacements(displacements[used])
     tensors = {
         "vertices": vertices[used].astype(np.float32), "identity_modes_scale": scale.astype(np.float32),
         "identity_modes_q": np.round(modes / scale[:, None, None]).astype(np.int8),
-        "polygons": renumbered[polygons], "polygon_uv": kit.uv[texture],
+        "polygons": renumbered[polygons].astype(np.int16), "polygon_uv": kit.uv[texture],
         "regions": np.round(255 * regions[used]).astype(np.uint8), "lip_upper": upper, "lip_lower": lower,
-        "displacement_vertex": rows.astype(np.int16), "displacement_count": counts.astype(np.int32),
-        "displacement": displacements.astype(np.float32),
+        "displacement_moved": moved, "displacement": displacements.astype(np.float32),
     }
     return {name: torch.from_numpy(np.ascontiguousarray(array)) for name, array in tensors.items()}
 
@@ -116,11 +115,11 @@ def _with_flat_end(polygons: np.ndarray, texture: np.ndarray,
     return np.concatenate([polygons, fan]), np.concatenate([texture, fan_texture]), source
 
 
-def _sparse(displacements: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Vertices (N,), how many of them each weight has (W + 1,), and displacements (N, 3), of (V, W + 1, 3)."""
-    by_weight = displacements.transpose(1, 0, 2)  # (W + 1, V, 3)
-    weight, vertex = np.nonzero(np.linalg.norm(by_weight, axis=2) > LEAST_DISPLACEMENT)
-    return vertex, np.bincount(weight, minlength=len(by_weight)), by_weight[weight, vertex]
+def sparse_displacements(displacements: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Displacements (V, W + 1, 3) as (W + 1, ceil(V / 8)) bits of who moves, and the moves (N, 3) in that order."""
+    by_weight = displacements.transpose(1, 0, 2)
+    moved = np.linalg.norm(by_weight, axis=2) > LEAST_DISPLACEMENT  # (W + 1, V)
+    return np.packbits(moved, axis=1), by_weight[moved]
 
 
 def lip_curves(kit: FaceKit) -> tuple[np.ndarray, np.ndarray]:

@@ -8,7 +8,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ...bundle import Bundle
 from ...codes import ARKIT_NAMES, codes_from_weights, expression_basis
+from ...head.loading import load_head
 from ...head.smoothing import GaussianMask
 from .ict import UNITS_PER_MILLIMETRE, FaceKit, random_coefficients
 from .identity_code import identity_basis
@@ -116,12 +118,16 @@ class DetailLoss:
 
 
 def train_expression(face_kit: FaceKit, pool: Path, output: Path, options: LoopOptions, device: torch.device,
-                     eyes_pool: Path, identity_run: Path | None = None, detail_pool: Path | None = None) -> None:
+                     eyes_pool: Path, identity_run: Path | None = None, detail_pool: Path | None = None,
+                     start: Path | None = None) -> None:
     """Train on the poses of `pool`; the checkpoint in `output` holds the averaged network.
 
-    With a trained identity network and a pool of posed distances, `DetailLoss` is added.
+    With a trained identity network and a pool of posed distances, `DetailLoss` is added. start: a bundle from whose
+    weights a new run begins.
     """
     network, mask = new_expression_network(options.seed).to(device), smoothing_mask()
+    if start:
+        network.load_state_dict(load_head(Bundle.open(start)).expression.state_dict())
     batches = ExpressionBatches(face_kit, pool, eyes_pool, options.seed, device)
     detail = DetailLoss(face_kit, detail_pool, identity_run, options.seed, device) if identity_run else None
 
@@ -129,4 +135,5 @@ def train_expression(face_kit: FaceKit, pool: Path, output: Path, options: LoopO
         values = expression_losses(network, mask, batches.draw(iteration))
         return values if detail is None else values | {"detail": detail(network, mask, iteration)}
 
-    train(network, losses, output, options)
+    hidden = [layer.weight for layer in network.deformation.layers[1:-1]]
+    train(network, losses, output, options, matrices=hidden)

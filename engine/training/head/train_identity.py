@@ -8,6 +8,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ...bundle import Bundle
+from ...head.loading import load_head
 from .ict import UNITS_PER_MILLIMETRE, FaceKit, random_coefficients
 from .identity_code import canonical_anchors, identity_basis
 from .loop import LoopOptions, train
@@ -16,6 +18,7 @@ from .sampling import (
     MATERIAL_EVERY,
     NEAR_POINTS,
     SHELL_POINTS,
+    STRONG_SCALES,
     SURFACE_POINTS,
     UNIFORM_POINTS,
     material_positions,
@@ -24,6 +27,8 @@ from .sampling import (
 HEADS = 8
 SURFACE_SHARE, NEAR_SHARE, UNIFORM_SHARE, NORMAL_SHARE = 360, 370, 80, 70
 CLAMP = 0.24  # 6 cm
+FACE_LOWEST = -0.42  # the front of the head above this is looked at, and counts twice
+FRONT_WEIGHT, BACK_WEIGHT = 4 / 3, 2 / 3
 NEAR_SCALE = 4.0 * UNITS_PER_MILLIMETRE
 NORMAL_WEIGHT, ANCHOR_WEIGHT, SIGN_WEIGHT = 0.006, 0.3, 1.0
 SIGN_MARGIN = 0.3 * UNITS_PER_MILLIMETRE
@@ -66,7 +71,7 @@ class IdentityBatches:
         rows = np.concatenate([random.integers(0, SURFACE_POINTS, SURFACE_SHARE), SURFACE_POINTS
                                + random.integers(0, SHELL_POINTS, NEAR_SHARE + UNIFORM_SHARE)])
         material = self.arrays["material"][random.integers(filled)][rows]
-        coefficients = random_coefficients(random)
+        coefficients = random_coefficients(random, STRONG_SCALES)
         canonical = self.face_kit.canonical(self.face_kit.head(coefficients))
         points, normals = material_positions(canonical, self.arrays["triangles"], material)
         return coefficients, points, UNITS_PER_MILLIMETRE * material[:, 3], normals[:NORMAL_SHARE]
@@ -81,6 +86,9 @@ def identity_losses(network: torch.nn.Module, batch: dict[str, Tensor]) -> dict[
     predicted = torch.cat([predicted_normal, network.evaluate(batch["points"][:, NORMAL_SHARE:], state)], 1)
     distances = batch["distances"]
     error = (predicted.clamp(-CLAMP, CLAMP) - distances.clamp(-CLAMP, CLAMP)).abs()
+    places = batch["points"]
+    front = (places[..., 2] > 0.0) & (places[..., 1] > FACE_LOWEST)
+    error = error * torch.where(front, FRONT_WEIGHT, BACK_WEIGHT)
     surface = error[:, :SURFACE_SHARE].mean()
     others, true = error[:, SURFACE_SHARE:], distances[:, SURFACE_SHARE:]
     near = (others / (1.0 + true.abs() / NEAR_SCALE)).mean()
@@ -92,8 +100,15 @@ def identity_losses(network: torch.nn.Module, batch: dict[str, Tensor]) -> dict[
             "anchors": ANCHOR_WEIGHT * anchors}
 
 
-def train_identity(face_kit: FaceKit, pool: Path, output: Path, options: LoopOptions, device: torch.device) -> None:
-    """Train on the heads of `pool`; the checkpoint in `output` holds the averaged network."""
+def train_identity(face_kit: FaceKit, pool: Path, output: Path, options: LoopOptions, device: torch.device,
+                   start: Path | None = None) -> None:
+    """Train on the heads of `pool`; the checkpoint in `output` holds the averaged network.
+
+    start: a bundle from whose weights a new run begins.
+    """
     network = new_identity_network(face_kit, options.seed).to(device)
+    if start:
+        network.load_state_dict(load_head(Bundle.open(start)).identity.state_dict())
     batches = IdentityBatches(face_kit, pool, options.seed, device)
-    train(network, lambda iteration: identity_losses(network, batches.draw(iteration)), output, options)
+    train(network, lambda iteration: identity_losses(network, batches.draw(iteration)), output, options,
+          matrices=[network.hidden_weight])
