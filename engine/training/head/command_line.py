@@ -15,7 +15,7 @@ from .export import export_networks, export_template
 from .ground_truth import HeadTopology
 from .ict import FaceKit
 from .loop import LoopOptions, resolve_device
-from .sampling import fill_detail_pool, fill_expression_pool, fill_identity_pool
+from .sampling import PARTS, fill_detail_pool, fill_expression_pool, fill_identity_pool
 from .train_expression import train_expression
 from .train_forward import train_forward
 from .train_identity import train_identity
@@ -38,7 +38,7 @@ def _parser() -> argparse.ArgumentParser:
     conversion.add_argument("--output", type=Path, required=True, help="the .npz to write")
     conversion.set_defaults(run=lambda options: convert(options.source, options.output))
     samples = commands.add_parser("samples", help="draw training samples from ICT-FaceKit")
-    samples.add_argument("kind", choices=("identity", "expression", "eyes", "detail"))
+    samples.add_argument("kind", choices=("identity", "expression", *PARTS, "detail"))
     samples.add_argument("--data", type=Path, required=True, help="data folder, with head/ict_facekit.npz in it")
     samples.add_argument("--output", type=Path, required=True, help="folder of the sample pool")
     samples.add_argument("--total", type=int, default=300, help="heads (identity) or poses (expression) in the pool")
@@ -60,7 +60,8 @@ def _parser() -> argparse.ArgumentParser:
         if name in ("identity", "expression"):
             training.add_argument("--start", type=Path, help="bundle from whose weights a new run begins")
         if name == "expression":
-            training.add_argument("--eyes-pool", type=Path, required=True, help="folder of the pool of kind eyes")
+            for part in PARTS:
+                training.add_argument(f"--{part}-pool", type=Path, required=True, help=f"pool of kind {part}")
             training.add_argument("--identity-run", type=Path, help="with --detail-pool: also train lips and lids shut")
             training.add_argument("--detail-pool", type=Path)
         training.set_defaults(run=_train, network=name)
@@ -89,7 +90,7 @@ def _parser() -> argparse.ArgumentParser:
 def _samples(options: argparse.Namespace) -> None:
     topology = HeadTopology(FaceKit.load(options.data / ARCHIVE))
     fill = {"identity": fill_identity_pool, "expression": fill_expression_pool, "detail": fill_detail_pool,
-            "eyes": partial(fill_expression_pool, eyes_only=True)}[options.kind]
+            **{part: partial(fill_expression_pool, part=part) for part in PARTS}}[options.kind]
     fill(topology, options.output, options.first, options.last or options.total, options.total)
 
 
@@ -117,7 +118,7 @@ def _evaluate(options: argparse.Namespace) -> None:
 def _train(options: argparse.Namespace) -> None:
     torch.set_num_threads(options.threads)
     loop = LoopOptions(options.iterations, options.minutes, options.learning_rate, options.seed)
-    names = {"identity": ("start",), "expression": ("eyes_pool", "identity_run", "detail_pool", "start")}
+    names = {"identity": ("start",), "expression": ("eyes_pool", "lips_pool", "identity_run", "detail_pool", "start")}
     details = {name: getattr(options, name) for name in names.get(options.network, ())}
     start = {"identity": train_identity, "expression": train_expression, "regions": train_regions,
              "forward": train_forward}[options.network]

@@ -11,6 +11,8 @@ NEUTRAL_SHARE, FEW_SHAPES_SHARE = 0.10, 0.30
 MOUTH_SHAPES = ("mouthFunnel", "mouthPucker", "mouthLeft", "mouthRight", "mouthSmile", "mouthFrown", "mouthDimple",
                 "mouthStretch", "mouthRollLower", "mouthRollUpper", "mouthShrugLower", "mouthShrugUpper", "mouthPress",
                 "mouthLowerDown", "mouthUpperUp", "jawForward", "jawLeft", "jawRight", "cheekPuff")
+LIP_SHAPES = ("mouthFunnel", "mouthPucker", "mouthSmile", "mouthRollLower", "mouthRollUpper", "mouthShrugLower",
+              "mouthShrugUpper", "mouthPress", "mouthClose", "mouthLowerDown", "mouthUpperUp")
 UPPER_SHAPES = ("browDown", "browInnerUp", "browOuterUp", "eyeSquint", "eyeWide", "cheekSquint", "noseSneer")
 GAZES = (("eyeLookUpLeft", "eyeLookUpRight"), ("eyeLookDownLeft", "eyeLookDownRight"),
          ("eyeLookOutLeft", "eyeLookInRight"), ("eyeLookInLeft", "eyeLookOutRight"))
@@ -40,6 +42,11 @@ def random_weights(random: np.random.Generator) -> np.ndarray:
     if kind < NEUTRAL_SHARE + FEW_SHAPES_SHARE:
         chosen = random.choice(SHAPES, random.integers(1, 4), replace=False)
         return _consistent(named_weights({name: random.uniform(0.2, 1.0) for name in chosen}))
+    return speech_weights(random)
+
+
+def speech_weights(random: np.random.Generator) -> np.ndarray:
+    """ARKit weights (52,) of one random moment of speech."""
     return _consistent(_speech_mix(random))
 
 
@@ -48,6 +55,14 @@ def with_blink(weights: np.ndarray, random: np.random.Generator) -> np.ndarray:
     if random.random() < 0.25:
         return weights
     return np.maximum(weights, named_weights({"eyeBlink": random.choice([random.uniform(0.1, 1.0), 1.0])}))
+
+
+def with_lips(weights: np.ndarray, random: np.random.Generator) -> np.ndarray:
+    """Weights (52,) with, four times in five, one to three of the lips' own shapes, strong ones among them."""
+    if random.random() < 0.2:
+        return weights
+    chosen = random.choice(LIP_SHAPES, random.integers(1, 4), replace=False)
+    return _consistent(np.maximum(weights, named_weights({name: random.uniform(0.2, 1.0) for name in chosen})))
 
 
 def with_open_jaw(weights: np.ndarray, random: np.random.Generator) -> np.ndarray:

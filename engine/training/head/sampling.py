@@ -10,7 +10,7 @@ from numpy.lib.format import open_memmap
 from ...codes import ARKIT_NAMES
 from .ground_truth import NECK_PLANE, THROAT_DEPTH, HeadSolid, HeadTopology
 from .ict import UNITS_PER_MILLIMETRE, random_coefficients
-from .poses import random_weights, with_blink, with_open_jaw
+from .poses import random_weights, with_blink, with_lips, with_open_jaw
 
 MILLIMETRE = UNITS_PER_MILLIMETRE
 BOX_MINIMUM, BOX_MAXIMUM = np.array([-0.55, -0.56, -0.72]), np.array([0.55, 0.58, 0.34])
@@ -22,13 +22,14 @@ POSED_SURFACE_POINTS, POSED_SHELL_POINTS = 2000, 2000
 POSES_PER_HEAD = 4
 DETAIL_POINTS, MOUTH_POINTS = 8000, 3000
 MOUTH_DEPTH = 0.10
-EYE_RADIUS = 0.035  # around each eye landmark, 9 mm
+# Landmarks and the radius around each (9 and 11 mm) of parts that are too small to be learned from whole heads.
+PARTS = {"eyes": (slice(36, 48), 0.035), "lips": (slice(48, 68), 0.045)}
 
 
 class SurfaceSampler:
-    """Random points on the surface that meets air, denser where detail matters; or around the eyes only."""
+    """Random points on the surface that meets air, denser where detail matters; or on one of `PARTS` only."""
 
-    def __init__(self, topology: HeadTopology, eyes_only: bool = False):
+    def __init__(self, topology: HeadTopology, part: str | None = None):
         self.topology = topology
         self.triangles = topology.candidates[topology.visible]
         self.submesh = topology.candidate_submesh[topology.visible]
@@ -38,9 +39,10 @@ class SurfaceSampler:
         area = 0.5 * np.linalg.norm(np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]), axis=1)
         weight = area * self._density(corners.mean(1), mean)
         weight[corners[:, :, 1].max(1) < NECK_PLANE - 0.03] = 0.0
-        if eyes_only:
-            eyes = mean[kit.landmarks[36:48]]
-            weight[np.linalg.norm(corners.mean(1)[:, None] - eyes, axis=2).min(1) > EYE_RADIUS] = 0.0
+        if part:
+            landmarks, radius = PARTS[part]
+            places = mean[kit.landmarks[landmarks]]
+            weight[np.linalg.norm(corners.mean(1)[:, None] - places, axis=2).min(1) > radius] = 0.0
         self._cumulated = np.cumsum(weight) / weight.sum()
 
     def _density(self, centres: np.ndarray, mean: np.ndarray) -> np.ndarray:
@@ -185,23 +187,24 @@ def fill_identity_pool(topology: HeadTopology, folder: Path, first: int, last: i
 
 
 def fill_expression_pool(topology: HeadTopology, folder: Path, first: int, last: int, total: int,
-                         eyes_only: bool = False) -> None:
+                         part: str | None = None) -> None:
     """Write weights and material points of poses `first` to `last` of a pool of `total`; four poses share a head.
 
-    eyes_only: points around the eyes, most of them blinking; the lids are too small to be learned from whole heads.
+    part: points on this one of `PARTS` only, in poses that move it: eyes that blink, lips that press, roll and purse.
     """
     count = POSED_SURFACE_POINTS + POSED_SHELL_POINTS
     weights_pool = _pool_array(folder / "weights.npy", (total, len(ARKIT_NAMES)))
     material_pool = _pool_array(folder / "material.npy", (total, count, 4))
     done = _pool_array(folder / "done.npy", (total,))
-    sampler, kit = SurfaceSampler(topology, eyes_only), topology.face_kit
+    sampler, kit = SurfaceSampler(topology, part), topology.face_kit
+    seed, moved = {None: (2, lambda weights, random: weights), "eyes": (6, with_blink), "lips": (7, with_lips)}[part]
     np.save(folder / "triangles.npy", sampler.triangles)
     for number in range(first, last):
-        random = np.random.default_rng([6 if eyes_only else 2, number])
+        random = np.random.default_rng([seed, number])
         if number % POSES_PER_HEAD == 0 or number == first:
             head = kit.head(random_coefficients(np.random.default_rng([3, number // POSES_PER_HEAD])))
             canonical = HeadSolid(topology, kit.canonical(head))
-        weights = with_blink(random_weights(random), random) if eyes_only else random_weights(random)
+        weights = moved(random_weights(random), random)
         posed = HeadSolid(topology, kit.posed(head, weights), canonical.throat)
         material_pool[number] = expression_samples(sampler, canonical, posed, random)
         weights_pool[number] = weights

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +19,7 @@ from .loop import LoopOptions, averaged_state, train
 from .networks import new_expression_network, new_identity_network, smoothing_mask, without_anchors
 from .sampling import DETAIL_POINTS, POSED_SHELL_POINTS, POSED_SURFACE_POINTS, material_positions
 
-POSES, EYE_POSES = 8, 3  # the last ones of a batch show the eyes only
+SHOWN = (0, 0, 0, 1, 1, 2, 2, 2)  # which pool each pose of a batch comes from: whole heads, eyes, lips
 SURFACE_SHARE, SHELL_SHARE = 480, 420
 HEADS = 256
 DETAIL_POSES, DETAIL_SHARE = 6, 350
@@ -29,17 +30,17 @@ SHELL_SCALE = 8.0  # mm; a shell point this far out counts half
 
 
 class ExpressionBatches:
-    """Batches from a pool of poses, each placed on a random head; iteration number in, tensors out.
+    """Batches from pools of poses (see `SHOWN`), each placed on a random head; iteration number in, tensors out.
 
     Which points of a pose are visible hardly depends on the head, so a pose is shown on many heads and at slightly
     other strengths than those it was tested on.
     """
 
-    def __init__(self, face_kit: FaceKit, pool: Path, eyes_pool: Path, seed: int, device: torch.device):
+    def __init__(self, face_kit: FaceKit, pools: Sequence[Path], seed: int, device: torch.device):
         self.face_kit, self.seed, self.device = face_kit, seed, device
         self.pools = [{name: np.load(folder / f"{name}.npy", mmap_mode="r", allow_pickle=False)
-                       for name in ("weights", "material", "done")} for folder in (pool, eyes_pool)]
-        self.triangles = np.load(pool / "triangles.npy", allow_pickle=False)
+                       for name in ("weights", "material", "done")} for folder in pools]
+        self.triangles = np.load(pools[0] / "triangles.npy", allow_pickle=False)
         random = np.random.default_rng([seed, 0])
         self.coefficients = np.stack([random_coefficients(random) for _ in range(HEADS)])
         self.heads = np.stack([face_kit.head(row) for row in self.coefficients])
@@ -49,8 +50,8 @@ class ExpressionBatches:
     def draw(self, iteration: int) -> dict[str, Tensor]:
         """identity (B, 1344), expression (B, 200), posed and canonical (B, P, 3), offset in mm (B, P)."""
         random = np.random.default_rng([self.seed, 1, iteration])
-        heads = random.integers(0, HEADS, POSES)
-        drawn = [self._pose(self.pools[number >= POSES - EYE_POSES], random) for number in range(POSES)]
+        heads = random.integers(0, HEADS, len(SHOWN))
+        drawn = [self._pose(self.pools[number], random) for number in SHOWN]
         weights, material = (np.stack(values) for values in zip(*drawn, strict=True))
         kit = self.face_kit
         posed = [material_positions(kit.posed(self.heads[head], row), self.triangles, points)[0]
@@ -118,9 +119,9 @@ class DetailLoss:
 
 
 def train_expression(face_kit: FaceKit, pool: Path, output: Path, options: LoopOptions, device: torch.device,
-                     eyes_pool: Path, identity_run: Path | None = None, detail_pool: Path | None = None,
-                     start: Path | None = None) -> None:
-    """Train on the poses of `pool`; the checkpoint in `output` holds the averaged network.
+                     eyes_pool: Path, lips_pool: Path, identity_run: Path | None = None,
+                     detail_pool: Path | None = None, start: Path | None = None) -> None:
+    """Train on the poses of three pools; the checkpoint in `output` holds the averaged network.
 
     With a trained identity network and a pool of posed distances, `DetailLoss` is added. start: a bundle from whose
     weights a new run begins.
@@ -128,7 +129,7 @@ def train_expression(face_kit: FaceKit, pool: Path, output: Path, options: LoopO
     network, mask = new_expression_network(options.seed).to(device), smoothing_mask()
     if start:
         network.load_state_dict(load_head(Bundle.open(start)).expression.state_dict())
-    batches = ExpressionBatches(face_kit, pool, eyes_pool, options.seed, device)
+    batches = ExpressionBatches(face_kit, (pool, eyes_pool, lips_pool), options.seed, device)
     detail = DetailLoss(face_kit, detail_pool, identity_run, options.seed, device) if identity_run else None
 
     def losses(iteration: int) -> dict[str, Tensor]:
