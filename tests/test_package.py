@@ -45,7 +45,7 @@ def generate_in_a_clean_profile(zip_path, folder, *engine_python):
     home = {"HOME": str(folder), "BLENDER_USER_RESOURCES": str(folder / "blender"), "PYTHONPATH": ""}
     run = subprocess.run(
         [sys.executable, TESTS / "installed_extension.py", zip_path, recording, *engine_python],
-        env=os.environ | home, capture_output=True, text=True, timeout=280,
+        env=os.environ | home, capture_output=True, text=True, timeout=900,
     )  # fmt: skip
     assert run.returncode == 0, run.stdout + run.stderr
     facts = json.loads(run.stdout.splitlines()[-1])

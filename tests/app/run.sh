@@ -31,9 +31,9 @@ finish() {
 }
 trap finish EXIT
 sleep 2
-for part in walk.py reopen.py; do
+for part in walk.py reopen.py states.py; do
     echo "== $part"
-    timeout 900 chroot "$application" blender --window-geometry 0 0 1400 900 --enable-event-simulate \
+    timeout 1500 chroot "$application" blender --window-geometry 0 0 1400 900 --enable-event-simulate \
         --python-exit-code 1 --python "$inside/$part" 2>&1 | grep -v -e EGL -e '^Info:' || true
     [ -e "$work/$part.passed" ] || { echo "$part did not get to its end" >&2; exit 1; }
 done

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import subprocess
+import sys
+import time
 import traceback
+import types
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,8 +14,10 @@ import bpy
 
 FOLDER = Path(__file__).resolve().parent
 PICTURES = FOLDER / "pictures"
+EXTENSION = "bl_ext.user_default.facetalk_blender"
 TAB = "FaceTalk"
 SIDEBAR_WIDTH = 300  # pixels
+LONGEST_SECONDS = 900.0  # of one generation
 
 
 def run(script: str, steps: Iterator[float]) -> None:
@@ -37,6 +42,22 @@ def run(script: str, steps: Iterator[float]) -> None:
     bpy.context.preferences.system.use_region_overlap = False
     bpy.context.preferences.filepaths.use_auto_save_temporary_files = False
     bpy.app.timers.register(go_on, first_interval=2.0, persistent=True)
+
+
+def session() -> types.ModuleType:
+    """The extension's module that knows engine and generation."""
+    return sys.modules[f"{EXTENSION}.facetalk_blender.session"]
+
+
+def generated() -> Iterator[float]:
+    """Wait until the generation has ended well."""
+    began = time.perf_counter()
+    generation = session().generation()
+    while generation.running:
+        assert time.perf_counter() - began < LONGEST_SECONDS, generation.stage_text
+        yield 0.5
+    assert generation.state.name == "DONE", generation.error
+    yield 1.0
 
 
 def area(kind: str = "VIEW_3D") -> bpy.types.Area:

@@ -12,17 +12,23 @@ import bpy
 import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
-from steps import FOLDER, area, call, click, drag_sidebar, open_sidebar, picture, region, run
+from steps import (
+    EXTENSION,
+    FOLDER,
+    LONGEST_SECONDS,
+    area,
+    call,
+    click,
+    generated,
+    open_sidebar,
+    picture,
+    region,
+    run,
+    session,
+)
 
-EXTENSION = "bl_ext.user_default.facetalk_blender"
 VOICE_SECONDS = 1.2
 HEAD_Y = 430  # pixels from the top of the viewport to the header of the Head panel
-LONGEST_SECONDS = 400.0  # of one generation
-
-
-def session():
-    """The extension's module that knows the generation."""
-    return sys.modules[f"{EXTENSION}.facetalk_blender.session"]
 
 
 def steps() -> Iterator[float]:
@@ -46,7 +52,12 @@ def install() -> Iterator[float]:
     yield 1.0
     bpy.ops.preferences.addon_expand(module=EXTENSION)
     area("PREFERENCES").tag_redraw()
-    yield 2.0
+    yield 1.0
+    call("facetalk.check_engine", "PREFERENCES")
+    while session().engine_task().running:
+        yield 0.5
+    assert session().engine_task().problem == ""
+    yield 1.0
     picture("01-installed", area("PREFERENCES"))
     area("PREFERENCES").type = "VIEW_3D"
     yield 1.0
@@ -60,7 +71,6 @@ def load_sound() -> Iterator[float]:
     picture("03-head", region("UI"))
     yield from click(930, HEAD_Y)
     call("facetalk.load_sound", how="EXEC_DEFAULT", filepath=str(short_voice()))
-    bpy.context.scene.facetalk.quality = "PREVIEW"
     yield 1.0
     picture("03-sound", region("UI"), 520)
 
@@ -116,33 +126,13 @@ def change_take() -> Iterator[float]:
     scene.use_preview_range, scene.frame_preview_start, scene.frame_preview_end = True, 8, 14
     yield 0.5
     call("facetalk.regenerate_range")
-    yield from wait()
+    yield from generated()
     picture("08-range", area())
     scene.use_preview_range = False
 
 
-def wait() -> Iterator[float]:
-    """Until the generation has ended well."""
-    began = time.perf_counter()
-    run = session().generation()
-    while run.running:
-        assert time.perf_counter() - began < LONGEST_SECONDS, run.stage_text
-        yield 0.5
-    assert run.state.name == "DONE", run.error
-    yield 1.0
-
-
 def other_outputs() -> Iterator[float]:
     scene = bpy.context.scene
-    yield from drag_sidebar(190)
-    picture("narrow", region("UI"))
-    yield from drag_sidebar(300)
-    bpy.ops.preferences.reset_default_theme()
-    bpy.ops.script.execute_preset(filepath=light_theme(), menu_idname="USERPREF_MT_interface_theme_presets")
-    yield 1.0
-    picture("light", area())
-    bpy.ops.preferences.reset_default_theme()
-    yield 0.5
     area().type = "SEQUENCE_EDITOR"
     bpy.context.workspace.sequencer_scene = scene
     yield 1.0
@@ -153,16 +143,10 @@ def other_outputs() -> Iterator[float]:
     scene.facetalk.output = "EXPRESSION_CURVES"
     yield 0.5
     call("facetalk.make_output")
-    yield from wait()
+    yield from generated()
     scene.frame_set(12)
     yield 1.0
     picture("09-curves", area())
-
-
-def light_theme() -> str:
-    """Blender's own light theme."""
-    folder = next(path for path in bpy.utils.preset_paths("interface_theme"))
-    return str(next(Path(folder).glob("*ight*.xml")))
 
 
 def save() -> Iterator[float]:

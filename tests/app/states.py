@@ -1,0 +1,124 @@
+"""What the artist sees when something is wrong, in a narrow sidebar, in the light theme, and how the head is shaded."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import bpy
+
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+from steps import (
+    EXTENSION,
+    FOLDER,
+    LONGEST_SECONDS,
+    SIDEBAR_WIDTH,
+    area,
+    call,
+    drag_sidebar,
+    open_sidebar,
+    picture,
+    region,
+    run,
+    session,
+)
+
+NARROW = 190  # pixels
+
+
+def steps() -> Iterator[float]:
+    """All steps; each yield is a pause in seconds."""
+    bpy.ops.preferences.addon_enable(module=EXTENSION)
+    bpy.ops.wm.open_mainfile(filepath=str(FOLDER / "talking.blend"))
+    yield 2.0
+    yield from open_sidebar()
+    yield from wrong_choices()
+    yield from engine_killed()
+    yield from narrow_and_light()
+    yield from shading()
+
+
+def refused(name: str, *words: str) -> Iterator[float]:
+    """A picture of a disabled Generate whose reason holds the words."""
+    reason = sys.modules[f"{EXTENSION}.operators.generate"].disabled_reason(bpy.context)
+    assert all(word in reason for word in words), reason
+    yield 1.0
+    picture(name, region("UI"))
+
+
+def wrong_choices() -> Iterator[float]:
+    scene = bpy.context.scene
+    strip = next(iter(scene.sequence_editor.strips))
+    path = strip.sound.filepath
+    strip.sound.filepath = "//moved.wav"
+    yield from refused("state-missing-file", "missing")
+    strip.sound.filepath = path
+    strip.mute = True
+    yield from refused("state-muted", "muted")
+    strip.mute = False
+    scene.facetalk.strip = "gone"
+    yield from refused("state-no-strip", "gone")
+    scene.facetalk.strip = strip.name
+    preferences = bpy.context.preferences.addons[EXTENSION].preferences
+    preferences.engine_python = "/nowhere/python"
+    try:
+        call("facetalk.generate")
+    except RuntimeError as error:
+        assert "/nowhere/python" in str(error), error
+    else:
+        raise AssertionError("an interpreter that is not there was started")
+    yield 1.0
+    picture("state-no-python", area())
+    preferences.engine_python = ""
+
+
+def engine_killed() -> Iterator[float]:
+    """What was finished stays, and the next generation works again."""
+    scene = bpy.context.scene
+    before = {item.name for item in scene.objects}
+    scene.facetalk.output, scene.facetalk.quality = "FRAME_MESHES", "STANDARD"
+    call("facetalk.generate")
+    generation = session().generation()
+    began = time.perf_counter()
+    while generation.written < 3:
+        assert generation.running and time.perf_counter() - began < LONGEST_SECONDS, generation.error
+        yield 0.1
+    session()._client._process.kill()
+    while generation.running:
+        assert time.perf_counter() - began < LONGEST_SECONDS, generation.stage_text
+        yield 0.1
+    assert generation.state.name == "FAILED" and "ended unexpectedly" in generation.error, generation.error
+    assert before <= {item.name for item in scene.objects}
+    yield 1.0
+    picture("state-engine-killed", area())
+
+
+def narrow_and_light() -> Iterator[float]:
+    scene = bpy.context.scene
+    yield from drag_sidebar(NARROW)
+    picture("state-narrow", region("UI"))
+    scene.facetalk.output = "EXPRESSION_CURVES"
+    yield 1.0
+    picture("state-narrow-curves", region("UI"))
+    yield from drag_sidebar(SIDEBAR_WIDTH)
+    theme = next(Path(folder).glob("*ight*.xml") for folder in bpy.utils.preset_paths("interface_theme"))
+    bpy.ops.script.execute_preset(filepath=str(next(theme)), menu_idname="USERPREF_MT_interface_theme_presets")
+    yield 1.0
+    picture("state-light", area())
+    bpy.ops.preferences.reset_default_theme()
+
+
+def shading() -> Iterator[float]:
+    """The head as the viewport's three kinds of shading show it."""
+    view = area().spaces[0]
+    view.show_region_ui = False
+    bpy.context.scene.frame_set(12)
+    for kind, seconds in (("SOLID", 2.0), ("MATERIAL", 60.0), ("RENDERED", 60.0)):
+        view.shading.type = kind
+        yield seconds
+        picture(f"shading-{kind.lower()}", area())
+
+
+run(__file__, steps())
