@@ -8,7 +8,6 @@ performance for every scene, so that one recording has many faces.
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from dataclasses import asdict, replace
 from functools import cache
 from pathlib import Path
@@ -23,8 +22,8 @@ from ..denoiser import DenoiserConfig, ExpressionDecoder
 from ..diffusion import CosineSchedule
 from ..engine import choose_device
 from ..importing.wav2vec2 import import_speech_encoder
+from ..lip_pose import REST_OPENING_MM, opening_slopes
 from ..speech import SpeechEncoder, load_speech_encoder, normalise
-from .articulation import REST_OPENING_MM, opening_slopes
 from .captured_motion import capture_of
 from .corpus import Corpus, load_corpus
 from .scenes import SCENE_FRAMES, SILENT_SHARE, Scene, SceneMaker
@@ -57,12 +56,10 @@ SPEECH_ENCODER_HELP = "public wav2vec 2.0: a Hugging Face folder, or FaceFormer'
 DEFAULTS = {"default_steps": 8, "default_sampler": "dpm++", "default_guidance": 1.5}
 
 
-def make_scenes(
-    data: Path, corpus: Corpus, seed: int, clips: int | None = None, left_out: Collection[str] = ()
-) -> list[Scene]:
+def make_scenes(data: Path, corpus: Corpus, seed: int, clips: int | None = None) -> list[Scene]:
     """Scenes of the training: recorded, synthesised and captured speech, and silence.
 
-    clips: number of clips with phone labels, drawn at random; all when not given. left_out: keys of captured clips.
+    clips: number of clips with phone labels, drawn at random; all when not given.
     """
     maker = SceneMaker(corpus, seed)
     labelled = [clip for name in SHARES for clip in corpus.select(name, held_out=False)]
@@ -70,8 +67,7 @@ def make_scenes(
         labelled = [labelled[i] for i in np.random.default_rng((seed, 6)).permutation(len(labelled))[:clips]]
     scenes = maker.spoken(labelled)
     for clip in corpus.select("facegood"):
-        if clip.key not in left_out:
-            scenes += maker.captured(clip, capture_of(data, clip))
+        scenes += maker.captured(clip, capture_of(data, clip))
     return scenes + maker.silent(round(SILENT_SHARE * len(scenes)))
 
 

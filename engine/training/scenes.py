@@ -22,11 +22,15 @@ SILENT_SHARE = 0.10
 
 @dataclass(frozen=True)
 class Scene:
-    """audio: (S,) float32 at 16 kHz. segments: phones over the scene. capture: (N, 52) real mouth weights or None."""
+    """audio: (S,) float32 at 16 kHz. segments: phones over the scene. capture: (N, 52) real mouth weights or None.
+
+    captured_clip: key of the clip that was captured.
+    """
 
     audio: np.ndarray
     segments: list[Segment]
     capture: np.ndarray | None = None
+    captured_clip: str = ""
 
     def performance(self, seed: int) -> np.ndarray:
         """One performance of the scene: (SCENE_FRAMES, 52) float32 ARKit weights."""
@@ -83,7 +87,7 @@ class SceneMaker:
             window = capture[index * SCENE_FRAMES : (index + 1) * SCENE_FRAMES]
             start = int(index * SCENE_SECONDS * SAMPLE_RATE)
             part = audio[start : start + int(SCENE_SECONDS * SAMPLE_RATE)]
-            scenes.append(Scene(self.augmenter.speech(part, self.generator), _pauses_of(window), window))
+            scenes.append(Scene(self.augmenter.speech(part, self.generator), _pauses_of(window), window, clip.key))
         return scenes
 
     def _pause(self) -> int:

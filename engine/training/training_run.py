@@ -45,7 +45,12 @@ class TrainingRun:
         return min(used, 1.0)
 
     def learning_rate(self, peak: float, warm_up_steps: int) -> float:
-        """Linear warm-up over steps, then a cosine over the budget down to 2 % of the peak."""
+        """Linear warm-up over steps, then a cosine over the budget down to 2 % of the peak.
+
+        A budget of steps is warmed up over a tenth of it at most.
+        """
+        if self.steps is not None:
+            warm_up_steps = min(warm_up_steps, math.ceil(self.steps / 10))
         cosine = 0.5 + 0.5 * math.cos(math.pi * self.progress)
         return peak * min(1.0, (self.step + 1) / warm_up_steps) * (0.02 + 0.98 * cosine)
 
