@@ -10,12 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engine.codes import ARKIT_NAMES, CODE_RATE
+from engine.lip_opening import OPENING_MM_PER_WEIGHT, REST_OPENING_MM, lip_opening_mm
 from engine.training.articulation import (
-    OPENING_MM_PER_WEIGHT,
-    REST_OPENING_MM,
     Segment,
     expected_mouth,
-    lip_opening_mm,
     perform,
     segments_from_labels,
 )

@@ -17,20 +17,13 @@ import numpy as np
 from scipy.ndimage import gaussian_filter1d
 
 from ..codes import ARKIT_NAMES, CODE_RATE
+from ..lip_opening import OPENING_MM_PER_WEIGHT, REST_OPENING_MM
 from . import upper_face
 from .phones import BILABIALS, LABIODENTALS, PHONES, SILENCE, to_phone
 
 OVERSAMPLING = 10  # grid steps per code frame on which gestures are drawn
 GRID_RATE = CODE_RATE * OVERSAMPLING
 
-# Mid-sagittal lip opening of the ICT-FaceKit mean face: millimetres at rest and per unit of weight, from its meshes.
-REST_OPENING_MM = 0.64
-OPENING_MM_PER_WEIGHT = {
-    "jawOpen": 32.8, "mouthClose": -38.8, "mouthFunnel": 12.9, "mouthPucker": -1.05, "mouthRollLower": -3.6,
-    "mouthRollUpper": 0.6, "mouthShrugLower": -6.9, "mouthShrugUpper": 5.1, "mouthLowerDownLeft": 3.4,
-    "mouthLowerDownRight": 3.4, "mouthUpperUpLeft": 3.5, "mouthUpperUpRight": 3.5, "mouthPressLeft": -1.2,
-    "mouthPressRight": -1.2, "jawForward": 1.3,
-}  # fmt: skip
 # Closed lips are pressed together a little beyond contact, so that they stay sealed over their whole width.
 SEALED_OPENING_MM = -0.55
 
@@ -139,16 +132,6 @@ def perform(segments: list[Segment], frames: int, seed: int) -> np.ndarray:
 def expected_mouth(segments: list[Segment], frames: int) -> np.ndarray:
     """The neutral speaker's mouth without chance: (frames, 52) float32 ARKit weights, upper face at rest."""
     return _at_code_rate(_mouth_weights(segments, frames, Style(), None), frames)
-
-
-def lip_opening_mm(weights: np.ndarray) -> np.ndarray:
-    """Linear estimate of the mid-sagittal lip opening in mm of ARKit weights (..., 52); negative = pressed together."""
-    return REST_OPENING_MM + weights @ opening_slopes()
-
-
-def opening_slopes() -> np.ndarray:
-    """Millimetres of lip opening per unit of every ARKit weight: (52,) float32."""
-    return np.array([OPENING_MM_PER_WEIGHT.get(name, 0.0) for name in ARKIT_NAMES], np.float32)
 
 
 def _at_code_rate(weights: dict[str, np.ndarray], frames: int) -> np.ndarray:

@@ -11,7 +11,8 @@ from pathlib import Path
 import numpy as np
 
 from ..codes import ARKIT_NAMES, CODE_RATE
-from .articulation import OPENING_MM_PER_WEIGHT, SEALED_OPENING_MM, lip_opening_mm
+from ..lip_opening import OPENING_MM_PER_WEIGHT, lip_opening_mm
+from .articulation import SEALED_OPENING_MM
 from .corpus import Clip
 
 CONTACT_MM = 1.2  # captured lips nearer than this are taken to touch

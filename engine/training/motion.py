@@ -22,7 +22,7 @@ from ..denoiser import DenoiserConfig, ExpressionDecoder
 from ..diffusion import CosineSchedule
 from ..engine import choose_device
 from ..importing.wav2vec2 import import_speech_encoder
-from ..lip_pose import REST_OPENING_MM, opening_slopes
+from ..lip_opening import REST_OPENING_MM, opening_slopes
 from ..speech import SpeechEncoder, load_speech_encoder, normalise
 from .captured_motion import capture_of
 from .corpus import Corpus, load_corpus

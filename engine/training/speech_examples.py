@@ -8,8 +8,9 @@ import numpy as np
 import torch
 
 from ..codes import ARKIT_NAMES, CODE_RATE
+from ..lip_opening import lip_opening_mm
 from ..speech import normalise
-from .articulation import expected_mouth, lip_opening_mm
+from .articulation import expected_mouth
 from .augmentation import Augmenter
 from .corpus import SAMPLE_RATE, Clip, Corpus
 from .phones import PHONE_INDEX, SILENCE
