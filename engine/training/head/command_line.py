@@ -11,6 +11,7 @@ import torch
 from .controls import export_controls, print_tables
 from .convert import convert
 from .evaluate import evaluate_head
+from .evaluation_poses import POSES
 from .export import export_networks, export_template
 from .ground_truth import HeadTopology
 from .ict import FaceKit
@@ -80,9 +81,10 @@ def _parser() -> argparse.ArgumentParser:
     evaluation.add_argument("--data", type=Path, required=True)
     evaluation.add_argument("--bundle", default="starter")
     evaluation.add_argument("--output", type=Path, required=True)
-    evaluation.add_argument("--identities", type=int, default=2)
-    evaluation.add_argument("--random-poses", type=int, default=3)
-    evaluation.add_argument("--resolution", type=int, default=128)
+    evaluation.add_argument("--identities", type=int, default=20, help="unseen heads")
+    evaluation.add_argument("--poses", type=int, default=POSES, help=f"expressions of each head, {POSES} at most")
+    evaluation.add_argument("--parts", type=Path, default=Path("out") / "head_evaluation",
+                            help="what is measured of each head is kept here: an interrupted run goes on")
     evaluation.set_defaults(run=_evaluate)
     return parser
 
@@ -111,8 +113,8 @@ def _controls(options: argparse.Namespace) -> None:
 
 
 def _evaluate(options: argparse.Namespace) -> None:
-    evaluate_head(FaceKit.load(options.data / ARCHIVE), options.bundle, options.output, options.identities,
-                  options.random_poses, options.resolution)
+    evaluate_head(FaceKit.load(options.data / ARCHIVE), options.bundle, options.output, options.parts,
+                  options.identities, options.poses)
 
 
 def _train(options: argparse.Namespace) -> None:

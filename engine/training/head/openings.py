@@ -1,0 +1,81 @@
+"""How far lips and lids are apart, measured alike on the true solid and on a neural field."""
+
+from __future__ import annotations
+
+import igl
+import numpy as np
+from scipy.ndimage import distance_transform_edt, label, zoom
+
+from .ict import UNITS_PER_MILLIMETRE, FaceKit
+from .labels import REGION_NAMES, vertex_regions
+
+SECTION_STEP = 0.25 * UNITS_PER_MILLIMETRE
+SECTION_REFINEMENT = 4  # the section is interpolated to 0.06 mm
+EYE_STEP = 0.1 * UNITS_PER_MILLIMETRE
+EYE_HALF_HEIGHT = 11.0 * UNITS_PER_MILLIMETRE
+IN_FRONT = 0.4 * UNITS_PER_MILLIMETRE  # thinner than a lid, thicker than what separates a closed lid from its eyeball
+
+
+def lip_section(landmarks: np.ndarray) -> tuple[np.ndarray, tuple[int, int], np.ndarray]:
+    """The mid-sagittal plane around the lips of posed landmarks (68, 3).
+
+    Returns points (Y Z, 3), the shape (Y, Z) and the grid places (2, 2) of the upper and the lower inner lip.
+    """
+    low, high = landmarks[57, 1], landmarks[51, 1]
+    back, front = landmarks[[62, 66], 2].min() - 0.01, landmarks[[51, 57], 2].max() + 0.01
+    y, z = np.arange(low, high, SECTION_STEP), np.arange(back, front, SECTION_STEP)
+    points = np.stack(np.meshgrid([0.0], y, z, indexing="ij"), -1).reshape(-1, 3)
+    return points, (len(y), len(z)), (landmarks[[62, 66]][:, 1:] - (low, back)) / SECTION_STEP
+
+
+def lip_opening(distances: np.ndarray, seeds: np.ndarray) -> float:
+    """Smallest distance in mm between the two lips in a section (Y, Z) of signed distances; 0 where they are joined.
+
+    seeds: (2, 2) grid places on the upper and on the lower lip. A lip is the connected solid nearest to its seed.
+    """
+    solid = zoom(distances, SECTION_REFINEMENT, order=1, grid_mode=False) <= 0
+    step = (np.array(solid.shape) - 1) / (np.array(distances.shape) - 1)
+    parts, _ = label(solid)
+    places = np.argwhere(solid)
+    upper, lower = (parts[tuple(places[np.linalg.norm(places - seed * step, axis=1).argmin()])] for seed in seeds)
+    if upper == lower:
+        return 0.0
+    from_lower = distance_transform_edt(parts != lower)
+    return float(from_lower[parts == upper].min() - 1) * SECTION_STEP / step[0] / UNITS_PER_MILLIMETRE
+
+
+class Eyeballs:
+    """The two eyeballs of the kit; as much of their mid-line as has air in front is how far the lids are open."""
+
+    def __init__(self, face_kit: FaceKit):
+        pupil = vertex_regions(face_kit)[:, REGION_NAMES.index("pupil")] > 0.5
+        self._pupils = [np.flatnonzero(pupil & (side * face_kit.neutral[:, 0] > 0)) for side in (1, -1)]
+        self._triangles = [face_kit.submesh(name) for name in ("eyeball_L", "eyeball_R")]
+
+    def in_front(self, vertices: np.ndarray) -> list[np.ndarray]:
+        """`points_in_front` (P, 3) of the left and of the right eyeball of posed vertices (V, 3)."""
+        return [points_in_front(vertices, triangles, vertices[pupil].mean(0))
+                for triangles, pupil in zip(self._triangles, self._pupils, strict=True)]
+
+
+def points_in_front(vertices: np.ndarray, triangles: np.ndarray, middle: np.ndarray) -> np.ndarray:
+    """Points (P, 3) at IN_FRONT of an eyeball's front, on the upright line through its pupil's middle (3,).
+
+    vertices (V, 3), triangles (T, 3). EYE_STEP apart as seen from the front, from below upwards.
+    """
+    height = middle[1] + np.arange(-EYE_HALF_HEIGHT, EYE_HALF_HEIGHT, EYE_STEP)
+    origins = np.stack([np.full(len(height), middle[0]), height, np.ones(len(height))], 1)
+    tree, vertices = igl.AABB(), np.asarray(vertices, np.float64)
+    tree.init(vertices, triangles)
+    backward = np.repeat([[0.0, 0.0, -1.0]], len(origins), 0)
+    row, travelled, _ = tree.intersect_ray_first(vertices, triangles, origins, backward)
+    hit = row >= 0
+    corners = vertices[triangles[row[hit]]]
+    normals = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
+    normals /= np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-20)
+    return origins[hit] + travelled[hit, None] * backward[hit] + IN_FRONT * normals
+
+
+def lid_opening(air: np.ndarray) -> float:
+    """Height in mm of the air (P,) bool at the points in front of one eyeball."""
+    return float(air.sum() * EYE_STEP / UNITS_PER_MILLIMETRE)
