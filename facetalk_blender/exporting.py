@@ -59,7 +59,7 @@ FORMATS = {
 def subjects(scene: bpy.types.Scene, strip_name: str, active: bpy.types.Object | None) -> list[bpy.types.Object]:
     """The objects that belong together and speak a strip: those with the active one, or the first that are shown."""
     groups = [[item] for item in results_of(scene, strip_name) if not item.hide_viewport]
-    for action in curve_action.actions_of(scene, strip_name):
+    for action in curve_action.shown_actions_of(scene, strip_name):
         moved = [item for item in scene.objects if _moved_by(item, action) and not item.hide_viewport]
         if moved and moved not in groups:
             groups.append(moved)
@@ -165,7 +165,7 @@ def weights(scene: bpy.types.Scene, strip_name: str, items: list[bpy.types.Objec
     Raises EngineError when there is neither.
     """
     frames = range(scene.frame_start, scene.frame_end + 1)
-    actions = curve_action.actions_of(scene, strip_name)
+    actions = curve_action.shown_actions_of(scene, strip_name)
     action = next((action for action in actions if _moved_by(items[0], action)), None)
     if action is not None:
         slot = next(slot for used, slot in curve_action.uses(items[0].data.shape_keys) if used == action)

@@ -13,7 +13,7 @@ import math
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from enum import Enum
 from pathlib import Path
 
@@ -22,7 +22,7 @@ import bpy
 from ..engine.errors import EngineError
 from ..engine.protocol import Message
 from ..engine.style import Style
-from . import appearance, costs, playback, sound_digest, sound_strip, stage, take
+from . import appearance, costs, playback, renamed_strips, sound_digest, sound_strip, stage, take
 from .engine_client import EngineClient
 from .material import material_pieces
 from .outputs import expression_curves
@@ -145,6 +145,7 @@ class Generation:
 
     @property
     def running(self) -> bool:
+        self._link = playback.connect(strip.id_data, strip.name)
         """Whether the generation has not ended yet."""
         return self.state not in FINAL_STATES
 
@@ -358,19 +359,19 @@ class Generation:
             yield False
         while (digest := self._digest or self._digest_now()) is None:
             yield False
-        scene = resolve(bpy.data.scenes, self._scene)
+        scene = self._follow_strip()
         text = take.store(content.result(), self.take.seed, scene, self.clip.strip_name, digest, self._part)
         self._text = text.session_uid
         self._text_is_new = True
 
     def _digest_now(self) -> str | None:
-        strip = sound_strip.find_strip(resolve(bpy.data.scenes, self._scene), self.clip.strip_name)
+        strip = sound_strip.find_strip(self._follow_strip(), self.clip.strip_name)
         if strip is None:
             raise ResultLost
         return sound_digest.digest(strip)
 
     def _ask_for_surfaces(self) -> None:
-        scene, text = resolve(bpy.data.scenes, self._scene), resolve(bpy.data.texts, self._text)
+        scene, text = self._follow_strip(), resolve(bpy.data.texts, self._text)
         self._prepared = self._received = False
         arrays = {"codes": self.take.codes}
         if self.settings.output == "SHAPE_KEYS":
@@ -384,6 +385,12 @@ class Generation:
             arrays["times"] = self._writer.times
         if isinstance(self._writer, ResultWriter):
             appearance.set_colors(self._writer.result(), self.settings.skin_color, self.settings.eye_color)
+    def _follow_strip(self) -> bpy.types.Scene:
+        """Take over the name that the strip has now; its scene. Raises ResultLost when that is gone."""
+        scene = resolve(bpy.data.scenes, self._scene)
+        self.clip = replace(self.clip, strip_name=playback.linked_name(scene, self._link) or self.clip.strip_name)
+        return scene
+
         fields = {"rate": self.take.rate, "resolution": self.settings.resolution, "identity": self.settings.identity}
         fields["style"] = asdict(self.settings.style)
         self._request = self._ask(self._writer.request_kind, fields, arrays)
@@ -451,7 +458,11 @@ class Generation:
 
     def _end(self, state: State) -> None:
         self._enter(state)
-        self.fraction = 1.0 if state is State.DONE else self.fraction
+        if state is State.DONE:
+            self.fraction = 1.0
+        else:
+            renamed_strips.remove_unused_links()
+        resolve(bpy.data.texts, self._text)  # raises when the take was deleted meanwhile
         self._remove_temporary_audio()
 
     def _remove_temporary_audio(self) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import bpy
 
 from .. import operators, panels
-from . import expression_settings, head_identity, preferences, properties, session, style_settings
+from . import expression_settings, head_identity, preferences, properties, renamed_strips, session, style_settings
 from .outputs import curve_action
 
 CLASSES = (
@@ -25,6 +25,8 @@ def _handlers() -> tuple:
         (handlers.load_pre, session.end_generation),
         (handlers.render_init, session.release_engine),
         (handlers.load_post, session.remove_unfinished_heads),
+        (handlers.load_post, renamed_strips.follow_names),
+        (handlers.depsgraph_update_post, renamed_strips.follow_names),  # before what looks strips up by name
         (handlers.depsgraph_update_post, curve_action.follow_strips),
         (handlers.undo_post, session.start_head_again),
         (handlers.redo_post, session.start_head_again),

@@ -17,11 +17,13 @@ import numpy as np
 from ..engine.arkit import ARKIT_NAMES
 from ..engine.errors import EngineError
 from ..engine.style import Style, styled_weights
+from .playback import connect
 
 FORMAT = 1
 TAKE_PROPERTY = "facetalk_take"  # on an object: the text of the take that it was made from
-SCENE_PROPERTY = "facetalk_scene"  # these six on the text
+SCENE_PROPERTY = "facetalk_scene"  # these seven on the text
 STRIP_PROPERTY = "facetalk_strip"
+LINK_PROPERTY = "facetalk_link"  # the scene's link to the strip, see `playback`
 SEED_PROPERTY = "facetalk_seed"
 DATE_PROPERTY = "facetalk_date"
 SOUND_PROPERTY = "facetalk_sound"  # digest of the sound
@@ -87,6 +89,7 @@ def store(
     text = bpy.data.texts.new(f"{strip_name} Take {number}")
     text.from_string(content)
     text[SCENE_PROPERTY], text[STRIP_PROPERTY] = scene, strip_name
+    text[LINK_PROPERTY] = connect(scene, strip_name)
     text[SEED_PROPERTY], text[SOUND_PROPERTY] = str(seed), sound_digest
     text[PART_PROPERTY] = part
     text[DATE_PROPERTY] = datetime.now().strftime("%Y-%m-%d %H:%M")

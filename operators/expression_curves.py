@@ -126,9 +126,49 @@ class FACETALK_OT_load_curve_preset(bpy.types.Operator):
         return {"FINISHED"}
 
 
+# Blender keeps no reference to the texts of items that a function makes.
+_preset_items: list[tuple[str, str, str]] = []
+
+
+def _saved_presets(_self, _context: bpy.types.Context) -> list[tuple[str, str, str]]:
+    _preset_items[:] = [(name, name, "") for name in presets.preset_names(preset_folder())]
+    return _preset_items
+
+
+class FACETALK_OT_delete_curve_preset(bpy.types.Operator):
+    """Delete a saved preset of the table. What was made with it stays"""
+
+    bl_idname = "facetalk.delete_curve_preset"
+    bl_label = "Delete Preset"
+
+    preset: bpy.props.EnumProperty(name="Preset", description="Preset to delete", items=_saved_presets)
+
+    @classmethod
+    def poll(cls, _context: bpy.types.Context) -> bool:
+        """Whether there is a preset; the reason why not is the tooltip."""
+        return can_run(cls, "" if presets.preset_names(preset_folder()) else "No preset was saved yet.")
+
+    def invoke(self, context: bpy.types.Context, _event: bpy.types.Event) -> set[str]:
+        """Ask which one, and whether it is to go for good."""
+        return context.window_manager.invoke_props_dialog(
+            self, title="Delete a preset for good?", confirm_text="Delete"
+        )
+
+    def execute(self, _context: bpy.types.Context) -> set[str]:
+        """Delete its file."""
+        name = self.preset
+        try:
+            presets.delete(presets.preset_path(preset_folder(), name))
+        except EngineError as error:
+            self.report({"ERROR"}, str(error))
+            return {"CANCELLED"}
+        self.report({"INFO"}, f"Deleted the preset {name}")
+        return {"FINISHED"}
+
+
 def _actions(context: bpy.types.Context) -> list[bpy.types.Action]:
     found = curve_action.actions_of(context.scene, context.scene.facetalk.strip)
-    return [action for action in found if expression_curves.ON_TARGETS_PROPERTY in action]
+    return [action for action in found if curve_action.ON_TARGETS_PROPERTY in action]
 
 
 class _OfTargets:
@@ -151,6 +191,8 @@ class FACETALK_OT_check_curves(_OfTargets, bpy.types.Operator):
         """Report the first reason, or that everything moves."""
         found = []
         for action in _actions(context):
+            if curve_action.PARKED_PROPERTY in action:
+                continue
             moved = [item for item in context.scene.objects if item.type == "MESH" and item.data.shape_keys]
             for item in moved:
                 if any(used == action for used, _ in curve_action.uses(item.data.shape_keys)):
@@ -163,7 +205,7 @@ class FACETALK_OT_check_curves(_OfTargets, bpy.types.Operator):
 
 
 class FACETALK_OT_remove_curves(_OfTargets, bpy.types.Operator):
-    """Remove the curves of the chosen sound strip from the targets, which go back to where they were"""
+    """Remove the curves of all takes of the chosen sound strip from the targets, which go back to where they were"""
 
     bl_idname = "facetalk.remove_curves"
     bl_label = "Remove Curves"
@@ -181,6 +223,7 @@ CLASSES = (
     FACETALK_OT_match_shape_keys,
     FACETALK_OT_save_curve_preset,
     FACETALK_OT_load_curve_preset,
+    FACETALK_OT_delete_curve_preset,
     FACETALK_OT_check_curves,
     FACETALK_OT_remove_curves,
 )

@@ -7,10 +7,10 @@ from dataclasses import replace
 
 import bpy
 
-from ..facetalk_blender import session, take, take_status
+from ..facetalk_blender import renamed_strips, session, take, take_status
 from ..facetalk_blender.engine_client import EngineClient
 from ..facetalk_blender.generation import SAMPLER_SETTINGS, Generation, Settings
-from ..facetalk_blender.outputs import result
+from ..facetalk_blender.outputs import curve_action, result
 from ..facetalk_blender.preferences import preferences
 from .availability import can_run
 from .generation_operator import GenerationOperator
@@ -138,7 +138,10 @@ class FACETALK_OT_delete_take(_TakeOperator, bpy.types.Operator):
         strip_name = text[take.STRIP_PROPERTY]
         for item in result.results_of_take(scene, text):
             result.remove_result(item)
+        for action in curve_action.actions_of_take(scene, text):
+            curve_action.remove_action(action)
         bpy.data.texts.remove(text)
+        renamed_strips.remove_unused_links()
         left = [other for other in take.takes_of(scene) if other[take.STRIP_PROPERTY] == strip_name]
         if left:
             scene.facetalk.take = max(left, key=lambda other: other[take.DATE_PROPERTY])

@@ -74,7 +74,7 @@ class FACETALK_PT_expression_curves(bpy.types.Panel):
         column.prop(curves, "keys")
         if curves.keys == "REDUCED":
             column.prop(curves, "tolerance")
-        _draw_targets(layout, curves)
+        _draw_targets(layout, context, curves)
         _draw_links(layout, curves)
         last = session.generation()
         for note in last.notes if last is not None else ():
@@ -85,8 +85,10 @@ class FACETALK_PT_expression_curves(bpy.types.Panel):
             row.operator("facetalk.remove_curves", text="Remove", icon="TRASH")
 
 
-def _draw_targets(layout: bpy.types.UILayout, curves: bpy.types.PropertyGroup) -> None:
-    layout.label(text="Target Meshes" if curves.targets else "Target Meshes: none, makes a new head")
+def _draw_targets(layout: bpy.types.UILayout, context: bpy.types.Context, curves: bpy.types.PropertyGroup) -> None:
+    layout.label(text="Target Meshes")
+    if not curves.targets:
+        draw_text(layout, context, "With none, a new head is made.", "INFO")
     row = layout.row()
     row.template_list("FACETALK_UL_curve_targets", "", curves, "targets", curves, "active_target", rows=2)
     buttons = row.column(align=True)
@@ -96,9 +98,10 @@ def _draw_targets(layout: bpy.types.UILayout, curves: bpy.types.PropertyGroup) -
 
 def _draw_links(layout: bpy.types.UILayout, curves: bpy.types.PropertyGroup) -> None:
     row = layout.row(align=True)
-    row.operator("facetalk.match_shape_keys", icon="FILE_REFRESH")
+    row.operator("facetalk.match_shape_keys", text="Match", icon="FILE_REFRESH")
     row.menu("FACETALK_MT_curve_presets", text="", icon="PRESET")
     row.operator("facetalk.save_curve_preset", text="", icon="ADD")
+    row.operator("facetalk.delete_curve_preset", text="", icon="REMOVE")
     layout.template_list("FACETALK_UL_curve_links", "", curves, "links", curves, "active_link", rows=6)
     if 0 <= curves.active_link < len(curves.links):
         column = layout.column()

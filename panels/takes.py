@@ -5,7 +5,7 @@ from __future__ import annotations
 import bpy
 
 from ..facetalk_blender import session, take, take_status
-from ..facetalk_blender.outputs import result
+from ..facetalk_blender.outputs import curve_action, result
 from ..facetalk_blender.wrapped_text import draw_text
 from ..operators.takes import chosen_take
 
@@ -14,9 +14,10 @@ class FACETALK_UL_takes(bpy.types.UIList):
     """Takes; each is a text of the file."""
 
     def draw_item(self, context, layout, _data, text, _icon, _active, _property, _index=0, _flag=0) -> None:
-        """Show whether the take has a head, and its name; warn when its sound has changed."""
-        made = bool(result.results_of_take(context.scene, text))
-        icon = "ERROR" if take_status.change_of_sound(text) else "MESH_MONKEY" if made else "TEXT"
+        """Show whether the take has a head or curves, and its name; warn when its sound has changed."""
+        icon = "MESH_MONKEY" if result.results_of_take(context.scene, text) else "TEXT"
+        icon = "ACTION" if curve_action.actions_of_take(context.scene, text) else icon
+        icon = "ERROR" if take_status.change_of_sound(text) else icon
         layout.prop(text, "name", text="", emboss=False, icon=icon)
 
     def filter_items(self, context: bpy.types.Context, data: bpy.types.AnyType, name: str) -> tuple[list, list]:
@@ -55,7 +56,7 @@ class FACETALK_PT_takes(bpy.types.Panel):
         """Show the list, then what the chosen take is and what can be done with it."""
         layout, facetalk = self.layout, context.scene.facetalk
         if not take.takes_of(context.scene):
-            layout.label(text="No takes yet; Generate makes one", icon="INFO")
+            draw_text(layout, context, "No takes yet; Generate makes one.", "INFO")
             return
         row = layout.row()
         row.template_list(

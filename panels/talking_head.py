@@ -34,8 +34,10 @@ class FACETALK_PT_talking_head(bpy.types.Panel):
         _draw_head(column, facetalk)
         _draw_sampling(column, facetalk)
         _draw_style(column, facetalk.style)
-        column.prop(facetalk, "audio_playback")
-        column.prop(facetalk, "add_stage")
+        options = column.column()
+        options.use_property_split = False  # a narrow sidebar would cut their texts
+        options.prop(facetalk, "audio_playback")
+        options.prop(facetalk, "add_stage")
         if session.busy():
             draw_progress(layout)
         else:

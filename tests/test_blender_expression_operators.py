@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 from blender_scene import bpy, scene, speaking_strip  # noqa: F401
-from test_blender_expression_curves import START, artists_action, face, snapshot
+from test_blender_expression_curves import START, artists_action, face, snapshot, values
 from test_blender_extension import PACKAGE, CheckedLayout, registered  # noqa: F401
 
 
@@ -77,6 +77,19 @@ def test_presets_go_and_come_back(curves, tmp_path):
     assert [path.name for path in (tmp_path / "presets").iterdir()] == ["Robot.json"]
 
 
+def test_a_preset_is_deleted_for_good(curves, tmp_path):
+    assert not bpy.ops.facetalk.delete_curve_preset.poll()
+    bpy.ops.facetalk.match_shape_keys()
+    for name in ("Robot", "Queen"):
+        bpy.ops.facetalk.save_curve_preset(preset=name)
+    assert bpy.ops.facetalk.delete_curve_preset(preset="Robot") == {"FINISHED"}
+    assert [path.name for path in (tmp_path / "presets").iterdir()] == ["Queen.json"] and len(curves.links) == 52
+    with pytest.raises(TypeError, match="Robot"):
+        bpy.ops.facetalk.delete_curve_preset(preset="Robot")
+    assert bpy.ops.facetalk.delete_curve_preset(preset="Queen") == {"FINISHED"}
+    assert not bpy.ops.facetalk.delete_curve_preset.poll()
+
+
 def test_generate_check_and_remove(curves, capfd):
     item = face(["jawOpen", "smile"])
     action = artists_action(item, "smile")
@@ -103,6 +116,97 @@ def test_generate_check_and_remove(curves, capfd):
     bpy.ops.facetalk.remove_curves()
     assert snapshot(action) == before and list(bpy.data.actions) == [action]
     assert not item.data.shape_keys.animation_data.nla_tracks and not item.data.shape_keys.keys()
+
+
+def two_takes(curves, *items):
+    """Two takes on meshes; in the first the artist has held the jaw half open. Their texts, first and second."""
+    selected(*items)
+    bpy.ops.facetalk.add_curve_targets()
+    curves.keys = "DENSE"
+    bpy.ops.facetalk.generate()
+    facetalk = bpy.context.scene.facetalk
+    first, action = facetalk.take, next(item for item in bpy.data.actions if "facetalk_take" in item)
+    for bag in action.layers[0].strips[0].channelbags:
+        for point in bag.fcurves[0].keyframe_points:
+            point.co.y = 0.5
+    assert bpy.ops.facetalk.vary_take() == {"FINISHED"}
+    return first, facetalk.take
+
+
+def choose(text):
+    bpy.context.scene.facetalk.take_position = bpy.data.texts.find(text.name)
+    bpy.context.view_layer.update()
+
+
+FRAMES = (START, START + 30)
+FIRST, SECOND = [0.5, 0.5], [0.0, 1.0]
+
+
+@pytest.mark.parametrize("animated", [False, True])
+def test_choosing_a_take_shows_its_curves_and_touches_nothing_of_the_artists(curves, animated):
+    head, teeth = face(["jawOpen", "smile"]), face(["jawOpen"], "Teeth")
+    action = artists_action(head, "smile") if animated else None
+    before = snapshot(action) if animated else None
+    first, second = two_takes(curves, head, teeth)
+    for text, expected in ((second, SECOND), (first, FIRST), (first, FIRST), (second, SECOND), (first, FIRST)):
+        choose(text)
+        for item in (head, teeth):
+            assert values(item, "jawOpen", FRAMES) == pytest.approx(expected)
+    data = head.data.shape_keys.animation_data
+    if animated:
+        assert data.action == action and snapshot(action) == before
+        assert values(head, "smile", FRAMES) == pytest.approx([0.25, 0.25])
+    else:
+        assert data.action["facetalk_take"] == first  # where nothing else moves the mesh, it is edited without tracks
+
+
+def test_a_take_without_curves_lets_the_mesh_rest(curves):
+    item = face(["jawOpen"])
+    item.data.shape_keys.key_blocks["jawOpen"].value = 0.125
+    first, _ = two_takes(curves, item)
+    bpy.context.scene.facetalk.output = "SHAPE_KEYS"
+    bpy.ops.facetalk.vary_take()
+    choose(bpy.context.scene.facetalk.take)
+    assert values(item, "jawOpen", FRAMES) == pytest.approx([0.125, 0.125])
+    choose(first)
+    assert values(item, "jawOpen", FRAMES) == pytest.approx(FIRST)
+
+
+def test_undo_shows_the_take_before(curves):
+    bpy.context.preferences.edit.use_global_undo = True
+    first, _ = two_takes(curves, face(["jawOpen"]))
+    bpy.ops.ed.undo_push(message="Before")
+    choose(first)
+    bpy.ops.ed.undo_push(message="Take")
+    assert bpy.ops.ed.undo() == {"FINISHED"}
+    assert values(bpy.data.objects["Face"], "jawOpen", FRAMES) == pytest.approx(SECOND)
+
+
+def test_a_deleted_take_takes_its_curves_along(curves):
+    item = face(["jawOpen"])
+    first, _ = two_takes(curves, item)
+    bpy.ops.facetalk.delete_take()
+    assert values(item, "jawOpen", FRAMES) == pytest.approx(FIRST) and len(bpy.data.actions) == 1
+    assert bpy.context.scene.facetalk.take == first
+    bpy.ops.facetalk.delete_take()
+    assert not bpy.data.actions and item.data.shape_keys.animation_data is None
+
+
+def test_the_curves_that_are_shown_are_checked_and_exported(curves, tmp_path, capfd):
+    item = face(["jawOpen"])
+    first, _ = two_takes(curves, item)
+    path = tmp_path / "weights.csv"
+
+    def exported():
+        assert bpy.ops.facetalk.export_csv(filepath=str(path)) == {"FINISHED"}
+        return [float(row["JawOpen"]) for row in csv.DictReader(path.open())]
+
+    assert max(exported()) == pytest.approx(1.0, abs=0.01)
+    capfd.readouterr()
+    bpy.ops.facetalk.check_curves()
+    assert "Every target moves" in capfd.readouterr().out
+    choose(first)
+    assert set(exported()) == {0.5}
 
 
 def test_export_operators_write_and_say_why_not(curves, tmp_path):
@@ -144,7 +248,10 @@ def test_panels_and_menus_draw(curves):
 
     def drawn(cls, *arguments):
         layout = Layout()
-        cls.draw(SimpleNamespace(layout=layout), *(arguments or (bpy.context,)))
+        context = SimpleNamespace(
+            scene=bpy.context.scene, region=SimpleNamespace(width=280), preferences=bpy.context.preferences
+        )
+        cls.draw(SimpleNamespace(layout=layout), *(arguments or (context,)))
         return layout.shown
 
     assert panels.FACETALK_PT_expression_curves.poll(bpy.context)

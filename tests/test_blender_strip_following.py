@@ -51,11 +51,16 @@ def slower_and_moved(strip):
     strip.frame_start += 4
 
 
+def rename_and_move(strip):
+    strip.name = 'Take "2"'
+    move(strip)
+
+
 def broadcast(strip):
     strip.id_data.render.fps, strip.id_data.render.fps_base = 30, 1.001
 
 
-CHANGES = (move, trim, move_and_trim, slip, delay, faster, slower_and_moved, broadcast)
+CHANGES = (move, trim, move_and_trim, slip, delay, faster, slower_and_moved, rename_and_move, broadcast)
 
 
 def code_shown(head, frame, output):
@@ -135,6 +140,7 @@ def show(frame):
 show(31)
 strip.frame_start += 7
 show(38)
+strip.name = "renamed"
 scene.render.fps = 48
 show(58)
 strip.mute = True

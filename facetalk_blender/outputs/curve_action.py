@@ -1,7 +1,8 @@
-"""The action that moves shape keys: one for each sound strip, with a slot for each mesh.
+"""The action that moves shape keys: one for each take, with a slot for each mesh.
 
 It is recognised by its custom properties. Where a mesh is animated already, the action comes as a track of its own into
-the mesh's nonlinear animation, and what the artist made stays as it is.
+the mesh's nonlinear animation, and what the artist made stays as it is. The curves of takes that are not shown wait in
+muted tracks.
 """
 
 from __future__ import annotations
@@ -24,12 +25,19 @@ SCENE_PROPERTY = "facetalk_scene"  # on the action: the scene of its strip
 AUDIO_START_PROPERTY = "facetalk_audio_start"
 FRAME_ZERO_PROPERTY = "facetalk_frame_zero"
 RATE_PROPERTY = "facetalk_rate"
+ON_TARGETS_PROPERTY = "facetalk_on_targets"  # on an action: it moves meshes of the artist
+PARKED_PROPERTY = "facetalk_parked"  # on such an action: another take of its strip is shown
 REST_PROPERTY = "facetalk_rest"  # on shape keys: their values before, as JSON
 
 
-def new_action(name: str, scene: bpy.types.Scene, clip: Clip, text: bpy.types.Text) -> bpy.types.Action:
+def name_for(text: bpy.types.Text) -> str:
+    """What the action of a take is called."""
+    return f"FaceTalk {text.name} Curves"
+
+
+def new_action(scene: bpy.types.Scene, clip: Clip, text: bpy.types.Text) -> bpy.types.Action:
     """An empty action that knows its strip and its take."""
-    action = bpy.data.actions.new(name)
+    action = bpy.data.actions.new(name_for(text))
     action.layers.new("Layer").strips.new(type="KEYFRAME")
     action[STRIP_PROPERTY], action[TAKE_PROPERTY] = clip.strip_name, text
     action[SCENE_PROPERTY] = scene
@@ -90,15 +98,25 @@ def attach(keys: bpy.types.Key, action: bpy.types.Action, slot: bpy.types.Action
     if REST_PROPERTY not in keys:
         keys[REST_PROPERTY] = json.dumps({block.name: block.value for block in keys.key_blocks})
     data = keys.animation_data_create()
-    if data.action is None and not data.nla_tracks:
+    if _is_alone(data, action):
         data.action, data.action_slot = action, slot
-        return
+    else:
+        _push_down_own(data)
+        _add_track(data, action, slot)
+
+
+def _is_alone(data: bpy.types.AnimData, action: bpy.types.Action) -> bool:
+    """Whether nothing else would move the keys."""
+    others = (strip.action for track in data.nla_tracks for strip in track.strips if strip.action != action)
+    return data.action is None and all(other is not None and PARKED_PROPERTY in other for other in others)
+
+
+def _push_down_own(data: bpy.types.AnimData) -> None:
+    """Make an action of this extension a track: as the action, it would hold its last values over another's."""
     if data.action is not None and STRIP_PROPERTY in data.action:
-        # Another strip's action would hold its last values over this one's.
-        earlier, earlier_slot = data.action, data.action_slot
+        earlier, slot = data.action, data.action_slot
         data.action = None
-        _add_track(data, earlier, earlier_slot)
-    _add_track(data, action, slot)
+        _add_track(data, earlier, slot)
 
 
 def _add_track(data: bpy.types.AnimData, action: bpy.types.Action, slot: bpy.types.ActionSlot) -> None:
@@ -137,29 +155,92 @@ def actions_of(scene: bpy.types.Scene, strip_name: str) -> list[bpy.types.Action
     return [item for item in found if item.get(SCENE_PROPERTY) == scene]
 
 
-def remove_action(action: bpy.types.Action) -> None:
-    """Take an action away from every mesh that it moves, bring those back to where they were, and delete it."""
-    for keys in bpy.data.shape_keys:
+def shown_actions_of(scene: bpy.types.Scene, strip_name: str) -> list[bpy.types.Action]:
+    """Those that are not parked."""
+    return [action for action in actions_of(scene, strip_name) if PARKED_PROPERTY not in action]
+
+
+def actions_of_take(scene: bpy.types.Scene, text: bpy.types.Text) -> list[bpy.types.Action]:
+    """The actions that were made of a take for meshes of the artist."""
+    made = (action for action in actions_of(scene, text[STRIP_PROPERTY]) if ON_TARGETS_PROPERTY in action)
+    return [action for action in made if action.get(TAKE_PROPERTY) == text]
+
+
+def show_take(scene: bpy.types.Scene, text: bpy.types.Text) -> None:
+    """Let the curves of a take move the artist's meshes, and those of the strip's other takes rest."""
+    shown = actions_of_take(scene, text)
+    for action in actions_of(scene, text[STRIP_PROPERTY]):
+        if ON_TARGETS_PROPERTY in action and action not in shown:
+            park(action)
+    for action in shown:
+        _unpark(action)
+
+
+def park(action: bpy.types.Action) -> None:
+    """Keep an action for later in a muted track of every mesh that it moves."""
+    action[PARKED_PROPERTY] = True
+    for keys, slot in _moved(action):
         data = keys.animation_data
-        if data is None or all(used != action for used, _ in uses(keys)):
-            continue
         if data.action == action:
             data.action = None
-        for track in list(data.nla_tracks):
-            for strip in [strip for strip in track.strips if strip.action == action]:
-                track.strips.remove(strip)
-                if not track.strips:
-                    data.nla_tracks.remove(track)
+            _add_track(data, action, slot)
+        _set_mute(data, action, True)
+        if all(PARKED_PROPERTY in used for used, _ in uses(keys)):
+            _set_to_rest(keys)
+
+
+def _unpark(action: bpy.types.Action) -> None:
+    action.pop(PARKED_PROPERTY, None)
+    for keys, slot in _moved(action):
+        data = keys.animation_data
+        if _is_alone(data, action):
+            _remove_tracks(data, action)
+            data.action, data.action_slot = action, slot
+        elif data.action != action:
+            _push_down_own(data)
+            _set_mute(data, action, False)
+
+
+def _moved(action: bpy.types.Action) -> list[tuple[bpy.types.Key, bpy.types.ActionSlot]]:
+    """Shape keys that an action moves, or would if it were not parked, each with its slot."""
+    return [(keys, slot) for keys in bpy.data.shape_keys for used, slot in uses(keys) if used == action]
+
+
+def _set_mute(data: bpy.types.AnimData, action: bpy.types.Action, mute: bool) -> None:
+    for track in data.nla_tracks:
+        if any(strip.action == action for strip in track.strips):
+            track.mute = mute
+
+
+def _remove_tracks(data: bpy.types.AnimData, action: bpy.types.Action) -> None:
+    for track in list(data.nla_tracks):
+        for strip in [strip for strip in track.strips if strip.action == action]:
+            track.strips.remove(strip)
+            if not track.strips:
+                data.nla_tracks.remove(track)
+
+
+def remove_action(action: bpy.types.Action) -> None:
+    """Take an action away from every mesh that it moves, bring those back to where they were, and delete it."""
+    for keys, _ in _moved(action):
+        data = keys.animation_data
+        if data.action == action:
+            data.action = None
+        _remove_tracks(data, action)
         if not any(uses(keys)):
             _restore(keys)
     bpy.data.actions.remove(action)
 
 
-def _restore(keys: bpy.types.Key) -> None:
-    rest = json.loads(keys.pop(REST_PROPERTY, "{}"))
-    for name, value in rest.items():
+def _set_to_rest(keys: bpy.types.Key) -> None:
+    for name, value in json.loads(keys.get(REST_PROPERTY, "{}")).items():
         if name in keys.key_blocks:
             keys.key_blocks[name].value = value
+
+
+def _restore(keys: bpy.types.Key) -> None:
+    _set_to_rest(keys)
+    keys.pop(REST_PROPERTY, None)
     data = keys.animation_data
     if data.action is None and not data.nla_tracks and not data.drivers:
         keys.animation_data_clear()

@@ -20,12 +20,11 @@ from ..retargeting.channels import channel_values, resample
 from ..retargeting.matching import match_names
 from ..retargeting.presets import Link
 from ..sound_strip import Clip
-from ..take import Take
+from ..take import TAKE_PROPERTY, Take
 from . import curve_action, movement_check, result
 from .template_head import TemplateWriter
 
 KEYFRAME_BYTES = 96
-ON_TARGETS_PROPERTY = "facetalk_on_targets"  # on an action: it moves meshes of the artist
 
 
 @dataclass(frozen=True)
@@ -139,7 +138,7 @@ class _ActionBuilder:
         if take.weights is None:
             message = "This model's takes have no ARKit weights; choose Frame Meshes or Shape Keys."
             raise EngineError(message)
-        action = curve_action.new_action(f"FaceTalk {clip.strip_name} Curves", scene, clip, text)
+        action = curve_action.new_action(scene, clip, text)
         self._action = action.session_uid
         self._slots = [action.slots.new(id_type="KEY", name=plan.name).handle for plan in plans]
         self._clip, self._take, self._tolerance = clip, take, tolerance
@@ -266,13 +265,16 @@ class CurvesOnTargets:
         return result.resolve(bpy.data.objects, self._plans[0].session_uid)
 
     def finish(self) -> Iterator[None]:
-        """Attach the curves in the place of this strip's earlier ones, and check that every target moves."""
+        """Attach the curves, park those of the strip's other takes, and check that every target moves."""
         scene = result.resolve(bpy.data.scenes, self._scene)
         targets = [result.resolve(bpy.data.objects, plan.session_uid) for plan in self._plans]
-        remove_from_targets(scene, self._clip.strip_name)
         action = self._builder.action()
-        action[ON_TARGETS_PROPERTY] = True
-        action.name = f"FaceTalk {self._clip.strip_name} Curves"
+        text = action[TAKE_PROPERTY]
+        for earlier in curve_action.actions_of_take(scene, text):
+            curve_action.remove_action(earlier)
+        curve_action.show_take(scene, text)
+        action[curve_action.ON_TARGETS_PROPERTY] = True
+        action.name = curve_action.name_for(text)
         attached = []
         for index, item in enumerate(targets):
             slot = self._builder.slot(index)
@@ -305,8 +307,8 @@ def writer(
 
 
 def remove_from_targets(scene: bpy.types.Scene, strip_name: str) -> int:
-    """Remove the curves of a strip from the artist's meshes, which go back to where they were; how many actions."""
-    actions = [item for item in curve_action.actions_of(scene, strip_name) if item.get(ON_TARGETS_PROPERTY)]
+    """Remove the curves of a strip's takes from the artist's meshes, which go back to where they were; how many."""
+    actions = [item for item in curve_action.actions_of(scene, strip_name) if curve_action.ON_TARGETS_PROPERTY in item]
     for action in actions:
         curve_action.remove_action(action)
     return len(actions)

@@ -158,7 +158,7 @@ def _track_reason(item: bpy.types.Object, data: bpy.types.AnimData, action: bpy.
         return f"The track {own.name} of {item.name} is muted; unmute it in the Nonlinear Animation editor."
     if own is not None and any(track.is_solo and track != own for track in tracks):
         return f"Another track of {item.name} is set to solo; end that in the Nonlinear Animation editor."
-    if own is not None and own != tracks[-1]:
+    if own is not None and any(not track.mute for track in tracks[tracks.index(own) + 1 :]):
         return f"A track above {own.name} moves {_list(names)} of {item.name}; mute it or move it down."
     if any(curve.mute for slot in action.slots for curve in curve_action.curves_of(action, slot)):
         return f"Curves of {item.name} are muted; unmute them in the Graph Editor."

@@ -55,7 +55,8 @@ def kept_meshes(scene: bpy.types.Scene, text: bpy.types.Text, frames: Iterable[i
 
 
 def show_take(scene: bpy.types.Scene, text: bpy.types.Text) -> None:
-    """Show the results of a take, and hide those of the strip's other takes."""
+    """Show the results of a take, and hide those of the strip's other takes; the same with curves on meshes."""
+    curve_action.show_take(scene, text)
     for item in results_of(scene, text[STRIP_PROPERTY]):
         item.hide_viewport = item.hide_render = item.get(TAKE_PROPERTY) != text
         if COMPARED_PROPERTY in item:

@@ -36,16 +36,19 @@ class ShapeKeys(TemplateWriter):
     def finish(self) -> Iterator[None]:
         """Drive the evaluation time, and remove earlier results of the same take."""
         scene = result.resolve(bpy.data.scenes, self._scene)
-        drive_evaluation_time(self.result().data.shape_keys, scene, self._clip, self._written, self._code_rate)
+        drive_evaluation_time(self.result(), scene, self._clip.audio_start, self._written, self._code_rate)
         yield from super().finish()
 
 
 def drive_evaluation_time(
-    keys: bpy.types.Key, scene: bpy.types.Scene, clip: Clip, code_count: int, code_rate: float
+    owner: bpy.types.Object, scene: bpy.types.Scene, audio_start: float, code_count: int, code_rate: float
 ) -> None:
-    """Let `eval_time` follow the strip, at one key per code frame; a muted strip shows the neutral head."""
+    """Let `eval_time` follow the strip, at one key per code frame; a muted strip shows the neutral head.
+
+    owner: the result; audio_start: the second of the sound file that its first code frame shows.
+    """
     file_time = "(clamp(frame, left, right - 1) - start + trim) * base / fps - delay"
-    code = f"clamp(({file_time} - {clip.audio_start:.6f}) * {code_rate:g}, 0, {code_count - 1})"
+    code = f"clamp(({file_time} - {audio_start:.6f}) * {code_rate:g}, 0, {code_count - 1})"
     # The first key is the neutral head, so code frame i lies at (i + 1) times the spacing.
     expression = f"(1 - mute) * {KEY_SPACING:g} * (1 + {code})"
-    playback.drive(keys, "eval_time", scene, clip.strip_name, expression)
+    playback.drive(owner.data.shape_keys, "eval_time", scene, owner[playback.STRIP_PROPERTY], expression)

@@ -49,6 +49,16 @@ def save(path: Path, links: list[Link]) -> None:
         raise EngineError(f"The preset cannot be written to {path.parent}; check that folder.") from error
 
 
+def delete(path: Path) -> None:
+    """Delete a preset. Raises EngineError when it is missing or held."""
+    try:
+        path.unlink()
+    except FileNotFoundError as error:
+        raise EngineError(f"There is no preset {path.stem}; choose another.") from error
+    except OSError as error:
+        raise EngineError(f"Cannot delete {path}; close programs that use it and try again.") from error
+
+
 def load(path: Path) -> list[Link]:
     """The links of a preset. Raises EngineError when it is missing or no preset."""
     try:
