@@ -3,9 +3,9 @@
     python -m benchmarks.surface [--bundle starter] [--device cpu] [--threads 1 2] [--resolutions 64 128 256]
 
 Dense grids are measured on a sample of their points and scaled. "Plain" is the recipe without this engine's faster
-matrix products. Official sizes have random weights, which are no head: their band is time per point at the
-starter's number of points. CPU seconds, summed over threads, are the figure to trust on a busy machine; frames are
-given by their median. Peak memory is that of the whole process so far.
+matrix products, activations and threads. Official sizes have random weights, which are no head: their band is time per
+point at the starter's number of points. CPU seconds, summed over threads, are the figure to trust on a busy machine;
+frames are given by their median. Peak memory is that of the whole process so far.
 """
 
 from __future__ import annotations
@@ -23,7 +23,9 @@ from engine.bundle import Bundle
 from engine.codes import ARKIT_NAMES
 from engine.head import NeuralHead, load_head
 from engine.head.expression import ExpressionConfig, ExpressionNetwork
+from engine.head.head import DISTANCE_CHUNK
 from engine.head.identity import IdentityConfig, IdentityNetwork
+from engine.head.parallel import in_chunks
 from engine.head.surface import SurfaceExtractor
 
 SAMPLED_POINTS = 1 << 14
@@ -58,10 +60,16 @@ def random_points(head: NeuralHead, count: int) -> Tensor:
 def point_seconds(head: NeuralHead, plain: bool) -> np.ndarray:
     """Seconds (2,) of one point in a dense grid."""
     points, posed = random_points(head, SAMPLED_POINTS), head.pose()
+
+    def evaluate() -> object:
+        if plain:
+            return posed.signed_distance(points)
+        return in_chunks(lambda chunk: (posed.signed_distance(chunk),), points, DISTANCE_CHUNK)
+
     # Where gradients may be asked for, the networks take the plain path; none is, as no weight requires one.
     with torch.set_grad_enabled(plain):
-        posed.signed_distance(points)
-        return seconds_of(lambda: posed.signed_distance(points), head.device) / SAMPLED_POINTS
+        evaluate()
+        return seconds_of(evaluate, head.device) / SAMPLED_POINTS
 
 
 def moving_face(head: NeuralHead, frames: int) -> np.ndarray:

@@ -18,6 +18,9 @@ from torch.nn import functional
 from ..errors import EngineError
 
 SOFTPLUS_BETA = 100.0
+# Below this argument softplus is less than 2e-13. Its exponential would soon be a denormal number, and those take ten
+# times as long.
+LEAST_SOFTPLUS_ARGUMENT = -0.25
 # MKL, behind addmm, uses half of what an AMD core can do; oneDNN computes the same float32 products with all of it.
 # It compiles a kernel for each shape, so the number of rows is kept to a few values; strided weights are slow there.
 ONEDNN = torch.backends.mkldnn.is_available() and hasattr(torch.ops.mkldnn, "_linear_pointwise")
@@ -42,9 +45,11 @@ def affine(rows: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
 
 def activate(values: Tensor, name: str) -> Tensor:
     """Apply the activation 'softplus' (beta 100, as in the NPHM family) or 'silu' to values of any shape."""
+    inplace = not torch.is_grad_enabled()
     if name == "softplus":
+        values = values.clamp_min_(LEAST_SOFTPLUS_ARGUMENT) if inplace else values
         return functional.softplus(values, beta=SOFTPLUS_BETA)
-    return functional.silu(values, inplace=not torch.is_grad_enabled())
+    return functional.silu(values, inplace=inplace)
 
 
 @dataclass

@@ -11,8 +11,9 @@ from skimage.measure import marching_cubes
 from torch import Tensor
 
 from ..errors import EngineError
-from .head import Array, NeuralHead
+from .head import ACCELERATOR_CHUNK, DISTANCE_CHUNK, Array, NeuralHead
 from .narrow_band import BandSequence, NarrowBand
+from .parallel import in_chunks
 
 # Distances are only roughly Lipschitz once deformed: on the starter 3 to 4 % of the points near the surface have slopes
 # above 1.1, the greatest 2.1 where a wide open jaw stretches the inside of the mouth. In 25 strong expressions of
@@ -57,16 +58,20 @@ class SurfaceExtractor:
         Raises EngineError when the field has no surface in the box.
         """
         posed = self.head.pose(self.identity, expression)
+        size = DISTANCE_CHUNK if self.head.device.type == "cpu" else ACCELERATOR_CHUNK
 
-        def field(points: Tensor) -> tuple[Tensor, Tensor]:
+        def distance(points: Tensor) -> tuple[Tensor, Tensor]:
             canonical = posed.canonical(points)  # (P, 3 + h)
             return posed.canonical_distance(canonical), canonical[:, :3]
 
+        def regions(points: Tensor) -> tuple[Tensor]:
+            return (self.head.regions(points, self.identity, expression).mul(255).round().byte(),)
+
         with torch.no_grad():
-            band = self.band.sample(field)
+            band = self.band.sample(lambda points: in_chunks(distance, points, size))
         vertices, faces, canonical = triangulate(band, *self.head.box)
-        regions = self.head.regions(canonical, self.identity, expression)
-        return Surface(vertices, faces, canonical, np.round(255 * regions).astype(np.uint8), len(band.canonical))
+        (weights,) = in_chunks(regions, torch.from_numpy(canonical).to(self.head.device), size)
+        return Surface(vertices, faces, canonical, weights.cpu().numpy(), len(band.canonical))
 
 
 def extract_surface(
