@@ -139,11 +139,18 @@ def _members(regions: Regions) -> tuple[tuple[str, float, list[int]], ...]:
     levels = np.round(regions.weights.astype(np.float32) * (GROUP_LEVELS / 255.0)).astype(np.uint8)  # (V, K)
     members = []
     for column, region in enumerate(regions.names):
-        for level in np.unique(levels[levels[:, column] > 0, column]):
-            vertices = np.flatnonzero(levels[:, column] == level)
-            pieces = np.array_split(vertices, -(-len(vertices) // VERTICES_PER_PIECE))
-            members += [(group_name(region), float(level) / GROUP_LEVELS, piece.tolist()) for piece in pieces]
+        members += group_members(group_name(region), levels[:, column] / np.float32(GROUP_LEVELS))
     return tuple(members)
+
+
+def group_members(group: str, weights: np.ndarray) -> list[tuple[str, float, list[int]]]:
+    """A vertex group with weights (V,) 0..1, of few distinct values, as `Look.members`."""
+    members = []
+    for weight in np.unique(weights[weights > 0]):
+        vertices = np.flatnonzero(weights == weight)
+        pieces = np.array_split(vertices, -(-len(vertices) // VERTICES_PER_PIECE))
+        members += [(group, float(weight), piece.tolist()) for piece in pieces]
+    return members
 
 
 def group_name(region: str) -> str:

@@ -42,8 +42,11 @@ from . import rendering, session, sound_strip
 from .contact_sheet import write_contact_sheet
 from .generation import Generation, Settings, State
 from .outputs.expression_curves import CurveSettings
+from .outputs.frame_file import is_frame_file
+from .outputs.frame_storage import FrameStorage
 
 OUTPUTS = {"frame-meshes": "FRAME_MESHES", "shape-keys": "SHAPE_KEYS", "expression-curves": "EXPRESSION_CURVES"}
+FRAME_PLACES = {"automatic": "AUTOMATIC", "file": "FILE", "cache": "CACHE"}
 IDENTITY_HELP = "mean, random:SEED or a .npy file, and controls: random:7+jaw_width=1,nose_length=-1"
 DEFAULT_RATE = 24.0
 OK, BAD_INPUT, ENGINE_FAILED, NOT_WRITABLE, RENDER_FAILED, INTERRUPTED = 0, 2, 3, 4, 5, 130
@@ -123,6 +126,12 @@ def _parse(arguments: list[str]) -> argparse.Namespace:
         action="append",
         default=[],
         help="mesh of the opened file that gets expression curves instead of a new head; may be given several times",
+    )
+    add(
+        "--frames-in",
+        choices=FRAME_PLACES,
+        default="automatic",
+        help="where frame meshes are kept: in the .blend, or in NAME_frames beside it (default: by their size)",
     )
     add("--resolution", type=int, choices=(64, 128, 256), default=128, help="cells per side (default: %(default)s)")
     add("--identity", default="mean", help=IDENTITY_HELP)
@@ -207,6 +216,15 @@ def _check_outputs(options: argparse.Namespace) -> None:
         except OSError as error:
             message = f"Cannot write to {path.parent}; choose another folder for {option}."
             raise BatchError(message, NOT_WRITABLE) from error
+    frames = _frames_folder(options)
+    if frames.exists() and not all(path.is_dir() or is_frame_file(path) for path in frames.rglob("*")):
+        raise BatchError(f"{frames} holds other files than frames; choose another name for --blend.", NOT_WRITABLE)
+
+
+def _frames_folder(options: argparse.Namespace) -> Path:
+    """Where the scene's frames are once it is complete."""
+    scene = options.blend or options.output
+    return scene.with_name(f"{scene.stem}_frames")
 
 
 class Job:
@@ -224,12 +242,15 @@ class Job:
         scene = self._scene()
         strip = sound_strip.load_sound(scene, options.audio.resolve(), 1)
         frames = self._frames(strip)
-        generation = self._generate(strip, frames)
-        scene.frame_start, scene.frame_end = frames[0], frames[-1]
         # Everything is made in folders beside its place, so that moving it there replaces the old file at once.
-        with _parts_folder(options.output or options.blend) as parts:
+        with (
+            _parts_folder(options.blend or options.output) as scene_parts,
+            _parts_folder(options.output or options.blend) as parts,
+        ):
+            generation = self._generate(strip, frames, scene_parts)
+            scene.frame_start, scene.frame_end = frames[0], frames[-1]
             if options.blend:
-                self._timed("save", self._save, scene, options.blend)
+                self._timed("save", self._save, scene, scene_parts)
             if options.output:
                 video = parts / "video.mp4"
                 self._timed("render", self._render, scene, video)
@@ -268,8 +289,9 @@ class Job:
             raise BatchError(f"--frames ends at {last}, but the clip has {count} frames.", BAD_INPUT)
         return range(clip.frame_start + first - 1, clip.frame_start + last)
 
-    def _generate(self, strip: bpy.types.SoundStrip, frames: range) -> Generation:
+    def _generate(self, strip: bpy.types.SoundStrip, frames: range, parts: Path) -> Generation:
         options = self._options
+        places = FRAME_PLACES[options.frames_in], str(parts / _frames_folder(options).name)
         settings = Settings(
             output=OUTPUTS[options.head_output],
             resolution=options.resolution,
@@ -285,6 +307,7 @@ class Job:
             frames=frames,
             curves=CurveSettings(targets=tuple(options.target)),
             style=style_of(options),
+            storage=FrameStorage(places[0], folder=places[1]),
         )
         generation = Generation(session.client(options.engine_python), strip, settings)
         session.set_generation(generation)
@@ -297,17 +320,21 @@ class Job:
         self._seconds |= generation.seconds
         return generation
 
-    def _save(self, scene: bpy.types.Scene, path: Path) -> None:
+    def _save(self, scene: bpy.types.Scene, parts: Path) -> None:
         for strip in sound_strip.sound_strips(scene):
             if not strip.sound.packed_file:
                 strip.sound.pack()
             strip.sound.filepath = f"//{Path(strip.sound.filepath).name}"
         scene.frame_set(scene.frame_start)
         scene.render.filepath = "//"
-        with _parts_folder(path) as parts:
-            part = parts / "scene.blend"
-            bpy.ops.wm.save_as_mainfile(filepath=str(part), compress=True, copy=True, relative_remap=True)
-            _move(part, path)
+        part, frames = parts / "scene.blend", _frames_folder(self._options)
+        bpy.ops.wm.save_as_mainfile(filepath=str(part), compress=True, copy=True, relative_remap=True)
+        if (made := parts / frames.name).is_dir():
+            shutil.rmtree(frames, ignore_errors=True)
+            _move(made, frames)
+            for cache in bpy.data.cache_files:
+                cache.filepath = cache.filepath.replace(str(made), str(frames))
+        _move(part, self._options.blend)
 
     def _render(self, scene: bpy.types.Scene, path: Path) -> None:
         count = scene.frame_end - scene.frame_start + 1

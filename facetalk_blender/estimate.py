@@ -7,23 +7,31 @@ from dataclasses import dataclass
 import bpy
 
 from . import compat, costs, sound_strip
+from .outputs.frame_storage import SHARE_OF_MEMORY, FrameStorage
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """frames of the result, seconds until it is complete, bytes of memory; measured: on this computer."""
+    """frames of the result, seconds until it is complete, bytes of memory; measured: on this computer.
+
+    cached: whether the frames go to a cache folder; size then is what they take on disk.
+    """
 
     frames: int
     seconds: float
     size: float
     measured: bool
+    cached: bool = False
 
     def __str__(self) -> str:
         measured = "" if self.measured else " (a guess until the first run)"
-        return f"{self.frames} frames, about {_time(self.seconds)}, {_size(self.size)}{measured}"
+        place = " in a cache folder" if self.cached else ""
+        return f"{self.frames} frames, about {_time(self.seconds)}, {_size(self.size)}{place}{measured}"
 
 
-def estimate(scene: bpy.types.Scene, strip: bpy.types.SoundStrip, device: str) -> Estimate:
+def estimate(
+    scene: bpy.types.Scene, strip: bpy.types.SoundStrip, device: str, storage: FrameStorage
+) -> Estimate:
     """For the scene's settings. Reads no file, so that a panel may show it."""
     facetalk = scene.facetalk
     start, end = compat.handles(strip)
@@ -34,7 +42,9 @@ def estimate(scene: bpy.types.Scene, strip: bpy.types.SoundStrip, device: str) -
     cost = costs.expected(device, facetalk.output, resolution)
     total = cost.start + cost.sampling * seconds + cost.frame * frames
     measured = costs.remembered(costs.key(device, facetalk.output, resolution)) is not None
-    return Estimate(frames, total, cost.size * frames, measured)
+    size = cost.size * frames
+    cached = facetalk.output == "FRAME_MESHES" and storage.in_cache(size)
+    return Estimate(frames, total, SHARE_OF_MEMORY * size if cached else size, measured, cached)
 
 
 def _time(seconds: float) -> str:

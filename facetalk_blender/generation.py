@@ -27,6 +27,8 @@ from .engine_client import EngineClient
 from .material import material_pieces
 from .outputs import expression_curves
 from .outputs.frame_meshes import FrameMeshes
+from .outputs.frame_storage import FrameStorage
+from .outputs.frames_in_cache import kept_files
 from .outputs.result import ResultLost, ResultWriter, kept_meshes, resolve
 from .outputs.shape_keys import ShapeKeys
 
@@ -66,6 +68,7 @@ class Settings:
     audio_playback, add_stage: whether to set up playback, and camera and lights around a new head.
     curves: of Expression Curves.
     style: in which the take is shown; the take itself stays as it was sampled.
+    storage: of frame meshes.
     """
 
     output: str = "FRAME_MESHES"
@@ -84,6 +87,7 @@ class Settings:
     add_stage: bool = True
     curves: expression_curves.CurveSettings = field(default_factory=expression_curves.CurveSettings)
     style: Style = field(default_factory=Style)
+    storage: FrameStorage = field(default_factory=FrameStorage)
 
 
 class Generation:
@@ -141,11 +145,11 @@ class Generation:
         except OSError as error:
             self._remove_temporary_audio()
             raise EngineError("The engine's Python could not be started; check it in the preferences.") from error
+        self._link = playback.connect(strip.id_data, strip.name)
         self._request = self._ask("info", {})
 
     @property
     def running(self) -> bool:
-        self._link = playback.connect(strip.id_data, strip.name)
         """Whether the generation has not ended yet."""
         return self.state not in FINAL_STATES
 
@@ -240,6 +244,9 @@ class Generation:
         except UNUSABLE as error:
             self._unusable(error)
             return False
+        except EngineError as error:
+            self._give_up(str(error))
+            return False
         if self.first_frame_seconds is None and self.written:
             self.first_frame_seconds = time.perf_counter() - self._started
         if self._received and idle:
@@ -288,6 +295,13 @@ class Generation:
         self._client.stop()
         self.fail(f"The engine sent an unusable answer ({error}); check that it fits the extension.")
 
+    def _give_up(self, reason: str) -> None:
+        """The head cannot be stored: nothing of it stays but the take."""
+        self._client.cancel(self._request)
+        self._writer.discard()
+        self._writer = None
+        self.fail(f"{reason} Its take stays: use Make Output.")
+
     def _show_progress(self, fields: dict) -> None:
         low, high = STAGE_SHARES[self.state]
         self.stage_text = str(fields["stage"])
@@ -322,6 +336,7 @@ class Generation:
             facts = asdict(self.settings) | {"frames": None, "provenance": message.fields.get("provenance", {})}
             # Names instead of paths: the file may be opened on another computer.
             facts |= {"identity": Path(self.settings.identity).name, "bundle": self.engine_info.get("bundle", "")}
+            del facts["storage"]
             facts |= {"sound": self.clip.path.name, "audio_start": self.clip.audio_start}
             self.take = take.Take(
                 rate=float(message.fields["rate"]),
@@ -370,6 +385,12 @@ class Generation:
             raise ResultLost
         return sound_digest.digest(strip)
 
+    def _follow_strip(self) -> bpy.types.Scene:
+        """Take over the name that the strip has now; its scene. Raises ResultLost when that is gone."""
+        scene = resolve(bpy.data.scenes, self._scene)
+        self.clip = replace(self.clip, strip_name=playback.linked_name(scene, self._link) or self.clip.strip_name)
+        return scene
+
     def _ask_for_surfaces(self) -> None:
         scene, text = self._follow_strip(), resolve(bpy.data.texts, self._text)
         self._prepared = self._received = False
@@ -380,30 +401,33 @@ class Generation:
             common = (scene, self.clip, text, self.take.styled(self.settings.style), self.settings.curves)
             self._writer = expression_curves.writer(*common, self._plans)
         else:
-            kept = self._kept_meshes(scene)
-            self._writer = FrameMeshes(scene, self.clip, text, self.frames, self._look(), kept)
+            folder = self._cache_folder(text)
+            kept = self._kept_frames(scene, cached=folder is not None)
+            self._writer = FrameMeshes(scene, self.clip, text, self.frames, self._look(), folder, kept)
             arrays["times"] = self._writer.times
         if isinstance(self._writer, ResultWriter):
             appearance.set_colors(self._writer.result(), self.settings.skin_color, self.settings.eye_color)
-    def _follow_strip(self) -> bpy.types.Scene:
-        """Take over the name that the strip has now; its scene. Raises ResultLost when that is gone."""
-        scene = resolve(bpy.data.scenes, self._scene)
-        self.clip = replace(self.clip, strip_name=playback.linked_name(scene, self._link) or self.clip.strip_name)
-        return scene
-
         fields = {"rate": self.take.rate, "resolution": self.settings.resolution, "identity": self.settings.identity}
         fields["style"] = asdict(self.settings.style)
         self._request = self._ask(self._writer.request_kind, fields, arrays)
 
-    def _kept_meshes(self, scene: bpy.types.Scene) -> dict[int, int]:
-        """Meshes of the source's head that show the same codes, by scene frame."""
+    def _cache_folder(self, text: bpy.types.Text) -> Path | None:
+        """A new folder for the frames; None when they are kept in the file."""
+        settings = self.settings
+        cost = costs.expected(settings.device, settings.output, settings.resolution)
+        size = cost.size * len(self.frames)
+        return settings.storage.new_folder(text.name, size) if settings.storage.in_cache(size) else None
+
+    def _kept_frames(self, scene: bpy.types.Scene, cached: bool) -> dict[int, int] | dict[int, Path]:
+        """Frames of the source's head that show the same codes and are kept in the same way, by scene frame."""
         if not self.new_codes:
             return {}
         first, last = self.new_codes
         context = CONTEXT_CODES + self.settings.style.reach(self.take.rate)
         low, high = first - context, last + context
         outside = [f for f in self.frames if not low <= self.clip.time_of(f) * self.take.rate <= high]
-        return kept_meshes(scene, resolve(bpy.data.texts, self._source), outside, self._look())
+        find = kept_files if cached else kept_meshes
+        return find(scene, resolve(bpy.data.texts, self._source), outside, self._look())
 
     def _look(self) -> str:
         """What two heads must share to share meshes."""
@@ -435,6 +459,7 @@ class Generation:
 
     def _finish_result(self) -> Iterator[bool]:
         self.step = "result"
+        resolve(bpy.data.texts, self._text)  # raises when the take was deleted meanwhile
         # A tick each: any of these may have the scene evaluated, which cannot be divided.
         for _ in self._writer.finish():
             yield False
@@ -462,7 +487,6 @@ class Generation:
             self.fraction = 1.0
         else:
             renamed_strips.remove_unused_links()
-        resolve(bpy.data.texts, self._text)  # raises when the take was deleted meanwhile
         self._remove_temporary_audio()
 
     def _remove_temporary_audio(self) -> None:

@@ -6,6 +6,7 @@ import bpy
 
 from ..engine.errors import EngineError
 from . import model_bundles, session
+from .outputs.frame_storage import DEFAULT_LIMIT
 from .task_progress import draw_task
 from .wrapped_text import draw_text
 
@@ -37,6 +38,13 @@ class FaceTalkPreferences(bpy.types.AddonPreferences):
         description="Folder of a model bundle. Empty: the built-in starter model",
         subtype="DIR_PATH",
     )
+    frame_limit: bpy.props.IntProperty(
+        name="Frames in File up to",
+        description="Megabytes of memory; larger Frame Meshes go to a cache folder, when that is left to Automatic",
+        default=round(DEFAULT_LIMIT / 1e6),
+        min=0,
+        soft_max=16000,
+    )
     bundles: bpy.props.CollectionProperty(type=model_bundles.FaceTalkModelBundle)
 
     def draw(self, context: bpy.types.Context) -> None:
@@ -57,6 +65,7 @@ class FaceTalkPreferences(bpy.types.AddonPreferences):
         model = self.layout.column()
         model.use_property_split = True
         model.prop(self, "bundle")
+        model.prop(self, "frame_limit")
         # Imported here because the panels import these preferences.
         from ..panels.model_bundle import draw_model_bundles
 

@@ -8,6 +8,7 @@ from ..engine.identity_text import join_identity
 from . import expression_settings, head_preview, sound_strip, stage, style_settings
 from .generation import Settings
 from .outputs import result
+from .outputs.frame_storage import FrameStorage
 
 
 def _strip_names(_self, context: bpy.types.Context, _text: str) -> list[str]:
@@ -88,6 +89,15 @@ class FaceTalkSettings(bpy.types.PropertyGroup):
         items=(("64", "64", "Draft"), ("128", "128", "Standard"), ("256", "256", "Fine, slow and large")),
         default="128",
     )
+    frames_in: bpy.props.EnumProperty(
+        name="Frames",
+        description="Where the meshes of the frames are kept",
+        items=(
+            ("AUTOMATIC", "Automatic", "In the file up to the size that the preferences say, else in a cache folder"),
+            ("FILE", "In File", "Meshes in the .blend file: quickest to play, but all in memory"),
+            ("CACHE", "Cache Folder", "USD files in a folder beside the .blend file: small in memory, read as needed"),
+        ),
+    )
     head: bpy.props.EnumProperty(
         name="Head",
         description="Whose head speaks",
@@ -135,8 +145,12 @@ class FaceTalkSettings(bpy.types.PropertyGroup):
         bases = {"MEAN": "mean", "RANDOM": f"random:{self.head_seed}", "FILE": bpy.path.abspath(self.head_file)}
         return join_identity(bases[self.head], self.id_data.facetalk_head.controls())
 
-    def settings(self, device: str, bundle: str) -> Settings:
-        """The generation's settings."""
+    def frame_storage(self, limit: int) -> FrameStorage:
+        """Where frame meshes go. limit: megabytes up to which "AUTOMATIC" keeps them in the file."""
+        return FrameStorage(choice=self.frames_in, limit=1e6 * limit)
+
+    def settings(self, device: str, bundle: str, frame_limit: int) -> Settings:
+        """The generation's settings. frame_limit: see `frame_storage`."""
         look = self.id_data.facetalk_head
         return Settings(
             output=self.output,
@@ -154,6 +168,7 @@ class FaceTalkSettings(bpy.types.PropertyGroup):
             add_stage=self.add_stage,
             curves=self.curves.curve_settings(),
             style=self.style.style(),
+            storage=self.frame_storage(frame_limit),
         )
 
 

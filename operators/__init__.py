@@ -1,6 +1,16 @@
 """Blender operators: thin, the work is done in facetalk_blender."""
 
-from . import engine_runtime, export, expression_curves, generate, head_identity, load_sound, model_bundle, takes
+from . import (
+    engine_runtime,
+    export,
+    expression_curves,
+    frame_storage,
+    generate,
+    head_identity,
+    load_sound,
+    model_bundle,
+    takes,
+)
 
 CLASSES = (
     *expression_curves.CLASSES,
@@ -8,6 +18,7 @@ CLASSES = (
     *load_sound.CLASSES,
     *generate.CLASSES,
     *takes.CLASSES,
+    *frame_storage.CLASSES,
     *head_identity.CLASSES,
     *engine_runtime.CLASSES,
     *model_bundle.CLASSES,

@@ -10,6 +10,7 @@ from ..engine.errors import EngineError
 from ..facetalk_blender import compat, session, sound_strip
 from ..facetalk_blender.engine_client import EngineClient
 from ..facetalk_blender.generation import Generation
+from ..facetalk_blender.outputs.frames_in_cache import missing_support
 from ..facetalk_blender.preferences import missing_reason, preferences
 from .availability import can_run
 from .generation_operator import GenerationOperator
@@ -20,6 +21,8 @@ def disabled_reason(context: bpy.types.Context) -> str:
     facetalk = context.scene.facetalk
     problem = session.busy_reason() or missing_reason(context)
     problem = problem or sound_strip.choice_problem(context.scene, facetalk.strip)
+    if facetalk.output == "FRAME_MESHES" and facetalk.frames_in == "CACHE":
+        problem = problem or missing_support()
     return problem or (facetalk.curves.problem() if facetalk.output == "EXPRESSION_CURVES" else "")
 
 
@@ -70,7 +73,7 @@ def _of_strips(
     context: bpy.types.Context, client: EngineClient, scene: bpy.types.Scene, names: list[str]
 ) -> Iterator[Generation]:
     chosen, scene_name = preferences(context), scene.name
-    settings = scene.facetalk.settings(chosen.device, chosen.bundle)
+    settings = scene.facetalk.settings(chosen.device, chosen.bundle, chosen.frame_limit)
     for name in names:
         # Looked up again: another generation has run meanwhile.
         scene = bpy.data.scenes.get(scene_name)

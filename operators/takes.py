@@ -26,7 +26,7 @@ def chosen_take(context: bpy.types.Context) -> bpy.types.Text | None:
 
 def _settings(context: bpy.types.Context) -> Settings:
     chosen = preferences(context)
-    return context.scene.facetalk.settings(chosen.device, chosen.bundle)
+    return context.scene.facetalk.settings(chosen.device, chosen.bundle, chosen.frame_limit)
 
 
 def _as_sampled(settings: Settings, text: bpy.types.Text) -> Settings:

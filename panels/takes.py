@@ -5,7 +5,7 @@ from __future__ import annotations
 import bpy
 
 from ..facetalk_blender import session, take, take_status
-from ..facetalk_blender.outputs import curve_action, result
+from ..facetalk_blender.outputs import curve_action, frame_storage, result
 from ..facetalk_blender.wrapped_text import draw_text
 from ..operators.takes import chosen_take
 
@@ -84,6 +84,22 @@ def _draw_take(layout: bpy.types.UILayout, context: bpy.types.Context, text: bpy
     if reason and not change:
         draw_text(layout, context, reason, "INFO")
     layout.menu("FACETALK_MT_compare_take", icon="VIEW_ORTHO")
+    head = frame_storage.result_with_frames(text)
+    if head is not None:
+        _draw_frames(layout, context, head)
+
+
+def _draw_frames(layout: bpy.types.UILayout, context: bpy.types.Context, head: bpy.types.Object) -> None:
+    """Where the frames are, what is wrong with that, and the way elsewhere."""
+    cached = frame_storage.is_cached(head)
+    problem = frame_storage.cache_problem(head) if cached else ""
+    if problem:
+        draw_text(layout, context, problem, "ERROR")
+        layout.operator("facetalk.find_frames", icon="FILE_FOLDER")
+        return
+    layout.label(text=frame_storage.place(head), icon="DISK_DRIVE" if cached else "FILE_BLEND")
+    text = "Move Frames into File" if cached else "Move Frames to Cache Folder"
+    layout.operator("facetalk.move_frames", text=text, icon="FILE_BLEND" if cached else "DISK_DRIVE")
 
 
 CLASSES = (FACETALK_UL_takes, FACETALK_MT_compare_take, FACETALK_PT_takes)

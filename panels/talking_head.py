@@ -8,6 +8,7 @@ from ..engine.style import LARGEST
 from ..facetalk_blender import compat, session, sound_strip
 from ..facetalk_blender.estimate import estimate
 from ..facetalk_blender.generation import State
+from ..facetalk_blender.outputs import frames_in_cache
 from ..facetalk_blender.preferences import preferences
 from ..facetalk_blender.wrapped_text import draw_text
 from ..operators.generate import disabled_reason, selected_reason
@@ -78,6 +79,7 @@ def _draw_head(layout: bpy.types.UILayout, facetalk: bpy.types.PropertyGroup) ->
     layout.prop(facetalk, "output")
     if facetalk.output == "FRAME_MESHES":
         layout.prop(facetalk, "quality")
+        layout.prop(facetalk, "frames_in")
     layout.prop(facetalk, "head")
     if facetalk.head == "RANDOM":
         layout.prop(facetalk, "head_seed")
@@ -131,8 +133,12 @@ def _draw_estimate(
     layout: bpy.types.UILayout, context: bpy.types.Context, scene: bpy.types.Scene, strip_name: str
 ) -> None:
     strip = sound_strip.find_strip(scene, strip_name)
-    expected = estimate(scene, strip, preferences(context).device)
+    chosen = preferences(context)
+    expected = estimate(scene, strip, chosen.device, scene.facetalk.frame_storage(chosen.frame_limit))
     draw_text(layout, context, f"{strip_name}: {expected}", "TIME")
+    if expected.cached and not bpy.data.filepath:
+        folder = frames_in_cache.default_parent()
+        draw_text(layout, context, f"Unsaved file: frames go to {folder}. Save it first to have them near.", "INFO")
 
 
 CLASSES = (FACETALK_PT_talking_head, FACETALK_PT_sequencer)

@@ -9,6 +9,7 @@ import time
 
 import numpy as np
 import pytest
+import scripted_shapes
 from blender_scene import TESTS, bpy, scene, write_wav  # noqa: F401
 from extension_package import import_from_extension
 
@@ -56,6 +57,25 @@ def test_video_scene_sheet_and_report(scripted, tmp_path):
     assert all(path.startswith("//") for path in bpy.utils.blend_paths(absolute=False))
     clip = bpy.data.movieclips.load(str(paths["mp4"]))
     assert tuple(clip.size) == (32, 32) and clip.frame_duration == 10
+
+
+def test_frames_in_a_cache_folder(scripted, tmp_path):
+    blend = tmp_path / "out.blend"
+    options = ("--blend", str(blend), "--output", str(tmp_path / "out.mp4"), "--frames-in", "cache")
+    for _ in range(2):  # the second replaces the first
+        assert scripted(*options) == 0
+    assert {path.name for path in tmp_path.iterdir()} == {"out.blend", "out.mp4", "out_frames", "voice.wav"}
+    assert len(list((tmp_path / "out_frames").iterdir())) == 1
+    bpy.ops.wm.open_mainfile(filepath=str(blend))
+    (cache,) = bpy.data.cache_files
+    assert cache.filepath.startswith("//out_frames/")
+    head = next(item for item in bpy.data.objects if "facetalk_take" in item)
+    for frame in (3, 1):
+        bpy.context.scene.frame_set(frame)
+        mesh = head.evaluated_get(bpy.context.view_layer.depsgraph).data
+        assert len(mesh.vertices) == len(scripted_shapes.surface(frame - 1)[1]["vertices"])
+    (tmp_path / "out_frames" / "own.txt").write_text("an artist's file")
+    assert scripted(*options) == 4 and (tmp_path / "out_frames" / "own.txt").exists()
 
 
 def test_shape_keys_and_part_of_the_clip(scripted, tmp_path):

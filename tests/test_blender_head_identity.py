@@ -63,7 +63,7 @@ def test_settings_make_the_identity(settings, scene):  # noqa: F811
 
 def test_colors_reach_the_generation(settings, scene):  # noqa: F811
     scene.facetalk_head.skin_color = (0.2, 0.1, 0.05)
-    made = settings.settings("cpu", "")
+    made = settings.settings("cpu", "", 1000)
     np.testing.assert_allclose(made.skin_color, (0.2, 0.1, 0.05), rtol=1e-6)
     np.testing.assert_allclose(made.eye_color, scene.facetalk_head.eye_color)
 

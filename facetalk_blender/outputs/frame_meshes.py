@@ -1,36 +1,31 @@
-"""Frame Meshes: one mesh per scene frame, played by a geometry-nodes modifier made of stock nodes.
-
-Scene Time picks an object through Index Switches, Object Info brings its mesh. Nothing of the extension is needed
-to play, scrub or render.
-"""
+"""Frame Meshes: one mesh of any topology per scene frame, kept in the file or in a cache folder."""
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import bpy
 import numpy as np
 
 from ...engine.protocol import Message
-from .. import appearance, playback
+from .. import appearance
 from ..material import dress_object
 from ..sound_strip import Clip
 from . import result
-from .mesh_building import add_materials, add_members
-from .piece_queue import PieceQueue
-from .streamed_mesh import Geometry, mesh_pieces, with_edges
-
-FRAMES_PER_SWITCH = 64  # adding an item to an Index Switch takes time in proportion to the items it has
-OBJECTS_AT_ONCE = 64  # given another mesh in one piece
-BYTES_PER_VERTEX = 130  # of a mesh with its edges, polygons and attributes
+from .frame_file import FrameMesh
+from .frame_store import FrameStore, Timing
+from .frames_in_cache import FramesInCache
+from .frames_in_file import FramesInFile
+from .mesh_building import corners_of
 
 
 class FrameMeshes(result.ResultWriter):
     """Writes one generation.
 
     look: two results of the same look may share meshes.
-    kept: session_uids of meshes, by scene frame, that are used again instead of asking for new ones.
+    folder: of the cache; None keeps the meshes in the file.
+    kept: by scene frame, what is used again instead of asking for new ones: session_uids of meshes, or cached files.
     """
 
     request_kind = "surfaces"
@@ -42,22 +37,19 @@ class FrameMeshes(result.ResultWriter):
         text: bpy.types.Text,
         frames: range,
         look: str = "",
-        kept: dict[int, int] | None = None,
+        folder: Path | None = None,
+        kept: dict[int, int] | dict[int, Path] | None = None,
     ):
         super().__init__(scene, clip, text)
-        self.result()[result.LOOK_PROPERTY] = look
+        owner = self.result()
+        owner[result.LOOK_PROPERTY] = look
+        dress_object(owner)
         self._scene_frames = frames
-        self._kept = kept or {}
-        self._asked = [position for position, frame in enumerate(frames) if frame not in self._kept]
-        self._slots: list[int] = []  # session_uid of each frame's object
-        self._written = len(frames) - len(self._asked)
-        self._queue = PieceQueue()
-        created = self.result()
-        dress_object(created)
-        # Until its frame comes, every object shows the first one that came.
-        self._placeholder: int | None = bpy.data.meshes.new(f"{created.name} Placeholder").session_uid
-        self._collection = self._add_collection(scene, created).session_uid
-        self._tree = self._add_player(scene, created).session_uid
+        used = {position: kept[frame] for position, frame in enumerate(frames) if kept and frame in kept}
+        self._asked = [position for position in range(len(frames)) if position not in used]
+        place = (scene, owner, Timing.of_clip(clip, frames))
+        self._store: FrameStore = FramesInCache(*place, folder, used) if folder else FramesInFile(*place, used)
+        self._attached = False
 
     @property
     def frame_count(self) -> int:
@@ -71,208 +63,60 @@ class FrameMeshes(result.ResultWriter):
         return np.array([self._clip.time_of(frame) for frame in frames], np.float64)
 
     @property
+    def written(self) -> int:
+        """How many frames are stored."""
+        return self._store.written
+
+    @property
     def ready(self) -> bool:
         """Whether another message can be taken; else the engine waits."""
-        return not self._queue.full
+        return self._store.ready
 
     def prepare(self, seconds: float) -> bool:
         """Make room for frames for at most about `seconds`; True once there is room for all."""
-        deadline = time.perf_counter() + seconds
-        owner = self.result()
-        collection = result.resolve(bpy.data.collections, self._collection)
-        tree = result.resolve(bpy.data.node_groups, self._tree)
-        placeholder = result.resolve(bpy.data.meshes, self._placeholder)
-        while len(self._slots) < self.frame_count and time.perf_counter() < deadline:
-            position = len(self._slots)
-            frame = self._scene_frames[position]
-            kept = self._kept.get(frame)
-            mesh = placeholder if kept is None else result.resolve(bpy.data.meshes, kept)
-            item = bpy.data.objects.new(f"{owner.name} {frame:04d}", mesh)
-            item[result.FRAME_PROPERTY] = frame
-            collection.objects.link(item)
-            set_frame(tree, position, item)
-            self._slots.append(item.session_uid)
-        return len(self._slots) == self.frame_count
+        self._attach()
+        return self._store.prepare(seconds)
 
     def write(self, message: Message) -> None:
-        """Take a "surface" of the engine; `work` makes a mesh of it."""
+        """Take a "surface" of the engine; `work` stores it."""
         if message.kind != "surface":
             return
         position = self._asked[int(message.fields["index"])]
         colors = appearance.colors_of(self.result())
-        self._queue.add(self._mesh_pieces, _ready_to_write, position, message.fields, message.arrays, colors)
+        self._store.take(position, _frame_of_message, message.fields, message.arrays, colors)
 
     def work(self, deadline: float) -> bool:
-        """Write meshes until the deadline; True when none is left. Raises ResultLost when an object was deleted."""
-        return self._queue.work(deadline)
+        """Store frames until the deadline; True when none is left.
+
+        Raises ResultLost when an object was deleted, EngineError when files cannot be written.
+        """
+        idle = self._store.work(deadline)
+        self._attach()
+        return idle
 
     def size(self) -> int:
-        """About how many bytes of memory the finished result takes."""
-        frame = result.resolve(bpy.data.objects, self._slots[0])
-        return BYTES_PER_VERTEX * len(frame.data.vertices) * self._written
+        """About how many bytes of memory the meshes take."""
+        return self._store.size()
 
     def finish(self) -> Iterator[None]:
         """Drop the room of frames that never came, and remove earlier results of the same take."""
-        self._end_work()
-        tree = result.resolve(bpy.data.node_groups, self._tree)
-        tree.nodes["Last Frame"].inputs["Max"].default_value = self._written - 1
-        yield from result.frame_removal(self._collection, self._written)
+        yield from self._store.finish()
         yield from super().finish()
 
     def discard(self) -> None:
         """Remove everything that was written; results that it had hidden are as the artist left them."""
-        self._end_work()
         super().discard()
-        try:
-            # Still there when the object was deleted by someone else.
-            collection = result.resolve(bpy.data.collections, self._collection)
-        except result.ResultLost:
-            return
-        result.run(result.collection_removal(collection.session_uid))
+        self._store.discard()
 
-    def _mesh_pieces(self, position: int, geometry: Geometry, look: appearance.Look) -> Iterator[None]:
-        name = f"{self.result().name} {self._scene_frames[position]:04d}"
-        uid = yield from mesh_pieces(name, geometry)
-        mesh = result.resolve(bpy.data.meshes, uid)
-        appearance.write_values(mesh, look)
-        yield
-        add_materials(result.resolve(bpy.data.meshes, uid))
-        yield
-        if self._placeholder is not None:
-            yield from self._replace_placeholder(uid)
-        result.resolve(bpy.data.objects, self._slots[position]).data = result.resolve(bpy.data.meshes, uid)
-        self._written += 1
-        for members in look.members:
-            yield
-            add_members(result.resolve(bpy.data.objects, self._slots[position]), *members)
-
-    def _replace_placeholder(self, session_uid: int) -> Iterator[None]:
-        """Let all objects that wait for their frame show a mesh."""
-        while True:
-            placeholder = result.resolve(bpy.data.meshes, self._placeholder)
-            frames = result.resolve(bpy.data.collections, self._collection).objects
-            waiting = [item for item in frames if item.data == placeholder][:OBJECTS_AT_ONCE]
-            if not waiting:
-                break
-            mesh = result.resolve(bpy.data.meshes, session_uid)
-            for item in waiting:
-                item.data = mesh
-            yield
-        bpy.data.meshes.remove(placeholder)
-        self._placeholder = None
-
-    def _end_work(self) -> None:
-        self._queue.end()
-        for mesh in bpy.data.meshes:
-            if mesh.session_uid == self._placeholder and mesh.users == 0:
-                bpy.data.meshes.remove(mesh)
-                break
-
-    def _add_collection(self, scene: bpy.types.Scene, owner: bpy.types.Object) -> bpy.types.Collection:
-        collection = bpy.data.collections.new(f"{owner.name} Frames")
-        # Hidden for good: these objects exist only to be picked by the player.
-        collection.hide_viewport = collection.hide_render = True
-        scene.collection.children.link(collection)
-        owner[result.FRAMES_PROPERTY] = collection
-        return collection
-
-    def _add_player(self, scene: bpy.types.Scene, owner: bpy.types.Object) -> bpy.types.NodeTree:
-        tree = build_player(f"{owner.name} Player", self.frame_count)
-        owner.modifiers.new("FaceTalk Player", "NODES").node_group = tree
-        first_heard = self._clip.audio_start + self._clip.time_of(self._scene_frames[0])  # seconds in the file
-        expressions = {
-            "Start Frame": playback.FRAME_OF_FILE_TIME.format(first_heard),
-            "Speed": f"{self._clip.frames_per_second:.6f} * base / fps",
-            "First Heard": "left",
-            "Last Heard": "right - 1",
-            "Heard": "1 - mute",
-        }
-        for name, expression in expressions.items():
-            path = f'nodes["{name}"].outputs[0].default_value'
-            playback.drive(tree, path, scene, self._clip.strip_name, expression)
-        return tree
+    def _attach(self) -> None:
+        if not self._attached and self._store.showable:
+            self._store.attach()
+            self._attached = True
 
 
-def _ready_to_write(
-    position: int, fields: dict, arrays: dict[str, np.ndarray], colors: tuple[appearance.Color, appearance.Color]
-) -> tuple[int, Geometry, appearance.Look]:
-    """A "surface" of the engine as arrays that go into a mesh unchanged. NumPy only: a worker thread calls it."""
+def _frame_of_message(
+    fields: dict, arrays: dict[str, np.ndarray], colors: tuple[appearance.Color, appearance.Color]
+) -> FrameMesh:
+    """A "surface" of the engine. NumPy only: a worker thread calls it."""
     look = appearance.Look.of(appearance.Regions.of_message(fields, arrays), arrays["faces"], colors)
-    return position, with_edges(arrays["vertices"], arrays["faces"]), look
-
-
-def build_player(name: str, frame_count: int) -> bpy.types.NodeTree:
-    """The player: Scene Time, clamped to what is heard -> Index Switches -> Object Info.
-
-    The objects of frames are set by `set_frame`.
-    """
-    tree = bpy.data.node_groups.new(name, "GeometryNodeTree")
-    tree.is_modifier = True
-    tree.interface.new_socket("Geometry", in_out="OUTPUT", socket_type="NodeSocketGeometry")
-    names = ("Start Frame", "Speed", "First Heard", "Last Heard", "Heard")
-    start, speed, first, last, heard = (_node(tree, "ShaderNodeValue", name=name).outputs[0] for name in names)
-    now = _node(tree, "GeometryNodeInputSceneTime").outputs["Frame"]
-    held = _node(tree, "ShaderNodeClamp", now, first, last).outputs[0]
-    elapsed = _math(tree, "SUBTRACT", held, start)
-    # A little more than the product: whole frames must not fall below themselves by rounding.
-    position = _math(tree, "MULTIPLY", _math(tree, "MULTIPLY_ADD", elapsed, speed, 1e-3), heard)
-    index = _node(tree, "ShaderNodeClamp", position, 0.0, float(frame_count - 1), name="Last Frame").outputs[0]
-    whole = _math(tree, "FLOOR", index)
-    switch = _node(tree, "GeometryNodeIndexSwitch", data_type="OBJECT", name="Index Switch")
-    switch.index_switch_items.clear()
-    chosen = _node(tree, "FunctionNodeFloatToInt", _math(tree, "DIVIDE", whole, float(FRAMES_PER_SWITCH)))
-    chosen.rounding_mode = "FLOOR"
-    tree.links.new(chosen.outputs[0], switch.inputs["Index"])
-    within = _node(tree, "FunctionNodeFloatToInt", _math(tree, "MODULO", whole, float(FRAMES_PER_SWITCH)))
-    within.name = "Within Switch"
-    picked = _node(tree, "GeometryNodeObjectInfo", switch.outputs[0], transform_space="ORIGINAL")
-    output = _node(tree, "NodeGroupOutput")
-    tree.links.new(picked.outputs["Geometry"], output.inputs[0])
-    return tree
-
-
-def set_frame(tree: bpy.types.NodeTree, position: int, item: bpy.types.Object) -> None:
-    """Make the player show an object at a frame's position; positions are set from 0 on."""
-    number, within = divmod(position, FRAMES_PER_SWITCH)
-    if within == 0:
-        # The group is complete but for its objects before the player knows it: changes of a tree that nothing uses
-        # are cheap.
-        group = _frame_group(f"{tree.name} {number}")
-        node = _node(tree, "GeometryNodeGroup", name=f"Frames {number}", node_tree=group)
-        tree.links.new(tree.nodes["Within Switch"].outputs[0], node.inputs[0])
-        outer = tree.nodes["Index Switch"]
-        outer.index_switch_items.new()
-        tree.links.new(node.outputs[0], outer.inputs[number + 1])
-    switch = tree.nodes[f"Frames {number}"].node_tree.nodes["Index Switch"]
-    if len(switch.index_switch_items) == within:
-        switch.index_switch_items.new()
-    switch.inputs[within + 1].default_value = item
-
-
-def _frame_group(name: str) -> bpy.types.NodeTree:
-    group = bpy.data.node_groups.new(name, "GeometryNodeTree")
-    group.interface.new_socket("Index", in_out="INPUT", socket_type="NodeSocketInt")
-    group.interface.new_socket("Object", in_out="OUTPUT", socket_type="NodeSocketObject")
-    switch = _node(group, "GeometryNodeIndexSwitch", data_type="OBJECT", name="Index Switch")
-    switch.index_switch_items.clear()
-    group.links.new(group.nodes.new("NodeGroupInput").outputs[0], switch.inputs["Index"])
-    group.links.new(switch.outputs[0], _node(group, "NodeGroupOutput").inputs[0])
-    return group
-
-
-def _node(tree: bpy.types.NodeTree, kind: str, *inputs, **properties) -> bpy.types.Node:
-    """A new node; its first inputs are linked to sockets or set to values."""
-    added = tree.nodes.new(kind)
-    added.location = (180.0 * len(tree.nodes), 0.0)
-    for key, value in properties.items():
-        setattr(added, key, value)
-    for socket, value in zip(added.inputs, inputs, strict=False):
-        if isinstance(value, bpy.types.NodeSocket):
-            tree.links.new(value, socket)
-        else:
-            socket.default_value = value
-    return added
-
-
-def _math(tree: bpy.types.NodeTree, operation: str, *inputs) -> bpy.types.NodeSocket:
-    return _node(tree, "ShaderNodeMath", *inputs, operation=operation).outputs[0]
+    return FrameMesh(arrays["vertices"], *corners_of(arrays["faces"]), look)

@@ -129,13 +129,13 @@ def result_removal(result: bpy.types.Object) -> Iterator[None]:
     """The same in pieces; what is seen goes with the first."""
     frames = result.get(FRAMES_PROPERTY)
     trees = [modifier.node_group for modifier in result.modifiers if modifier.type == "NODES" and modifier.node_group]
-    trees += [node.node_tree for tree in trees for node in tree.nodes if node.type == "GROUP"]
+    caches = [modifier.cache_file for modifier in result.modifiers if modifier.type == "MESH_SEQUENCE_CACHE"]
     mesh = result.data
     actions = [action for action, _ in curve_action.uses(mesh.shape_keys)] if mesh.shape_keys else []
     bpy.data.objects.remove(result)
     _remove_unused(bpy.data.meshes, [mesh])
     _remove_unused(bpy.data.actions, actions)
-    _remove_unused(bpy.data.node_groups, trees)
+    remove_unused_players(trees, caches)
     if isinstance(frames, bpy.types.Collection):
         yield from collection_removal(frames.session_uid)
 
@@ -154,6 +154,14 @@ def frame_removal(session_uid: int, start: int) -> Iterator[None]:
         bpy.data.batch_remove(frames)
         bpy.data.batch_remove([mesh for mesh in meshes if mesh.users == 0])
         yield
+
+
+def remove_unused_players(trees: Iterable[bpy.types.NodeTree], caches: Iterable[bpy.types.CacheFile | None]) -> None:
+    """Remove node groups with the groups in them, and cache files, that nothing uses; never what is on disk."""
+    trees = list(trees)
+    inner = [node.node_tree for tree in trees for node in tree.nodes if node.type == "GROUP"]
+    _remove_unused(bpy.data.node_groups, trees + inner)
+    bpy.data.batch_remove([cache for cache in caches if cache and cache.users == 0])
 
 
 def _remove_unused(collection: bpy.types.bpy_prop_collection, items: Iterable[bpy.types.ID]) -> None:

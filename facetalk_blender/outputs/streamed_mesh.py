@@ -37,7 +37,11 @@ class Geometry:
 
 def with_edges(vertices: np.ndarray, polygons: np.ndarray) -> Geometry:
     """Find the edges of polygons, see `fill_mesh`. NumPy only, so any thread may call it."""
-    corners, starts = corners_of(polygons)
+    return with_edges_of_corners(vertices, *corners_of(polygons))
+
+
+def with_edges_of_corners(vertices: np.ndarray, corners: np.ndarray, starts: np.ndarray) -> Geometry:
+    """The same of polygons with any number of corners, see `Geometry`."""
     following = np.arange(1, len(corners) + 1)
     following[np.append(starts[1:], len(corners)) - 1] = starts
     ends = corners[following]

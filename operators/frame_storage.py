@@ -1,0 +1,106 @@
+"""What can be done with the frames of a finished head: keep them elsewhere, find them again."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import bpy
+
+from ..engine.errors import EngineError
+from ..facetalk_blender import session
+from ..facetalk_blender.generation import State
+from ..facetalk_blender.outputs import frame_storage, frames_in_cache
+from ..facetalk_blender.outputs.frame_conversion import Conversion
+from ..facetalk_blender.outputs.frame_store import Timing
+from .availability import can_run
+from .generation_operator import GenerationOperator
+from .takes import NO_TAKE, chosen_take
+
+NO_FRAMES = "The chosen take has no Frame Meshes; choose that output and use Make Output."
+
+
+def chosen_head(context: bpy.types.Context) -> bpy.types.Object | None:
+    """The frame meshes of the take that is chosen in the list, if it has any."""
+    return frame_storage.result_with_frames(chosen_take(context))
+
+
+def _reason(context: bpy.types.Context) -> str:
+    if chosen_take(context) is None:
+        return NO_TAKE
+    return "" if chosen_head(context) else NO_FRAMES
+
+
+class FACETALK_OT_move_frames(GenerationOperator, bpy.types.Operator):
+    """Move the frames of the take's head from the file to a cache folder beside it, or back. Cached files stay there"""
+
+    bl_idname = "facetalk.move_frames"
+    bl_label = "Move Frames"
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        """Whether it can run now, with or without an engine; the reason why not is the tooltip."""
+        return can_run(cls, session.busy_reason() or cls.reason(context))
+
+    @classmethod
+    def reason(cls, context: bpy.types.Context) -> str:
+        """Why it cannot run now."""
+        problem = _reason(context)
+        if problem:
+            return problem
+        head = chosen_head(context)
+        cached = frame_storage.is_cached(head)
+        return frame_storage.cache_problem(head) if cached else frames_in_cache.missing_support()
+
+    def _start(self, context: bpy.types.Context) -> bool:
+        self._waiting = iter(())
+        try:
+            storage = frame_storage.FrameStorage()
+            session.set_generation(Conversion(context.scene, chosen_head(context), storage))
+        except EngineError as error:
+            self.report({"ERROR"}, str(error))
+            return False
+        return True
+
+    def _report(self, run: Conversion | None) -> set[str]:
+        if run is not None and run.state is State.DONE:
+            self.report({"INFO"}, " ".join(run.notes))
+            return {"FINISHED"}
+        return super()._report(run)
+
+
+class FACETALK_OT_find_frames(bpy.types.Operator):
+    """Choose the folder in which the frames of the take's head are now"""
+
+    bl_idname = "facetalk.find_frames"
+    bl_label = "Find Frames..."
+    bl_options = {"REGISTER", "UNDO"}
+
+    directory: bpy.props.StringProperty(name="Folder", subtype="DIR_PATH")
+    filter_folder: bpy.props.BoolProperty(default=True, options={"HIDDEN"})
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        """Whether it can run now; the reason why not is the tooltip."""
+        problem = session.busy_reason() or _reason(context)
+        if not problem and not frame_storage.is_cached(chosen_head(context)):
+            problem = "The frames of this head are in the file; nothing is missing."
+        return can_run(cls, problem)
+
+    def invoke(self, context: bpy.types.Context, _event: bpy.types.Event) -> set[str]:
+        """Ask for the folder."""
+        context.window_manager.fileselect_add(self)
+        return {"RUNNING_MODAL"}
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        """Show the frames of that folder."""
+        head, folder = chosen_head(context), Path(bpy.path.abspath(self.directory))
+        count = Timing.of_owner(head).count
+        missing = frames_in_cache.missing_frames(folder, count)
+        if missing:
+            self.report({"ERROR"}, f"{missing} of {count} frames are not in {folder}; choose another folder.")
+            return {"CANCELLED"}
+        frames_in_cache.show_folder(head, folder)
+        return {"FINISHED"}
+
+
+CLASSES = (FACETALK_OT_move_frames, FACETALK_OT_find_frames)
