@@ -11,16 +11,15 @@ from ..facetalk_blender import compat, session, sound_strip
 from ..facetalk_blender.engine_client import EngineClient
 from ..facetalk_blender.generation import Generation
 from ..facetalk_blender.outputs.frames_in_cache import missing_support
-from ..facetalk_blender.preferences import missing_reason, preferences
+from ..facetalk_blender.preferences import preferences
 from .availability import can_run
-from .generation_operator import GenerationOperator
+from .generation_operator import GenerationOperator, unready_reason
 
 
 def disabled_reason(context: bpy.types.Context) -> str:
     """Why nothing can be generated now, in one sentence that names the fix; empty when it can."""
     facetalk = context.scene.facetalk
-    problem = session.busy_reason() or missing_reason(context)
-    problem = problem or sound_strip.choice_problem(context.scene, facetalk.strip)
+    problem = unready_reason(context) or sound_strip.choice_problem(context.scene, facetalk.strip)
     if facetalk.output == "FRAME_MESHES" and facetalk.frames_in == "CACHE":
         problem = problem or missing_support()
     return problem or (facetalk.curves.problem() if facetalk.output == "EXPRESSION_CURVES" else "")
@@ -30,8 +29,9 @@ def selected_reason(context: bpy.types.Context) -> str:
     """Why the selected strips cannot be generated, in one sentence that names the fix; empty when they can."""
     scene = compat.sequencer_scene(context)
     names = sound_strip.selected_names(scene)
-    if missing_reason(context) or not names:
-        return missing_reason(context) or "Select one or more sound strips."
+    problem = unready_reason(context) or ("" if names else "Select one or more sound strips.")
+    if problem:
+        return problem
     problems = (sound_strip.choice_problem(scene, name) for name in names)
     return next((problem for problem in problems if problem), "")
 

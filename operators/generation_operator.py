@@ -12,11 +12,21 @@ from ..facetalk_blender.engine_client import EngineClient
 from ..facetalk_blender.generation import Generation, State
 from ..facetalk_blender.outputs.result import ResultLost, results_of
 from ..facetalk_blender.playback import STRIP_PROPERTY
-from ..facetalk_blender.preferences import missing_reason, preferences
+from ..facetalk_blender.preferences import preferences
 from ..facetalk_blender.take import SCENE_PROPERTY
 from .availability import can_run
 
 TIMER_SECONDS = 0.03
+
+
+def unready_reason(context: bpy.types.Context) -> str:
+    """Why nothing at all can be generated now, in one sentence that names the fix; empty when the engine is ready."""
+    problem = session.busy_reason()
+    try:
+        session.engine_runtime(bpy.path.abspath(preferences(context).engine_python))
+    except EngineError as error:
+        problem = problem or str(error)
+    return problem
 
 
 class GenerationOperator:
@@ -43,7 +53,7 @@ class GenerationOperator:
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
         """Whether it can run now; the reason why not is the tooltip."""
-        return can_run(cls, session.busy_reason() or missing_reason(context) or cls.reason(context))
+        return can_run(cls, unready_reason(context) or cls.reason(context))
 
     def invoke(self, context: bpy.types.Context, _event: bpy.types.Event) -> set[str]:
         """Start, and go on from a timer while Blender stays usable."""

@@ -35,8 +35,8 @@ def steps() -> Iterator[float]:
     yield 2.0
     yield from open_sidebar()
     yield from wrong_choices()
-    yield from engine_killed()
     yield from narrow_and_light()
+    yield from engine_killed()
     yield from shading()
 
 
@@ -44,6 +44,7 @@ def refused(name: str, *words: str) -> Iterator[float]:
     """A picture of a disabled Generate whose reason holds the words."""
     reason = sys.modules[f"{EXTENSION}.operators.generate"].disabled_reason(bpy.context)
     assert all(word in reason for word in words), reason
+    region("UI").tag_redraw()
     yield 1.0
     picture(name, region("UI"))
 
@@ -63,14 +64,7 @@ def wrong_choices() -> Iterator[float]:
     scene.facetalk.strip = strip.name
     preferences = bpy.context.preferences.addons[EXTENSION].preferences
     preferences.engine_python = "/nowhere/python"
-    try:
-        call("facetalk.generate")
-    except RuntimeError as error:
-        assert "/nowhere/python" in str(error), error
-    else:
-        raise AssertionError("an interpreter that is not there was started")
-    yield 1.0
-    picture("state-no-python", area())
+    yield from refused("state-no-python", "/nowhere/python")
     preferences.engine_python = ""
 
 
@@ -108,6 +102,7 @@ def narrow_and_light() -> Iterator[float]:
     yield 1.0
     picture("state-light", area())
     bpy.ops.preferences.reset_default_theme()
+    yield 0.5
 
 
 def shading() -> Iterator[float]:
@@ -116,7 +111,7 @@ def shading() -> Iterator[float]:
     view.show_region_ui = False
     bpy.context.scene.frame_set(12)
     for kind, seconds in (("SOLID", 2.0), ("MATERIAL", 60.0), ("RENDERED", 60.0)):
-        view.shading.type = kind
+        view.shading.type, view.overlay.show_overlays = kind, kind == "SOLID"
         yield seconds
         picture(f"shading-{kind.lower()}", area())
 
