@@ -54,6 +54,7 @@ def _sample(options: argparse.Namespace) -> None:
         sampler=options.sampler,
         guidance=options.guidance,
         strength=options.strength,
+        refine=options.refine,
         **kept,
     )
     take = engine.styled(take, style)
@@ -210,6 +211,8 @@ def _parser() -> argparse.ArgumentParser:
     sample.add_argument("--sampler", choices=("ddpm", "ddim", "dpm++"), help="default: the bundle's")
     sample.add_argument("--guidance", type=float, help="classifier-free guidance, 0..3 (default: the bundle's)")
     sample.add_argument("--strength", type=float, default=1.0, help="factor on the expression (default: 1)")
+    raw = "leave the codes as they were sampled, without the smoothing that the bundle asks for"
+    sample.add_argument("--no-refine", dest="refine", action="store_false", help=raw)
     add_style_options(sample)
     sample.add_argument("--keep", metavar="TAKE", help="take (.npz) of the same recording whose codes stay ...")
     sample.add_argument("--range", metavar="A:B", help="... but for code frames A:B, B excluded, sampled again")

@@ -108,6 +108,13 @@ class Engine:
 
         return load_expression_decoder(self.bundle, self.device)
 
+    @cached_property
+    def _refinement(self):
+        from .refinement import load_refinement
+
+        basis = self.head.expression_basis
+        return load_refinement(self.bundle, None if basis is None else basis.cpu().numpy())
+
     def info(self) -> dict:
         """Device, versions, bundle, its licences and what it can do as JSON values.
 
@@ -141,6 +148,7 @@ class Engine:
         sampler: str | None = None,
         guidance: float | None = None,
         strength: float = 1.0,
+        refine: bool = True,
         keep: np.ndarray | None = None,
         resample: tuple[int, int] | None = None,
         progress: Callable[[float], None] | None = None,
@@ -153,6 +161,8 @@ class Engine:
         steps, sampler, guidance: None takes the bundle's defaults; samplers are `diffusion.SAMPLERS`.
         guidance: w of Eq. 10; 1 is the conditional model itself, more follows the voice more closely.
         strength: factor on the sampled codes, 0..3; 1 leaves them.
+        refine: whether jitter is smoothed as the bundle asks for (see `engine.refinement`); else the codes are as
+            they were sampled.
         keep, resample: codes (N, 200) of a take of the same recording, and the code frames (start, end), end excluded,
             that are sampled again; the others stay bit for bit, and the new ones join them smoothly.
         progress: called with 0..1; cancelled: asked between steps.
@@ -165,19 +175,23 @@ class Engine:
         motion = self.bundle.section("motion")
         steps = motion["default_steps"] if steps is None else steps
         guidance = motion["default_guidance"] if guidance is None else guidance
-        sampled = diffusion.sample(
+        kept = _kept(keep, resample, strength)
+        codes = diffusion.sample(
             self._decoder,
             features,
             seed=seed,
             steps=steps,
             sampler=sampler or motion["default_sampler"],
             guidance=guidance,
-            kept=_kept(keep, resample, strength),
+            kept=kept,
             progress=progress,
             cancelled=cancelled,
-        )
+        ).numpy()
         provenance = {"bundle": self.bundle.name, "guidance": guidance, "strength": strength, "steps": steps}
-        codes = (sampled * strength).numpy()
+        if refine and self._refinement is not None:
+            codes = self._refinement.refined(codes, kept)
+            provenance["refined"] = True
+        codes = codes * np.float32(strength)
         if keep is not None:
             start, end = resample
             codes[:start], codes[end:] = keep[:start], keep[end:]  # no rounding by the strength

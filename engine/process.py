@@ -14,7 +14,7 @@ other on the main thread; a reader thread takes cancellations at once and ends t
 | import | model (auto, nphm, wav2vec2), sources, output, anchors | | progress, info of the bundle with its folder |
 | cancel | | | |
 
-The sampler's settings are seed, steps, guidance and strength.
+The sampler's settings are seed, steps, guidance, strength and refine.
 keep and resample are left out, or the codes of an earlier take and [start, end) of those that are sampled again.
 style holds fields of `engine.style.Style`; the codes are shown in that style.
 Every request ends with one "done", "cancelled" or "error" {message}.
@@ -40,7 +40,7 @@ from .style import Style
 if TYPE_CHECKING:
     from .engine import Engine, ShapeKeySequence, SurfaceFrame
 
-SAMPLE_OPTIONS = ("start", "duration", "seed", "steps", "guidance", "strength", "resample")
+SAMPLE_OPTIONS = ("start", "duration", "seed", "steps", "guidance", "strength", "refine", "resample")
 
 
 class EngineProcess:

@@ -23,6 +23,7 @@ from ..codes import CODE_RATE, expression_basis, weights_from_codes
 from ..denoiser import load_expression_decoder
 from ..engine import choose_device
 from ..head import NeuralHead, load_head
+from ..refinement import load_refinement
 from ..speech import load_speech_encoder
 from . import motion_metrics as metrics
 from .articulation import Segment, expected_mouth, perform
@@ -81,6 +82,7 @@ class Performer:
         self.sampler, self.steps = section["default_sampler"], section["default_steps"]
         self.guidance = section["default_guidance"]
         self.basis = expression_basis()
+        self.refinement = load_refinement(bundle, self.basis)
 
     @cached_property
     def head(self) -> NeuralHead:
@@ -98,9 +100,13 @@ class Performer:
         weights = weights_from_codes(codes, self.basis)
         return Motion(codes, weights, self.head.lip_opening(codes), self.lip_to_teeth.distance(weights))
 
-    def sample(self, audio: np.ndarray, seed: int, sampler: str | None = None, steps: int | None = None) -> Motion:
-        """Motion for 16 kHz samples (S,)."""
-        return self.motion(self.codes(self.encoder.features(audio), seed, sampler, steps))
+    def sample(
+        self, audio: np.ndarray, seed: int, sampler: str | None = None, steps: int | None = None, refine: bool = True
+    ) -> Motion:
+        """Motion for 16 kHz samples (S,), refined as the bundle asks for, or as it was sampled."""
+        features = self.encoder.features(audio)
+        codes = self.codes(features, seed, sampler, steps)
+        return self.motion(self.refinement.refined(codes) if refine and self.refinement else codes)
 
     def codes(self, features: Tensor, seed: int, sampler: str | None = None, steps: int | None = None) -> np.ndarray:
         """Sampled codes (N, 200) for speech features (N, A)."""
@@ -124,12 +130,13 @@ def references_of(performer: Performer, recordings: list[Recording]) -> list[np.
 
 def speech_figures(recordings: list[Recording], motions: list[Motion], references: list[np.ndarray]) -> dict:
     """Figures over recordings: motion against phone labels and against the references built from them."""
-    closed, false, contact = metrics.Count(0, 0), metrics.Count(0, 0), metrics.Count(0, 0)
+    closed, false, contact, unasked = [metrics.Count(0, 0)] * 4
     peaks, lags, peak_correlations, correlations, controls, pauses = [], [], [], [], [], []
     for index, (recording, motion, reference) in enumerate(zip(recordings, motions, references, strict=True)):
         segments = recording.segments
         closed += metrics.closures(motion.opening, segments)
         false += metrics.false_closures(motion.opening, segments)
+        unasked += metrics.unasked_closures(motion.opening, segments)
         contact += metrics.labiodental_contacts(motion.lip_to_teeth, segments)
         peaks += metrics.vowel_peaks(motion.opening, segments)
         frames, correlation = metrics.lag(motion.opening, reference)
@@ -144,6 +151,7 @@ def speech_figures(recordings: list[Recording], motions: list[Motion], reference
     return {
         "bilabial_closure": closed.share, "bilabials": closed.total,
         "false_closure": false.share, "open_vowels": false.total,
+        "unasked_closure": unasked.share, "open_consonants": unasked.total,
         "labiodental_contact": contact.share, "labiodentals": contact.total,
         "lag_median_frames": float(np.median(lags)), "lag_within_1_frame": float(np.mean(np.abs(lags) <= 1)),
         "correlation_at_lag": float(np.median(peak_correlations)), "correlation": float(np.median(correlations)),
@@ -201,6 +209,7 @@ def evaluate(performer: Performer, recordings: list[Recording], seed: int, outpu
     """Figures of sampled motion and of the prior, in speech and in silence, with plots of the first recordings."""
     references = references_of(performer, recordings)
     motions = [performer.sample(recording.audio, seed) for recording in recordings]
+    not_refined = [performer.sample(recording.audio, seed, refine=False) for recording in recordings]
     prior = [
         performer.from_weights(perform(recording.segments, recording.frames, seed + index))
         for index, recording in enumerate(recordings)
@@ -210,6 +219,7 @@ def evaluate(performer: Performer, recordings: list[Recording], seed: int, outpu
     return {
         "default_sampler": performer.sampler, "default_steps": performer.steps, "guidance": performer.guidance,
         "speech": speech_figures(recordings, motions, references),
+        "not_refined": speech_figures(recordings, not_refined, references),
         "prior": speech_figures(recordings, prior, references),
         "silence": silence_figures(performer, seed), "diversity": asdict(diversity(performer, recordings)),
     }  # fmt: skip

@@ -23,6 +23,7 @@ ROWS = {
     "bilabial_closure": "/p b m/ that reach closed lips",
     "labiodental_contact": "/f v/ with the lower lip at the upper teeth",
     "false_closure": "open vowels that stay closed (lower is better)",
+    "unasked_closure": "consonants without lip contact that close the lips (lower is better)",
     "lag_median_frames": "median lag behind the reference, frames",
     "lag_within_1_frame": "clips with a lag within one frame",
     "correlation": "correlation of the lip opening with the reference",
@@ -37,10 +38,10 @@ ROWS = {
     "code_step": "mean change of the codes between frames",
     "code_step_rms": "root mean square change of the codes between frames",
 }
-SHARES = {"bilabial_closure", "labiodental_contact", "false_closure", "lag_within_1_frame"}
+SHARES = {"bilabial_closure", "labiodental_contact", "false_closure", "unasked_closure", "lag_within_1_frame"}
 COMPARED_ROWS = (
-    "bilabial_closure", "labiodental_contact", "false_closure", "lag_median_frames", "correlation", "opening_p95_mm",
-    "blinks_per_minute", "mouth_jitter_mm", "code_step",
+    "bilabial_closure", "labiodental_contact", "false_closure", "unasked_closure", "lag_median_frames", "correlation",
+    "opening_p95_mm", "blinks_per_minute", "mouth_jitter_mm", "code_step",
 )  # fmt: skip
 COMPARISONS = {
     "samplers": ("Samplers and steps (first eight recordings)", "sampler, steps"),
@@ -51,23 +52,26 @@ COMPARISONS = {
 
 def write_report(output: Path, figures: dict, plotted: list[str]) -> None:
     """Write `motion.md` next to `motion.json`."""
-    speech, prior = figures["speech"], figures["prior"]
+    columns = {"sampled": figures["speech"], "not refined": figures["not_refined"], "prior": figures["prior"]}
+    speech = figures["speech"]
     lines = [
         "# Motion",
         "",
         f"Sampled for {figures['recordings']}, on which nothing was trained. The reference is the articulation prior's",
         "neutral speaker on the labelled phone times; the column `prior` is one random performance of the prior",
-        "itself, hence what the motion model was taught.",
+        "itself, hence what the motion model was taught. `not refined` is the motion before it is smoothed",
+        "([style](../style.md)).",
         f"Sampler: {figures['default_sampler']}, {figures['default_steps']} steps, guidance {figures['guidance']:g}.",
         "Closed means a lip opening under max(1 mm, 10 % of the clip's 95th percentile) within one frame of the",
         "interval, contact a distance of lower lip and upper incisors under 1 mm; both are measured on the mean head"
         f" ({speech['bilabials']} bilabials, {speech['labiodentals']} labiodentals,"
         f" {speech['open_vowels']} open vowels).",
         "",
-        "| figure | sampled | prior |",
-        "|---|---|---|",
+        "| figure | " + " | ".join(columns) + " |",
+        "|---" * (1 + len(columns)) + "|",
     ]
-    lines += [f"| {text} | {_format(key, speech)} | {_format(key, prior)} |" for key, text in ROWS.items()]
+    for key, text in ROWS.items():
+        lines.append(f"| {text} | " + " | ".join(_format(key, column) for column in columns.values()) + " |")
     diversity = figures["diversity"]
     lines += ["", f"Diversity (Eq. 20) over {diversity['takes']} seeds, in units of the codes, norms of single frames:"]
     lines += [f"{diversity['per_frame']:.2f}; norms of whole recordings: {diversity['per_sequence']:.1f}.", ""]

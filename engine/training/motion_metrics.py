@@ -13,7 +13,7 @@ import numpy as np
 
 from ..codes import ARKIT_NAMES, CODE_RATE
 from .articulation import Segment
-from .phones import BILABIALS, LABIODENTALS, OPEN_VOWELS, SILENCE
+from .phones import BILABIALS, LABIODENTALS, OPEN_CONSONANTS, OPEN_VOWELS, SILENCE
 
 CLOSED_MM, CLOSED_SHARE = 1.0, 0.10
 CONTACT_MM = 1.0
@@ -51,7 +51,7 @@ def _frames(segment: Segment, margin: int, count: int) -> slice:
 
 def closures(opening: np.ndarray, segments: list[Segment]) -> Count:
     """Intervals of /p b m/ that reach closed lips within one frame of the interval."""
-    return _reached(opening, segments, BILABIALS, closed_threshold(opening))
+    return touched(opening <= closed_threshold(opening), segments, BILABIALS)
 
 
 def labiodental_contacts(lip_to_teeth: np.ndarray, segments: list[Segment]) -> Count:
@@ -59,12 +59,30 @@ def labiodental_contacts(lip_to_teeth: np.ndarray, segments: list[Segment]) -> C
 
     lip_to_teeth: their distance (N,) in mm, of which contact is up to 1 mm: vertices have gaps between them.
     """
-    return _reached(lip_to_teeth, segments, LABIODENTALS, CONTACT_MM)
+    return touched(lip_to_teeth <= CONTACT_MM, segments, LABIODENTALS)
 
 
-def _reached(course: np.ndarray, segments: list[Segment], phones: frozenset[str], threshold: float) -> Count:
-    intervals = [course[_frames(s, 1, len(course))] for s in segments if s.phone in phones]
-    return Count(sum(len(part) > 0 and part.min() <= threshold for part in intervals), len(intervals))
+def touched(contact: np.ndarray, segments: list[Segment], phones: frozenset[str]) -> Count:
+    """Intervals of `phones` that see a contact (N,) within one frame of the interval."""
+    intervals = [contact[_frames(s, 1, len(contact))] for s in segments if s.phone in phones]
+    return Count(sum(bool(part.any()) for part in intervals), len(intervals))
+
+
+def unasked_closures(opening: np.ndarray, segments: list[Segment]) -> Count:
+    """Consonants that need no contact of the lips, and during which they close nevertheless."""
+    return unasked(opening <= closed_threshold(opening), segments, OPEN_CONSONANTS)
+
+
+def unasked(contact: np.ndarray, segments: list[Segment], phones: frozenset[str]) -> Count:
+    """Intervals of `phones` that see a contact (N,) inside, of those whose neighbours neither ask for one nor rest."""
+    around = zip([None, *segments[:-1]], segments, [*segments[1:], None], strict=True)
+    alone = [s for before, s, after in around if s.phone in phones and not _closes(before) and not _closes(after)]
+    intervals = [part for s in alone if len(part := contact[_frames(s, 0, len(contact))])]
+    return Count(sum(bool(part.any()) for part in intervals), len(intervals))
+
+
+def _closes(segment: Segment | None) -> bool:
+    return segment is None or segment.phone in BILABIALS | LABIODENTALS | {SILENCE}
 
 
 def false_closures(opening: np.ndarray, segments: list[Segment]) -> Count:

@@ -82,6 +82,12 @@ PHONE_INDEX: dict[str, int] = {phone.symbol: index for index, phone in enumerate
 BILABIALS = frozenset(phone.symbol for phone in _TABLE if phone.place == "bilabial")
 LABIODENTALS = frozenset(phone.symbol for phone in _TABLE if phone.place == "labiodental")
 OPEN_VOWELS = frozenset({"AA", "AE", "AO", "AW", "AY"})
+# Consonants that need no contact of the lips; /w/ only brings them near.
+OPEN_CONSONANTS = frozenset(
+    phone.symbol
+    for phone in _TABLE
+    if phone.manner not in ("vowel", "silence") and phone.place not in ("bilabial", "labiodental", "labial-velar")
+)
 
 # Speech that nobody transcribed counts as the neutral vowel: audible, neither closed nor rounded.
 NEUTRAL = "AH"

@@ -1,0 +1,49 @@
+"""What a bundle does to its codes after sampling: less jitter, and lips that touch stay closed.
+
+The codes are changed through their exact reading as ARKit weights; the part of them that is no weight stays. Bundles
+whose codes have no such reading are not refined.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from .bundle import Bundle
+from .codes import codes_from_weights, weights_from_codes
+from .diffusion import Kept
+from .lip_opening import lip_opening_mm
+from .style import Style, styled_weights
+
+
+@dataclass(frozen=True)
+class Refinement:
+    """basis: (D, 52) that embeds ARKit weights in the codes. rate: code frames per second.
+
+    smooth: as in `style.Style`: full width at half maximum, in seconds, of the Gaussian that smooths in time.
+    """
+
+    basis: np.ndarray
+    rate: float
+    smooth: float
+
+    def refined(self, codes: np.ndarray, kept: Kept | None = None) -> np.ndarray:
+        """Sampled codes (N, D), refined: (N, D) float32.
+
+        kept: codes that stay bit for bit; the change fades in as the codes did that were sampled again.
+        """
+        weights = weights_from_codes(codes, self.basis)
+        smoothed = styled_weights(weights, self.rate, Style(smooth=self.smooth), lip_opening_mm(weights))
+        change = codes_from_weights(smoothed - weights, self.basis)
+        return codes + change if kept is None else codes + kept.share_of_new().numpy() * change
+
+
+def load_refinement(bundle: Bundle, basis: np.ndarray | None) -> Refinement | None:
+    """What a bundle asks for after sampling; None when that is nothing, or when its codes are no ARKit weights.
+
+    basis: that embeds ARKit weights in the codes of its head, None when there is none.
+    """
+    motion = bundle.section("motion")
+    smooth = motion.get("default_smooth", 0.0)
+    return Refinement(basis, float(motion["code_rate"]), smooth) if basis is not None and smooth else None

@@ -1,0 +1,101 @@
+"""Refinement: takes of the starter come out smoothed, closed lips stay closed, and kept codes stay as they are."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+
+from engine import Engine
+from engine.arkit import ARKIT_NAMES
+from engine.bundle import STARTER, Bundle
+from engine.codes import codes_from_weights, expression_basis
+from engine.diffusion import Kept
+from engine.lip_opening import lip_opening_mm
+from engine.refinement import Refinement, load_refinement
+from engine.training.articulation import Segment, perform
+
+BASIS = expression_basis()
+SMOOTHING = Refinement(BASIS, 24.0, 0.06)
+MOUTH = [index for index, name in enumerate(ARKIT_NAMES) if name.startswith(("mouth", "jaw"))]
+
+
+@pytest.fixture(scope="module")
+def engine():
+    return Engine.load(STARTER, "cpu")
+
+
+def voice(seconds):
+    """Buzzes of changing loudness, enough for the mouth to move."""
+    times = np.arange(int(16000 * seconds)) / 16000
+    return (0.3 * np.sign(np.sin(2 * np.pi * 140 * times)) * np.sin(2 * np.pi * 2.3 * times) ** 2).astype("f4"), 16000
+
+
+def trembling(seed):
+    """Weights (N, 52) of a performance with many bilabials whose open frames tremble, and which are closed."""
+    phones = ("AA", "M", "IY", "P", "AE", "B", "OW", "F")
+    segments = [Segment(phones[i % 8], 0.15 * i, 0.15 * (i + 1)) for i in range(32)]
+    weights = perform(segments, 115, seed)
+    closed = lip_opening_mm(weights) <= 0
+    noise = 0.02 * np.random.default_rng(seed).standard_normal(weights.shape).astype(np.float32)
+    return np.where(closed[:, None], weights, weights + noise), closed
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_open_lips_move_more_smoothly_and_closed_ones_keep_their_weights(seed):
+    weights, closed = trembling(seed)
+    refined = SMOOTHING.refined(codes_from_weights(weights, BASIS)) @ BASIS
+    assert 20 < closed.sum() < 90
+    np.testing.assert_allclose(refined[closed][:, MOUTH], weights[closed][:, MOUTH], atol=1e-5)
+    jerks = [np.abs(np.diff(lip_opening_mm(values)[~closed], 2)).mean() for values in (weights, refined)]
+    assert jerks[1] < 0.9 * jerks[0]
+
+
+def test_what_is_no_weight_stays():
+    weights, _ = trembling(0)
+    outside = np.random.default_rng(5).standard_normal((len(weights), 200)).astype("f4")
+    outside -= outside @ BASIS @ BASIS.T
+    codes = codes_from_weights(weights, BASIS) + outside
+    refined = SMOOTHING.refined(codes)
+    np.testing.assert_allclose(refined - refined @ BASIS @ BASIS.T, outside, atol=1e-5)
+
+
+def test_codes_to_keep_stay_bit_for_bit_and_the_change_fades_in():
+    codes = codes_from_weights(trembling(1)[0], BASIS)
+    kept = Kept(torch.from_numpy(codes), 40, 70)
+    refined, whole = SMOOTHING.refined(codes, kept), SMOOTHING.refined(codes)
+    np.testing.assert_array_equal(refined[:40], codes[:40])
+    np.testing.assert_array_equal(refined[70:], codes[70:])
+    np.testing.assert_allclose(refined[45:65], whole[45:65], atol=1e-6)
+    shares = np.linalg.norm(refined - codes, axis=1)[40:44] / np.linalg.norm(whole - codes, axis=1)[40:44]
+    assert (np.diff(shares) > 0).all() and 0 < shares[0] < 0.2
+
+
+def test_a_part_of_a_long_take_is_refined_as_it_is_alone():
+    codes = np.tile(codes_from_weights(trembling(2)[0], BASIS), (20, 1))
+    np.testing.assert_array_equal(SMOOTHING.refined(codes[500:800])[10:-10], SMOOTHING.refined(codes)[510:790])
+
+
+def test_the_starter_refines_its_takes_and_can_be_told_not_to(engine):
+    raw = engine.sample(voice(3.0), seed=1, refine=False)
+    take, again = (engine.sample(voice(3.0), seed=1) for _ in range(2))
+    np.testing.assert_array_equal(take.codes, again.codes)
+    assert take.provenance["refined"] and "refined" not in raw.provenance
+    np.testing.assert_array_equal(take.codes, load_refinement(engine.bundle, BASIS).refined(raw.codes))
+    assert np.abs(np.diff(take.lip_opening_mm, 2)).mean() < 0.9 * np.abs(np.diff(raw.lip_opening_mm, 2)).mean()
+
+
+@pytest.mark.parametrize("strength", [1.0, 0.7])
+def test_a_range_sampled_again_is_refined_and_the_rest_kept(engine, strength):
+    take = engine.sample(voice(3.0), seed=1, strength=strength)
+    options = {"seed": 2, "strength": strength, "keep": take.codes, "resample": (20, 50)}
+    raw, new = engine.sample(voice(3.0), refine=False, **options), engine.sample(voice(3.0), **options)
+    outside = np.r_[0:20, 50 : len(take.codes)]
+    np.testing.assert_array_equal(new.codes[outside], take.codes[outside])
+    assert np.abs(new.codes[26:44] - raw.codes[26:44]).max() > 1e-3
+
+
+def test_bundles_without_arkit_weights_or_without_the_wish_are_not_refined(tmp_path):
+    assert load_refinement(Bundle.open(STARTER), None) is None
+    (tmp_path / "config.json").write_text(json.dumps({"format": 1, "motion": {"code_rate": 24.0}}))
+    assert load_refinement(Bundle.open(tmp_path), BASIS) is None
