@@ -7,12 +7,15 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import scripted_shapes
 from blender_scene import TESTS, bpy, client, generate, scene, speaking_strip  # noqa: F401
+from blender_takes import head_of, module, settings  # noqa: F401
 from extension_package import import_from_extension
+from test_blender_extension import CheckedLayout, registered  # noqa: F401
 
 START = 11
 COUNT = 48
@@ -197,8 +200,9 @@ def test_a_cancelled_generation_leaves_no_file(saved, client):  # noqa: F811
     earlier = make(client, strip)
     before = files(folder)
     generation = import_from_extension("facetalk_blender.generation")
-    settings = generation.Settings(bundle="slow", storage=storage.FrameStorage("CACHE"))
-    run = generation.Generation(client, strip, settings)
+    run = generation.Generation(
+        client, strip, generation.Settings(bundle="slow", storage=storage.FrameStorage("CACHE"))
+    )
     while run.written < 5:
         run.tick()
     assert files(folder) != before
@@ -277,8 +281,8 @@ def test_frames_kept_in_a_range_are_copied(saved, client):  # noqa: F811
     first = make(client, strip)
     generation = import_from_extension("facetalk_blender.generation")
     source = first["facetalk_take"]
-    settings = generation.Settings(seed=5, storage=storage.FrameStorage("CACHE"))
-    run = generation.Generation(client, strip, settings, source=source, frame_range=(START + 40, START + 44))
+    wanted = generation.Settings(seed=5, storage=storage.FrameStorage("CACHE"))
+    run = generation.Generation(client, strip, wanted, source=source, frame_range=(START + 40, START + 44))
     run.run()
     assert run.error == "" and run.state.name == "DONE"
     second = bpy.data.objects[run.result_name]
@@ -307,3 +311,49 @@ def test_a_spoilt_file_is_refused(tmp_path, harm):
         path.write_bytes(path.read_bytes()[:-40] if harm == "cut" else b"PXR-USDC" + bytes(200))
     with pytest.raises(ValueError):
         frame_file.read_frame(path)
+
+
+def test_the_buttons(settings, tmp_path):  # noqa: F811
+    """Moving frames, what the panel says when they are missing, and finding them again."""
+    bpy.ops.wm.save_as_mainfile(filepath=str(tmp_path / "head.blend"))
+    head = head_of(bpy.context.scene.facetalk.take)
+    assert not bpy.ops.facetalk.find_frames.poll() and "in the file" in " ".join(_panel("takes.FACETALK_PT_takes"))
+    assert bpy.ops.facetalk.move_frames() == {"FINISHED"}
+    assert "facetalk_frames" not in head and "head_frames" in " ".join(_panel("takes.FACETALK_PT_takes"))
+    (folder,) = (tmp_path / "head_frames").iterdir()
+    moved = folder.rename(tmp_path / "elsewhere")
+    seen = module("facetalk_blender.outputs.frame_storage")._seen
+    seen.clear()
+    shown_now = _panel("takes.FACETALK_PT_takes")
+    assert "missing" in " ".join(shown_now) and "facetalk.find_frames" in shown_now
+    assert not bpy.ops.facetalk.move_frames.poll()
+    with pytest.raises(RuntimeError, match="48 of 48"):
+        bpy.ops.facetalk.find_frames(directory=str(tmp_path))
+    assert bpy.ops.facetalk.find_frames(directory=str(moved)) == {"FINISHED"}
+    assert head.modifiers["FaceTalk Player"].cache_file.filepath == "//elsewhere/frame_00001.usdc"
+    seen.clear()
+    assert "missing" not in " ".join(_panel("takes.FACETALK_PT_takes"))
+    check(head, START + 7)
+    assert bpy.ops.facetalk.move_frames() == {"FINISHED"} and len(list(moved.iterdir())) == COUNT
+    check(head, START + 7)
+
+
+def _panel(name):
+    """What a panel shows."""
+    room, name = name.split(".")
+    layout = CheckedLayout()
+    layout.template_list = layout.menu = lambda *_arguments, **_options: None
+    context = SimpleNamespace(
+        scene=bpy.context.scene, region=SimpleNamespace(width=280), preferences=bpy.context.preferences
+    )
+    getattr(module(f"panels.{room}"), name).draw(SimpleNamespace(layout=layout), context)
+    return layout.shown
+
+
+def test_the_panel_tells_where_an_unsaved_file_keeps_frames(registered, tmp_path):  # noqa: F811
+    facetalk = bpy.context.scene.facetalk
+    facetalk.strip = speaking_strip(bpy.context.scene, tmp_path).name
+    for choice, cached in (("CACHE", True), ("FILE", False)):
+        facetalk.frames_in = choice
+        said = " ".join(_panel("talking_head.FACETALK_PT_talking_head"))
+        assert ("Unsaved file" in said) == cached and ("in a cache folder" in said) == cached
