@@ -101,3 +101,22 @@ def test_diversity_is_equation_20_written_out():
 
 def test_equal_takes_have_no_diversity():
     assert metrics.Diversity.of([[np.ones((5, 2))] * 3]) == metrics.Diversity(0.0, 0.0, 3)
+
+
+@pytest.mark.parametrize(
+    ("phones", "closed_at", "expected"),
+    [
+        ("AA T AA", 1.15, (1, 1)),  # a /t/ that closes the lips
+        ("AA T AA", 1.05, (0, 1)),  # closed in the vowel before it
+        ("AA T M", 1.15, (0, 0)),  # beside an /m/ it may
+        ("sil T AA", 1.15, (0, 0)),  # beside a pause, too
+        ("AA W AA", 1.15, (0, 0)),  # /w/ brings the lips together by itself
+        ("AA M AA", 1.15, (0, 0)),
+    ],
+)
+def test_consonants_that_close_the_lips_without_a_cause(phones, closed_at, expected):
+    parts = [Segment(phone, 1 + 0.1 * i, 1.1 + 0.1 * i) for i, phone in enumerate(phones.split())]
+    opening = np.full(48, 12.0)
+    opening[round(closed_at * CODE_RATE)] = 0.0
+    segments = [Segment("AH", 0, 1), *parts, Segment("AH", 1.3, 2)]
+    assert metrics.unasked_closures(opening, segments) == metrics.Count(*expected)
