@@ -6,7 +6,7 @@ import textwrap
 
 import bpy
 
-PIXELS_PER_LETTER = 7.0
+PIXELS_PER_LETTER = 6.5
 PIXELS_BESIDE_TEXT = 75.0  # the sidebar's tabs, the icon and margins
 
 

@@ -92,10 +92,11 @@ def engine_killed() -> Iterator[float]:
 def narrow_and_light() -> Iterator[float]:
     scene = bpy.context.scene
     yield from drag_sidebar(NARROW)
-    picture("state-narrow", region("UI"))
-    scene.facetalk.output = "EXPRESSION_CURVES"
-    yield 1.0
-    picture("state-narrow-curves", region("UI"))
+    for output in ("FRAME_MESHES", "EXPRESSION_CURVES"):
+        scene.facetalk.output = output
+        region("UI").tag_redraw()
+        yield 1.0
+        picture(f"state-narrow-{output.partition('_')[0].lower()}", region("UI"))
     yield from drag_sidebar(SIDEBAR_WIDTH)
     theme = next(Path(folder).glob("*ight*.xml") for folder in bpy.utils.preset_paths("interface_theme"))
     bpy.ops.script.execute_preset(filepath=str(next(theme)), menu_idname="USERPREF_MT_interface_theme_presets")

@@ -28,7 +28,7 @@ from steps import (
 )
 
 VOICE_SECONDS = 1.2
-HEAD_Y = 430  # pixels from the top of the viewport to the header of the Head panel
+HEAD_Y = 453  # pixels from the top of the viewport to the header of the Head panel
 
 
 def steps() -> Iterator[float]:
