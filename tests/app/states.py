@@ -36,8 +36,8 @@ def steps() -> Iterator[float]:
     yield from open_sidebar()
     yield from wrong_choices()
     yield from narrow_and_light()
-    yield from engine_killed()
     yield from shading()
+    yield from engine_killed()
 
 
 def refused(name: str, *words: str) -> Iterator[float]:
@@ -115,6 +115,8 @@ def shading() -> Iterator[float]:
         view.shading.type, view.overlay.show_overlays = kind, kind == "SOLID"
         yield seconds
         picture(f"shading-{kind.lower()}", area())
+    view.shading.type, view.overlay.show_overlays, view.show_region_ui = "SOLID", True, True
+    yield 1.0
 
 
 run(__file__, steps())
