@@ -2,6 +2,9 @@
 
     blender --background --python facetalk_blender/batch.py -- --audio voice.wav --output head.mp4
     python facetalk_blender/batch.py -- --audio voice.wav --output head.mp4        (with pip's bpy)
+    blender --command facetalk --audio voice.wav --output head.mp4                 (with the extension installed)
+
+With --scene-settings, takes of the opened file instead, as its panel is set: see `scene_take`.
 
 Exit codes: 0 done; 2 unusable arguments or input; 3 the engine failed; 4 an output cannot be written;
 5 the render failed; 130 interrupted. Outputs appear under their names only once they are complete.
@@ -75,6 +78,12 @@ def main(arguments: list[str] | None = None) -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, _interrupt)
     try:
+        if "--scene-settings" in arguments:
+            # Imported here: what it runs is that of the window, which needs everything else.
+            from . import scene_take
+
+            scene_take.run(arguments)
+            return OK
         options = _parse(arguments)
         _check_outputs(options)
         Job(options).run()
@@ -89,6 +98,11 @@ def main(arguments: list[str] | None = None) -> int:
     finally:
         session.stop_engine()
     return OK
+
+
+def say(text: str) -> None:
+    """Tell how it goes."""
+    print(f"FaceTalk: {text}", flush=True)
 
 
 def _interrupt(_number: int, _frame: object) -> None:
@@ -112,7 +126,7 @@ def _parse(arguments: list[str]) -> argparse.Namespace:
     parser = _Parser(
         prog="blender --background --python facetalk_blender/batch.py --",
         description="Make a video of a head that speaks a recording.",
-        epilog=__doc__[__doc__.index("Exit codes") :],
+        epilog=__doc__[__doc__.index("With --scene-settings") :],
     )
     add = parser.add_argument
     add("--audio", type=Path, required=True, help="recording: any sound or video file that Blender reads")
@@ -269,7 +283,8 @@ class Job:
     def _scene(self) -> bpy.types.Scene:
         options = self._options
         if not options.target:
-            bpy.ops.wm.read_factory_settings(use_empty=True)
+            # Not the factory's settings: they would disable the extension, whose command may be what runs this.
+            bpy.ops.wm.read_homefile(use_factory_startup=True, use_empty=True)
         scene = bpy.context.scene
         if options.fps or not options.target:
             rate = options.fps or DEFAULT_RATE
@@ -351,7 +366,7 @@ class Job:
 
     def _say(self, text: str) -> None:
         if text != self._shown:
-            print(f"FaceTalk: {text}", flush=True)
+            say(text)
         self._shown = text
 
     def _say_result(self) -> None:

@@ -5,7 +5,16 @@ from __future__ import annotations
 import bpy
 
 from .. import operators, panels
-from . import expression_settings, head_identity, preferences, properties, renamed_strips, session, style_settings
+from . import (
+    batch,
+    expression_settings,
+    head_identity,
+    preferences,
+    properties,
+    renamed_strips,
+    session,
+    style_settings,
+)
 from .outputs import curve_action
 
 CLASSES = (
@@ -17,6 +26,7 @@ CLASSES = (
     *operators.CLASSES,
     *panels.CLASSES,
 )
+_command = None  # `blender --command facetalk`, as Blender keeps it
 
 
 def _handlers() -> tuple:
@@ -34,17 +44,20 @@ def _handlers() -> tuple:
 
 
 def register() -> None:
-    """Add classes, the scene's settings and handlers."""
+    """Add classes, the scene's settings, handlers and the command."""
+    global _command
     for cls in CLASSES:
         bpy.utils.register_class(cls)
     bpy.types.Scene.facetalk_head = bpy.props.PointerProperty(type=head_identity.FaceTalkHead)
     bpy.types.Scene.facetalk = bpy.props.PointerProperty(type=properties.FaceTalkSettings)
     for handlers, function in _handlers():
         handlers.append(function)
+    _command = bpy.utils.register_cli_command("facetalk", batch.main)
 
 
 def unregister() -> None:
     """Take everything back and end the engine."""
+    bpy.utils.unregister_cli_command(_command)
     session.end_generation()
     session.set_engine_task(None)
     session.stop_engine()

@@ -10,7 +10,7 @@ import bpy
 from . import compat
 
 ENGINES = ("cycles", "eevee", "workbench")
-CYCLES_SAMPLES = 6
+CYCLES_SAMPLES, CYCLES_SAMPLES_WITHOUT_DENOISER = 6, 64
 EEVEE_SAMPLES = 16
 
 
@@ -27,7 +27,7 @@ def set_up(scene: bpy.types.Scene, engine: str, size: tuple[int, int], samples: 
     scene.view_settings.look = "Medium High Contrast"
     if engine == "cycles":
         render.engine = "CYCLES"
-        _set_up_cycles(scene.cycles, samples or CYCLES_SAMPLES)
+        _set_up_cycles(scene.cycles, samples)
     elif engine == "eevee":
         render.engine = compat.eevee()
         scene.eevee.taa_render_samples = samples or EEVEE_SAMPLES
@@ -38,13 +38,17 @@ def set_up(scene: bpy.types.Scene, engine: str, size: tuple[int, int], samples: 
         scene.display.render_aa = "8"
 
 
-def _set_up_cycles(cycles: bpy.types.bpy_struct, samples: int) -> None:
-    cycles.samples = samples
+def _set_up_cycles(cycles: bpy.types.bpy_struct, samples: int | None) -> None:
     cycles.use_adaptive_sampling = False
-    cycles.use_denoising = True
-    cycles.denoiser = "OPENIMAGEDENOISE"
-    cycles.denoising_quality = "FAST"
-    cycles.denoising_prefilter = "FAST"
+    try:
+        cycles.denoiser = "OPENIMAGEDENOISE"
+    except TypeError:  # not one of the choices: this Blender was built without it
+        cycles.use_denoising = False
+        cycles.samples = samples or CYCLES_SAMPLES_WITHOUT_DENOISER
+    else:
+        cycles.use_denoising = True
+        cycles.denoising_quality = cycles.denoising_prefilter = "FAST"
+        cycles.samples = samples or CYCLES_SAMPLES
     cycles.max_bounces, cycles.diffuse_bounces, cycles.glossy_bounces = 4, 2, 2
     cycles.transmission_bounces = cycles.volume_bounces = 0
     cycles.caustics_reflective = cycles.caustics_refractive = False

@@ -63,7 +63,13 @@ def test_a_killed_engine_leaves_the_finished_frames_and_a_reason(scene, client, 
 
 
 @pytest.mark.parametrize(
-    ("bundle", "reason"), [("fails", "recording is empty"), ("garbled", "unusable"), ("short", "few")]
+    ("bundle", "reason"),
+    [
+        ("fails", "recording is empty"),
+        ("garbled", "unusable"),
+        ("short", "few"),
+        ("outdated", "has version 0.0.0, the extension"),
+    ],
 )
 def test_a_failing_engine_is_reported(scene, client, tmp_path, bundle, reason):  # noqa: F811
     run = generate(client, speaking_strip(scene, tmp_path), bundle=bundle)

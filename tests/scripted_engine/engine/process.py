@@ -2,7 +2,7 @@
 
 The bundle name chooses how it behaves: "starter" is good; "slow" waits before every frame; "dies-after-N" kills the
 process after N frames; "short" leaves frames out; "fails" answers sample with an error; "garbled" sends a surface
-without arrays.
+without arrays; "outdated" says that it is an older version.
 """
 
 import importlib.util
@@ -65,7 +65,8 @@ def frames(message, count, kind, make):
 def answer(message):
     kind, complete, error = message.kind, True, ""
     if kind == "info":
-        write("info", message.request, {"device": "cpu", "versions": {}, "bundle": "scripted"})
+        facts = {"version": "0.0.0"} if message.fields["bundle"] == "outdated" else {}
+        write("info", message.request, {"device": "cpu", "versions": {}, "bundle": "scripted"} | facts)
     elif kind == "sample":
         error = sample(message)
     elif kind == "surfaces":

@@ -1,0 +1,45 @@
+"""What the panel promises before Generate: guessed at first, then what was measured on this computer."""
+
+import pytest
+from blender_scene import bpy, scene, speaking_strip  # noqa: F401
+from blender_takes import COUNT, module
+from test_blender_extension import registered  # noqa: F401
+
+COST = {"start": 10.0, "sampling": 2.0, "frame": 0.5, "size": 1e6}
+
+
+@pytest.fixture
+def promised(registered, tmp_path, monkeypatch):  # noqa: F811
+    """The estimate for a strip of 2 s, with costs kept in a folder of the test's own."""
+    costs = module("facetalk_blender.costs")
+    monkeypatch.setattr(costs, "user_folder", lambda name: tmp_path / name)
+    costs._read.cache_clear()
+    strip = speaking_strip(bpy.context.scene, tmp_path)
+    settings = bpy.context.scene.facetalk
+    settings.strip, settings.frames_in = strip.name, "FILE"
+
+    def estimate():
+        return module("facetalk_blender.estimate").estimate(
+            bpy.context.scene, strip, "auto", settings.frame_storage(1.0)
+        )
+
+    yield estimate
+    costs._read.cache_clear()
+
+
+def test_time_and_size_follow_from_length_and_costs(promised):
+    guess = promised()
+    assert not guess.measured and guess.frames == COUNT and "guess" in str(guess)
+    costs = module("facetalk_blender.costs")
+    costs.remember(costs.key("auto", "FRAME_MESHES", 128), costs.Cost(**COST))
+    told = promised()
+    assert told.measured and (told.seconds, told.size) == (10 + 2 * 2 + 0.5 * COUNT, COUNT * 1e6)
+    assert str(told) == "48 frames, about 38\u00a0s, 48\u00a0MB"
+
+
+def test_a_run_replaces_the_guess(promised):
+    guess = promised()
+    assert bpy.ops.facetalk.generate() == {"FINISHED"}
+    told, took = promised(), module("facetalk_blender.session").generation().seconds
+    assert told.measured and 0 < told.size < guess.size  # of tiny meshes
+    assert told.seconds == pytest.approx(took["load"] + took["sample"] + took["surfaces"])
