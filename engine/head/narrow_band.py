@@ -6,11 +6,10 @@ evaluated only where the bounds leave the sign open. In the end every grid point
 made exact; where that turns a sign, the surface is followed until it closes. Marching cubes of the result is then
 marching cubes of the dense grid.
 
-The next frame starts from these bounds, lowered by how much the field has changed. The change is measured at a part of
-the exact points and at the centre of every block of the grid; each block takes the greatest fall and rise in itself and
-in the blocks around it, and adds CHANGE_MARGIN times the greater of both. Every other exact point then tests that
-bound; where one breaks it, the bounds around are lowered further and what they leave open is evaluated, until all
-points agree.
+The next frame starts from these bounds, lowered by how much the field has changed (`FieldChange`). The change is
+measured at a part of the exact points and at the centre of every block of the grid. Every other exact point then tests
+the bounds that follow; where one breaks them, the bounds around are lowered further and what they leave open is
+evaluated, until all points agree.
 """
 
 from __future__ import annotations
@@ -23,11 +22,11 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from .field_change import FieldChange
+
 COARSEST_STRIDE = 16
-# The change between frames is measured in this many blocks a side and at every n-th exact point.
-BLOCKS, MEASURED = 12, 8
-CHANGE_MARGIN = 0.5
-ROUNDING = 1e-6
+# The change between frames is measured at every n-th exact point.
+MEASURED = 8
 # More open points than this share of the grid are found faster from coarse to fine.
 GREATEST_OPEN_SHARE = 1 / 8
 
@@ -75,9 +74,8 @@ class BandSequence:
         self.spacing = [float(axis[1] - axis[0]) for axis in self.axes]
         self.values = torch.zeros(3 * (resolution,), device=device)
         self.row = torch.empty(3 * (resolution,), dtype=torch.int32, device=device)
-        self.block = -(-resolution // BLOCKS)
-        middles = torch.arange(self.block // 2, resolution, self.block, device=device)
-        self.centres = self._flat(torch.cartesian_prod(middles, middles, middles))
+        self.field_change = FieldChange(resolution, device)
+        self.centres = self._flat(self.field_change.centres)
         self.evaluated: list[Tensor] = []
 
     def sample(self, field: Field) -> NarrowBand:
@@ -115,7 +113,7 @@ class BandSequence:
         self._begin()
         probes = torch.cat([before[::MEASURED], self.centres]).unique()
         exact, canonical = self.field(self._points(probes))
-        fall, rise = self._change(probes, exact - values[probes])
+        fall, rise = self.field_change.bounds(self._coordinates(probes), exact - values[probes])
         self._lower(fall, rise)
         if torch.count_nonzero(values) < (1 - GREATEST_OPEN_SHARE) * len(values):
             return False
@@ -127,7 +125,7 @@ class BandSequence:
             places, moved = before[again], (values[before] - known)[again]
             if bool(((moved >= -fall[places]) & (moved <= rise[places])).all()):
                 return True
-            exact_now, further = self.row.view(-1) >= 0, self._change(places, moved)
+            exact_now, further = self.row.view(-1) >= 0, self.field_change.bounds(self._coordinates(places), moved)
             for bound, greater in zip((fall, rise), further, strict=True):
                 greater.sub_(bound).clamp_min_(0.0)
                 bound.add_(greater)
@@ -145,21 +143,6 @@ class BandSequence:
         for stride in (2, 1):
             on_lattice = (self._coordinates(unknown) % stride == 0).all(1)
             self._settle(unknown[on_lattice & (self.values.view(-1)[unknown] == 0)], stride)
-
-    def _change(self, probes: Tensor, measured: Tensor) -> list[Tensor]:
-        """Bounds (R^3,) of the field's fall and rise from changes (P,) measured at flat indices (P,)."""
-        count = -(-self.resolution // self.block)
-        x, y, z = (self._coordinates(probes) // self.block).T
-        block = (x * count + y) * count + z
-        greatest = torch.stack(
-            [measured.new_zeros(count**3).scatter_reduce_(0, block, way, "amax") for way in (-measured, measured)]
-        )  # (2, blocks): falls, rises
-        around = functional.max_pool3d(greatest.view(2, count, count, count), 3, stride=1, padding=1)
-        bounds = around + CHANGE_MARGIN * around.amax(0) + ROUNDING
-        within = 3 * (slice(self.resolution),)
-        return [
-            functional.interpolate(way[None, None], scale_factor=self.block)[0, 0][within].reshape(-1) for way in bounds
-        ]
 
     def _fill(self, stride: int) -> None:
         """Bounds at the new points of a stride from the corners of the cells of twice that stride around them."""
