@@ -67,16 +67,21 @@ def measure(recording: Path) -> dict[str, float]:
     return times
 
 
+def ten_seconds(folder: Path) -> Path:
+    """The demo's recording, repeated, as a file in the folder."""
+    samples, rate = soundfile.read(ROOT / "demo" / "voice.wav")
+    recording = folder / "ten_seconds.wav"
+    soundfile.write(recording, np.resize(samples, SECONDS * rate), rate)
+    return recording
+
+
 def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--runs", type=int, default=3)
     options = parser.parse_args()
-    samples, rate = soundfile.read(ROOT / "demo" / "voice.wav")
-    repeats = int(np.ceil(SECONDS * rate / len(samples)))
     with tempfile.TemporaryDirectory() as folder:
-        recording = Path(folder) / "ten_seconds.wav"
-        soundfile.write(recording, np.tile(samples, repeats)[: SECONDS * rate], rate)
+        recording = ten_seconds(Path(folder))
         runs = [measure(recording) for _ in range(options.runs)]
     print("| stage | seconds |\n|---|---|")
     for stage in runs[0]:

@@ -1,0 +1,126 @@
+"""From Generate to the first frame that is seen, and from Cancel to a clean scene: `python -m benchmarks.first_frame`.
+
+The whole of Generate, with the real engine on the starter model and ten seconds of speech, ticked from a timer as in
+Blender's window. Cold: the engine's process is started first; warm: it has just been used. CPU is what Blender's and
+the engine's processes took together, the figure to trust on a busy machine. Cancel is called in every stage: until it
+returns, the scene being as before, and until the engine answers the next request.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import statistics
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import bpy
+
+from benchmarks.stages import ten_seconds
+from tests.extension_package import ROOT, import_from_extension
+
+TIMER_SECONDS = 0.03  # as the operator's
+LONGEST_SECONDS = 600.0
+# Name, output, cells a side, denoising steps: the panel's presets.
+KINDS = (
+    ("Frame Meshes, Preview", "FRAME_MESHES", 64, 4),
+    ("Frame Meshes, Standard", "FRAME_MESHES", 128, None),
+    ("Shape Keys", "SHAPE_KEYS", 128, None),
+    ("Expression Curves", "EXPRESSION_CURVES", 128, None),
+)
+
+generation = import_from_extension("facetalk_blender.generation")
+sound_strip = import_from_extension("facetalk_blender.sound_strip")
+EngineClient = import_from_extension("facetalk_blender.engine_client").EngineClient
+
+
+def started(client, recording: Path, output: str, resolution: int, steps: int | None):
+    """A generation in an empty scene."""
+    bpy.ops.wm.read_factory_settings(use_empty=True)
+    strip = sound_strip.load_sound(bpy.context.scene, recording, 1)
+    settings = generation.Settings(output=output, resolution=resolution, steps=steps)
+    return generation.Generation(client, strip, settings)
+
+
+def tick_until(run, condition) -> None:
+    """Work as the window does."""
+    deadline = time.perf_counter() + LONGEST_SECONDS
+    while not condition():
+        if not run.running or time.perf_counter() > deadline:
+            raise SystemExit(run.error or f"{run.state.value} has not ended")
+        run.tick()
+        time.sleep(TIMER_SECONDS)
+
+
+def cpu_seconds(client) -> float:
+    """What this process and the engine's have taken so far."""
+    used = time.process_time()
+    if client.alive:
+        fields = Path(f"/proc/{client._process.pid}/stat").read_text().rpartition(")")[2].split()
+        used += sum(map(int, fields[11:13])) / os.sysconf("SC_CLK_TCK")
+    return used
+
+
+def first_frame(client, recording: Path, *kind) -> tuple[float, float]:
+    """Wall and CPU seconds until a frame is in the scene; the generation is then cancelled."""
+    before = cpu_seconds(client)
+    run = started(client, recording, *kind)
+    tick_until(run, lambda: run.first_frame_seconds is not None)
+    seconds = run.first_frame_seconds, cpu_seconds(client) - before
+    run.cancel()
+    wait_for_engine(client)
+    return seconds
+
+
+def wait_for_engine(client) -> None:
+    """Until the engine has answered a request of its own."""
+    request = client.request("info", {"bundle": "starter", "device": "cpu"})
+    while (message := client.wait(LONGEST_SECONDS)) is None or message.request != request or message.kind != "done":
+        pass
+
+
+def cancelling(client, recording: Path, stage: str) -> tuple[float, float]:
+    """Seconds that Cancel takes in a stage, and until the engine is free."""
+    run = started(client, recording, "FRAME_MESHES", 128, None)
+    tick_until(run, lambda: run.state.name == stage and (stage != "SURFACES" or run.written > 0))
+    begun = time.perf_counter()
+    run.cancel()
+    seconds = time.perf_counter() - begun
+    wait_for_engine(client)
+    return seconds, time.perf_counter() - begun
+
+
+def main() -> None:
+    """Print both tables."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--runs", type=int, default=3)
+    options = parser.parse_args()
+    frames, cancels = {}, {}
+    with tempfile.TemporaryDirectory() as folder:
+        recording = ten_seconds(Path(folder))
+        for _ in range(options.runs):
+            for name, *kind in KINDS:
+                client = EngineClient(sys.executable, ROOT)
+                for warmth in ("cold", "warm"):
+                    frames.setdefault((name, warmth), []).append(first_frame(client, recording, *kind))
+                client.stop()
+            client = EngineClient(sys.executable, ROOT)
+            for stage in ("LOAD", "SAMPLE", "SURFACES"):
+                cancels.setdefault(stage, []).append(cancelling(client, recording, stage))
+            client.stop()
+    print("| output | first frame, cold: wall | CPU | warm: wall | CPU |\n|---|---|---|---|---|")
+    for name, *_ in KINDS:
+        figures = [statistics.median(run[i] for run in frames[name, w]) for w in ("cold", "warm") for i in (0, 1)]
+        print(f"| {name} | " + " | ".join(f"{value:.1f}" for value in figures) + " |")
+    print("\n| cancelled while | until the scene is clean, median | longest | until the engine is free, median |")
+    print("|---|---|---|---|")
+    for stage, runs in cancels.items():
+        clean, free = zip(*runs, strict=True)
+        text = generation.State[stage].value.lower()
+        print(f"| {text} | {statistics.median(clean):.3f} | {max(clean):.3f} | {statistics.median(free):.2f} |")
+
+
+if __name__ == "__main__":
+    main()
