@@ -82,7 +82,7 @@ def problem(kind: str, items: list[bpy.types.Object]) -> str:
         return f"{chosen.label} knows relative shape keys only; make Expression Curves of this take, or use Alembic."
     picked = any(FRAMES_PROPERTY in item for item in items)
     if chosen.operator and picked and not compat.exports_picked_geometry_as_one_object():
-        return "This Blender would write an object for every frame; make Shape Keys of this take and export those."
+        return "This Blender would write an object for every frame; move the frames to a cache folder first."
     return ""
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import bpy
@@ -212,13 +213,12 @@ class FramesInCache(FrameStore):
     def discard(self) -> None:
         """Remove the files, and the folders that then are empty."""
         super().discard()
-        for path in [path for path in self._folder.glob("frame_*") if is_frame_file(path)]:
-            path.unlink(missing_ok=True)
-        for folder in (self._folder, self._folder.parent):
-            try:
-                folder.rmdir()
-            except OSError:
-                break
+        # What another program holds open stays; a folder is only removed when it is empty.
+        with suppress(OSError):
+            for path in [path for path in self._folder.glob("frame_*") if is_frame_file(path)]:
+                path.unlink()
+            self._folder.rmdir()
+            self._folder.parent.rmdir()
 
     def _counted(self, vertices: int) -> Iterator[None]:
         self._vertices = vertices or self._vertices
