@@ -76,7 +76,7 @@ def first_frame(client, recording: Path, *kind) -> tuple[float, float]:
 
 def wait_for_engine(client) -> None:
     """Until the engine has answered a request of its own."""
-    request = client.request("info", {"bundle": "starter", "device": "cpu"})
+    request = client.request("info", {"bundle": "starter", "device": "auto"})
     while (message := client.wait(LONGEST_SECONDS)) is None or message.request != request or message.kind != "done":
         pass
 
