@@ -1,4 +1,4 @@
-"""The engine from the command line: `python -m engine sample|surface|import|info`."""
+"""The engine from the command line: `python -m engine sample|surface|import|fit-arkit|info`."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 os.environ.setdefault("GOMP_SPINCOUNT", "0")
 
 from . import EngineError, __version__
+from .arkit import conversion_text
 from .style import Style, add_style_options, style_of
 
 USAGE = """\
@@ -21,11 +22,10 @@ python -m engine surface --take take.npz --output FOLDER
 python -m engine import nphm SOURCE [SOURCE ...] --output FOLDER [--anchors anchors_39.npy]
                              [--smoothing none|all|offsets] [--replace | --add]
 python -m engine import wav2vec2 SOURCE --output FOLDER [--config config.json] [--replace | --add]
+python -m engine fit-arkit BUNDLE [--codes TAKE ...]
 python -m engine info
 Each command explains itself: python -m engine COMMAND --help
 """
-
-ARKIT_WEIGHTS = {"exact": "exact", "none": "none, this model's codes have no such reading"}
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -107,6 +107,18 @@ def _import_wav2vec2(options: argparse.Namespace) -> None:
     _print_bundle(bundle)
 
 
+def _fit_arkit(options: argparse.Namespace) -> None:
+    from . import Engine
+    from .arkit_fit.fit import fit_arkit
+
+    bundle = fit_arkit(options.bundle, options.codes, device=options.device, progress=_print_stage)
+    information = Engine.load(bundle.folder, "cpu").info()
+    fitted = information["arkit_fit"]
+    print(f"{bundle.folder}: fitted to {fitted['fitted_to']} {fitted['codes']}")
+    print("registration: " + ", ".join(f"{name} {value:g}" for name, value in fitted["registration"].items()))
+    print(f"ARKit weights: {conversion_text(information)}")
+
+
 def _print_stage(stage: str, fraction: float) -> None:
     print(f"{100 * fraction:3.0f} %  {stage}", flush=True)
 
@@ -136,7 +148,7 @@ def _info(options: argparse.Namespace) -> None:
     for part, licence in information["licences"].items():
         print(f"{part}: {licence}")
     _print_abilities(information["missing"])
-    print(f"ARKit weights from codes and back: {ARKIT_WEIGHTS[information['arkit_weights']]}")
+    print(f"ARKit weights: {conversion_text(information)}")
     print(f"head controls: {', '.join(information['head_controls']) or 'none'}")
 
 
@@ -229,6 +241,17 @@ def _parser() -> argparse.ArgumentParser:
     surface.set_defaults(run=_surface)
 
     _add_import(commands)
+
+    fit = commands.add_parser("fit-arkit", help="ARKit weights for a bundle that was made without them, fitted")
+    fit.description = (
+        "Fits how the expression codes of a bundle's head and the 52 ARKit weights convert, through the starter's "
+        "template; prints the errors on codes that were kept out, and adds the result to the bundle."
+    )
+    fit.add_argument("bundle", metavar="BUNDLE", help="bundle folder, e.g. one that 'import' made")
+    codes = "takes (.npz) or codes (.npy, one a row) to fit to (default: codes of its training scans, else random ones)"
+    fit.add_argument("--codes", nargs="+", default=(), metavar="FILE", help=codes)
+    fit.add_argument("--device", default="auto", help="auto, cpu or cuda (default: auto)")
+    fit.set_defaults(run=_fit_arkit)
 
     info = commands.add_parser("info", parents=[common], help="device, versions, bundle, licences, what it can do")
     info.add_argument("--json", action="store_true", help="print JSON")

@@ -27,6 +27,7 @@ SECTION_FILES = {
     "head.forward_basis": "head_forward.safetensors",
     "head.template": "head_template.safetensors",
     "head.controls": "head_controls.safetensors",
+    "head.arkit": "head_arkit.safetensors",
     "speech": "speech.safetensors",
     "motion": "motion.safetensors",
 }

@@ -119,10 +119,12 @@ class Engine:
         """Device, versions, bundle, its licences and what it can do as JSON values.
 
         "missing" names for each ability the sections that the bundle lacks for it; none when it can. "arkit_weights"
-        says whether codes and ARKit weights convert: "exact" both ways, or "none". "head_controls" names the measured
-        controls of an identity.
+        says how codes and ARKit weights convert: "exact" both ways, "fitted", or "none"; "arkit_fit" holds what a fit
+        was made of and its errors. "head_controls" names the measured controls of an identity.
         """
         name = torch.cuda.get_device_name(self.device) if self.device.type == "cuda" else platform.processor()
+        head = self.bundle.config.get("head", {})
+        exact = self.bundle.holds("head.expression", "expression_basis")
         return {
             "version": __version__,
             "device": str(self.device),
@@ -132,8 +134,9 @@ class Engine:
             "bundle": self.bundle.name,
             "licences": self.bundle.licences,
             "missing": {ability: self.bundle.missing(ability) for ability in ABILITIES},
-            "arkit_weights": "exact" if self.bundle.holds("head.expression", "expression_basis") else "none",
-            "head_controls": self.bundle.config.get("head", {}).get("controls", {}).get("names", []),
+            "arkit_weights": "exact" if exact else "fitted" if "arkit" in head else "none",
+            "arkit_fit": head.get("arkit", {}),
+            "head_controls": head.get("controls", {}).get("names", []),
             "resolutions": list(RESOLUTIONS),
         }
 
@@ -219,12 +222,12 @@ class Engine:
         """
         if not style.changes:
             return take
-        if self.head.expression_basis is None:
+        if self.head.arkit_map is None:
             raise EngineError(NO_WEIGHTS)
         weights = self.head.weights(take.codes) if take.weights is None else take.weights
         opening = self.head.lip_opening(take.codes) if take.lip_opening_mm is None else take.lip_opening_mm
         take = replace(take, weights=weights, lip_opening_mm=opening)
-        styled = take.styled(style, self.head.expression_basis.cpu().numpy())
+        styled = take.styled(style, self.head.arkit_map.basis)
         return replace(styled, lip_opening_mm=self.head.lip_opening(styled.codes))
 
     def surfaces(
@@ -287,12 +290,12 @@ class Engine:
         Any expression is the neutral head plus the weighted sum of these displacements. Raises EngineError when the
         bundle's codes cannot be read as ARKit weights.
         """
-        basis = self.head.expression_basis
-        if basis is None:
+        arkit_map = self.head.arkit_map
+        if arkit_map is None:
             message = "This model's codes have no reading as ARKit weights; choose Frame Meshes or another bundle."
             raise EngineError(message)
         units = np.eye(len(ARKIT_NAMES), dtype=np.float32)
-        return self.shape_keys(ExpressionTake(codes_from_weights(units, basis.cpu().numpy())), identity=identity)
+        return self.shape_keys(ExpressionTake(codes_from_weights(units, arkit_map.basis)), identity=identity)
 
     def identity_code(self, identity: str | np.ndarray | None) -> np.ndarray | None:
         """An identity code (1344,) from what a person may give.

@@ -15,7 +15,7 @@ from dataclasses import dataclass, fields
 
 import numpy as np
 
-from .arkit import ARKIT_NAMES
+from .arkit import ARKIT_NAMES, FIT_COMMAND
 from .errors import EngineError
 
 LARGEST = dict.fromkeys(("articulation", "jaw", "smile", "brows", "blinks", "gaze"), 2.0) | {"smooth": 0.5}
@@ -30,7 +30,7 @@ DESCRIPTIONS = {
 }
 CLOSED_MM, OPEN_MM = 1.0, 3.0
 UNTUCKED, TUCKED = 0.16, 0.4  # mouthRollLower: at most that of a bilabial, and that of a labiodental
-NO_WEIGHTS = "This model's codes have no reading as ARKit weights; reset the style or use another model."
+NO_WEIGHTS = f"This model's codes have no reading as ARKit weights; fit one ('{FIT_COMMAND}'), or reset the style."
 _WIDTHS_PER_DEVIATION = 2 * np.sqrt(2 * np.log(2))  # full width at half maximum of a Gaussian
 _REACH = 4.0  # standard deviations, beyond which a Gaussian counts as zero
 

@@ -8,10 +8,12 @@ from pathlib import Path
 
 import bpy
 
+from ..engine.arkit import conversion_text
 from .bundle_import import BundleImport
 
 STARTER_CONFIG = Path(__file__).resolve().parents[1] / "engine" / "starter" / "config.json"
 ABILITIES = {"sample": "speak recordings", "surfaces": "Frame Meshes", "shape_keys": "Shape Keys"}
+STARTER_INFORMATION = {"missing": {}, "arkit_weights": "exact"}
 
 _import: BundleImport | None = None
 
@@ -37,12 +39,14 @@ def set_current_import(new: BundleImport | None) -> None:
     _import = new
 
 
-def abilities_text(missing: dict[str, list[str]]) -> str:
-    """What a bundle can do, in words, of the engine's list of what it lacks for each ability."""
+def abilities_text(information: dict) -> str:
+    """What a bundle can do, in words, of the engine's information on it."""
+    missing: dict[str, list[str]] = information["missing"]
     able = [words for ability, words in ABILITIES.items() if not missing.get(ability)]
     unable = [f"{ABILITIES[name]} (lacks {', '.join(parts)})" for name, parts in missing.items() if parts]
     lines = [f"Can: {', '.join(able) or 'nothing on its own'}"]
-    return "\n".join(lines + ([f"Cannot: {', '.join(unable)}"] if unable else []))
+    lines += [f"Cannot: {', '.join(unable)}"] if unable else []
+    return "\n".join([*lines, f"ARKit weights: {conversion_text(information)}"])
 
 
 def licences_text(licences: dict[str, str]) -> str:
@@ -67,7 +71,7 @@ def record(bundles: bpy.types.bpy_prop_collection, finished: BundleImport) -> Fa
     entry.name = str(finished.information["bundle"])
     entry.folder = finished.folder
     entry.licences = licences_text(finished.information["licences"])
-    entry.abilities = abilities_text(finished.information["missing"])
+    entry.abilities = abilities_text(finished.information)
     return entry
 
 

@@ -28,7 +28,8 @@ def draw_model_bundles(layout: bpy.types.UILayout, context: bpy.types.Context, p
     if entry is not None:
         draw_text(layout, context, f"{entry.abilities}\n{entry.licences}\n{entry.folder}", "INFO")
     elif not chosen:
-        draw_text(layout, context, f"{model_bundles.abilities_text({})}\n{model_bundles.starter_licences()}", "INFO")
+        abilities = model_bundles.abilities_text(model_bundles.STARTER_INFORMATION)
+        draw_text(layout, context, f"{abilities}\n{model_bundles.starter_licences()}", "INFO")
 
 
 def _draw_choice(layout: bpy.types.UILayout, name: str, folder: str, active: bool) -> None:

@@ -10,6 +10,7 @@ from blender_scene import bpy, scene  # noqa: F401
 from test_blender_extension import PACKAGE, ROOT, CheckedLayout, registered  # noqa: F401
 
 PARITY = ROOT / "tests" / "fixtures" / "parity"
+STATED = {"mean": 0.42, "p95": 1.31}  # mm
 
 
 @pytest.fixture
@@ -37,6 +38,7 @@ def drawn(preferences):
 
 def test_an_official_model_is_added_chosen_and_removed(bundles, tmp_path):
     assert "Can: speak recordings, Frame Meshes, Shape Keys" in drawn(bundles) and "GPL" in drawn(bundles)
+    assert "ARKit weights: exact both ways" in drawn(bundles)
     for _ in range(2):
         assert bpy.ops.facetalk.add_bundle(filepath=str(PARITY / "nphm_forward_small")) == {"FINISHED"}
     folders = [Path(entry.folder) for entry in bundles.bundles]
@@ -44,10 +46,21 @@ def test_an_official_model_is_added_chosen_and_removed(bundles, tmp_path):
     assert bundles.bundle == str(folders[1])
     shown = drawn(bundles)
     assert "Can: Frame Meshes" in shown and "lacks speech, motion" in shown and "NPHM data set" in shown
+    assert "ARKit weights: none; 'python -m engine fit-arkit BUNDLE' fits them" in shown
     bpy.ops.facetalk.choose_bundle(folder=str(folders[0]))
     assert bundles.bundle == str(folders[0])
     bpy.ops.facetalk.remove_bundle(folder=str(folders[0]))
     assert bundles.bundle == "" and not folders[0].exists() and folders[1].exists() and len(bundles.bundles) == 1
+
+
+def test_a_fitted_bundle_shows_its_errors(bundles):
+    errors = {f"{place}_{kind}_mm": value for place in ("lips", "face", "opening") for kind, value in STATED.items()}
+    fit = {"to_weights": errors | {"explained": 0.9, "explained_at_best": 0.95}, "to_codes": errors}
+    fit["registration"] = {"matched": 0.9}
+    information = {"missing": {}, "arkit_weights": "fitted", "arkit_fit": fit}
+    text = module("facetalk_blender.model_bundles").abilities_text(information).splitlines()[-1]
+    assert text.startswith("ARKit weights: fitted; of the face's motion 90 % is met, 95 % could be")
+    assert "0.4 mm (95 %: 1.3) on the lips" in text
 
 
 def test_a_finished_bundle_is_listed_where_it_lies(bundles, tmp_path):

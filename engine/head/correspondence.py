@@ -46,7 +46,10 @@ class Roots:
 
 
 def backward_map(head: NeuralHead, prepared: PreparedIdentity, expressions: Tensor) -> BackwardMap:
-    """The map of posed points (B, P, 3) to canonical points (B, P, 3) under expression codes (B, E) (Eq. 15)."""
+    """The map of posed points (B, P, 3) to canonical points (B, P, 3) under expression codes (B, E) (Eq. 15).
+
+    With a head that deforms forward the same formula maps canonical points to posed ones.
+    """
     frames = len(expressions)
     folded = head.expression.fold(
         prepared.code.expand(frames, -1), prepared.state.anchors.expand(frames, -1, -1), expressions
@@ -60,11 +63,17 @@ def backward_map(head: NeuralHead, prepared: PreparedIdentity, expressions: Tens
     return canonical
 
 
-def find_roots(canonical: BackwardMap, targets: Tensor, guesses: Tensor, steps: int = BROYDEN_STEPS) -> Roots:
+def find_roots(
+    canonical: BackwardMap,
+    targets: Tensor,
+    guesses: Tensor,
+    steps: int = BROYDEN_STEPS,
+    reach: float = ACCEPTED_DISTANCE,
+) -> Roots:
     """Roots of canonical(x) = targets (P, 3) near guesses (B, P, 3), by Broyden's good method for every point at once.
 
-    The inverse Jacobian starts as the identity. A point whose residual did not fall, or that went further than
-    ACCEPTED_DISTANCE from its guess, keeps its guess.
+    The inverse Jacobian starts as the identity. A point whose residual did not fall, or that went further than `reach`
+    (model units) from its guess, keeps its guess.
     """
     points = guesses
     error = canonical(points) - targets  # (B, P, 3)
@@ -84,7 +93,7 @@ def find_roots(canonical: BackwardMap, targets: Tensor, guesses: Tensor, steps: 
         residual = error.norm(dim=-1)
         better = residual < best_residual
         best, best_residual = torch.where(better[..., None], points, best), torch.where(better, residual, best_residual)
-    accepted = (best_residual < first) & ((best - guesses).norm(dim=-1) <= ACCEPTED_DISTANCE)
+    accepted = (best_residual < first) & ((best - guesses).norm(dim=-1) <= reach)
     return Roots(torch.where(accepted[..., None], best, guesses), torch.where(accepted, best_residual, first), accepted)
 
 

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from ..errors import EngineError
+from .arkit_map import ExactArkitMap, FittedArkitMap
 from .conditioned_mlp import FoldedLayer
 from .controls import IdentityControls
 from .expression import ExpressionNetwork
@@ -95,6 +96,7 @@ class NeuralHead:
         template: tensors of the fixed topology (see `correspondence.Template`), or None.
         identity_basis: (L, M) modes of identity codes for the template's identity modes, or None.
         expression_basis: (E, 52) orthonormal columns that embed animation weights in expression codes, or None.
+        fitted_map: for codes without such a basis, a map to animation weights that was fitted, or None.
         identity_codes, expression_codes: (N, L) and (M, E) code books of the training subjects and scans, or None.
         controls: measured controls of the identity, or None.
         box: least and greatest corner of the box that holds the surface; the family's own when not given.
@@ -111,6 +113,7 @@ class NeuralHead:
         template: dict[str, Tensor] | None = None,
         identity_basis: Tensor | None = None,
         expression_basis: Tensor | None = None,
+        fitted_map: FittedArkitMap | None = None,
         identity_codes: Tensor | None = None,
         expression_codes: Tensor | None = None,
         controls: IdentityControls | None = None,
@@ -129,6 +132,9 @@ class NeuralHead:
             None if basis is None else torch.as_tensor(basis, dtype=torch.float32, device=self.device)
             for basis in (identity_basis, expression_basis)
         )
+        self.arkit_map: ExactArkitMap | FittedArkitMap | None = fitted_map
+        if self.expression_basis is not None:
+            self.arkit_map = ExactArkitMap(self.expression_basis.cpu().numpy())
         self._code_books = {"identity": identity_codes, "expression": expression_codes}
         self._prepared: dict[bytes, PreparedIdentity] = {}
 
@@ -267,9 +273,7 @@ class NeuralHead:
 
     def weights(self, expressions: Array) -> np.ndarray | None:
         """ARKit weights (N, 52) of expression codes (N, E), not clipped; None when the codes have no such reading."""
-        if self.expression_basis is None:
-            return None
-        return np.asarray(expressions, np.float32) @ self.expression_basis.cpu().numpy()
+        return None if self.arkit_map is None else self.arkit_map.weights(expressions)
 
     def random_identity(self, seed: int, deviation: float, limit: float) -> np.ndarray:
         """A random identity code (L,): normal coefficients of the identity modes, times deviation, clipped to +-limit.
@@ -291,30 +295,36 @@ class NeuralHead:
             raise EngineError("This model bundle has no head controls; reset them or use the starter bundle.")
         return (self.identity_basis.cpu().numpy() @ self.controls.coefficients(values)).astype(np.float32)
 
-    def code_book_row(self, book: str, row: int) -> np.ndarray:
-        """The code (L,) or (E,) of a training subject ("identity") or training scan ("expression").
+    def code_book(self, book: str) -> np.ndarray | None:
+        """Codes (N, L) of the training subjects ("identity") or (N, E) of the training scans ("expression"), or None.
 
-        As the official embedding (max_norm 1) hands it out: a longer code is shortened to length 1. Raises EngineError
-        when the bundle has no such row.
+        As the official embedding (max_norm 1) hands them out: a longer code is shortened to length 1.
         """
         codes = self._code_books[book]
+        return None if codes is None else (codes / codes.norm(dim=1, keepdim=True).clamp_min(1.0)).numpy()
+
+    def code_book_row(self, book: str, row: int) -> np.ndarray:
+        """The code (L,) or (E,) of one row of `code_book`. Raises EngineError when the bundle has no such row."""
+        codes = self.code_book(book)
         if codes is None:
             raise EngineError(f"This model bundle holds no {book} codes of its training; use mean or a .npy file.")
         if not 0 <= row < len(codes):
             raise EngineError(f"This model bundle holds {book} codes 0 to {len(codes) - 1}; {row} is not among them.")
-        code = codes[row]
-        return (code / code.norm().clamp_min(1.0)).numpy()
+        return codes[row]
 
     def lip_opening(self, expressions: Array, identity: Array | None = None) -> np.ndarray | None:
         """Distance between the lips (N,) in millimetres for expression codes (N, E); None without lip curves.
 
-        Zero when the lips touch or press on each other; see `lips.gap`.
+        Zero when the lips touch or press on each other; see `lips.gap`. A fitted map has its curves on the mean head
+        alone.
         """
-        if self.template is None or self.forward_basis is None or self.expression_basis is None:
-            return None
-        from .lips import lip_opening
+        from .lips import lip_opening, lip_opening_of_fit
 
-        return lip_opening(self, expressions, identity)
+        if self.template is not None and self.forward_basis is not None and self.expression_basis is not None:
+            return lip_opening(self, expressions, identity)
+        if isinstance(self.arkit_map, FittedArkitMap) and identity is None:
+            return lip_opening_of_fit(self, self.arkit_map, expressions)
+        return None
 
     def _points(self, points: Array, trailing: int = 3) -> Tensor:
         tensor = torch.as_tensor(points, dtype=torch.float32, device=self.device)

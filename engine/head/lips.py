@@ -6,6 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from .arkit_map import FittedArkitMap
 from .correspondence import FRAMES_AT_ONCE, backward_map, find_roots
 from .forward_basis import posed_positions
 from .head import MILLIMETRES_PER_UNIT, Array, NeuralHead
@@ -14,6 +15,7 @@ from .template import canonical_lip_curves
 # The forward basis is off by some tenths of a millimetre, which two steps bring below the opening's own accuracy.
 BROYDEN_STEPS = 2
 POINTS_PER_LIP = 24
+FITTED_REACH = 3 / MILLIMETRES_PER_UNIT  # a linear model of other heads' motion leads less near than the forward basis
 
 
 def lip_opening(head: NeuralHead, expressions: Array, identity: Array | None = None) -> np.ndarray:
@@ -30,6 +32,23 @@ def lip_opening(head: NeuralHead, expressions: Array, identity: Array | None = N
             posed = find_roots(backward_map(head, prepared, chunk), curves, guesses, BROYDEN_STEPS).points
             openings.append(gap(posed[:, : len(upper)], posed[:, len(upper) :]))
     return (torch.cat(openings) * MILLIMETRES_PER_UNIT).cpu().numpy()
+
+
+def lip_opening_of_fit(head: NeuralHead, fitted: FittedArkitMap, expressions: Array) -> np.ndarray:
+    """Lip opening (N,) in millimetres for expression codes (N, E) on a mean head with a fitted map; see `gap`."""
+    codes = torch.as_tensor(expressions, dtype=torch.float32, device=head.device)
+    prepared = head.prepare_identity(None)
+    openings = []
+    with torch.no_grad():
+        for chunk in codes.split(FRAMES_AT_ONCE):
+            deformed = backward_map(head, prepared, chunk)
+            if head.deforms_forward:
+                posed = deformed(fitted.lip_canonical.expand(len(chunk), -1, -1))  # (B, L, 3)
+            else:
+                guesses = fitted.lip_rest + torch.tensordot(chunk, fitted.lip_motion, 1)
+                posed = find_roots(deformed, fitted.lip_canonical, guesses, reach=FITTED_REACH).points
+            openings.append(gap(posed[:, : fitted.upper_points], posed[:, fitted.upper_points :]))
+    return (torch.cat(openings) * MILLIMETRES_PER_UNIT - fitted.allowance_mm).clamp_min(0).cpu().numpy()
 
 
 def _thinned(curve: Tensor) -> Tensor:

@@ -6,6 +6,7 @@ import torch
 
 from ..bundle import Bundle
 from ..errors import EngineError
+from .arkit_map import FittedArkitMap, fitted_map
 from .controls import IdentityControls
 from .expression import ExpressionConfig, ExpressionNetwork
 from .forward_basis import ForwardBasisConfig, ForwardBasisNetwork
@@ -54,10 +55,21 @@ def load_head(bundle: Bundle, device: str | torch.device = "cpu") -> NeuralHead:
     smoothing = None if present.get("smoothing") is None else SmoothingConfig(**present["smoothing"])
     template = None if present.get("template") is None else bundle.tensors("head.template")
     controls = None if present.get("controls") is None else _controls(bundle)
-    box = present.get("box", BOX)
     return NeuralHead(
-        **networks, smoothing=smoothing, template=template, controls=controls, box=box, **bases, device=device
+        **networks,
+        smoothing=smoothing,
+        template=template,
+        fitted_map=None if present.get("arkit") is None else _fitted_map(bundle, networks["expression"], device),
+        controls=controls,
+        box=present.get("box", BOX),
+        **bases,
+        device=device,
     )
+
+
+def _fitted_map(bundle: Bundle, expression: ExpressionNetwork, device: str | torch.device) -> FittedArkitMap:
+    dimensions = expression.config.expression_dimensions
+    return fitted_map(bundle.tensors("head.arkit"), bundle.section("head.arkit"), dimensions, device)
 
 
 def _controls(bundle: Bundle) -> IdentityControls:

@@ -1,0 +1,91 @@
+"""How expression codes and the 52 ARKit weights convert: exactly, or by a fit whose error the bundle states."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from scipy.optimize import nnls
+from torch import Tensor
+
+from ..arkit import ARKIT_NAMES
+from ..errors import EngineError
+
+
+@dataclass(frozen=True)
+class ExactArkitMap:
+    """Codes that are a linear embedding of the weights.
+
+    basis: (E, 52) float32, orthonormal columns: a code is basis @ weights.
+    """
+
+    basis: np.ndarray
+
+    def weights(self, codes: np.ndarray) -> np.ndarray:
+        """ARKit weights (N, 52) float32 of codes (N, E), not clipped."""
+        return np.asarray(codes, np.float32) @ self.basis
+
+
+@dataclass(frozen=True)
+class FittedArkitMap:
+    """Codes of a head that was made without ARKit weights, read through the template's 52 shapes.
+
+    A code's weights are the non-negative w that bring |factor w - (rest + codes @ reading)| to its least. They are
+    the mixture of shapes that comes nearest to where the code moves the face (see `engine.arkit_fit`).
+
+    basis: (E, 52) float32, the change of code per unit of weight.
+    reading: (E, 52), rest: (52,), factor: (52, 52) upper triangular.
+    lip_canonical: (L, 3) points of the upper lip's mid-line curve, then the lower one's, in canonical space;
+    lip_rest: (L, 3) where they lie at rest, and lip_motion: (E, L, 3) how a code moves them nearly, model units;
+    upper_points: how many of them are the upper lip's; allowance_mm: how far apart the curves are when lips are closed.
+    """
+
+    basis: np.ndarray
+    reading: np.ndarray
+    rest: np.ndarray
+    factor: np.ndarray
+    lip_canonical: Tensor
+    lip_rest: Tensor
+    lip_motion: Tensor
+    upper_points: int
+    allowance_mm: float
+
+    def weights(self, codes: np.ndarray) -> np.ndarray:
+        """ARKit weights (N, 52) float32 of codes (N, E), at least zero."""
+        targets = self.rest + np.asarray(codes, np.float64) @ self.reading
+        return np.array([nnls(self.factor, target)[0] for target in targets], np.float32).reshape(-1, len(ARKIT_NAMES))
+
+    def tensors(self) -> dict[str, Tensor]:
+        """Its arrays, for a bundle."""
+        arrays = {name: torch.from_numpy(np.ascontiguousarray(getattr(self, name))) for name in _ARRAYS}
+        return arrays | {name: getattr(self, name).contiguous() for name in _LIPS}
+
+    def settings(self) -> dict[str, float]:
+        """Its numbers, for a bundle's section."""
+        return {name: getattr(self, name) for name in _SETTINGS}
+
+
+_ARRAYS = ("basis", "reading", "rest", "factor")
+_LIPS = ("lip_canonical", "lip_rest", "lip_motion")
+_SETTINGS = ("upper_points", "allowance_mm")
+
+
+def fitted_map(
+    tensors: dict[str, Tensor], section: dict, dimensions: int, device: str | torch.device
+) -> FittedArkitMap:
+    """The map of a bundle's section for codes of `dimensions` numbers. Raises EngineError when they do not fit."""
+    weights = len(ARKIT_NAMES)
+    shapes = {name: tuple(tensors[name].shape) if name in tensors else () for name in (*_ARRAYS, *_LIPS)}
+    points = shapes["lip_rest"][:1]
+    expected = {"basis": (dimensions, weights), "reading": (dimensions, weights), "rest": (weights,)}
+    expected |= {"factor": (weights, weights), "lip_canonical": (*points, 3), "lip_rest": (*points, 3)}
+    expected["lip_motion"] = (dimensions, *points, 3)
+    settings = {name: section.get(name) for name in _SETTINGS}
+    numbers = all(isinstance(value, int | float) for value in settings.values())
+    if shapes != expected or not numbers or not 1 < settings["upper_points"] < points[0] - 1:
+        raise EngineError("The section 'head.arkit' of this model bundle does not fit its head; fit it again.")
+    arrays = {name: tensors[name].double().numpy() for name in _ARRAYS}
+    arrays["basis"] = arrays["basis"].astype(np.float32)
+    lips = {name: tensors[name].float().to(device) for name in _LIPS}
+    return FittedArkitMap(**arrays, **lips, **settings)
