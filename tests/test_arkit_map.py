@@ -164,7 +164,7 @@ def test_hidden_weights_of_the_starter_are_recovered(recovered, starter):
     take = recovered.take_from_codes(codes, 24.0)
     for name in SPOKEN:
         found, true = take.weights[:, ARKIT_NAMES.index(name)], weights[:, ARKIT_NAMES.index(name)]
-        # Lids close by points that cannot be followed to their rims, so a blink shares its motion with other lid shapes.
+        # Rims of lids are hard to follow, so a blink shares its motion with the other shapes of the lids.
         error, correlation = (0.25, 0.8) if name.startswith("eye") else (0.05, 0.95)
         assert np.abs(found - true).mean() < error and np.corrcoef(found, true)[0, 1] > correlation, name
     opening = starter.lip_opening(codes)
