@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import bpy
 import numpy as np
 
-from ...engine.arkit import ARKIT_NAMES
+from ...engine.arkit import ARKIT_NAMES, FIT_COMMAND
 from ...engine.errors import EngineError
 from ...engine.protocol import Message
 from ..retargeting.channels import channel_values, resample
@@ -136,8 +136,10 @@ class _ActionBuilder:
         plans: Sequence[Plan],
     ):
         if take.weights is None:
-            message = "This model's takes have no ARKit weights; choose Frame Meshes or Shape Keys."
-            raise EngineError(message)
+            raise EngineError(
+                f"This take has no ARKit weights. Give its model bundle some ('{FIT_COMMAND}') and generate it again, "
+                "or choose Frame Meshes."
+            )
         action = curve_action.new_action(scene, clip, text)
         self._action = action.session_uid
         self._slots = [action.slots.new(id_type="KEY", name=plan.name).handle for plan in plans]
