@@ -71,6 +71,7 @@ def load_sound() -> Iterator[float]:
     picture("03-head", region("UI"))
     yield from click(930, HEAD_Y)
     call("facetalk.load_sound", how="EXEC_DEFAULT", filepath=str(short_voice()))
+    region("UI").tag_redraw()
     yield 1.0
     picture("03-sound", region("UI"), 520)
 
