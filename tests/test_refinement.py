@@ -1,17 +1,22 @@
 """Refinement: takes of the starter come out smoothed, closed lips stay closed, and kept codes stay as they are."""
 
+import io
 import json
 
 import numpy as np
 import pytest
+import soundfile
 import torch
 
 from engine import Engine
+from engine.__main__ import main
 from engine.arkit import ARKIT_NAMES
 from engine.bundle import STARTER, Bundle
-from engine.codes import codes_from_weights, expression_basis
+from engine.codes import ExpressionTake, codes_from_weights, expression_basis
 from engine.diffusion import Kept
 from engine.lip_opening import lip_opening_mm
+from engine.process import EngineProcess
+from engine.protocol import Message, read_message
 from engine.refinement import Refinement, load_refinement
 from engine.training.articulation import Segment, perform
 
@@ -99,3 +104,20 @@ def test_bundles_without_arkit_weights_or_without_the_wish_are_not_refined(tmp_p
     assert load_refinement(Bundle.open(STARTER), None) is None
     (tmp_path / "config.json").write_text(json.dumps({"format": 1, "motion": {"code_rate": 24.0}}))
     assert load_refinement(Bundle.open(tmp_path), BASIS) is None
+
+
+@pytest.mark.parametrize("refine", [True, False])
+def test_the_command_line_and_the_engine_process_pass_the_wish_on(tmp_path, refine):
+    sound, path = tmp_path / "voice.wav", tmp_path / "take.npz"
+    soundfile.write(sound, *voice(1.0))
+    common = ["sample", "--audio", str(sound), "--output", str(path), "--steps", "2", "--device", "cpu"]
+    assert main(common if refine else [*common, "--no-refine"]) == 0
+    take = ExpressionTake.load(path)
+    assert take.provenance.get("refined", False) == refine
+
+    output = io.BytesIO()
+    fields = {"device": "cpu", "audio": str(sound), "steps": 2, "refine": refine}
+    EngineProcess(output).run(Message("sample", 1, fields, {}))
+    output.seek(0)
+    (answer,) = (message for message in iter(lambda: read_message(output), None) if message.kind == "take")
+    np.testing.assert_array_equal(answer.arrays["codes"], take.codes)
