@@ -17,7 +17,7 @@ from engine.training.head.fixed_topology import TemplateTruth, damaged_triangles
 from engine.training.head.head_report import Results, report_text
 from engine.training.head.ict import UNITS_PER_MILLIMETRE
 from engine.training.head.mouth_air import wrong_shares
-from engine.training.head.openings import IN_FRONT, SECTION_STEP, lid_opening, lip_opening, points_in_front
+from engine.training.head.openings import SECTION_STEP, SIGHT, lid_opening, lip_opening, sight_lines
 from engine.training.head.sampling import SurfaceSampler
 from engine.training.head.surface_groups import GROUPS, seen
 from engine.training.head.zero_level import nearest_feet
@@ -137,14 +137,16 @@ def test_lip_opening_is_the_gap_between_two_lips(gap):
     assert lip_opening(section, seeds) == pytest.approx(gap, abs=0.15)
 
 
-def test_lid_opening_is_the_height_of_the_air_before_the_eyeball():
+def test_lid_opening_is_the_height_over_which_the_eyeball_is_seen():
     vertices, triangles = sphere((0.1, 0.05, 0.0), 15 * MILLIMETRE)
-    points = points_in_front(vertices, triangles, np.array([0.1, 0.05, 15 * MILLIMETRE]))
-    from_centre = np.linalg.norm(points - (0.1, 0.05, 0.0), axis=1)
-    assert np.allclose(from_centre, 15 * MILLIMETRE + IN_FRONT, atol=0.1 * MILLIMETRE)
-    assert np.abs(points[:, 0] - 0.1).max() < 0.1 * MILLIMETRE and (points[:, 2] > 0).all()
-    between_lids = np.abs(points[:, 1] - 0.05) < 4 * MILLIMETRE
-    assert lid_opening(between_lids) == pytest.approx(8.0, abs=0.4)
+    lines = sight_lines(vertices, triangles, np.array([0.1, 0.05, 15 * MILLIMETRE]))
+    x, y, z = np.moveaxis(lines, 2, 0) - np.array([0.1, 0.05, 0.0])[:, None, None]
+    front = np.sqrt((15 * MILLIMETRE) ** 2 - y[:, :1] ** 2)
+    assert np.allclose(x, 0) and np.allclose(z, front + SIGHT, atol=0.1 * MILLIMETRE)
+    assert lid_opening(np.ones(y.shape, bool)) == pytest.approx(22.0, abs=0.3)
+    lid = (np.abs(z - 17 * MILLIMETRE) < MILLIMETRE) & (y > 4 * MILLIMETRE)  # thin, with air behind it
+    lower_lid = (z < 16 * MILLIMETRE) & (y < -4 * MILLIMETRE)
+    assert lid_opening(~lid & ~lower_lid) == pytest.approx(8.0, abs=0.5)
 
 
 def test_wrong_solid_and_wrong_air_leave_the_surface_out():

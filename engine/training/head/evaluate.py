@@ -35,8 +35,7 @@ from .zero_level import Field, nearest_feet
 RESOLUTION = 128  # of the extracted surfaces
 EXTRACTED_VERTICES, MOUTH_POINTS = 3000, 2000
 OPEN_MOUTH = 3.0  # mm; through a smaller opening nobody sees teeth
-# The slower measures take some of the poses, other ones on each head.
-EXTRACTED_EVERY, TEMPLATE_EVERY = 2, 3
+MESHES_EVERY = 3  # extracted surfaces and the fixed topology take a third of the poses, other ones on each head
 
 
 class HeadEvaluation:
@@ -78,11 +77,10 @@ class HeadEvaluation:
             record = {"identity": number, "pose": pose} | self._openings(truth, identity, code)
             if record["true_opening"] > OPEN_MOUTH:
                 record |= self._mouth(truth, identity, code, random)
-            if (number + place) % EXTRACTED_EVERY == 0:
+            if (number + place) % MESHES_EVERY == 0:
                 surface = extractor.extract(code)
                 record["floating"] = floating_pieces(surface.vertices, surface.faces)
                 self._add(arrays, "extracted", self._extracted_errors(surface.vertices, truth, random))
-            if (number + place) % TEMPLATE_EVERY == 0:
                 record |= self._template_errors(arrays, template, code, truth, field)
             records.append(record)
         about = counts(template) | {"lip_triangles": len(self.template.lip_triangles),
@@ -116,15 +114,14 @@ class HeadEvaluation:
     def _openings(self, truth: HeadSolid, identity: np.ndarray, code: np.ndarray) -> dict:
         """Openings in mm: of the lips truly, of the field and as the engine measures it; of both lids (2,) alike."""
         section, shape, seeds = lip_section(truth.vertices[self.face_kit.landmarks])
-        eyes = self._eyeballs.in_front(truth.vertices)
-        eye_points, ends = np.concatenate(eyes), [len(eyes[0])]
+        lines = self._eyeballs.sight_lines(truth.vertices)  # per eye (P, K, 3)
         field = partial(self.head.signed_distance, identity=identity, expression=code)
         return {
             "true_opening": lip_opening(truth.signed_distance(section).reshape(shape), seeds),
             "field_opening": lip_opening(field(section).reshape(shape), seeds),
             "engine_opening": float(self.head.lip_opening(code[None], identity)[0]),
-            "true_lids": [lid_opening(air) for air in np.split(~truth.inside(eye_points), ends)],
-            "field_lids": [lid_opening(air) for air in np.split(field(eye_points) > 0, ends)],
+            "true_lids": [lid_opening(~truth.inside(eye.reshape(-1, 3)).reshape(eye.shape[:2])) for eye in lines],
+            "field_lids": [lid_opening(field(eye) > 0) for eye in lines],
         }
 
     def _mouth(self, truth: HeadSolid, identity: np.ndarray, code: np.ndarray, random: np.random.Generator) -> dict:

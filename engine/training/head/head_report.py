@@ -197,12 +197,13 @@ def _lip_table(lips: dict) -> list[str]:
             sealed = f"{100 * values['sealed_share']:.0f} % | {values['sealed_largest']:.2f}"
         lines.append(f"| {title} | {values['mean']:.2f} | {values['p95']:.2f} | {values['largest']:.2f} | {sealed} |")
     return [*lines, "", f"Lips count as sealed where the true opening is at most {SEALED} mm: "
-            f"{lips['field']['sealed_poses']} of {lips['field']['poses']} poses."]
+            f"{lips['field']['sealed_poses']} of {lips['field']['poses']} poses. "
+            "A tooth that the field fuses with a lip counts as lip."]
 
 
 def _lid_text(lids: dict) -> str:
-    text = (f"Opening of the lids over the pupil, error in mm: mean {lids['mean']:.2f}, 95th percentile "
-            f"{lids['p95']:.2f}, largest {lids['largest']:.2f}.")
+    text = (f"Height over which an eyeball is seen between its lids, error in mm: mean {lids['mean']:.2f}, "
+            f"95th percentile {lids['p95']:.2f}, largest {lids['largest']:.2f}.")
     if "blink_true" in lids:
         text += f" A full blink leaves {lids['blink_field']:.1f} mm, ICT-FaceKit's own {lids['blink_true']:.1f} mm."
     return text

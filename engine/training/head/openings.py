@@ -11,9 +11,9 @@ from .labels import REGION_NAMES, vertex_regions
 
 SECTION_STEP = 0.25 * UNITS_PER_MILLIMETRE
 SECTION_REFINEMENT = 4  # the section is interpolated to 0.06 mm
-EYE_STEP = 0.1 * UNITS_PER_MILLIMETRE
+EYE_STEP = 0.2 * UNITS_PER_MILLIMETRE
 EYE_HALF_HEIGHT = 11.0 * UNITS_PER_MILLIMETRE
-IN_FRONT = 0.4 * UNITS_PER_MILLIMETRE  # thinner than a lid, thicker than what separates a closed lid from its eyeball
+SIGHT = np.arange(0.4, 6.0, 0.4) * UNITS_PER_MILLIMETRE  # steps thinner than a lid
 
 
 def lip_section(landmarks: np.ndarray) -> tuple[np.ndarray, tuple[int, int], np.ndarray]:
@@ -45,23 +45,24 @@ def lip_opening(distances: np.ndarray, seeds: np.ndarray) -> float:
 
 
 class Eyeballs:
-    """The two eyeballs of the kit; as much of their mid-line as has air in front is how far the lids are open."""
+    """The two eyeballs of the kit; as much of their mid-line as is seen from the front is how far the lids are open."""
 
     def __init__(self, face_kit: FaceKit):
         pupil = vertex_regions(face_kit)[:, REGION_NAMES.index("pupil")] > 0.5
         self._pupils = [np.flatnonzero(pupil & (side * face_kit.neutral[:, 0] > 0)) for side in (1, -1)]
         self._triangles = [face_kit.submesh(name) for name in ("eyeball_L", "eyeball_R")]
 
-    def in_front(self, vertices: np.ndarray) -> list[np.ndarray]:
-        """`points_in_front` (P, 3) of the left and of the right eyeball of posed vertices (V, 3)."""
-        return [points_in_front(vertices, triangles, vertices[pupil].mean(0))
+    def sight_lines(self, vertices: np.ndarray) -> list[np.ndarray]:
+        """`sight_lines` (P, K, 3) of the left and of the right eyeball of posed vertices (V, 3)."""
+        return [sight_lines(vertices, triangles, vertices[pupil].mean(0))
                 for triangles, pupil in zip(self._triangles, self._pupils, strict=True)]
 
 
-def points_in_front(vertices: np.ndarray, triangles: np.ndarray, middle: np.ndarray) -> np.ndarray:
-    """Points (P, 3) at IN_FRONT of an eyeball's front, on the upright line through its pupil's middle (3,).
+def sight_lines(vertices: np.ndarray, triangles: np.ndarray, middle: np.ndarray) -> np.ndarray:
+    """Points (P, K, 3) straight before an eyeball's front, at each of the P heights the SIGHT steps away from it.
 
-    vertices (V, 3), triangles (T, 3). EYE_STEP apart as seen from the front, from below upwards.
+    The heights are those of the upright line through the pupil's middle (3,), EYE_STEP apart, from below upwards;
+    vertices (V, 3), triangles (T, 3).
     """
     height = middle[1] + np.arange(-EYE_HALF_HEIGHT, EYE_HALF_HEIGHT, EYE_STEP)
     origins = np.stack([np.full(len(height), middle[0]), height, np.ones(len(height))], 1)
@@ -70,12 +71,13 @@ def points_in_front(vertices: np.ndarray, triangles: np.ndarray, middle: np.ndar
     backward = np.repeat([[0.0, 0.0, -1.0]], len(origins), 0)
     row, travelled, _ = tree.intersect_ray_first(vertices, triangles, origins, backward)
     hit = row >= 0
-    corners = vertices[triangles[row[hit]]]
-    normals = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
-    normals /= np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-20)
-    return origins[hit] + travelled[hit, None] * backward[hit] + IN_FRONT * normals
+    depth = (1.0 - travelled[hit])[:, None] + SIGHT  # (P, K)
+    return np.concatenate([np.repeat(origins[hit, None, :2], len(SIGHT), 1), depth[..., None]], 2)
 
 
 def lid_opening(air: np.ndarray) -> float:
-    """Height in mm of the air (P,) bool at the points in front of one eyeball."""
-    return float(air.sum() * EYE_STEP / UNITS_PER_MILLIMETRE)
+    """Height in mm over which one eyeball is seen; air: (P, K) bool at its sight lines.
+
+    Air that a lid covers, as behind one that does not quite lie on its eyeball, is not seen.
+    """
+    return float(air.all(1).sum() * EYE_STEP / UNITS_PER_MILLIMETRE)
