@@ -7,7 +7,7 @@ import textwrap
 import bpy
 
 PIXELS_PER_LETTER = 6.5
-PIXELS_BESIDE_TEXT = 75.0  # the sidebar's tabs, the icon and margins
+PIXELS_BESIDE_TEXT = 70.0  # the sidebar's tabs, the icon and margins
 
 
 def draw_text(layout: bpy.types.UILayout, context: bpy.types.Context, text: str, icon: str) -> None:

@@ -32,7 +32,7 @@ def steps() -> Iterator[float]:
     yield 1.0
     picture("10-without-extension", area())
     scene.render.engine = "CYCLES"
-    scene.cycles.samples, scene.cycles.use_denoising = 16, True
+    scene.cycles.samples, scene.cycles.use_denoising = 64, True
     scene.render.resolution_x, scene.render.resolution_y = 360, 360
     # So that the picture takes little room in the documentation.
     scene.render.image_settings.file_format = "JPEG"
