@@ -39,8 +39,7 @@ def connect(scene: bpy.types.Scene, strip_name: str) -> str:
         key = next(key for number in count(1) if (key := f"{LINK_PREFIX}{number}") not in scene)
         paths = compat.strip_timing_paths()
         scene[key] = [0.0] * len(paths)
-        description = f"When {strip_name} was heard at first, now where it went; its talking head is driven by this"
-        scene.id_properties_ui(key).update(description=description)
+        scene.id_properties_ui(key).update(description="When a sound strip is heard; drives its talking head")
         for index, fact in enumerate(paths.values()):
             driver = scene.driver_add(f'["{key}"]', index).driver
             _add_variable(driver, "value", scene, f"{_strip_path(strip_name)}.{fact}")
