@@ -158,7 +158,7 @@ class EngineClient:
             return f"The engine's packages do not load ({detail}); install the engine runtime in the preferences."
         text = f"The engine process ended unexpectedly (exit code {exit_code})"
         if detail:
-            return f"{text}: {detail}"
+            text += f": {detail.rstrip('.')}"
         return f"{text}; start the job again, at a lower resolution if memory ran out."
 
 

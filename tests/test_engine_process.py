@@ -71,7 +71,10 @@ def test_a_killed_process_is_reported_for_every_open_request(client):
         message = client.wait(WAIT)
         assert message is not None
         if message.kind == "error":
-            assert "ended unexpectedly" in message.fields["message"]
+            text = message.fields["message"]
+            assert "ended unexpectedly" in text and text.endswith(
+                "; start the job again, at a lower resolution if memory ran out."
+            )
             seen.add(message.request)
     client.start()
     assert finish(client, client.request("info", {}))[-1].kind == "done"
