@@ -17,6 +17,7 @@ from engine.arkit import ARKIT_NAMES, conversion_text
 from engine.arkit_fit import fit as fitting
 from engine.arkit_fit.linear import WEIGHT_PENALTY_MM, Components, NonNegativeWeights, linear_motion
 from engine.arkit_fit.registration import register
+from engine.arkit_fit.samples import SPEECH_MOTION_MM, random_codes
 from engine.arkit_fit.template_face import TemplateFace, triangles, vertex_normals
 from engine.arkit_fit.tracking import PointTracker
 from engine.bundle import Bundle, update_config
@@ -126,6 +127,18 @@ def test_points_are_followed_as_the_head_deforms(name):
             np.testing.assert_allclose(after[~missing], before[~missing], atol=1e-3)
 
 
+def test_random_codes_move_the_lips_as_speech_does():
+    head, _ = load(FORWARD_SMALL)
+    tracker, lips = PointTracker(head, head.anchors()), np.arange(39) >= 30
+    codes, _ = random_codes(tracker, lips)
+    moved = MILLIMETRES_PER_UNIT * (tracker.posed(codes)[0] - tracker.rest.numpy())[:, lips]
+    assert abs(np.sqrt(np.square(moved).sum(-1).mean()) / SPEECH_MOTION_MM - 1) < 0.25
+    assert codes.shape == (480, head.expression_dimensions) and abs(codes.mean()) < 0.05 * codes.std()
+    head.expression.deformation.layers[-1].weight.zero_()
+    with pytest.raises(EngineError, match="do not move its lips"):
+        random_codes(PointTracker(head, head.anchors()), lips)
+
+
 def test_a_deformation_that_is_not_finite_is_refused():
     head, _ = load("nphm_backward_small")
     head.expression.deformation.layers[-1].bias.fill_(torch.nan)
@@ -151,7 +164,6 @@ def hidden(tmp_path_factory):
 @pytest.fixture(scope="module")
 def recovered(hidden):
     patch = pytest.MonkeyPatch()
-    patch.setattr(fitting, "RESOLUTION", 64)
     patch.setattr(fitting, "TRIED_CODES", 4)
     fitting.fit_arkit(hidden / "bundle", [hidden / "codes.npy"], device="cpu")
     patch.undo()
@@ -243,7 +255,7 @@ def test_what_cannot_be_fitted_is_refused_and_nothing_written(tmp_path, monkeypa
         refuse(folder, match, [tmp_path / name])
     last = max(key for key in load_file(folder / "head_expression.safetensors") if key.endswith("weight"))
     change_expression(folder, last, torch.zeros_like)
-    refuse(folder, "do not move its lips")
+    refuse(folder, "do not move its face")
     change_expression(folder, last, lambda weight: torch.full_like(weight, 1e38))
     refuse(folder, "NaN or infinity")
     with pytest.raises(EngineError, match="exactly"):

@@ -16,6 +16,7 @@ MOST_CODES, LEAST_CODES = 480, 40
 SEED = 52
 # Root mean square of how far speech moves the lips from rest: 2.9 to 4.1 mm on six takes of the starter.
 SPEECH_MOTION_MM = 3.5
+LARGEST_DEVIATION = 10.0  # of random codes; those of the NPHM family have lengths up to one
 _SCALING_CODES, _SCALING_STEPS = 24, 6
 
 
@@ -50,9 +51,9 @@ def random_codes(tracker: PointTracker, lips: np.ndarray) -> tuple[np.ndarray, s
         points, _ = tracker.posed(deviation * directions[:_SCALING_CODES])
         squared = np.square(points[:, lips] - tracker.rest.cpu().numpy()[lips], dtype=np.float64).sum(-1)
         moved = MILLIMETRES_PER_UNIT * np.sqrt(squared.mean())
-        if not moved > 0:
+        deviation *= SPEECH_MOTION_MM / max(moved, 1e-6)
+        if deviation > LARGEST_DEVIATION:
             raise EngineError("This head's expression codes do not move its lips; there is nothing to fit.")
-        deviation *= SPEECH_MOTION_MM / moved
     return (deviation * directions).astype(np.float32), "random codes of the size of speech"
 
 
