@@ -83,6 +83,7 @@ def _parser() -> argparse.ArgumentParser:
     evaluation.add_argument("--output", type=Path, required=True)
     evaluation.add_argument("--identities", type=int, default=20, help="unseen heads")
     evaluation.add_argument("--poses", type=int, default=POSES, help=f"expressions of each head, {POSES} at most")
+    evaluation.add_argument("--first", type=int, default=0, help="several processes may begin with different heads")
     evaluation.add_argument("--parts", type=Path, default=Path("out") / "head_evaluation",
                             help="what is measured of each head is kept here: an interrupted run goes on")
     evaluation.set_defaults(run=_evaluate)
@@ -114,7 +115,7 @@ def _controls(options: argparse.Namespace) -> None:
 
 def _evaluate(options: argparse.Namespace) -> None:
     evaluate_head(FaceKit.load(options.data / ARCHIVE), options.bundle, options.output, options.parts,
-                  options.identities, options.poses)
+                  options.identities, options.poses, options.first)
 
 
 def _train(options: argparse.Namespace) -> None:

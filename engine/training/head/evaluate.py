@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from functools import partial
 from pathlib import Path
 
@@ -140,23 +141,24 @@ class HeadEvaluation:
 
 
 def evaluate_head(face_kit: FaceKit, bundle: str | Path, output: Path, parts: Path, identities: int = 20,
-                  poses: int = POSES) -> dict:
+                  poses: int = POSES, first: int = 0) -> dict:
     """Write head.md, head.json and head_errors.png to `output`; returns what head.json holds.
 
     parts: folder for what is measured of each head; a head that lies there already, of the same weights and as many
-    poses, is not measured again.
+    poses, is not measured again. first: the head to begin with, so that several processes can share the folder.
     """
     opened = Bundle.open(bundle)
     evaluation, digest = HeadEvaluation(face_kit, load_head(opened)), _digest(opened)
     folder = parts / f"{digest}_{poses}"
     folder.mkdir(parents=True, exist_ok=True)
-    measured = []
-    for number in range(identities):
-        path = folder / f"head_{number:02}.npz"
-        if not path.is_file():
-            unfinished = path.with_suffix(".part.npz")
+    paths = [folder / f"head_{number:02}.npz" for number in range(identities)]
+    for number in (*range(first, identities), *range(first)):
+        if not paths[number].is_file():
+            unfinished = paths[number].with_suffix(f".{os.getpid()}.npz")
             np.savez_compressed(unfinished, **evaluation.measure(number, poses))
-            unfinished.replace(path)
+            unfinished.replace(paths[number])
+    measured = []
+    for path in paths:
         with np.load(path, allow_pickle=False) as archive:
             measured.append(dict(archive))
     template = evaluation.template
