@@ -21,9 +21,10 @@ class Results:
 
     Args:
         measured: one dictionary for each head: "canonical_distance", "canonical_cosine" and "canonical_astray"
-            (1, N), the same of "posed" (P, N), "extracted_distance" and "extracted_group" (P, U),
-            "template_table_to_field", ..."_to_truth" and the same of "roots" (Q, S); distances in mm, NaN where nothing
-            is to be seen. "records": JSON, one object a pose; "template": JSON, the template's counts and time.
+            (1, N), the same of "posed" (P, N), of the Q poses that are meshed "extracted_distance" and
+            "extracted_group" (Q, U), "template_table_to_field" and "template_table_to_truth" (Q, S), and the same of
+            "roots"; distances in mm, NaN where nothing is to be seen. "records": JSON, one
+            object a pose; "template": JSON, the template's counts and time.
         point_group, template_group: (N,) and (S,) str, which of GROUPS each point and template vertex belongs to.
     """
 
