@@ -26,9 +26,9 @@ from .linear import Components, NonNegativeWeights, codes_per_weight, linear_mot
 from .registration import Registration, register
 from .samples import known_codes, random_codes
 from .template_face import TemplateFace
-from .tracking import PointTracker
+from .tracking import PointTracker, require_finite
 
-RESOLUTION = 128
+RESOLUTION = 128  # coarser grids melt closed lips together
 KEPT_OUT = 5  # one code in so many
 LEAST_MOTION_MM = 0.05
 WRITING_PENALTIES = (1e-4, 1e-3, 1e-2, 1e-1, 1.0)  # mm^2, tried on a few codes
@@ -61,6 +61,7 @@ def fit_arkit(
     progress("Extracting its surface at rest", 0.02)
     extractor = ForwardSurfaceExtractor if head.deforms_forward else SurfaceExtractor
     surface = extractor(head, None, RESOLUTION).extract(None)
+    require_finite(torch.from_numpy(surface.vertices))
     progress("Bringing the face onto it", 0.2)
     registered = register(face, surface.vertices, surface.faces)
     tracker = PointTracker(head, registered.points[face.tracked])

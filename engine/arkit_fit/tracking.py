@@ -36,7 +36,7 @@ class PointTracker:
                 self.canonical, self._lost = roots.points[0], roots.residual[0] > LOST
             else:
                 self.canonical, self._lost = at_rest(self.rest[None])[0], torch.zeros_like(self.rest[:, 0]).bool()
-        _require_finite(self.canonical)
+        require_finite(self.canonical)
 
     def posed(self, codes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Places (N, P, 3) in model units under codes (N, E), and which were lost (N, P) bool.
@@ -47,7 +47,7 @@ class PointTracker:
         with torch.no_grad():
             found = [self._followed(chunk) for chunk in codes.split(FRAMES_AT_ONCE)]
         points = torch.cat([points for points, _ in found])
-        _require_finite(points)
+        require_finite(points)
         return points.cpu().numpy(), torch.cat([lost for _, lost in found]).cpu().numpy()
 
     def _map(self, codes: Tensor):
@@ -67,6 +67,7 @@ class PointTracker:
         return here, self._lost | (roots.residual > LOST)
 
 
-def _require_finite(points: Tensor) -> None:
+def require_finite(points: Tensor) -> None:
+    """Raise EngineError when places (..., 3) are not finite."""
     if not torch.isfinite(points).all():
         raise EngineError("This head moves points to NaN or infinity; get its weights from their authors again.")
