@@ -35,7 +35,7 @@ def conversion_text(information: dict) -> str:
 
 def _fit_text(fit: dict) -> str:
     read, written, matched = fit["to_weights"], fit["to_codes"], fit["registration"]["matched"]
-    doubt = f"doubtful, {_percent(matched)} of the face alone lie on this head; " if matched < LEAST_MATCHED else ""
+    doubt = f"doubtful, only {_percent(matched)} of the face lies on this head; " if matched < LEAST_MATCHED else ""
     return doubt + (
         f"fitted; of the face's motion {_percent(read['explained'])} is met, {_percent(read['explained_at_best'])} "
         f"could be; off by {_millimetres(read, 'lips')} on the lips, {_millimetres(read, 'face')} on the face, "
