@@ -48,7 +48,7 @@ def assert_dense_surfaces(extractor, head, identity, expressions, resolution):
     points = grid(head.box, resolution)
     cell = (np.subtract(head.box[1], head.box[0]) / (resolution - 1)).min()
     for expression in expressions:
-        surface = extractor.extract(expression)
+        surface = extractor.extract(expression, keep_crumbs=True)
         values = head.signed_distance(points, identity, expression).view(3 * (resolution,)).numpy()
         expected = dense_vertices(values, head.box)
         assert len(surface.vertices) == len(expected)

@@ -11,15 +11,18 @@ from skimage.measure import marching_cubes
 from torch import Tensor
 
 from ..errors import EngineError
-from .head import ACCELERATOR_CHUNK, DISTANCE_CHUNK, Array, NeuralHead
+from .head import ACCELERATOR_CHUNK, DISTANCE_CHUNK, MILLIMETRES_PER_UNIT, Array, NeuralHead
 from .narrow_band import BandSequence, NarrowBand
 from .parallel import in_chunks
+from .pieces import without_crumbs
 
 # Distances are only roughly Lipschitz once deformed: on the starter 3 to 4 % of the points near the surface have slopes
 # above 1.1, the greatest 2.1 where a wide open jaw stretches the inside of the mouth. In 25 strong expressions of
 # random heads, 1.1 lost single air pockets of one grid point in 6 and 1.3 in 2; from 1.5 on all signs were the dense
 # grid's. Where a slope is steeper still, the surface is followed.
 LIPSCHITZ = 1.6
+# Solid pieces below this, or below a cell of the grid, are faults of the field and not parts of a head.
+CRUMB_CUBIC_MILLIMETRES = 10
 # Peak of grids, masks and the marching cubes' own copies; a fixed part for the networks' chunks and the mesh.
 BYTES_PER_GRID_POINT, BYTES_BESIDES = 48, 300 << 20
 
@@ -52,8 +55,8 @@ class SurfaceExtractor:
         self.head, self.identity = head, identity
         self.band = BandSequence(*head.box, resolution, lipschitz, head.device)
 
-    def extract(self, expression: Array | None = None) -> Surface:
-        """The surface of an expression code (E,).
+    def extract(self, expression: Array | None = None, keep_crumbs: bool = False) -> Surface:
+        """The surface of an expression code (E,), without the crumbs that float beside the head unless they are kept.
 
         Raises EngineError when the field has no surface in the box.
         """
@@ -70,6 +73,10 @@ class SurfaceExtractor:
         with torch.no_grad():
             band = self.band.sample(lambda points: in_chunks(distance, points, size))
         vertices, faces, canonical = triangulate(band, *self.head.box)
+        if not keep_crumbs:
+            smallest = CRUMB_CUBIC_MILLIMETRES / MILLIMETRES_PER_UNIT**3
+            cell = np.prod(np.subtract(*reversed(self.head.box)) / (np.array(band.values.shape) - 1))
+            vertices, faces, canonical = without_crumbs(vertices, faces, canonical, max(smallest, cell))
         (weights,) = in_chunks(regions, torch.from_numpy(canonical).to(self.head.device), size)
         return Surface(vertices, faces, canonical, weights.cpu().numpy(), len(band.canonical))
 

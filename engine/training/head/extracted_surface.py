@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import igl
 import numpy as np
-from scipy.sparse import coo_matrix
-from scipy.sparse.csgraph import connected_components
 
+from ...head.pieces import piece_volumes
 from .ground_truth import NECK_PLANE, HeadSolid
 from .ict import UNITS_PER_MILLIMETRE
 
@@ -26,10 +25,6 @@ def floating_pieces(vertices: np.ndarray, faces: np.ndarray) -> list[float]:
 
     Hollows, such as the air behind closed lips, have negative volume and are no pieces.
     """
-    edges = np.concatenate([faces[:, [0, 1]], faces[:, [1, 2]]])
-    graph = coo_matrix((np.ones(len(edges), bool), edges.T), shape=(len(vertices), len(vertices)))
-    _, piece = connected_components(graph, directed=False)
-    corners = np.asarray(vertices, np.float64)[faces] - np.mean(vertices, 0)
-    volume = np.einsum("fi,fi->f", corners[:, 0], np.cross(corners[:, 1], corners[:, 2])) / 6
-    volumes = np.bincount(piece[faces[:, 0]], volume) / UNITS_PER_MILLIMETRE**3
+    _, volumes = piece_volumes(vertices, faces)
+    volumes = volumes / UNITS_PER_MILLIMETRE**3
     return sorted(volumes[volumes > 0].tolist(), reverse=True)[1:]

@@ -6,6 +6,7 @@ import json
 
 import numpy as np
 
+from ...head.surface import CRUMB_CUBIC_MILLIMETRES
 from .error_maps import BRIGHTEST, SHOWN_POSES
 from .evaluation_poses import POSES, is_speech
 from .surface_groups import GROUPS
@@ -185,8 +186,9 @@ def _extracted_text(extracted: dict, resolution: int) -> str:
 def _floating_text(floating: dict) -> str:
     if not floating["pieces"]:
         return f"No solid piece floats beside the head in any of {floating['surfaces']} such meshes."
-    return (f"{floating['pieces']} solid pieces float beside the head, in {floating['with_pieces']} of "
-            f"{floating['surfaces']} such meshes; the largest has {floating['largest']:.1f} mm³.")
+    return (f"The field holds {floating['pieces']} solid pieces beside the head, in {floating['with_pieces']} of "
+            f"{floating['surfaces']} such meshes; the largest has {floating['largest']:.1f} mm³. Those under "
+            f"{CRUMB_CUBIC_MILLIMETRES} mm³ are left out of what Blender gets.")
 
 
 def _lip_table(lips: dict) -> list[str]:
