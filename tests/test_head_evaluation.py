@@ -209,7 +209,7 @@ def test_summary_pools_points_and_keeps_speech_apart():
 def test_report_shows_the_figures():
     text = report_text(results().summary(), 128)
     assert "2 heads in 4 of" in text and "| mean | 0.200 |" in text and "75.0 % quads" in text
-    assert "2 solid pieces float" in text and "nan" not in text
+    assert "The field holds 2 solid pieces" in text and "nan" not in text
 
 
 def test_interrupted_evaluation_goes_on_and_other_weights_start_anew(tmp_path, monkeypatch):
