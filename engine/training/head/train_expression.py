@@ -19,7 +19,7 @@ from .loop import LoopOptions, averaged_state, train
 from .networks import new_expression_network, new_identity_network, smoothing_mask, without_anchors
 from .sampling import DETAIL_POINTS, POSED_SHELL_POINTS, POSED_SURFACE_POINTS, material_positions
 
-SHOWN = (0, 0, 0, 1, 1, 2, 2, 2)  # which pool each pose of a batch comes from: whole heads, eyes, lips
+SHOWN = (0, 0, 0, 0, 0, 1, 2, 2)  # which pool each pose of a batch comes from: whole heads, eyes, lips
 SURFACE_SHARE, SHELL_SHARE = 480, 420
 HEADS = 256
 DETAIL_POSES, DETAIL_SHARE = 6, 350
