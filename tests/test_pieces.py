@@ -28,7 +28,7 @@ def test_volumes_are_those_of_the_balls_and_the_hollow(spheres):
 @pytest.mark.parametrize(("smallest", "left"), [(1, (0, 1, 2)), (200, (0, 1)), (1000, (0,)), (1e9, (0,))])
 def test_small_solid_pieces_go_and_hollows_and_the_largest_piece_stay(spheres, smallest, left):
     vertices, faces = spheres
-    kept, kept_faces, canonical = without_crumbs(vertices, faces, 2 * vertices, smallest)
+    kept, kept_faces, canonical = without_crumbs(vertices, faces, 2 * vertices, smallest, ((0, 0, 0), (49, 49, 49)))
     to_ball = np.stack([np.linalg.norm(kept - centre, axis=1) - radius for centre, radius in SPHERES], 1)
     nearest = np.abs(to_ball).argmin(1)
     assert set(nearest) - set(left) <= {0} and set(left) <= set(nearest)
@@ -37,3 +37,12 @@ def test_small_solid_pieces_go_and_hollows_and_the_largest_piece_stay(spheres, s
     assert {tuple(np.sort(corner, axis=0).ravel()) for corner in kept[kept_faces]} <= corners
     hollow = np.linalg.norm(kept - SPHERES[0][0], axis=1) < 6
     assert hollow.sum() == (np.linalg.norm(vertices - SPHERES[0][0], axis=1) < 6).sum() > 0
+
+
+def test_what_a_side_of_the_box_cuts_goes_but_not_the_largest_piece(spheres):
+    vertices, faces = spheres
+    box = ((8, 0, 0), (vertices[:, 0].max(), 49, 49))  # touches the first ball on the left, the second on the right
+    kept, _, _ = without_crumbs(vertices, faces, vertices, 1, box)
+    centres = np.array([centre for centre, _ in SPHERES])
+    owner = np.linalg.norm(kept[:, None] - centres, axis=2).argmin(1)
+    assert set(owner) == {0, 2}

@@ -6,6 +6,9 @@ import numpy as np
 from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 
+SIDE_TOLERANCE = 1e-5
+Array = np.ndarray | tuple[float, ...]
+
 
 def piece_volumes(vertices: np.ndarray, faces: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """The piece (V,) of each vertex of a mesh (V, 3), (F, 3), and the pieces' volumes (P,) in cubed model units.
@@ -21,13 +24,20 @@ def piece_volumes(vertices: np.ndarray, faces: np.ndarray) -> tuple[np.ndarray, 
 
 
 def without_crumbs(
-    vertices: np.ndarray, faces: np.ndarray, canonical: np.ndarray, smallest: float
+    vertices: np.ndarray, faces: np.ndarray, canonical: np.ndarray, smallest: float, box: tuple[Array, Array]
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """A mesh and its canonical points (V, 3) without solid pieces of less volume than `smallest`; the largest stays."""
+    """A mesh and its canonical points (V, 3) without what is no part of its largest piece's body.
+
+    That is solid pieces of less volume than `smallest`, and what the sides of `box` cut: its corners (3,), (3,).
+    """
     piece, volumes = piece_volumes(vertices, faces)
-    crumb = (volumes > 0) & (volumes < min(smallest, volumes.max()))
-    if not crumb.any():
+    low, high = (np.asarray(corner) for corner in box)
+    at_side = ((vertices < low + SIDE_TOLERANCE) | (vertices > high - SIDE_TOLERANCE)).any(1)
+    dropped = (volumes > 0) & (volumes < smallest)
+    dropped[piece[at_side]] = True
+    dropped[volumes.argmax()] = False
+    if not dropped.any():
         return vertices, faces, canonical
-    kept = ~crumb[piece]
+    kept = ~dropped[piece]
     number = np.cumsum(kept, dtype=np.int32) - 1
     return vertices[kept], number[faces[kept[faces[:, 0]]]], canonical[kept]

@@ -56,7 +56,7 @@ class SurfaceExtractor:
         self.band = BandSequence(*head.box, resolution, lipschitz, head.device)
 
     def extract(self, expression: Array | None = None, keep_crumbs: bool = False) -> Surface:
-        """The surface of an expression code (E,), without the crumbs that float beside the head unless they are kept.
+        """The surface of an expression code (E,), without the crumbs beside the head (`without_crumbs`) unless they are kept.
 
         Raises EngineError when the field has no surface in the box.
         """
@@ -76,7 +76,7 @@ class SurfaceExtractor:
         if not keep_crumbs:
             smallest = CRUMB_CUBIC_MILLIMETRES / MILLIMETRES_PER_UNIT**3
             cell = np.prod(np.subtract(*reversed(self.head.box)) / (np.array(band.values.shape) - 1))
-            vertices, faces, canonical = without_crumbs(vertices, faces, canonical, max(smallest, cell))
+            vertices, faces, canonical = without_crumbs(vertices, faces, canonical, max(smallest, cell), self.head.box)
         (weights,) = in_chunks(regions, torch.from_numpy(canonical).to(self.head.device), size)
         return Surface(vertices, faces, canonical, weights.cpu().numpy(), len(band.canonical))
 

@@ -188,7 +188,8 @@ def _floating_text(floating: dict) -> str:
         return f"No solid piece floats beside the head in any of {floating['surfaces']} such meshes."
     return (f"The field holds {floating['pieces']} solid pieces beside the head, in {floating['with_pieces']} of "
             f"{floating['surfaces']} such meshes; the largest has {floating['largest']:.1f} mm³. Those under "
-            f"{CRUMB_CUBIC_MILLIMETRES} mm³ are left out of what Blender gets.")
+            f"{CRUMB_CUBIC_MILLIMETRES} mm³, and those that the box cuts, below the neck's end, are left out of what "
+            "Blender gets.")
 
 
 def _lip_table(lips: dict) -> list[str]:
