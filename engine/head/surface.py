@@ -56,7 +56,7 @@ class SurfaceExtractor:
         self.band = BandSequence(*head.box, resolution, lipschitz, head.device)
 
     def extract(self, expression: Array | None = None, keep_crumbs: bool = False) -> Surface:
-        """The surface of an expression code (E,), without the crumbs beside the head (`without_crumbs`) unless they are kept.
+        """The surface of an expression code (E,), without crumbs (see `without_crumbs`) unless they are kept.
 
         Raises EngineError when the field has no surface in the box.
         """
