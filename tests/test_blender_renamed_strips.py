@@ -109,8 +109,11 @@ def test_curves_on_an_artists_mesh_follow_a_renamed_strip(registered, tmp_path):
     strip.frame_start += 9
     bpy.context.view_layer.update()
     assert action["facetalk_strip"] == "renamed" and action.frame_range[0] == first + 9
-    assert bpy.ops.facetalk.generate() == {"FINISHED"}  # takes the place of the earlier curves
-    assert len(bpy.data.actions) == 1
+    earlier = action.name
+    assert bpy.ops.facetalk.generate() == {"FINISHED"}  # shown in place of the earlier take's curves
+    animation = item.data.shape_keys.animation_data
+    assert animation.action.name != earlier and animation.action["facetalk_strip"] == "renamed"
+    assert [track.strips[0].action.name for track in animation.nla_tracks if track.mute] == [earlier]
 
 
 def replace_strip(sound_path, **trims):
