@@ -47,17 +47,26 @@ class IdentityConfig(AnchorLayout):
     film_rank: int = 0
 
 
+class FoldedSlot(NamedTuple):
+    """The network of one slot with an identity folded into it: weights and biases of its layers, and of the last."""
+
+    layers: list[tuple[Tensor, Tensor]]
+    last_weight: Tensor
+    last_bias: Tensor
+
+
 @dataclass
 class IdentityState:
     """What an identity code fixes for every point, for each of the S = n + 1 slots.
 
     anchors (B, n, 3); biases (B, S, width) of the first layer; film (B, S, layers - 1, 2, width), what is added to a
-    hidden layer's scale of one and to its bias, or None.
+    hidden layer's scale of one and to its bias, or None; folded: of a single identity, the networks of its slots.
     """
 
     anchors: Tensor
     biases: Tensor
-    film: Tensor | None = None
+    film: Tensor | None
+    folded: list[FoldedSlot] | None
 
 
 class Member(NamedTuple):
@@ -103,7 +112,6 @@ class IdentityNetwork(nn.Module):
         mirror = torch.ones(config.slots, 3 + config.hyper_coordinates)
         mirror[1 : 2 * pairs : 2, 0] = -1.0
         self.register_buffer("member_of_slot", member_of_slot, persistent=False)
-        self._member_numbers = member_of_slot.tolist()
         self.register_buffer("mirror", mirror, persistent=False)
 
     def anchor_positions(self, identity_codes: Tensor) -> Tensor:
@@ -123,7 +131,8 @@ class IdentityNetwork(nn.Module):
         entering = torch.cat([codes, -centres * self.mirror], 2)  # (B, S, G + L + 3 + h)
         weights = self.first_weight[self.member_of_slot]  # (S, width, G + L + 3 + h)
         biases = torch.einsum("bsi,swi->bsw", entering, weights) + self.first_bias[self.member_of_slot]
-        return IdentityState(anchors, biases, self._film(codes))
+        film = self._film(codes)
+        return IdentityState(anchors, biases, film, self._folded(biases, film) if len(codes) == 1 else None)
 
     def _film(self, codes: Tensor) -> Tensor | None:
         """Changes (B, S, layers - 1, 2, width) of the hidden layers by the slots' codes (B, S, G + L)."""
@@ -148,17 +157,15 @@ class IdentityNetwork(nn.Module):
         order = torch.sort(slot, stable=True).indices[: sum(sizes)]  # (R,): rows that are evaluated
         point_of_row = order // per_point
         rows = points.reshape(-1, coordinates).index_select(0, point_of_row)  # (R, 3 + h)
-        # Taken apart once: the gradient of a slice is as large as the whole, and there would be one for every slot.
-        names = ("first_weight", "hidden_weight", "hidden_bias", "last_weight", "last_bias")
-        parts = [getattr(self, name).unbind(1 if name.startswith("hidden") else 0) for name in names]
-        members = [Member(*tensors) for tensors in zip(*parts, strict=True)]
-        start, values = 0, []
-        for number, size in enumerate(sizes):
-            if size:
-                chosen = slice(start, start + size)
-                member = members[self._member_numbers[number]]
-                values.append(self._slot_values(number, member, rows[chosen], state, point_of_row[chosen] // count))
-                start += size
+        runs = zip(rows.split(sizes), point_of_row.split(sizes), strict=True)
+        if state.folded is not None:
+            values = [self._folded_values(slot, run) for slot, (run, _) in zip(state.folded, runs, strict=True)]
+        else:
+            members = self._members()
+            values = [
+                self._slot_values(number, members[number], run, state, point // count)
+                for number, (run, point) in enumerate(runs)
+            ]
         weighted = torch.cat(values) * weights.reshape(-1).index_select(0, order)
         return weighted.new_zeros(batch * count).index_add(0, point_of_row, weighted).view(batch, count)
 
@@ -180,15 +187,36 @@ class IdentityNetwork(nn.Module):
         slots = torch.cat([nearest[..., : config.neighbours], torch.full_like(nearest[..., :1], config.anchors)], -1)
         return slots, weights / (weights.sum(-1, keepdim=True) + 1e-8)
 
+    def _members(self) -> list[Member]:
+        """The stored network of each slot."""
+        # Taken apart once: the gradient of a slice is as large as the whole, and there would be one for every slot.
+        parts = [getattr(self, name).unbind(1 if name.startswith("hidden") else 0) for name in Member._fields]
+        members = [Member(*tensors) for tensors in zip(*parts, strict=True)]
+        return [members[number] for number in self.member_of_slot.tolist()]
+
+    def _columns(self, slot: int, member: Member) -> Tensor:
+        """The first layer's weights (width, 3 + h) for a point's coordinates."""
+        return member.first_weight[:, -self.mirror.shape[1] :] * self.mirror[slot]
+
+    def _folded(self, biases: Tensor, film: Tensor | None) -> list[FoldedSlot]:
+        """The slots' networks with first biases (1, S, width) and film (1, S, layers - 1, 2, width) folded in."""
+        slots = []
+        for slot, member in enumerate(self._members()):
+            hidden = zip(member.hidden_weight, member.hidden_bias, strict=True)
+            if film is not None:
+                hidden = [
+                    ((1.0 + scale)[:, None] * weight, (1.0 + scale) * bias + shift)
+                    for (weight, bias), (scale, shift) in zip(hidden, film[0, slot], strict=True)
+                ]
+            layers = [(self._columns(slot, member), biases[0, slot]), *hidden]
+            slots.append(FoldedSlot(layers, member.last_weight, member.last_bias))
+        return slots
+
     def _slot_values(self, slot: int, member: Member, rows: Tensor, state: IdentityState, owner: Tensor) -> Tensor:
         """The local network of one slot on rows (R, 3 + h), which belong to the identities `owner` (R,); (R,)."""
-        columns = member.first_weight[:, -rows.shape[1] :] * self.mirror[slot]  # (width, 3 + h)
-        if len(state.biases) == 1:
-            layers = [(columns, state.biases[0, slot]), *self._folded_layers(member, state, slot)]
-            return in_row_blocks(lambda block: self._folded_values(block, layers, member), rows)
         # A product with ones and zeros picks each row's identity: the gradient of an index would be a slow scatter.
         owned = nn.functional.one_hot(owner, len(state.biases)).to(rows)  # (R, B)
-        hidden = self._activate(affine(rows, columns, owned @ state.biases[:, slot]))  # (R, width)
+        hidden = self._activate(affine(rows, self._columns(slot, member), owned @ state.biases[:, slot]))  # (R, width)
         for number, (weight, bias) in enumerate(zip(member.hidden_weight, member.hidden_bias, strict=True)):
             hidden = affine(hidden, weight, bias)
             if state.film is not None:
@@ -197,20 +225,15 @@ class IdentityNetwork(nn.Module):
             hidden = self._activate(hidden)
         return torch.addmv(member.last_bias, hidden, member.last_weight)
 
-    def _folded_layers(self, member: Member, state: IdentityState, slot: int) -> list[tuple[Tensor, Tensor]]:
-        """Weights (width, width) and biases (width,) of the hidden layers, with the only identity's film folded in."""
-        layers = zip(member.hidden_weight, member.hidden_bias, strict=True)
-        if state.film is None:
-            return list(layers)
-        return [((1.0 + scale)[:, None] * weight, (1.0 + scale) * bias + shift)
-                for (weight, bias), (scale, shift) in zip(layers, state.film[0, slot], strict=True)]
+    def _folded_values(self, slot: FoldedSlot, rows: Tensor) -> Tensor:
+        """A folded network on rows (R, 3 + h); (R,)."""
 
-    def _folded_values(self, rows: Tensor, layers: list[tuple[Tensor, Tensor]], member: Member) -> Tensor:
-        """A stored network with one identity folded into its layers on rows (R, 3 + h); (R,)."""
-        hidden = rows
-        for weight, bias in layers:
-            hidden = self._activate(affine(hidden, weight, bias))  # (R, width)
-        return torch.addmv(member.last_bias, hidden, member.last_weight)
+        def network(hidden: Tensor) -> Tensor:
+            for weight, bias in slot.layers:
+                hidden = self._activate(affine(hidden, weight, bias))  # (R, width)
+            return torch.addmv(slot.last_bias, hidden, slot.last_weight)
+
+        return in_row_blocks(network, rows) if len(rows) else rows.new_zeros(0)
 
     def _activate(self, values: Tensor) -> Tensor:
         return activate(values, self.config.activation)
