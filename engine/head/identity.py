@@ -161,10 +161,13 @@ class IdentityNetwork(nn.Module):
         if state.folded is not None:
             values = [self._folded_values(slot, run) for slot, (run, _) in zip(state.folded, runs, strict=True)]
         else:
-            members = self._members()
+            # Taken apart once: the gradient of a slice is as large as the whole.
+            biases = state.biases.unbind(1)
+            film = self.config.slots * [None] if state.film is None else state.film.flatten(2).unbind(1)
+            of_slots = zip(self._members(), runs, biases, film, strict=True)
             values = [
-                self._slot_values(number, members[number], run, state, point // count)
-                for number, (run, point) in enumerate(runs)
+                self._slot_values(number, member, run, point // count, bias, change)
+                for number, (member, (run, point), bias, change) in enumerate(of_slots)
             ]
         weighted = torch.cat(values) * weights.reshape(-1).index_select(0, order)
         return weighted.new_zeros(batch * count).index_add(0, point_of_row, weighted).view(batch, count)
@@ -212,15 +215,23 @@ class IdentityNetwork(nn.Module):
             slots.append(FoldedSlot(layers, member.last_weight, member.last_bias))
         return slots
 
-    def _slot_values(self, slot: int, member: Member, rows: Tensor, state: IdentityState, owner: Tensor) -> Tensor:
-        """The local network of one slot on rows (R, 3 + h), which belong to the identities `owner` (R,); (R,)."""
+    def _slot_values(
+        self, slot: int, member: Member, rows: Tensor, owner: Tensor, biases: Tensor, film: Tensor | None
+    ) -> Tensor:
+        """The local network of one slot on rows (R, 3 + h), which belong to the identities `owner` (R,); (R,).
+
+        biases (B, width) and film (B, (layers - 1) 2 width): what the slot's networks of the B identities differ in.
+        """
+        if not len(rows):
+            return rows.new_zeros(0)
         # A product with ones and zeros picks each row's identity: the gradient of an index would be a slow scatter.
-        owned = nn.functional.one_hot(owner, len(state.biases)).to(rows)  # (R, B)
-        hidden = self._activate(affine(rows, self._columns(slot, member), owned @ state.biases[:, slot]))  # (R, width)
+        owned = nn.functional.one_hot(owner, len(biases)).to(rows)  # (R, B)
+        hidden = self._activate(affine(rows, self._columns(slot, member), owned @ biases))  # (R, width)
+        changes = None if film is None else (owned @ film).unflatten(-1, (-1, 2, self.config.width)).unbind(1)
         for number, (weight, bias) in enumerate(zip(member.hidden_weight, member.hidden_bias, strict=True)):
             hidden = affine(hidden, weight, bias)
-            if state.film is not None:
-                scale, shift = (owned @ state.film[:, slot, number, part] for part in (0, 1))  # (R, width)
+            if changes is not None:
+                scale, shift = changes[number].unbind(1)  # (R, width)
                 hidden = torch.addcmul(shift, hidden, 1.0 + scale)
             hidden = self._activate(hidden)
         return torch.addmv(member.last_bias, hidden, member.last_weight)

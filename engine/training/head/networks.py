@@ -16,7 +16,7 @@ from .sampling import BOX_MAXIMUM, BOX_MINIMUM
 # Wider in z than the paper-scale mask: ICT-FaceKit's jaw moves the skin under the chin and before the ears, and an
 # offset of the surface must not exceed what the mask lets through.
 SMOOTHING = SmoothingConfig(centre=(0.0, -0.20, 0.18), sigma=(0.50, 0.50, 0.25))
-FILM_RANK = 16
+FILM_RANK = 32
 LOCAL_FREQUENCY, GLOBAL_FREQUENCY = 12.0, 7.0  # 1 / (extent of a unit's bend), model units
 
 
@@ -39,6 +39,17 @@ def new_identity_network(face_kit: FaceKit, seed: int) -> IdentityNetwork:
         network.first_bias.copy_(-(columns * places).sum(-1))
         network.last_weight.mul_(0.05)
     return network
+
+
+@torch.no_grad()
+def take_over_identity(network: IdentityNetwork, trained: IdentityNetwork) -> None:
+    """Load the parameters of a trained network; a FiLM of higher rank than its own starts as the same function."""
+    state, rank = trained.state_dict(), trained.config.film_rank
+    for name, axis in (("film_reader", 1), ("film_writer", 2)):
+        whole = getattr(network, name).clone()
+        whole.narrow(axis, 0, rank).copy_(state[name])
+        state[name] = whole
+    network.load_state_dict(state)
 
 
 def new_expression_network(seed: int) -> ExpressionNetwork:

@@ -13,7 +13,7 @@ from ...head.loading import load_head
 from .ict import UNITS_PER_MILLIMETRE, FaceKit, random_coefficients
 from .identity_code import canonical_anchors, identity_basis
 from .loop import LoopOptions, train
-from .networks import new_identity_network
+from .networks import new_identity_network, take_over_identity
 from .sampling import (
     MATERIAL_EVERY,
     NEAR_POINTS,
@@ -108,7 +108,7 @@ def train_identity(face_kit: FaceKit, pool: Path, output: Path, options: LoopOpt
     """
     network = new_identity_network(face_kit, options.seed).to(device)
     if start:
-        network.load_state_dict(load_head(Bundle.open(start)).identity.state_dict())
+        take_over_identity(network, load_head(Bundle.open(start)).identity)
     batches = IdentityBatches(face_kit, pool, options.seed, device)
     train(network, lambda iteration: identity_losses(network, batches.draw(iteration)), output, options,
           matrices=[network.hidden_weight])
