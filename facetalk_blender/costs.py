@@ -1,12 +1,12 @@
 """What a generation costs on this computer: measured at every run, remembered, and told before the next.
 
-Costs are kept per device, output and resolution in a file of the extension's user folder.
+Costs are kept per device, output, resolution and model bundle in a file of the extension's user folder.
 """
 
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 
@@ -19,7 +19,7 @@ FILE_NAME = "costs.json"
 class Cost:
     """Measured or assumed cost.
 
-    start: seconds from the request to the first code, a cold engine's worst case left out.
+    start: seconds until an engine that does not run yet can sample.
     sampling: seconds per second of sound. frame: seconds per frame. size: bytes of memory per frame.
     """
 
@@ -31,34 +31,58 @@ class Cost:
 
 # Until the first run on this computer: measured on two cores with the starter model.
 ASSUMED = {
-    ("FRAME_MESHES", 64): Cost(4.0, 0.1, 0.03, 1.5e6),
-    ("FRAME_MESHES", 128): Cost(4.0, 0.1, 0.09, 6e6),
-    ("FRAME_MESHES", 256): Cost(4.0, 0.1, 0.5, 24e6),
+    ("FRAME_MESHES", 64): Cost(4.0, 0.1, 0.03, 2.5e6),
+    ("FRAME_MESHES", 128): Cost(4.0, 0.1, 0.09, 10e6),
+    ("FRAME_MESHES", 256): Cost(4.0, 0.1, 0.5, 41e6),
     ("SHAPE_KEYS", 0): Cost(4.0, 0.1, 0.01, 0.3e6),
     ("EXPRESSION_CURVES", 0): Cost(4.0, 0.1, 0.003, 0.1e6),
 }
 
 
-def key(device: str, output: str, resolution: int) -> str:
-    """Under which name a cost is remembered; only frame meshes depend on the resolution."""
-    return f"{device} {output} {resolution if output == 'FRAME_MESHES' else 0}"
+@dataclass(frozen=True)
+class Job:
+    """What a cost belongs to. output and resolution: see `generation.Settings`; bundle: "starter" or a folder."""
+
+    device: str
+    output: str
+    resolution: int
+    bundle: str = "starter"
+
+    @property
+    def kind(self) -> tuple[str, int]:
+        """Which of the assumed costs it has: only frame meshes depend on the resolution."""
+        return self.output, self.resolution if self.output == "FRAME_MESHES" else 0
+
+    @property
+    def name(self) -> str:
+        """Under which its cost is remembered."""
+        own = "" if self.bundle == "starter" else f" {self.bundle}"
+        return f"{self.device} {self.kind[0]} {self.kind[1]}{own}"
 
 
-def remembered(name: str) -> Cost | None:
-    """The cost measured last on this computer under that name."""
-    return _read().get(name)
+def remembered(job: Job) -> Cost | None:
+    """The cost measured last on this computer."""
+    return _read().get(job.name)
 
 
-def expected(device: str, output: str, resolution: int) -> Cost:
-    """The cost to expect: measured here, else assumed."""
-    assumed = ASSUMED.get((output, resolution)) or ASSUMED["SHAPE_KEYS", 0]
-    return remembered(key(device, output, resolution)) or assumed
+def expected(job: Job) -> Cost:
+    """The cost to expect: measured here, else assumed, as much quicker or slower as other resolutions were here."""
+    cost = remembered(job)
+    if cost is not None:
+        return cost
+    assumed = ASSUMED[job.kind]
+    for output, resolution in ASSUMED:
+        other = replace(job, output=output, resolution=resolution)
+        if output == job.output and (measured := remembered(other)):
+            pace = measured.frame / ASSUMED[other.kind].frame
+            return replace(measured, frame=pace * assumed.frame, size=assumed.size)
+    return assumed
 
 
-def remember(name: str, cost: Cost) -> None:
+def remember(job: Job, cost: Cost) -> None:
     """Keep a measured cost; where the folder cannot be written, until Blender ends."""
     costs = _read()
-    costs[name] = cost
+    costs[job.name] = cost
     path = _path()
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

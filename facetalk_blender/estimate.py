@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import bpy
 
-from . import compat, costs, sound_strip
+from . import compat, costs, session, sound_strip
 from .outputs.frame_storage import SHARE_OF_MEMORY, FrameStorage
 
 
@@ -30,18 +30,19 @@ class Estimate:
 
 
 def estimate(
-    scene: bpy.types.Scene, strip: bpy.types.SoundStrip, device: str, storage: FrameStorage
+    scene: bpy.types.Scene, strip: bpy.types.SoundStrip, device: str, bundle: str, storage: FrameStorage
 ) -> Estimate:
-    """For the scene's settings. Reads no file, so that a panel may show it."""
+    """For the scene's settings and the preferences' device and bundle. Reads no file, so that a panel may show it."""
     facetalk = scene.facetalk
     start, end = compat.handles(strip)
     seconds = (end - start) / sound_strip.frames_per_second(scene)
-    resolution = int(facetalk.resolution)
+    job = costs.Job(device, facetalk.output, int(facetalk.resolution), bundle or "starter")
     # Of fixed topology, there is one key for each of the model's codes.
     frames = end - start if facetalk.output == "FRAME_MESHES" else round(24 * seconds)
-    cost = costs.expected(device, facetalk.output, resolution)
-    total = cost.start + cost.sampling * seconds + cost.frame * frames
-    measured = costs.remembered(costs.key(device, facetalk.output, resolution)) is not None
+    cost = costs.expected(job)
+    start = 0.0 if session.engine_alive() else cost.start
+    total = start + cost.sampling * seconds + cost.frame * frames
+    measured = costs.remembered(job) is not None
     size = cost.size * frames
     cached = facetalk.output == "FRAME_MESHES" and storage.in_cache(size)
     return Estimate(frames, total, SHARE_OF_MEMORY * size if cached else size, measured, cached)

@@ -140,6 +140,8 @@ class Generation:
         self._audio, self._audio_is_temporary = None, False
         if self.take is None or self.new_codes:
             self._audio, self._audio_is_temporary = sound_strip.readable_file(strip)
+        self._job = costs.Job(settings.device, settings.output, settings.resolution, settings.bundle)
+        self._engine_was_cold = not client.alive
         try:
             client.start()
         except OSError as error:
@@ -414,8 +416,7 @@ class Generation:
     def _cache_folder(self, text: bpy.types.Text) -> Path | None:
         """A new folder for the frames; None when they are kept in the file."""
         settings = self.settings
-        cost = costs.expected(settings.device, settings.output, settings.resolution)
-        size = cost.size * len(self.frames)
+        size = costs.expected(self._job).size * len(self.frames)
         return settings.storage.new_folder(text.name, size) if settings.storage.in_cache(size) else None
 
     def _kept_frames(self, scene: bpy.types.Scene, cached: bool) -> dict[int, int] | dict[int, Path]:
@@ -453,7 +454,7 @@ class Generation:
 
     def _last_steps(self) -> Iterator[bool]:
         yield from self._finish_result()
-        if self._audio is not None and not self.new_codes and isinstance(self._writer, ResultWriter):
+        if not self.new_codes and isinstance(self._writer, ResultWriter):
             self._remember_cost()
         self._end(State.DONE)
 
@@ -504,13 +505,12 @@ class Generation:
 
     def _remember_cost(self) -> None:
         frames = self._writer.frame_count
-        cost = costs.Cost(
-            start=self.seconds["load"],
-            sampling=self.seconds.get("sample", 0.0) / self.clip.duration,
-            frame=self.seconds["surfaces"] / frames,
-            size=self._writer.size() / frames,
-        )
-        costs.remember(costs.key(self.settings.device, self.settings.output, self.settings.resolution), cost)
+        measured = {"frame": self.seconds["surfaces"] / frames, "size": self._writer.size() / frames}
+        if self._engine_was_cold:
+            measured["start"] = self.seconds["load"]
+        if self._audio is not None:
+            measured["sampling"] = self.seconds["sample"] / self.clip.duration
+        costs.remember(self._job, replace(costs.expected(self._job), **measured))
 
 
 def _clip_of_take(strip: bpy.types.SoundStrip, source: take.Take) -> sound_strip.Clip:

@@ -134,7 +134,8 @@ def _draw_estimate(
 ) -> None:
     strip = sound_strip.find_strip(scene, strip_name)
     chosen = preferences(context)
-    expected = estimate(scene, strip, chosen.device, scene.facetalk.frame_storage(chosen.frame_limit))
+    storage = scene.facetalk.frame_storage(chosen.frame_limit)
+    expected = estimate(scene, strip, chosen.device, chosen.bundle, storage)
     draw_text(layout, context, f"{strip_name}: {expected}", "TIME")
     if expected.cached and not bpy.data.filepath:
         folder = frames_in_cache.default_parent()

@@ -115,7 +115,7 @@ def _row(template, positions: np.ndarray, colors: tuple, tile: int, samples: int
     appearance.set_colors(head, *colors)
     mesh_building.fill_mesh(head.data, neutral, polygons)
     regions = appearance.Regions.of_message(template.fields, template.arrays)
-    mesh_building.dress(head, appearance.Look.of(regions, polygons, colors))
+    mesh_building.dress_mesh(head.data, appearance.Look.of(regions, polygons, colors))
     stage.add_stage(scene, neutral).data.lens *= ZOOM
     rendering.set_up(scene, "cycles", (tile, tile), samples)
     compat.set_image_output(scene.render.image_settings)

@@ -10,7 +10,7 @@ import bpy
 import numpy as np
 
 from ...engine.errors import EngineError
-from ..appearance import COLOR_ATTRIBUTE, Look, group_members
+from ..appearance import COLOR_ATTRIBUTE, Look
 from ..generation import State
 from . import frames_in_cache, frames_in_file, result
 from .frame_file import VALUE_ATTRIBUTES, FrameMesh, frame_path, read_frame
@@ -21,7 +21,6 @@ from .frames_in_file import BYTES_PER_VERTEX, FramesInFile
 
 PIECE_SECONDS = 0.003
 TICK_SECONDS = 0.008
-VERTICES_AT_ONCE = 4000  # whose vertex groups are read in one piece, a few milliseconds
 
 
 class Conversion:
@@ -116,7 +115,8 @@ class Conversion:
             if isinstance(source, Path):
                 self._store.take(position, read_frame, source)
             else:
-                self._store.take(position, _frame, *(yield from _read_pieces(source)))
+                frame = yield from _read_pieces(source)
+                self._store.take(position, lambda frame: frame, frame)
             self.fraction = position / self._count
         while not self._store.work(self._deadline):
             yield False
@@ -150,8 +150,8 @@ def _objects(owner: bpy.types.Object) -> list[bpy.types.Object]:
     return sorted(objects, key=lambda item: item.get(result.FRAME_PROPERTY, 0))
 
 
-def _read_pieces(uid: int) -> Generator[bool, None, tuple]:
-    """What `_frame` takes, of the object of a frame: a piece of work per item."""
+def _read_pieces(uid: int) -> Generator[bool, None, FrameMesh]:
+    """What the object of a frame shows: a piece of work per item."""
     mesh = result.resolve(bpy.data.objects, uid).data
     vertices, corners = np.empty((len(mesh.vertices), 3), "f4"), np.empty(len(mesh.loops), "i4")
     starts, slots = np.empty(len(mesh.polygons), "i4"), np.zeros(len(mesh.polygons), "i4")
@@ -172,25 +172,4 @@ def _read_pieces(uid: int) -> Generator[bool, None, tuple]:
             values[name] = np.empty((len(vertices), width), "f4")
             mesh.attributes[name].data.foreach_get(member, values[name].ravel())
     yield True
-    groups = [group.name for group in result.resolve(bpy.data.objects, uid).vertex_groups]
-    weights = np.zeros((len(groups), len(vertices)), "f4")
-    for first in range(0, len(vertices), VERTICES_AT_ONCE):
-        mesh = result.resolve(bpy.data.objects, uid).data
-        for number, vertex in enumerate(mesh.vertices[first : first + VERTICES_AT_ONCE], first):
-            for entry in vertex.groups:
-                weights[entry.group, number] = entry.weight
-        yield True
-    return vertices, corners, starts, values, slots, dict(zip(groups, weights, strict=True))
-
-
-def _frame(
-    vertices: np.ndarray,
-    corners: np.ndarray,
-    starts: np.ndarray,
-    values: dict[str, np.ndarray],
-    slots: np.ndarray,
-    groups: dict[str, np.ndarray],
-) -> FrameMesh:
-    """A frame from what a mesh of the file holds. NumPy only: a worker thread calls it."""
-    members = [members for name, weights in groups.items() for members in group_members(name, weights)]
-    return FrameMesh(vertices, corners, starts, Look(values, slots, tuple(members)))
+    return FrameMesh(vertices, corners, starts, Look(values, slots))

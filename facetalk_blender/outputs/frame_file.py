@@ -18,13 +18,12 @@ from ..appearance import (
     SKIN_ATTRIBUTE,
     TISSUE_ATTRIBUTE,
     Look,
-    group_members,
 )
 from .usd_crate import Attribute, mesh_file, read_mesh_file
 
 PRIM = "head"
 NUMBER_DIGITS = 5
-BYTES_PER_VERTEX = 34  # of a file, measured with the starter model
+BYTES_PER_VERTEX = 37  # of a file, measured with the starter model
 VALUE_ATTRIBUTES = (COLOR_ATTRIBUTE, SKIN_ATTRIBUTE, TISSUE_ATTRIBUTE, REST_ATTRIBUTE, EYE_ATTRIBUTE)
 _PRIMVAR = "primvars:"
 _INDICES = ":indices"
@@ -39,11 +38,6 @@ class FrameMesh:
     corners: np.ndarray
     starts: np.ndarray
     look: Look
-
-
-def stored_name(group: str) -> str:
-    """Name of a vertex group in a file and on an object that shows one: USD's names have no spaces."""
-    return group.replace(" ", "_")
 
 
 def frame_path(folder: Path, number: int) -> Path:
@@ -84,13 +78,12 @@ def content_of(frame: FrameMesh) -> bytes:
         _SLOTS: Attribute("int[]", np.ascontiguousarray(frame.look.slots, "<i4"), "uniform"),
     }
     columns = {name: array[:, :3] for name, array in frame.look.values.items() if name != REST_ATTRIBUTE}
-    columns |= _group_weights(frame)
     palette, indices = _palette(np.concatenate(list(columns.values()), 1))
     first = 0
     for name, array in columns.items():
         entries = np.ascontiguousarray(palette[:, first : first + array.shape[1]])
         first += array.shape[1]
-        kind = "color3f[]" if name == COLOR_ATTRIBUTE else "float3[]" if array.shape[1] == 3 else "float[]"
+        kind = "color3f[]" if name == COLOR_ATTRIBUTE else "float3[]"
         attributes[_PRIMVAR + name] = Attribute(kind, entries, "vertex")
         attributes[_PRIMVAR + name + _INDICES] = Attribute("int[]", indices)
     if REST_ATTRIBUTE in frame.look.values:
@@ -110,39 +103,25 @@ def read_frame(path: Path) -> FrameMesh:
     sound = len(counts) == len(slots) and counts.sum(dtype=np.int64) == len(corners) and (counts >= 3).all()
     if not sound or not ((corners >= 0) & (corners < len(vertices))).all():
         raise ValueError("polygons without vertices")
-    values, members = {}, []
+    values = {}
     for key, attribute in stored.items():
         name = key.removeprefix(_PRIMVAR)
-        if attribute.interpolation != "vertex":
+        if name not in VALUE_ATTRIBUTES:
             continue
         array = attribute.value
         if key + _INDICES in stored:
             array = array[_checked(stored[key + _INDICES].value, len(array))]
         if len(array) != len(vertices):
             raise ValueError("an attribute of another mesh")
-        if name == COLOR_ATTRIBUTE:
-            values[name] = np.c_[array, np.ones(len(array), np.float32)]
-        elif array.ndim == 2:
-            values[name] = array
-        else:
-            members += group_members(name.replace("_", " "), array)
+        values[name] = np.c_[array, np.ones(len(array), np.float32)] if name == COLOR_ATTRIBUTE else array
     starts = (np.cumsum(counts) - counts).astype(np.int32)
-    return FrameMesh(vertices, corners, starts, Look(values, slots, tuple(members)))
+    return FrameMesh(vertices, corners, starts, Look(values, slots))
 
 
 def _checked(indices: np.ndarray, count: int) -> np.ndarray:
     if len(indices) and not 0 <= indices.min() <= indices.max() < count:
         raise ValueError("an index beyond its palette")
     return indices
-
-
-def _group_weights(frame: FrameMesh) -> dict[str, np.ndarray]:
-    """Weights (V, 1) float32 of every vertex group."""
-    groups: dict[str, np.ndarray] = {}
-    for group, weight, vertices in frame.look.members:
-        weights = groups.setdefault(stored_name(group), np.zeros((len(frame.vertices), 1), np.float32))
-        weights[vertices] = weight
-    return groups
 
 
 def _palette(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -14,7 +14,7 @@ from .frame_store import Timing
 from .result import FRAMES_PROPERTY, results_of_take
 
 SHARE_OF_MEMORY = frame_file.BYTES_PER_VERTEX / frames_in_file.BYTES_PER_VERTEX  # what files take of it
-DEFAULT_LIMIT = 1e9
+DEFAULT_LIMIT = 1.5e9
 LOOK_AGAIN_SECONDS = 2.0
 
 _seen: dict[tuple[Path, int], tuple[float, int]] = {}  # folder and count -> when it was looked at, frames missing

@@ -15,10 +15,9 @@ import bpy
 
 from ...engine.errors import EngineError
 from .. import playback
-from ..appearance import REGION_SLOTS, group_name
 from ..user_folder import user_folder
 from . import result
-from .frame_file import PRIM, FrameMesh, frame_path, is_frame_file, stored_name, write_frame, write_whole
+from .frame_file import PRIM, FrameMesh, frame_path, is_frame_file, write_frame, write_whole
 from .frame_store import PLAYER_NAME, FrameStore, Timing
 from .frames_in_file import BYTES_PER_VERTEX
 
@@ -110,18 +109,11 @@ def player(owner: bpy.types.Object) -> bpy.types.Modifier | None:
     return found if found is not None and found.type == "MESH_SEQUENCE_CACHE" and found.cache_file else None
 
 
-def _group_names() -> list[str]:
-    """The vertex groups that the files fill, where the object has them."""
-    return [stored_name(group_name(region)) for region in REGION_SLOTS]
-
-
 def remove_player(owner: bpy.types.Object) -> None:
-    """Take the modifier from a cached result, and the vertex groups that it fills; the files stay."""
+    """Take the modifier from a cached result; the files stay."""
     modifier = player(owner)
     cache = modifier.cache_file
     owner.modifiers.remove(modifier)
-    for group in [group for group in owner.vertex_groups if group.name in _group_names()]:
-        owner.vertex_groups.remove(group)
     result.remove_unused_players([], [cache])
 
 
@@ -192,8 +184,6 @@ class FramesInCache(FrameStore):
         number = NUMBER.format(start=start, rate=self.timing.rate, last=self.timing.count - 1)
         scene = result.resolve(bpy.data.scenes, self._scene)
         playback.drive(cache, "frame", scene, owner[playback.STRIP_PROPERTY], number)
-        for name in _group_names():
-            owner.vertex_groups.new(name=name)
         modifier = owner.modifiers.new(PLAYER_NAME, "MESH_SEQUENCE_CACHE")
         modifier.cache_file, modifier.object_path = cache, f"/{PRIM}"
 

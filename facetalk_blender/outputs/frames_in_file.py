@@ -15,12 +15,12 @@ from .. import appearance, playback
 from . import result
 from .frame_file import FrameMesh
 from .frame_store import PLAYER_NAME, FrameStore, Timing
-from .mesh_building import add_materials, add_members
+from .mesh_building import add_materials
 from .streamed_mesh import Geometry, mesh_pieces, with_edges_of_corners
 
 FRAMES_PER_SWITCH = 64  # adding an item to an Index Switch takes time in proportion to the items it has
 OBJECTS_AT_ONCE = 64  # given another mesh in one piece
-BYTES_PER_VERTEX = 130  # of a mesh with its edges, polygons and attributes
+BYTES_PER_VERTEX = 176  # of a mesh with its edges, polygons and attributes, measured with the starter model
 
 
 class FramesInFile(FrameStore):
@@ -112,9 +112,6 @@ class FramesInFile(FrameStore):
             yield from self._replace_placeholder(uid)
         result.resolve(bpy.data.objects, self._slots[position]).data = result.resolve(bpy.data.meshes, uid)
         self.written += 1
-        for members in look.members:
-            yield
-            add_members(result.resolve(bpy.data.objects, self._slots[position]), *members)
 
     def _replace_placeholder(self, session_uid: int) -> Iterator[None]:
         """Let all objects that wait for their frame show a mesh."""

@@ -31,13 +31,6 @@ def corners_of(polygons: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return polygons[polygons >= 0].astype(np.int32), (np.cumsum(sizes) - sizes).astype(np.int32)
 
 
-def dress(owner: bpy.types.Object, look: Look) -> None:
-    """Give the new mesh of an object attributes, material slots and vertex groups."""
-    dress_mesh(owner.data, look)
-    for members in look.members:
-        add_members(owner, *members)
-
-
 def dress_mesh(mesh: bpy.types.Mesh, look: Look) -> None:
     """Give a new mesh attributes and material slots."""
     write_values(mesh, look)
@@ -48,9 +41,3 @@ def add_materials(mesh: bpy.types.Mesh) -> None:
     """Give a new mesh material slots."""
     for material in head_materials():
         mesh.materials.append(material)
-
-
-def add_members(owner: bpy.types.Object, group: str, weight: float, vertices: list[int]) -> None:
-    """Add vertices of an object's mesh to a vertex group, made when there is none."""
-    found = owner.vertex_groups.get(group) or owner.vertex_groups.new(name=group)
-    found.add(vertices, weight, "REPLACE")

@@ -8,10 +8,10 @@ import bpy
 import numpy as np
 
 from ...engine.protocol import Message
-from ..appearance import Color, Look, Regions, colors_of
+from ..appearance import Color, Look, Regions, colors_of, group_members
 from ..sound_strip import Clip
 from . import result
-from .mesh_building import add_members, dress_mesh
+from .mesh_building import dress_mesh
 from .piece_queue import PieceQueue
 from .streamed_mesh import Geometry, mesh_pieces, with_edges
 
@@ -54,7 +54,9 @@ class TemplateWriter(result.ResultWriter):
         """Add the shape key for positions of an index."""
         raise NotImplementedError
 
-    def _template_pieces(self, geometry: Geometry, corner_uv: np.ndarray, look: Look) -> Iterator[None]:
+    def _template_pieces(
+        self, geometry: Geometry, corner_uv: np.ndarray, look: Look, members: list[tuple[str, float, list[int]]]
+    ) -> Iterator[None]:
         uid = yield from mesh_pieces(self.result().name, geometry)
         mesh = result.resolve(bpy.data.meshes, uid)
         mesh.uv_layers.new(name="UVMap").uv.foreach_set("vector", corner_uv)
@@ -64,9 +66,10 @@ class TemplateWriter(result.ResultWriter):
         empty, name, owner.data = owner.data, owner.data.name, mesh
         bpy.data.meshes.remove(empty)
         mesh.name = name
-        for members in look.members:
+        for group, weight, vertices in members:
             yield
-            add_members(self.result(), *members)
+            groups = self.result().vertex_groups
+            (groups.get(group) or groups.new(name=group)).add(vertices, weight, "REPLACE")
         yield
         self.result().shape_key_add(name="Neutral", from_mix=False)
 
@@ -78,12 +81,13 @@ class TemplateWriter(result.ResultWriter):
 
 def _ready_to_write(
     fields: dict, arrays: dict[str, np.ndarray], colors: tuple[Color, Color]
-) -> tuple[Geometry, np.ndarray, Look]:
+) -> tuple[Geometry, np.ndarray, Look, list[tuple[str, float, list[int]]]]:
     """A "template" of the engine as arrays that go into a mesh unchanged. NumPy only: a worker thread calls it."""
     polygons = arrays["polygons"]
     corner_uv = np.ascontiguousarray(arrays["uv"][polygons >= 0], np.float32).ravel()
-    look = Look.of(Regions.of_message(fields, arrays), polygons, colors)
-    return with_edges(arrays["vertices"], polygons), corner_uv, look
+    regions = Regions.of_message(fields, arrays)
+    geometry, look = with_edges(arrays["vertices"], polygons), Look.of(regions, polygons, colors)
+    return geometry, corner_uv, look, group_members(regions)
 
 
 def _key_positions(fields: dict, arrays: dict[str, np.ndarray]) -> tuple[int, np.ndarray]:
