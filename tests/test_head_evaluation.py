@@ -17,7 +17,15 @@ from engine.training.head.fixed_topology import TemplateTruth, damaged_triangles
 from engine.training.head.head_report import Results, report_text
 from engine.training.head.ict import UNITS_PER_MILLIMETRE
 from engine.training.head.mouth_air import wrong_shares
-from engine.training.head.openings import SECTION_STEP, SIGHT, lid_opening, lip_opening, sight_lines
+from engine.training.head.openings import (
+    SECTION_STEP,
+    SIGHT,
+    LipSheets,
+    lid_opening,
+    lip_opening,
+    middle_section,
+    sight_lines,
+)
 from engine.training.head.sampling import SurfaceSampler
 from engine.training.head.surface_groups import GROUPS, seen
 from engine.training.head.zero_level import nearest_feet
@@ -137,6 +145,33 @@ def test_lip_opening_is_the_gap_between_two_lips(gap):
     assert lip_opening(section, seeds) == pytest.approx(gap, abs=0.15)
 
 
+def test_middle_of_a_ball_is_a_dense_circle():
+    vertices, triangles = sphere((0.01, 0, 0), 0.1)
+    points = middle_section(vertices[triangles])
+    radius = np.sqrt(0.1**2 - 0.01**2)
+    assert np.allclose(np.linalg.norm(points, axis=1), radius, atol=1e-3)
+    around = radius * np.stack([np.cos(np.linspace(0, 7, 900)), np.sin(np.linspace(0, 7, 900))], 1)
+    assert cKDTree(points).query(around)[0].max() < 1e-3
+
+
+@pytest.mark.parametrize("gap", [-0.3, 0.4, 3.0])
+def test_lips_are_apart_by_the_gap_of_their_sheets_whatever_stands_behind(gap):
+    radius = 4.0 * MILLIMETRE
+    upper, lower, tooth = (sphere((0.0, y, 0.0), radius) for y in (radius, -radius, 0.0))
+    vertices = np.concatenate([upper[0], lower[0], tooth[0]])
+    count = len(upper[0])
+    triangles = np.concatenate([upper[1], lower[1] + count])
+    landmarks = np.zeros(68, int)
+    inner = [int(np.abs(vertices[part]).sum(1).argmin()) + start for part, start in
+             ((slice(0, count), 0), (slice(count, 2 * count), count))]
+    landmarks[[51, 62]], landmarks[[57, 66]] = inner[0], inner[1]
+    kit = SimpleNamespace(neutral=vertices, canonical=lambda head: head, landmarks=landmarks,
+                          submesh=lambda *names: triangles)
+    posed = vertices.copy()
+    posed[:count, 1] += gap * MILLIMETRE
+    assert LipSheets(kit).opening(posed) == pytest.approx(max(gap, 0.0), abs=0.06)
+
+
 def test_lid_opening_is_the_height_over_which_the_eyeball_is_seen():
     vertices, triangles = sphere((0.1, 0.05, 0.0), 15 * MILLIMETRE)
     lines = sight_lines(vertices, triangles, np.array([0.1, 0.05, 15 * MILLIMETRE]))
@@ -170,8 +205,9 @@ def measured_head(number: int, poses: int = 4, points: int = 60, error: float = 
     distance[:, ::7] = np.nan
     cosine = np.where(np.isnan(distance), np.nan, 0.99).astype(np.float16)
     records = [{"identity": number, "pose": name, "floating": [], "true_opening": opening,
-                "field_opening": opening + 0.3, "engine_opening": opening, "true_lids": [8.0, 8.0],
-                "field_lids": [7.5, 8.0], "table_flipped": 2, "table_torn": 0, "roots_flipped": 0, "roots_torn": 1}
+                "true_solid_opening": opening, "field_opening": opening + 0.3, "engine_opening": opening,
+                "true_lids": [8.0, 8.0], "field_lids": [7.5, 8.0], "table_flipped": 2,
+                "table_torn": 0, "roots_flipped": 0, "roots_torn": 1}
                for name, opening in (("neutral", 0.0), ("jawOpen 1", 30.0), ("blink", 0.1), ("speech 1", 4.0))][:poses]
     records[1] |= {"solid_in_air": 0.02, "air_in_solid": 0.0, "floating": [12.5]}
     canonical = {f"canonical_{name}": values[:1] for name, values in

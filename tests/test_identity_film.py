@@ -1,10 +1,13 @@
 """The identity code's scales and shifts of hidden layers, against the slot's network written out for one point."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from torch.nn import functional
 
 from engine.head.identity import IdentityConfig, IdentityNetwork
+from engine.training.head.networks import take_over_identity
 
 CONFIG = IdentityConfig(anchors=5, symmetric_pairs=2, global_dimensions=6, local_dimensions=4, width=16, neighbours=3,
                         film_rank=3, negligible=0.0)
@@ -60,3 +63,22 @@ def test_fresh_film_changes_nothing(network):
     plain.load_state_dict(shared)
     points, codes = torch.randn(1, 9, 3), torch.randn(1, CONFIG.dimensions)
     assert torch.equal(fresh(points, codes), plain(points, codes))
+
+
+def test_a_network_with_more_ranks_starts_as_the_same_function(network):
+    torch.manual_seed(3)
+    larger = IdentityNetwork(replace(CONFIG, film_rank=7), torch.zeros(CONFIG.anchors, 3))
+    points, codes = torch.randn(2, 7, 3), torch.randn(2, CONFIG.dimensions)
+    take_over_identity(larger, network)
+    with torch.no_grad():
+        assert torch.allclose(larger(points, codes), network(points, codes), atol=1e-5)
+    network(points, codes).sum().backward()
+    larger(points, codes).sum().backward()
+    assert float(larger.film_writer.grad[..., CONFIG.film_rank :].abs().max()) > 0  # the new ranks can learn
+
+
+def test_no_slot_needs_to_have_points(network):
+    far = torch.tensor([[[50.0, 0.0, 0.0]], [[0.0, 50.0, 0.0]]])  # few slots are near
+    codes = torch.randn(2, CONFIG.dimensions, generator=torch.Generator().manual_seed(2))
+    together = network(far, codes)
+    assert together.shape == (2, 1) and torch.isfinite(together).all()

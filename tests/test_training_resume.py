@@ -6,6 +6,7 @@ import gzip
 import json
 import sys
 from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -53,7 +54,7 @@ def test_speech_training_resumes_and_exports(data, tmp_path, monkeypatch):
     for budget in (2, 5):
         run = TrainingRun(tmp_path / "run", steps=budget)
         run.write_config({})
-        speech.train(data, run, 0, torch.device("cpu"), tmp_path / "cache", synthesised=0)
+        speech.train(data, run, 0, torch.device("cpu"), tmp_path / "cache", 0, 1e-3, None)
         steps.append(run.step)
     assert steps == [2, 5]
     bundle = Bundle.open(tmp_path / "run" / "export")
@@ -149,3 +150,18 @@ def test_held_out_speakers_are_never_trained_on(data, tmp_path):
     training = {clip.speaker for clip in corpus.select("so762", held_out=False)}
     held_out = {clip.speaker for clip in corpus.select("so762", held_out=True)}
     assert held_out == {"s015"} and not training & held_out
+
+
+def test_wider_kernels_start_as_the_trained_ones_a_little_later():
+    torch.manual_seed(0)
+    trained = SpeechEncoder(TINY_SPEECH).eval()
+    wider = replace(TINY_SPEECH, conv_kernel=(*TINY_SPEECH.conv_kernel[:-1], TINY_SPEECH.conv_kernel[-1] + 3))
+    encoder = SpeechEncoder(wider).eval()
+    speech.take_over(encoder, trained)
+    hidden = torch.randn(1, TINY_SPEECH.conv_dim[-2], 60)
+    with torch.no_grad():
+        found = encoder.wav2vec2.feature_extractor.conv_layers[-1](hidden)
+        known = trained.wav2vec2.feature_extractor.conv_layers[-1](hidden[..., 1:])  # by one tap
+    assert found.shape[-1] == 28 and torch.allclose(found, known[..., :28], atol=1e-6)
+    assert torch.equal(encoder.wav2vec2.encoder.layers[0].attention.k_proj.weight,
+                       trained.wav2vec2.encoder.layers[0].attention.k_proj.weight)

@@ -16,16 +16,19 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ..bundle import merge_section
+from ..bundle import Bundle, merge_section
 from ..engine import choose_device
-from ..speech import SpeechConfig, SpeechEncoder
+from ..speech import SpeechConfig, SpeechEncoder, load_speech_encoder
 from .corpus import load_corpus
 from .phones import BILABIALS, LABIODENTALS, PHONES, SILENCE
 from .speech_examples import PHONE_OFFSETS, TARGETS, Batch, ExampleMaker, label_clip, training_pools
 from .training_run import AveragedWeights, TrainingRun, start_run, training_parser
 
+# At 24 code frames a second every frame falls between two convolutional ones, 20 ms apart. The last two kernels
+# are wider than the base model's: a convolutional frame hears 70 ms, and no short closure is lost between code frames.
 SMALL = SpeechConfig(
     conv_dim=(32, 64, 64, 128, 128, 128, 128),
+    conv_kernel=(10, 3, 3, 3, 3, 5, 5),
     hidden_size=256,
     num_hidden_layers=5,
     num_attention_heads=4,
@@ -61,6 +64,17 @@ class SupervisedEncoder(nn.Module):
         return scores, self.articulation(features)
 
 
+@torch.no_grad()
+def take_over(encoder: SpeechEncoder, trained: SpeechEncoder) -> None:
+    """Load the parameters of a trained encoder; convolutions that are wider than its own start with zeros around."""
+    state = trained.state_dict()
+    for name, fresh in encoder.state_dict().items():
+        added = fresh.shape[-1] - state[name].shape[-1] if ".conv.weight" in name else 0
+        if added:
+            state[name] = functional.pad(state[name], (added // 2, added - added // 2))
+    encoder.load_state_dict(state)
+
+
 def losses(network: SupervisedEncoder, batch: Batch) -> dict[str, Tensor]:
     """Cross-entropy of the phones, error of the articulation, shares of right phones and of right bilabials."""
     device = next(network.parameters()).device
@@ -78,22 +92,30 @@ def losses(network: SupervisedEncoder, batch: Batch) -> dict[str, Tensor]:
     }
 
 
-def train(data: Path, run: TrainingRun, seed: int, device: torch.device, cache: Path, synthesised: int) -> None:
-    """Train until the budget is used; resumes from the run's checkpoint and exports at every checkpoint."""
+def train(
+    data: Path, run: TrainingRun, seed: int, device: torch.device, cache: Path, synthesised: int,
+    peak_learning_rate: float, start: Path | None,
+) -> None:  # fmt: skip
+    """Train until the budget is used; resumes from the run's checkpoint and exports at every checkpoint.
+
+    start: a bundle from whose encoder a new run begins.
+    """
     torch.manual_seed(seed)
     corpus = load_corpus(data, cache, synthesised)
     maker = ExampleMaker(corpus, training_pools(corpus), seed)
     held_out = {"so762": [label_clip(corpus, clip) for clip in corpus.select("so762", held_out=True)]}
     validation = [ExampleMaker(corpus, held_out, seed + 1).batch(index, BATCH_SECONDS) for index in range(3)]
     network = SupervisedEncoder(SMALL).to(device)
-    optimiser = torch.optim.AdamW(network.parameters(), PEAK_LEARNING_RATE, betas=(0.9, 0.98), weight_decay=0.01)
+    optimiser = torch.optim.AdamW(network.parameters(), peak_learning_rate, betas=(0.9, 0.98), weight_decay=0.01)
+    if start:
+        take_over(network.encoder, load_speech_encoder(Bundle.open(start), device))
     average = AveragedWeights(network)
     if states := run.resume():
         network.load_state_dict(states["network"])
         optimiser.load_state_dict(states["optimiser"])
         average.load(states["average"])
     while run.progress < 1.0:
-        rate = run.learning_rate(PEAK_LEARNING_RATE, WARM_UP_STEPS)
+        rate = run.learning_rate(peak_learning_rate, WARM_UP_STEPS)
         for group in optimiser.param_groups:
             group["lr"] = rate
         parts = losses(network.train(), maker.batch(run.step, BATCH_SECONDS))
@@ -130,10 +152,17 @@ def export(state: dict[str, Tensor], folder: Path) -> None:
 
 def main() -> None:
     """Command line."""
-    arguments = training_parser("Train the starter's speech encoder.", 30.0).parse_args()
-    run = start_run(arguments, {"batch_seconds": BATCH_SECONDS, "peak_learning_rate": PEAK_LEARNING_RATE})
+    parser = training_parser("Train the starter's speech encoder.", 30.0)
+    parser.add_argument("--start", type=Path, help="bundle from whose encoder a new run begins")
+    parser.add_argument("--learning-rate", type=float, default=PEAK_LEARNING_RATE, help="peak")
+    arguments = parser.parse_args()
+    run = start_run(arguments, {"batch_seconds": BATCH_SECONDS, "peak_learning_rate": arguments.learning_rate})
     cache = arguments.cache or arguments.output / "cache"
-    train(arguments.data, run, arguments.seed, choose_device(arguments.device), cache, arguments.synthesised)
+    device = choose_device(arguments.device)
+    train(
+        arguments.data, run, arguments.seed, device, cache, arguments.synthesised,
+        arguments.learning_rate, arguments.start,
+    )  # fmt: skip
 
 
 if __name__ == "__main__":

@@ -28,7 +28,7 @@ from .ground_truth import HeadSolid, HeadTopology
 from .head_report import Results, report_text
 from .ict import UNITS_PER_MILLIMETRE, FaceKit, random_coefficients
 from .mouth_air import mouth_points, wrong_shares
-from .openings import Eyeballs, lid_opening, lip_opening, lip_section
+from .openings import Eyeballs, LipSheets, lid_opening, lip_opening, lip_section
 from .sampling import SurfaceSampler
 from .surface_groups import GROUPS, GroupPoints, group_of_triangles
 from .zero_level import Field, nearest_feet
@@ -49,7 +49,7 @@ class HeadEvaluation:
         self.points = GroupPoints(sampler, EVALUATION_SEED)
         self.template = TemplateTruth(sampler, head.template, EVALUATION_SEED)
         self._group_of_triangle = np.array([GROUPS.index(name) if name else -1 for name in group_of_triangles(sampler)])
-        self._eyeballs = Eyeballs(face_kit)
+        self._eyeballs, self._lips = Eyeballs(face_kit), LipSheets(face_kit)
 
     def code(self, weights: np.ndarray) -> np.ndarray:
         """The expression code (E,) of ARKit weights (52,)."""
@@ -113,12 +113,15 @@ class HeadEvaluation:
                 "group": np.pad(group, (0, padding), constant_values=-1)}
 
     def _openings(self, truth: HeadSolid, identity: np.ndarray, code: np.ndarray) -> dict:
-        """Openings in mm: of the lips truly, of the field and as the engine measures it; of both lids (2,) alike."""
+        """Openings in mm: between lips, truly and as the engine measures it; between the solids in the mid-plane, teeth
+        included, truly and of the field; of both lids (2,) alike.
+        """
         section, shape, seeds = lip_section(truth.vertices[self.face_kit.landmarks])
         lines = self._eyeballs.sight_lines(truth.vertices)  # per eye (P, K, 3)
         field = partial(self.head.signed_distance, identity=identity, expression=code)
         return {
-            "true_opening": lip_opening(truth.signed_distance(section).reshape(shape), seeds),
+            "true_opening": self._lips.opening(truth.vertices),
+            "true_solid_opening": lip_opening(truth.signed_distance(section).reshape(shape), seeds),
             "field_opening": lip_opening(field(section).reshape(shape), seeds),
             "engine_opening": float(self.head.lip_opening(code[None], identity)[0]),
             "true_lids": [lid_opening(~truth.inside(eye.reshape(-1, 3)).reshape(eye.shape[:2])) for eye in lines],

@@ -5,12 +5,15 @@ from __future__ import annotations
 import igl
 import numpy as np
 from scipy.ndimage import distance_transform_edt, label, zoom
+from scipy.spatial import cKDTree
 
 from .ict import UNITS_PER_MILLIMETRE, FaceKit
 from .labels import REGION_NAMES, vertex_regions
 
 SECTION_STEP = 0.25 * UNITS_PER_MILLIMETRE
 SECTION_REFINEMENT = 4  # the section is interpolated to 0.06 mm
+LIP_REACH = 12.0 * UNITS_PER_MILLIMETRE  # from the mid-line landmarks of the lips, in the canonical pose
+LIP_POINTS_APART = 0.05 * UNITS_PER_MILLIMETRE
 EYE_STEP = 0.2 * UNITS_PER_MILLIMETRE
 EYE_HALF_HEIGHT = 11.0 * UNITS_PER_MILLIMETRE
 SIGHT = np.arange(0.4, 6.0, 0.4) * UNITS_PER_MILLIMETRE  # steps thinner than a lid
@@ -42,6 +45,34 @@ def lip_opening(distances: np.ndarray, seeds: np.ndarray) -> float:
         return 0.0
     from_lower = distance_transform_edt(parts != lower)
     return float(from_lower[parts == upper].min() - 1) * SECTION_STEP / step[0] / UNITS_PER_MILLIMETRE
+
+
+class LipSheets:
+    """The two lips of the kit's mesh, without the teeth behind them, cut by the mid-sagittal plane."""
+
+    def __init__(self, face_kit: FaceKit):
+        mean = face_kit.canonical(face_kit.neutral)
+        places = mean[face_kit.landmarks[[51, 57, 62, 66]]]
+        near = np.linalg.norm(mean[:, None] - places, axis=2).min(1) < LIP_REACH
+        above = mean[:, 1] > places[2:, 1].mean()
+        triangles = face_kit.submesh("face", "mouth_socket")
+        self._triangles = [triangles[part[triangles].all(1)] for part in (near & above, near & ~above)]
+
+    def opening(self, vertices: np.ndarray) -> float:
+        """Smallest distance in mm between the lips of posed vertices (V, 3) within the plane; 0.05 where they cross."""
+        upper, lower = (middle_section(vertices[triangles]) for triangles in self._triangles)
+        return float(cKDTree(upper).query(lower)[0].min()) / UNITS_PER_MILLIMETRE
+
+
+def middle_section(corners: np.ndarray) -> np.ndarray:
+    """Points (P, 2), y and z, closely along the lines in which triangles (T, 3, 3) cut the plane x = 0."""
+    corners = corners[(corners[:, :, 0].min(1) < 0) & (corners[:, :, 0].max(1) >= 0)]
+    start, end = corners, np.roll(corners, -1, axis=1)  # (T, 3 edges, 3)
+    cut = (start[..., 0] < 0) != (end[..., 0] < 0)  # two edges of every triangle
+    share = start[..., :1] / np.where(cut, start[..., 0] - end[..., 0], 1.0)[..., None]
+    ends = (start + share * (end - start))[cut].reshape(-1, 2, 3)[..., 1:]  # (T, 2, 2)
+    counts = 2 + (np.linalg.norm(ends[:, 1] - ends[:, 0], axis=1) / LIP_POINTS_APART).astype(int)
+    return np.concatenate([np.linspace(a, b, count) for (a, b), count in zip(ends, counts, strict=True)])
 
 
 class Eyeballs:

@@ -10,11 +10,14 @@ from torch import Tensor
 
 from ...bundle import Bundle
 from ...head.loading import load_head
+from .ground_truth import NECK_PLANE
 from .ict import UNITS_PER_MILLIMETRE, FaceKit, random_coefficients
 from .identity_code import canonical_anchors, identity_basis
 from .loop import LoopOptions, train
 from .networks import new_identity_network, take_over_identity
 from .sampling import (
+    BOX_MAXIMUM,
+    BOX_MINIMUM,
     MATERIAL_EVERY,
     NEAR_POINTS,
     SHELL_POINTS,
@@ -32,6 +35,7 @@ FRONT_WEIGHT, BACK_WEIGHT = 4 / 3, 2 / 3
 NEAR_SCALE = 4.0 * UNITS_PER_MILLIMETRE
 NORMAL_WEIGHT, ANCHOR_WEIGHT, SIGN_WEIGHT = 0.006, 0.3, 1.0
 SIGN_MARGIN = 0.3 * UNITS_PER_MILLIMETRE
+BELOW_SHARE, BELOW_WEIGHT = 24, 0.3  # points below the neck's end, where no solid may lie
 
 
 class IdentityBatches:
@@ -49,12 +53,17 @@ class IdentityBatches:
         self.face_kit = face_kit
 
     def draw(self, iteration: int) -> dict[str, Tensor]:
-        """codes (B, 1344), anchors (B, n, 3), points (B, P, 3), distances (B, P), normals (B, NORMAL_SHARE, 3)."""
+        """codes (B, 1344), anchors (B, n, 3), points (B, P, 3), distances (B, P), normals (B, NORMAL_SHARE, 3).
+
+        below (B, BELOW_SHARE, 3): points under the plane that ends the neck.
+        """
         random = np.random.default_rng([self.seed, iteration])
         heads = [self._from_pool(random) for _ in range(HEADS // 2)] + [self._new(random) for _ in range(HEADS // 2)]
         coefficients, points, distances, normals = (np.stack(values) for values in zip(*heads, strict=True))
         batch = {"codes": coefficients @ self.basis.T, "anchors": canonical_anchors(self.face_kit, coefficients),
                  "points": points, "distances": distances, "normals": normals}
+        lowest = np.array([BOX_MAXIMUM[0], NECK_PLANE, BOX_MAXIMUM[2]])
+        batch["below"] = random.uniform(BOX_MINIMUM, lowest, (HEADS, BELOW_SHARE, 3))
         return {name: torch.from_numpy(values).float().to(self.device) for name, values in batch.items()}
 
     def _from_pool(self, random: np.random.Generator) -> tuple[np.ndarray, ...]:
@@ -78,26 +87,29 @@ class IdentityBatches:
 
 
 def identity_losses(network: torch.nn.Module, batch: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Losses of a batch: surface, clamped distance, sign, normals by autograd, anchors; all in model units."""
+    """Losses of a batch: surface, clamped distance, sign, normals by autograd, anchors, neck; all in model units."""
     with_normals = batch["points"][:, :NORMAL_SHARE].clone().requires_grad_(True)
     state = network.prepare(batch["codes"])
     predicted_normal = network.evaluate(with_normals, state)
     gradient, = torch.autograd.grad(predicted_normal.sum(), with_normals, create_graph=True)
-    predicted = torch.cat([predicted_normal, network.evaluate(batch["points"][:, NORMAL_SHARE:], state)], 1)
+    others = torch.cat([batch["points"][:, NORMAL_SHARE:], batch["below"]], 1)
+    values, below = network.evaluate(others, state).split([others.shape[1] - BELOW_SHARE, BELOW_SHARE], 1)
+    predicted = torch.cat([predicted_normal, values], 1)
+    neck = torch.relu(NECK_PLANE - batch["below"][..., 1] - below).mean()  # the plane is at least that near
     distances = batch["distances"]
     error = (predicted.clamp(-CLAMP, CLAMP) - distances.clamp(-CLAMP, CLAMP)).abs()
     places = batch["points"]
     front = (places[..., 2] > 0.0) & (places[..., 1] > FACE_LOWEST)
     error = error * torch.where(front, FRONT_WEIGHT, BACK_WEIGHT)
     surface = error[:, :SURFACE_SHARE].mean()
-    others, true = error[:, SURFACE_SHARE:], distances[:, SURFACE_SHARE:]
-    near = (others / (1.0 + true.abs() / NEAR_SCALE)).mean()
+    beside, true = error[:, SURFACE_SHARE:], distances[:, SURFACE_SHARE:]
+    near = (beside / (1.0 + true.abs() / NEAR_SCALE)).mean()
     wrong_side = torch.relu(SIGN_MARGIN - predicted[:, SURFACE_SHARE:] * true.sign())
     sign = wrong_side[true.abs() > SIGN_MARGIN].mean()
     normal = (gradient - batch["normals"]).norm(dim=-1).mean()
     anchors = (state.anchors - batch["anchors"]).abs().mean()
     return {"surface": surface, "near": near, "sign": SIGN_WEIGHT * sign, "normal": NORMAL_WEIGHT * normal,
-            "anchors": ANCHOR_WEIGHT * anchors}
+            "anchors": ANCHOR_WEIGHT * anchors, "neck": BELOW_WEIGHT * neck}
 
 
 def train_identity(face_kit: FaceKit, pool: Path, output: Path, options: LoopOptions, device: torch.device,
