@@ -26,7 +26,7 @@ class Estimate:
     def __str__(self) -> str:
         measured = "" if self.measured else " (a guess until the first run)"
         place = " in a cache folder" if self.cached else ""
-        return f"{self.frames} frames, about {_time(self.seconds)}, {_size(self.size)}{place}{measured}"
+        return f"{self.frames} frames, about {_time(self.seconds)}, {size_text(self.size)}{place}{measured}"
 
 
 def estimate(
@@ -52,5 +52,6 @@ def _time(seconds: float) -> str:
     return f"{max(round(seconds), 1)}\u00a0s" if seconds < 100 else f"{round(seconds / 60)}\u00a0min"
 
 
-def _size(size: float) -> str:
+def size_text(size: float) -> str:
+    """Bytes for people."""
     return f"{max(round(size / 1e6), 1)}\u00a0MB" if size < 1e9 else f"{size / 1e9:.1f}\u00a0GB"

@@ -1,4 +1,4 @@
-"""What can be done with the frames of a finished head: keep them elsewhere, find them again."""
+"""What can be done with the frames of a finished head: keep them elsewhere, find them again, delete old ones."""
 
 from __future__ import annotations
 
@@ -8,14 +8,16 @@ import bpy
 
 from ..engine.errors import EngineError
 from ..facetalk_blender import session
+from ..facetalk_blender.estimate import size_text
 from ..facetalk_blender.generation import State
-from ..facetalk_blender.outputs import frame_storage, frames_in_cache
+from ..facetalk_blender.outputs import frame_storage, frames_in_cache, unused_frames
 from ..facetalk_blender.outputs.frame_conversion import Conversion
 from ..facetalk_blender.outputs.frame_store import Timing
 from .availability import can_run
 from .generation_operator import GenerationOperator
 from .takes import NO_TAKE, chosen_take
 
+FOLDERS_SHOWN = 8
 NO_FRAMES = "The chosen take has no Frame Meshes; choose that output and use Make Output."
 
 
@@ -103,4 +105,61 @@ class FACETALK_OT_find_frames(bpy.types.Operator):
         return {"FINISHED"}
 
 
-CLASSES = (FACETALK_OT_move_frames, FACETALK_OT_find_frames)
+class FACETALK_OT_delete_unused_frames(bpy.types.Operator):
+    """Delete folders of frames beside the .blend file that no take of it shows any more. Asks first"""
+
+    bl_idname = "facetalk.delete_unused_frames"
+    bl_label = "Delete Unused Frames"
+
+    @classmethod
+    def poll(cls, _context: bpy.types.Context) -> bool:
+        """Whether it can run now; the reason why not is the tooltip."""
+        problem = session.busy_reason()
+        if not bpy.data.filepath:
+            problem = problem or "Save the file first: only frames beside it can be told from those of other files."
+        if not problem and not unused_frames.likely():
+            problem = "Beside this file are no frames but those that it shows."
+        return can_run(cls, problem)
+
+    def invoke(self, context: bpy.types.Context, _event: bpy.types.Event) -> set[str]:
+        """Say what would go, and ask."""
+        self._folders = unused_frames.unused_folders()
+        if not self._folders:
+            return self.execute(context)
+        text = f"Delete {_size(self._folders)}"
+        return context.window_manager.invoke_props_dialog(self, width=420, title=self.bl_label, confirm_text=text)
+
+    def draw(self, _context: bpy.types.Context) -> None:
+        """What would go."""
+        column = self.layout.column(align=True)
+        column.label(text=f"In {self._folders[0].path.parent}:", icon="FILE_FOLDER")
+        for folder in self._folders[:FOLDERS_SHOWN]:
+            column.label(text=f"{folder.path.name}: {len(folder.files)} frames, {_size([folder])}", icon="BLANK1")
+        if len(self._folders) > FOLDERS_SHOWN:
+            column.label(text=f"and {len(self._folders) - FOLDERS_SHOWN} more", icon="BLANK1")
+        column.separator()
+        column.label(text="Nothing in this file shows them, but an earlier save or a copy of it may.", icon="INFO")
+        column.label(text="This cannot be undone; takes stay, and Make Output makes frames again.", icon="BLANK1")
+
+    def execute(self, _context: bpy.types.Context) -> set[str]:
+        """Delete what is unused now."""
+        folders, left = unused_frames.unused_folders(), []
+        for folder in folders:
+            try:
+                unused_frames.delete(folder)
+            except OSError as error:
+                left.append(f"{folder.path} ({error.strerror or error})")
+        if left:
+            self.report({"ERROR"}, f"Cannot delete {', '.join(left)}; close what uses it and try again.")
+        elif not folders:
+            self.report({"ERROR"}, "The unused folders hold no frames that FaceTalk wrote; delete them by hand.")
+        else:
+            self.report({"INFO"}, f"Deleted {len(folders)} folders of frames, {_size(folders)}")
+        return {"FINISHED"} if folders and not left else {"CANCELLED"}
+
+
+def _size(folders: list[unused_frames.UnusedFolder]) -> str:
+    return size_text(sum(folder.size for folder in folders))
+
+
+CLASSES = (FACETALK_OT_move_frames, FACETALK_OT_find_frames, FACETALK_OT_delete_unused_frames)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import bpy
 
 from ..facetalk_blender import session, take, take_status
-from ..facetalk_blender.outputs import curve_action, frame_storage, result
+from ..facetalk_blender.outputs import curve_action, frame_storage, result, unused_frames
 from ..facetalk_blender.wrapped_text import draw_text
 from ..operators.takes import chosen_take
 
@@ -57,6 +57,7 @@ class FACETALK_PT_takes(bpy.types.Panel):
         layout, facetalk = self.layout, context.scene.facetalk
         if not take.takes_of(context.scene):
             draw_text(layout, context, "No takes yet; Generate makes one.", "INFO")
+            _draw_unused(layout)
             return
         row = layout.row()
         row.template_list(
@@ -69,6 +70,7 @@ class FACETALK_PT_takes(bpy.types.Panel):
         text = chosen_take(context)
         if text is not None:
             _draw_take(layout, context, text)
+        _draw_unused(layout)
 
 
 def _draw_take(layout: bpy.types.UILayout, context: bpy.types.Context, text: bpy.types.Text) -> None:
@@ -100,6 +102,12 @@ def _draw_frames(layout: bpy.types.UILayout, context: bpy.types.Context, head: b
     layout.label(text=frame_storage.place(head), icon="DISK_DRIVE" if cached else "FILE_BLEND")
     text = "Move Frames into File" if cached else "Move Frames to Cache Folder"
     layout.operator("facetalk.move_frames", text=text, icon="FILE_BLEND" if cached else "DISK_DRIVE")
+
+
+def _draw_unused(layout: bpy.types.UILayout) -> None:
+    """The way to get rid of folders that nothing shows, where there are any."""
+    if unused_frames.likely():
+        layout.operator("facetalk.delete_unused_frames", text="Delete Unused Frames...", icon="TRASH")
 
 
 CLASSES = (FACETALK_UL_takes, FACETALK_MT_compare_take, FACETALK_PT_takes)

@@ -140,7 +140,7 @@ class Conversion:
             yield True
         self.notes = [f"The frames are in {self._folder} now."]
         if self._cached:
-            self.notes = [f"The files in {self._folder} were kept; delete them when no other .blend file shows them."]
+            self.notes = [f"The files in {self._folder} were kept, since another .blend file may show them."]
 
 
 def _objects(owner: bpy.types.Object) -> list[bpy.types.Object]:
