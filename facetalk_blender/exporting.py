@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -105,6 +106,7 @@ def export(kind: str, path: Path, scene: bpy.types.Scene, strip_name: str, items
     reason = problem(kind, items)
     if reason:
         raise EngineError(reason)
+    _check_writable(path)
     if kind == "csv":
         write_csv(path, weights(scene, strip_name, items), sound_strip.frames_per_second(scene), scene.frame_start)
         return
@@ -113,10 +115,26 @@ def export(kind: str, path: Path, scene: bpy.types.Scene, strip_name: str, items
         with _selected(scene, items):
             finished = exporter(filepath=str(path), **options) == {"FINISHED"}
     except RuntimeError as error:
-        reason = str(error).strip().removeprefix("Error: ").splitlines()[0]
-        raise EngineError(f"{FORMATS[kind].label} was not written ({reason}); choose another place.") from error
+        raise EngineError(f"{FORMATS[kind].label} was not written ({_reason(error)}); choose another place.") from error
     if not finished or not path.is_file():
         raise EngineError(f"{FORMATS[kind].label} was not written; choose another place.")
+
+
+def _check_writable(path: Path) -> None:
+    """Blender's exporters written in Python end in a traceback where a file cannot be made."""
+    try:
+        with tempfile.TemporaryFile(dir=path.parent):
+            pass
+        if path.exists():
+            path.open("r+b").close()
+    except OSError as error:
+        raise EngineError(f"Cannot write {path} ({error.strerror or error}); choose another place.") from error
+
+
+def _reason(error: RuntimeError) -> str:
+    """What an operator's error says in one line: of a traceback, what was raised."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip() and not line.startswith("Location:")]
+    return (lines[-1] if "Traceback" in lines[0] else lines[0]).removeprefix("Error: ")
 
 
 def _options(kind: str, scene: bpy.types.Scene, items: list[bpy.types.Object]) -> dict:

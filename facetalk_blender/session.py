@@ -9,7 +9,7 @@ from bpy.app.handlers import persistent
 
 from .background_task import BackgroundTask
 from .engine_client import EngineClient
-from .generation import Generation
+from .generation import Generation, State
 from .outputs.result import remove_unfinished
 from .runtime import OWN, EngineCheck, Runtime, find_runtime
 from .user_folder import user_folder
@@ -19,6 +19,7 @@ ROOT = Path(__file__).resolve().parents[1]
 _client: EngineClient | None = None
 _client_runtime: Runtime | None = None
 _generation: Generation | None = None
+_refusal = ""
 _engine_task: BackgroundTask | None = None
 
 
@@ -81,8 +82,20 @@ def generation() -> Generation | None:
 
 def set_generation(new: Generation | None) -> None:
     """Make a generation the current one."""
-    global _generation
-    _generation = new
+    global _generation, _refusal
+    _generation, _refusal = new, ""
+
+
+def refuse(reason: str) -> None:
+    """Keep why a generation could not even begin, until the next one."""
+    global _refusal
+    _refusal = reason
+
+
+def last_error() -> str:
+    """Why the last generation failed or could not begin; empty when it went well."""
+    failed = _generation is not None and _generation.state is State.FAILED
+    return _refusal or (_generation.error if failed else "")
 
 
 def busy() -> bool:

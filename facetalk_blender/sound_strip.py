@@ -14,6 +14,7 @@ from . import compat
 # What the engine reads itself; Blender converts everything else.
 ENGINE_SUFFIXES = {".wav", ".flac", ".ogg", ".opus", ".mp3", ".aiff", ".aif"}
 SHORTEST_CLIP = 0.1  # seconds
+CHANNELS = 128  # of Blender's sequencer
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,10 @@ def find_strip(scene: bpy.types.Scene, name: str) -> bpy.types.SoundStrip | None
 
 
 def load_sound(scene: bpy.types.Scene, path: str | Path, frame: int, channel: int = 1) -> bpy.types.SoundStrip:
-    """Lay a sound file on a new strip. Raises EngineError when Blender cannot read it."""
+    """Lay a sound file on a new strip, in the first channel from `channel` on that has room.
+
+    Raises EngineError when Blender cannot read it.
+    """
     path = Path(path)
     if not path.is_file():
         raise EngineError(f"There is no sound file {path}; choose an existing file.")
@@ -70,7 +74,15 @@ def load_sound(scene: bpy.types.Scene, path: str | Path, frame: int, channel: in
     if not _seconds_in(path):
         strips.remove(strip)
         raise EngineError(f"{path.name} holds no sound; choose another file or convert it to WAV.")
+    # A new strip may lie over others, which nobody could tell apart in the sequencer.
+    while strip.channel < CHANNELS and any(_overlap(strip, other) for other in strips if other != strip):
+        strip.channel += 1
     return strip
+
+
+def _overlap(strip: bpy.types.Strip, other: bpy.types.Strip) -> bool:
+    (start, end), (other_start, other_end) = compat.handles(strip), compat.handles(other)
+    return strip.channel == other.channel and start < other_end and other_start < end
 
 
 def selected_names(scene: bpy.types.Scene) -> list[str]:
@@ -162,11 +174,16 @@ def readable_file(strip: bpy.types.SoundStrip, folder: Path | None = None) -> tu
     packed = strip.sound.packed_file
     if packed is None and path.suffix.lower() in ENGINE_SUFFIXES:
         return path, False
-    with tempfile.TemporaryDirectory() as unpacked:
-        if packed is not None:
-            path = Path(unpacked, path.name or "sound")
-            path.write_bytes(packed.data)
-        return _convert(path, folder), True
+    try:
+        with tempfile.TemporaryDirectory() as unpacked:
+            if packed is not None:
+                path = Path(unpacked, path.name or "sound")
+                path.write_bytes(packed.data)
+            return _convert(path, folder), True
+    except OSError as error:
+        raise EngineError(
+            f"The sound cannot be unpacked to {tempfile.gettempdir()} ({error.strerror or error}); make room there."
+        ) from error
 
 
 def sound_path(strip: bpy.types.SoundStrip) -> Path:

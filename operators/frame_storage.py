@@ -59,8 +59,7 @@ class FACETALK_OT_move_frames(GenerationOperator, bpy.types.Operator):
             storage = frame_storage.FrameStorage()
             session.set_generation(Conversion(context.scene, chosen_head(context), storage))
         except EngineError as error:
-            self.report({"ERROR"}, str(error))
-            return False
+            return self._refuse(error)
         return True
 
     def _report(self, run: Conversion | None) -> set[str]:

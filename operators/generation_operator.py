@@ -97,8 +97,7 @@ class GenerationOperator:
             self._waiting = self.generations(context, client)
             session.set_generation(next(self._waiting))
         except EngineError as error:
-            self.report({"ERROR"}, str(error))
-            return False
+            return self._refuse(error)
         head_preview.remove(context.scene)
         return True
 
@@ -114,11 +113,15 @@ class GenerationOperator:
         try:
             following = next(self._waiting, None)
         except (EngineError, ReferenceError) as error:
-            self.report({"ERROR"}, str(error))
-            return False
+            return self._refuse(error)
         if following is not None:
             session.set_generation(following)
         return following is not None
+
+    def _refuse(self, error: Exception) -> bool:
+        self.report({"ERROR"}, str(error))
+        session.refuse(str(error))
+        return False
 
     def _report(self, generation: Generation | None) -> set[str]:
         if generation is None or generation.state is State.CANCELLED:

@@ -7,7 +7,6 @@ import bpy
 from ..engine.style import LARGEST
 from ..facetalk_blender import compat, session, sound_strip
 from ..facetalk_blender.estimate import estimate
-from ..facetalk_blender.generation import State
 from ..facetalk_blender.outputs import frames_in_cache
 from ..facetalk_blender.preferences import preferences
 from ..facetalk_blender.wrapped_text import draw_text
@@ -71,6 +70,8 @@ class FACETALK_PT_sequencer(bpy.types.Panel):
         if reason:
             draw_text(layout, context, reason, "INFO")
         else:
+            if error := session.last_error():
+                draw_text(layout, context, error, "ERROR")
             for name in sound_strip.selected_names(scene):
                 _draw_estimate(layout, context, scene, name)
 
@@ -120,12 +121,12 @@ def _draw_generate(layout: bpy.types.UILayout, context: bpy.types.Context) -> No
     row = layout.row()
     row.scale_y = 1.4
     row.operator("facetalk.generate", text="Generate", icon="PLAY")
-    reason, last = disabled_reason(context), session.generation()
+    reason = disabled_reason(context)
     if reason:
         draw_text(layout, context, reason, "INFO")
         return
-    if last is not None and last.state is State.FAILED:
-        draw_text(layout, context, last.error, "ERROR")
+    if error := session.last_error():
+        draw_text(layout, context, error, "ERROR")
     _draw_estimate(layout, context, context.scene, context.scene.facetalk.strip)
 
 

@@ -1,10 +1,11 @@
 """Strips and scenes that cannot speak: one clear sentence each, before anything is started."""
 
 import importlib
+from types import SimpleNamespace
 
 import pytest
 from blender_scene import bpy, scene, speaking_strip, write_wav  # noqa: F401
-from test_blender_extension import PACKAGE, registered  # noqa: F401
+from test_blender_extension import PACKAGE, CheckedLayout, registered  # noqa: F401
 
 
 def reason():
@@ -18,6 +19,20 @@ def check(*words):
     with pytest.raises(RuntimeError):
         bpy.ops.facetalk.generate()
     assert not [item for item in bpy.data.objects if "facetalk_strip" in item]
+
+
+def panel(name="talking_head"):
+    """What a panel shows."""
+    layout = CheckedLayout()
+    context = SimpleNamespace(
+        scene=bpy.context.scene,
+        sequencer_scene=bpy.context.scene,
+        region=SimpleNamespace(width=280),
+        preferences=bpy.context.preferences,
+    )
+    panels = importlib.import_module(f"{PACKAGE}.panels.talking_head")
+    getattr(panels, f"FACETALK_PT_{name}").draw(SimpleNamespace(layout=layout), context)
+    return layout.shown
 
 
 @pytest.fixture
@@ -82,6 +97,11 @@ def test_handles_beyond_the_sound(strip):
     strip.frame_offset_end = 60
     with pytest.raises(RuntimeError, match="No sound is heard"):
         bpy.ops.facetalk.generate()
+    strip.select = True
+    assert "No sound is heard" in " ".join(panel()) and "No sound is heard" in " ".join(panel("sequencer"))
+    strip.frame_offset_start = strip.frame_offset_end = 0
+    assert bpy.ops.facetalk.generate() == {"FINISHED"}
+    assert "No sound is heard" not in " ".join(panel())
 
 
 def test_a_file_that_is_no_sound_any_more(strip, tmp_path):

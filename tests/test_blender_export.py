@@ -2,6 +2,7 @@
 
 import csv
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -141,8 +142,22 @@ def test_reasons_for_what_cannot_be_exported(scene, client, tmp_path, monkeypatc
     assert "an object for every frame" in exporting.problem("usd", items) and exporting.problem("csv", items) == ""
     monkeypatch.undo()
     del items[0][exporting.FRAMES_PROPERTY]
-    with pytest.raises(EngineError, match="choose another place"):
-        exporting.export("csv", tmp_path / "none" / "x.csv", scene, strip.name, items)
+    for kind, place in (("csv", tmp_path / "none" / "x.csv"), ("alembic", Path("/proc/x.abc")), ("usd", tmp_path)):
+        with pytest.raises(EngineError, match=r"Cannot write .*; choose another place\."):
+            exporting.export(kind, place, scene, strip.name, items)
+
+
+def test_an_exporter_that_fails_is_quoted_in_one_line(scene, client, tmp_path, monkeypatch):  # noqa: F811
+    strip = speaking_strip(scene, tmp_path, seconds=0.5)
+    generate(client, strip, output="EXPRESSION_CURVES")
+    items = exporting.subjects(scene, strip.name, None)
+    # Blender's own exporter, without the folder being looked at before.
+    monkeypatch.setattr(exporting, "_check_writable", lambda path: None)
+    for kind in ("gltf", "fbx", "usd", "alembic"):
+        path = tmp_path / "tone.wav" / f"x{exporting.FORMATS[kind].suffix}"
+        with pytest.raises(EngineError, match="was not written") as caught:
+            exporting.export(kind, path, scene, strip.name, items)
+        assert "\n" not in str(caught.value) and "Traceback" not in str(caught.value)
 
 
 def test_weights_of_a_take_without_curves(scene, client, tmp_path):  # noqa: F811

@@ -1,6 +1,7 @@
 """Which moment of a file is heard at which frame, compared with Blender's own mixdown."""
 
 import wave
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -83,6 +84,24 @@ def test_a_packed_sound_is_unpacked_for_the_engine(scene, ramp):  # noqa: F811
 
 def test_a_wav_is_read_in_place(scene, ramp):  # noqa: F811
     assert sound_strip.readable_file(sound_strip.load_sound(scene, ramp, 1)) == (ramp, False)
+
+
+def test_a_sound_is_laid_where_there_is_room(scene, ramp):  # noqa: F811
+    strips = [sound_strip.load_sound(scene, ramp, frame) for frame in (1, 1, 10, 1000)]
+    assert [strip.channel for strip in strips] == [1, 2, 3, 1]
+    assert [strip.frame_final_start for strip in strips] == [1, 1, 10, 1000]
+
+
+def test_a_temporary_folder_that_is_full_is_told(scene, ramp, monkeypatch):  # noqa: F811
+    strip = sound_strip.load_sound(scene, ramp, 1)
+    strip.sound.pack()
+
+    def refuse(path, _data):
+        raise OSError(28, "No space left on device", str(path))
+
+    monkeypatch.setattr(Path, "write_bytes", refuse)
+    with pytest.raises(EngineError, match=r"No space left on device.*make room"):
+        sound_strip.readable_file(strip)
 
 
 def test_what_cannot_be_used_says_why(scene, ramp, tmp_path):  # noqa: F811
