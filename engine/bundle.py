@@ -24,7 +24,6 @@ SECTION_FILES = {
     "head.identity": "head_identity.safetensors",
     "head.expression": "head_expression.safetensors",
     "head.regions": "head_regions.safetensors",
-    "head.forward_basis": "head_forward.safetensors",
     "head.template": "head_template.safetensors",
     "head.controls": "head_controls.safetensors",
     "head.arkit": "head_arkit.safetensors",
@@ -36,7 +35,7 @@ HEAD = ("head.identity", "head.expression")
 ABILITIES = {
     "sample": (*HEAD, "speech", "motion"),
     "surfaces": HEAD,
-    "shape_keys": (*HEAD, "head.forward_basis", "head.template"),
+    "shape_keys": (*HEAD, "head.template"),
 }
 
 

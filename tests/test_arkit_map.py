@@ -64,7 +64,7 @@ def test_the_face_is_found_on_another_head_of_another_size_and_turn(starter, fac
     """The truth is known: the template itself, of another identity, opened, turned, scaled and shifted."""
     random = np.random.default_rng(4)
     vertices = canonical_vertices(starter, None)
-    moves = vertex_displacements(starter, vertices, None).numpy()
+    moves = vertex_displacements(starter).numpy()
     identity = starter.random_identity(3, 0.8, 2.0)
     shape = canonical_vertices(starter, identity).numpy() + moves[:, -1] + 0.2 * moves[:, ARKIT_NAMES.index("jawOpen")]
     turn = Rotation.from_rotvec(random.normal(0, 0.03, 3)).as_matrix()
@@ -155,7 +155,7 @@ def hidden(tmp_path_factory):
     tensors = load_file(path)
     del tensors["expression_basis"]
     save_file(tensors, path)
-    parts = ("template", "regions", "forward_basis", "controls")
+    parts = ("template", "regions", "controls")
     update_config(folder / "bundle", lambda config: [config["head"].pop(part) for part in parts])
     np.save(folder / "codes.npy", codes_from_weights(random_weights(50, 7), expression_basis()))
     return folder

@@ -8,12 +8,11 @@ from engine.errors import EngineError
 from engine.head import NeuralHead
 from engine.head.correspondence import ACCEPTED_DISTANCE, FixedTopologyHead, find_roots
 from engine.head.expression import ExpressionConfig, ExpressionNetwork
-from engine.head.forward_basis import ForwardBasisConfig, ForwardBasisNetwork
 from engine.head.identity import IdentityConfig, IdentityNetwork
 from engine.head.lips import gap
 from engine.head.template import identity_coefficients
 
-MODES = 3
+MODES, VERTICES = 3, 50
 
 
 def make_head(still=False, template=True):
@@ -30,19 +29,20 @@ def make_head(still=False, template=True):
             width=16,
         )
     )
-    basis = ForwardBasisNetwork(ForwardBasisConfig(config.dimensions, compressed_dimensions=4, width=16))
     if still:
-        for last in (expression.deformation.layers[-1], basis.displacement.layers[-1]):
-            torch.nn.init.zeros_(last.weight)
-            torch.nn.init.zeros_(last.bias)
+        torch.nn.init.zeros_(expression.deformation.layers[-1].weight)
+        torch.nn.init.zeros_(expression.deformation.layers[-1].bias)
+    moved = np.random.default_rng(5).random((53, VERTICES)) < (0.0 if still else 0.3)
     along = torch.linspace(0.0, 0.02, 7)
     tensors = {
-        "vertices": torch.rand(50, 3, generator=generator) * 0.3,
-        "identity_modes_q": torch.randint(-127, 128, (MODES, 50, 3), generator=generator, dtype=torch.int8),
+        "vertices": torch.rand(VERTICES, 3, generator=generator) * 0.3,
+        "identity_modes_q": torch.randint(-127, 128, (MODES, VERTICES, 3), generator=generator, dtype=torch.int8),
         "identity_modes_scale": torch.full((MODES,), 1e-4),
         "polygons": torch.tensor([[0, 1, 2, 3], [4, 5, 6, -1]], dtype=torch.int32),
         "polygon_uv": torch.zeros(2, 4, 2),
-        "regions": torch.zeros(50, 1, dtype=torch.uint8),
+        "regions": torch.zeros(VERTICES, 1, dtype=torch.uint8),
+        "displacement_moved": torch.from_numpy(np.packbits(moved, axis=1)),
+        "displacement": 0.01 * torch.randn(int(moved.sum()), 3, generator=generator),
         "lip_upper": torch.stack([0 * along, -0.2 + along, 0.2 - along], 1),
         "lip_lower": torch.stack([0 * along, -0.212 - along, 0.2 - along], 1),
     }
@@ -50,7 +50,6 @@ def make_head(still=False, template=True):
     return NeuralHead(
         IdentityNetwork(config, torch.randn(9, 3, generator=generator) * 0.3),
         expression,
-        forward_basis=basis,
         template=tensors if template else None,
         expression_basis=columns,
         identity_basis=torch.randn(config.dimensions, MODES, generator=generator),
@@ -100,7 +99,12 @@ def test_positions_are_linear_in_the_weights():
     fixed = FixedTopologyHead(head, identity)
     weights = np.random.default_rng(0).random((3, 52)).astype(np.float32)
     codes = weights @ head.expression_basis.numpy().T
-    displacement = head.forward_displacements(fixed.canonical, identity).numpy()
+    moved = np.unpackbits(head.template["displacement_moved"].numpy(), axis=1, count=VERTICES).astype(bool)
+    displacement = np.zeros((VERTICES, 53, 3))
+    stored = iter(head.template["displacement"].numpy())
+    for column, vertices in enumerate(moved):
+        for vertex in np.flatnonzero(vertices):
+            displacement[vertex, column] = next(stored)
     for row, positions in zip(weights, fixed.positions(codes), strict=True):
         expected = fixed.canonical.numpy() + displacement[:, 52]
         for weight, column in zip(row, displacement.transpose(1, 0, 2), strict=False):

@@ -125,7 +125,7 @@ def test_a_head_without_motion_says_what_is_missing(tmp_path):
     assert missing["surfaces"] == [] and missing["sample"] == ["speech", "motion"]
     with pytest.raises(EngineError, match="no speech and no motion"):
         engine.sample((np.zeros(16000, np.float32), 16000))
-    with pytest.raises(EngineError, match=r"no head\.forward_basis"):
+    with pytest.raises(EngineError, match=r"no head\.template"):
         engine.shape_keys(ExpressionTake(np.zeros((1, 12), np.float32), 24.0))
 
 

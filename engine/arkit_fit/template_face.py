@@ -40,7 +40,7 @@ class TemplateFace:
     def of(cls, head: NeuralHead) -> TemplateFace:
         """The face of a head with a template, such as the starter's."""
         vertices = canonical_vertices(head, None)
-        displacements = vertex_displacements(head, vertices, None).cpu().numpy()  # (V, 53, 3)
+        displacements = vertex_displacements(head).cpu().numpy()  # (V, 53, 3)
         canonical = vertices.cpu().numpy()
         region = head.template["regions"].numpy().argmax(1)
         wanted = np.isin(region, [head.region_names.index(name) for name in FACE_REGIONS])

@@ -15,7 +15,6 @@ import torch
 from torch import Tensor
 
 from ..errors import EngineError
-from .forward_basis import posed_positions
 from .head import MILLIMETRES_PER_UNIT, Array, NeuralHead, PreparedIdentity
 from .template import canonical_vertices, template_regions, turned_eyes, vertex_displacements
 
@@ -97,6 +96,12 @@ def find_roots(
     return Roots(torch.where(accepted[..., None], best, guesses), torch.where(accepted, best_residual, first), accepted)
 
 
+def posed_positions(points: Tensor, basis: Tensor, weights: Tensor) -> Tensor:
+    """Posed points (N, P, 3): points (P, 3) plus basis (P, W + 1, 3) weighted by (N, W), plus its neutral part."""
+    moved = torch.einsum("pwc,nw->npc", basis[:, :-1], weights)  # (N, P, 3)
+    return moved + (points + basis[:, -1])
+
+
 def moved_to_surface(head: NeuralHead, points: Tensor, identity: Array | None, expression: Tensor) -> Tensor:
     """Posed points (P, 3) after one Newton step along the gradient of the signed distance, at most 1 mm."""
     query = points.detach().requires_grad_()
@@ -115,8 +120,8 @@ class FixedTopologyHead:
     """
 
     def __init__(self, head: NeuralHead, identity: Array | None = None):
-        """Raises EngineError when the head's bundle has no template or no forward basis."""
-        if head.template is None or head.forward_basis is None or head.expression_basis is None:
+        """Raises EngineError when the head's bundle has no template or no ARKit weights of its own."""
+        if head.template is None or head.expression_basis is None:
             raise EngineError(
                 "This model bundle has no fixed topology; use the Frame Meshes output or the starter bundle."
             )
@@ -125,7 +130,7 @@ class FixedTopologyHead:
         self.uv = head.template["polygon_uv"].numpy().astype(np.float32)
         self.canonical = canonical_vertices(head, identity)  # (V, 3)
         self.regions = template_regions(head, identity, self.canonical)  # (V, K)
-        self._basis = vertex_displacements(head, self.canonical, identity)  # (V, W + 1, 3)
+        self._basis = vertex_displacements(head)  # (V, W + 1, 3)
         eyes = turned_eyes(head, self.canonical, self.regions, identity)  # (V, W, 3)
         if eyes is not None:
             self._basis[:, :-1] += eyes

@@ -17,7 +17,6 @@ from .arkit_map import ExactArkitMap, FittedArkitMap
 from .conditioned_mlp import FoldedLayer
 from .controls import IdentityControls
 from .expression import ExpressionNetwork
-from .forward_basis import ForwardBasisNetwork
 from .forward_identity import ForwardIdentityNetwork, ForwardIdentityState
 from .identity import IdentityNetwork, IdentityState
 from .region_geometry import NECK, RegionGeometry, has_region_geometry, region_geometry
@@ -92,7 +91,7 @@ class NeuralHead:
     Args:
         identity, expression: the two networks; with a ForwardIdentityNetwork, expressions deform canonical points.
         smoothing: parameters of the Gaussian mask, or None for no mask.
-        regions, forward_basis: networks that only the starter has.
+        regions: a network that only the starter has.
         template: tensors of the fixed topology (see `correspondence.Template`), or None.
         identity_basis: (L, M) modes of identity codes for the template's identity modes, or None.
         expression_basis: (E, 52) orthonormal columns that embed animation weights in expression codes, or None.
@@ -109,7 +108,6 @@ class NeuralHead:
         expression: ExpressionNetwork,
         smoothing: SmoothingConfig | None = None,
         regions: RegionNetwork | None = None,
-        forward_basis: ForwardBasisNetwork | None = None,
         template: dict[str, Tensor] | None = None,
         identity_basis: Tensor | None = None,
         expression_basis: Tensor | None = None,
@@ -122,9 +120,9 @@ class NeuralHead:
     ):
         self.device = torch.device(device)
         self.box = tuple(tuple(corner) for corner in box)
-        self.identity, self.expression, self.region_network, self.forward_basis = (
+        self.identity, self.expression, self.region_network = (
             None if network is None else network.to(self.device).eval().requires_grad_(False)
-            for network in (identity, expression, regions, forward_basis)
+            for network in (identity, expression, regions)
         )
         self.smoothing = None if smoothing is None else GaussianMask.over_box(smoothing, *map(torch.tensor, self.box))
         self.template, self.controls = template, controls
@@ -265,12 +263,6 @@ class NeuralHead:
         rows = geometry.near_eyes(flat)
         return rows, geometry.directions(flat[rows])
 
-    def forward_displacements(self, points: Tensor, identity: Array | None = None) -> Tensor:
-        """Displacements (P, W + 1, 3) of canonical points (P, 3): per unit of weight, then to the neutral pose."""
-        code = self.prepare_identity(identity).code
-        with torch.no_grad():
-            return torch.cat([self.forward_basis(chunk[None], code)[0] for chunk in points.split(DEFORMATION_CHUNK)])
-
     def weights(self, expressions: Array) -> np.ndarray | None:
         """ARKit weights (N, 52) of expression codes (N, E), not clipped; None when the codes have no such reading."""
         return None if self.arkit_map is None else self.arkit_map.weights(expressions)
@@ -320,7 +312,7 @@ class NeuralHead:
         """
         from .lips import lip_opening, lip_opening_of_fit
 
-        if self.template is not None and self.forward_basis is not None and self.expression_basis is not None:
+        if self.template is not None and self.expression_basis is not None:
             return lip_opening(self, expressions, identity)
         if isinstance(self.arkit_map, FittedArkitMap) and identity is None:
             return lip_opening_of_fit(self, self.arkit_map, expressions)

@@ -7,23 +7,23 @@ import torch
 from torch import Tensor
 
 from .arkit_map import FittedArkitMap
-from .correspondence import FRAMES_AT_ONCE, backward_map, find_roots
-from .forward_basis import posed_positions
+from .correspondence import FRAMES_AT_ONCE, backward_map, find_roots, posed_positions
 from .head import MILLIMETRES_PER_UNIT, Array, NeuralHead
-from .template import canonical_lip_curves
+from .template import canonical_lip_curves, lip_displacements
 
-# The forward basis is off by some tenths of a millimetre, which two steps bring below the opening's own accuracy.
+# The template and the field differ by some tenths of a millimetre, which two steps bring below the opening's accuracy.
 BROYDEN_STEPS = 2
 POINTS_PER_LIP = 24
-FITTED_REACH = 3 / MILLIMETRES_PER_UNIT  # a linear model of other heads' motion leads less near than the forward basis
+FITTED_REACH = 3 / MILLIMETRES_PER_UNIT  # a linear model of other heads' motion leads less near than a template
 
 
 def lip_opening(head: NeuralHead, expressions: Array, identity: Array | None = None) -> np.ndarray:
     """Lip opening (N,) in millimetres for expression codes (N, E) on a head with a template; see `gap`."""
     codes = torch.as_tensor(expressions, dtype=torch.float32, device=head.device)
-    upper, lower = (_thinned(curve) for curve in canonical_lip_curves(head, identity))
+    whole = canonical_lip_curves(head, identity)
+    upper, lower = (_thinned(curve) for curve in whole)
     curves = torch.cat([upper, lower])  # (n + m, 3)
-    basis = head.forward_displacements(curves, identity)  # (n + m, W + 1, 3)
+    basis = torch.cat([_thinned(part) for part in lip_displacements(head).split([len(curve) for curve in whole])])
     prepared = head.prepare_identity(identity)
     openings = []
     with torch.no_grad():
@@ -52,7 +52,7 @@ def lip_opening_of_fit(head: NeuralHead, fitted: FittedArkitMap, expressions: Ar
 
 
 def _thinned(curve: Tensor) -> Tensor:
-    """At most POINTS_PER_LIP points of a curve (n, 3), both ends among them."""
+    """At most POINTS_PER_LIP rows of a curve's values (n, ...), both ends among them."""
     count = min(len(curve), POINTS_PER_LIP)
     return curve[torch.linspace(0, len(curve) - 1, count).round().long()]
 

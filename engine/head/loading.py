@@ -9,7 +9,6 @@ from ..errors import EngineError
 from .arkit_map import FittedArkitMap, fitted_map
 from .controls import IdentityControls
 from .expression import ExpressionConfig, ExpressionNetwork
-from .forward_basis import ForwardBasisConfig, ForwardBasisNetwork
 from .forward_identity import ForwardIdentityConfig, ForwardIdentityNetwork
 from .head import BOX, NeuralHead
 from .identity import IdentityConfig, IdentityNetwork
@@ -21,16 +20,13 @@ REQUIRED = {
     "head.expression": (ExpressionConfig, ExpressionNetwork, ("expression_basis", "expression_codes")),
 }
 FORWARD_IDENTITY = (ForwardIdentityConfig, ForwardIdentityNetwork, ("identity_codes",))
-OPTIONAL = {
-    "head.regions": (RegionConfig, RegionNetwork, ()),
-    "head.forward_basis": (ForwardBasisConfig, ForwardBasisNetwork, ()),
-}
+OPTIONAL = {"head.regions": (RegionConfig, RegionNetwork, ())}
 
 
 def load_head(bundle: Bundle, device: str | torch.device = "cpu") -> NeuralHead:
     """The head of a bundle on a torch device.
 
-    The region network, the forward basis and the template are there when the bundle has their sections.
+    The region network and the template are there when the bundle has their sections.
     Raises EngineError when a needed section or file is missing or does not fit.
     """
     present = bundle.config.get("head", {})

@@ -5,8 +5,8 @@ Tensors of the bundle's template file:
     identity_modes_q (M, V, 3) int8 with identity_modes_scale (M,): a mode is q * scale;
     polygons (P, 4) integer, -1 pads triangles; polygon_uv (P, 4, 2); regions (V, K) uint8;
     lip_upper (n, 3), lip_lower (m, 3): curves on the mean head's mid-line, from the front inwards;
-    optional, the forward basis at the vertices where it does not depend on the identity: displacement_moved
-    (W + 1, ceil(V / 8)) uint8, bits of the vertices that a weight moves, and for these in turn displacement (N, 3).
+    displacement_moved (W + 1, ceil(V / 8)) uint8, bits of the vertices that a weight moves (the last row: from the
+    canonical pose to the neutral one), and for these in turn displacement (N, 3), per unit of weight, of any identity.
 """
 
 from __future__ import annotations
@@ -48,15 +48,10 @@ def template_regions(head: NeuralHead, identity: Array | None, vertices: Tensor)
     return np.round(255 * refined).astype(np.uint8)
 
 
-def vertex_displacements(head: NeuralHead, vertices: Tensor, identity: Array | None) -> Tensor:
-    """Displacements (V, W + 1, 3) of template vertices (V, 3): per unit of weight, then to the neutral pose.
-
-    The template's own where it holds them; else the forward basis network's, which blurs lids into eyeballs.
-    """
-    if "displacement" not in head.template:
-        return head.forward_displacements(vertices, identity)
-    bits = head.template["displacement_moved"].cpu().numpy()
-    moved = torch.from_numpy(np.unpackbits(bits, axis=1, count=len(vertices)).astype(bool))  # (W + 1, V)
+def vertex_displacements(head: NeuralHead) -> Tensor:
+    """Displacements (V, W + 1, 3) of the template's vertices: per unit of weight, then to the neutral pose."""
+    bits, count = head.template["displacement_moved"].cpu().numpy(), len(head.template["vertices"])
+    moved = torch.from_numpy(np.unpackbits(bits, axis=1, count=count).astype(bool))  # (W + 1, V)
     dense = torch.zeros(*moved.shape, 3)
     dense[moved] = head.template["displacement"].float().cpu()
     return dense.transpose(0, 1).to(head.device)
@@ -93,15 +88,22 @@ def canonical_lip_curves(head: NeuralHead, identity: Array | None) -> tuple[Tens
     displacement = _identity_displacement(head, identity)
     if displacement is None:
         return curves
-    tree = cKDTree(head.template["vertices"].float().numpy())
-    return tuple(curve + _interpolated(tree, curve, displacement) for curve in curves)
+    return tuple(curve + interpolated(head, curve, displacement) for curve in curves)
 
 
-def _interpolated(tree: cKDTree, points: Tensor, displacement: Tensor) -> Tensor:
+def lip_displacements(head: NeuralHead) -> Tensor:
+    """Displacements (n + m, W + 1, 3) of the upper and the lower lip curve, as `vertex_displacements` has them."""
+    curves = torch.cat([head.template[name].float() for name in ("lip_upper", "lip_lower")]).to(head.device)
+    return interpolated(head, curves, vertex_displacements(head))
+
+
+def interpolated(head: NeuralHead, points: Tensor, values: Tensor) -> Tensor:
+    """Values (P, ...) at points (P, 3) near the mean head's template, from those (V, ...) of its nearest vertices."""
+    tree = cKDTree(head.template["vertices"].float().cpu().numpy())
     distances, nearest = tree.query(points.cpu().numpy(), k=LIP_NEIGHBOURS)
     weights = 1.0 / torch.from_numpy(distances).float().to(points.device).clamp_min(1e-6)  # (P, 3)
-    moved = displacement[torch.from_numpy(nearest).to(points.device)]  # (P, 3, 3)
-    return (weights[..., None] * moved).sum(1) / weights.sum(1, keepdim=True)
+    shares = weights / weights.sum(1, keepdim=True)
+    return torch.einsum("pk,pk...->p...", shares, values[torch.from_numpy(nearest).to(points.device)])
 
 
 def _identity_displacement(head: NeuralHead, identity: Array | None) -> Tensor | None:

@@ -19,7 +19,7 @@ class LipToTeeth:
 
     def __init__(self, head: NeuralHead) -> None:
         vertices = canonical_vertices(head, None)
-        displacements = vertex_displacements(head, vertices, None).numpy()  # (V, W + 1, 3)
+        displacements = vertex_displacements(head).numpy()  # (V, W + 1, 3)
         neutral = MILLIMETRES_PER_UNIT * (vertices.numpy() + displacements[:, -1])  # (V, 3)
         modes = MILLIMETRES_PER_UNIT * displacements[:, :-1]  # (V, W, 3)
         with_jaw = np.linalg.norm(modes[:, ARKIT_NAMES.index("jawOpen")], axis=1)

@@ -26,7 +26,7 @@ def smoothing_figures(head: NeuralHead, codes: np.ndarray) -> dict[str, dict[str
     """
     codes = codes[:FRAMES]
     canonical = canonical_vertices(head, None)
-    displacements = vertex_displacements(head, canonical, None)  # (V, W + 1, 3)
+    displacements = vertex_displacements(head)  # (V, W + 1, 3)
     neutral = canonical + displacements[:, -1]
     places = {name: _spread(chosen) for name, chosen in skin_regions(head, neutral.numpy()).items()}
     points = neutral[np.concatenate(list(places.values()))]

@@ -18,7 +18,6 @@ from .ict import FaceKit
 from .loop import LoopOptions, resolve_device
 from .sampling import PARTS, fill_detail_pool, fill_expression_pool, fill_identity_pool
 from .train_expression import train_expression
-from .train_forward import train_forward
 from .train_identity import train_identity
 from .train_regions import train_regions
 
@@ -47,7 +46,7 @@ def _parser() -> argparse.ArgumentParser:
     samples.add_argument("--last", type=int, help="several processes may each fill a range of one pool")
     samples.set_defaults(run=_samples)
     for name, iterations, rate in (("identity", 6000, 2e-3), ("expression", 12000, 1.5e-3),
-                                   ("regions", 2500, 3e-3), ("forward", 4000, 2e-3)):
+                                   ("regions", 2500, 3e-3)):
         training = commands.add_parser(name, help=f"train the {name} network")
         training.add_argument("--data", type=Path, required=True, help="data folder, with head/ict_facekit.npz in it")
         training.add_argument("--pool", type=Path, required=True, help="folder of the sample pool")
@@ -69,7 +68,7 @@ def _parser() -> argparse.ArgumentParser:
     export = commands.add_parser("export", help="put trained networks and the template into a bundle")
     export.add_argument("--data", type=Path, required=True)
     export.add_argument("--bundle", type=Path, required=True, help="bundle folder, made when missing")
-    for name in ("identity", "expression", "regions", "forward"):
+    for name in ("identity", "expression", "regions"):
         export.add_argument(f"--{name}", type=Path, help=f"run folder of the {name} network")
     export.add_argument("--template", action="store_true", help="also write the fixed topology")
     export.set_defaults(run=_export)
@@ -99,7 +98,7 @@ def _samples(options: argparse.Namespace) -> None:
 
 def _export(options: argparse.Namespace) -> None:
     face_kit = FaceKit.load(options.data / ARCHIVE)
-    runs = {name: getattr(options, name) for name in ("identity", "expression", "regions", "forward")}
+    runs = {name: getattr(options, name) for name in ("identity", "expression", "regions")}
     export_networks(face_kit, options.bundle, {name: run for name, run in runs.items() if run is not None})
     if options.template:
         export_template(face_kit, options.bundle)
@@ -123,7 +122,6 @@ def _train(options: argparse.Namespace) -> None:
     loop = LoopOptions(options.iterations, options.minutes, options.learning_rate, options.seed)
     names = {"identity": ("start",), "expression": ("eyes_pool", "lips_pool", "identity_run", "detail_pool", "start")}
     details = {name: getattr(options, name) for name in names.get(options.network, ())}
-    start = {"identity": train_identity, "expression": train_expression, "regions": train_regions,
-             "forward": train_forward}[options.network]
+    start = {"identity": train_identity, "expression": train_expression, "regions": train_regions}[options.network]
     start(FaceKit.load(options.data / ARCHIVE), options.pool, options.output, loop, resolve_device(options.device),
           **details)

@@ -17,16 +17,14 @@ from .loop import averaged_state
 from .networks import SMOOTHING, new_expression_network, new_identity_network
 from .sampling import BOX_MAXIMUM, BOX_MINIMUM
 from .template import POSITION_KEYS, template_tensors
-from .train_forward import new_forward_network
 from .train_regions import new_region_network
 
 
 def export_networks(face_kit: FaceKit, bundle: Path, runs: dict[str, Path]) -> None:
-    """Merge the averaged networks of run folders ('identity', 'expression', 'regions', 'forward') into a bundle."""
+    """Merge the averaged networks of run folders ('identity', 'expression', 'regions') into a bundle."""
     makers = {"identity": ("head.identity", lambda: new_identity_network(face_kit, 0)),
               "expression": ("head.expression", lambda: new_expression_network(0)),
-              "regions": ("head.regions", lambda: new_region_network(0)),
-              "forward": ("head.forward_basis", lambda: new_forward_network(0))}
+              "regions": ("head.regions", lambda: new_region_network(0))}
     for name, run in runs.items():
         section, make = makers[name]
         network = make()

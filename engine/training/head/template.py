@@ -7,9 +7,8 @@ import torch
 from torch import Tensor
 
 from .ground_truth import NECK_PLANE, HeadTopology, boundary_loops
-from .ict import UNITS_PER_MILLIMETRE, FaceKit
+from .ict import UNITS_PER_MILLIMETRE, FaceKit, canonical_weights
 from .labels import vertex_regions
-from .train_forward import displacement_table
 
 WHOLE_SUBMESHES = ("face", "head_neck")
 VISIBLE_SUBMESHES = ("mouth_socket", "teeth")
@@ -26,7 +25,7 @@ def template_tensors(topology: HeadTopology) -> dict[str, Tensor]:
     polygons, texture = _chosen_polygons(topology, mean)
     vertices, modes = mean.copy(), kit.identity.copy()
     _lift_to_plane(kit, vertices, modes)
-    displacements = displacement_table(kit).reshape(len(mean), -1, 3)
+    displacements = displacement_table(kit)
     polygons, texture, source = _with_flat_end(polygons, texture, vertices)
     vertices, modes = vertices[source], modes[:, source]
     regions, displacements = vertex_regions(kit)[source], displacements[source]
@@ -45,6 +44,12 @@ def template_tensors(topology: HeadTopology) -> dict[str, Tensor]:
         "displacement_moved": moved, "displacement": displacements.astype(np.float32),
     }
     return {name: torch.from_numpy(np.ascontiguousarray(array)) for name, array in tensors.items()}
+
+
+def displacement_table(face_kit: FaceKit) -> np.ndarray:
+    """(V, 53, 3): displacement per unit of each ARKit weight, then from the canonical pose to the neutral one."""
+    back = -np.tensordot(canonical_weights(), face_kit.expression, 1)
+    return np.concatenate([face_kit.expression, back[None]]).transpose(1, 0, 2)
 
 
 def _chosen_polygons(topology: HeadTopology, mean: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -17,30 +17,19 @@ from .loop import LoopOptions, train
 from .sampling import MATERIAL_EVERY, SURFACE_POINTS
 
 HEADS, POINTS = 8, 1500
-LID_RADIUS = 0.03  # around each eye landmark, 7.5 mm
 POSITION_NOISE = 0.0012  # 0.3 mm: an extracted surface is not the true one
 
 
 class SurfaceBatches:
-    """Surface points of heads never drawn before, with what `values` (V, D) say about their vertices.
+    """Surface points of heads never drawn before, with what `values` (V, D) say about their vertices."""
 
-    lid_points: how many points of each head lie on the skin around the eyes, hidden folds included; the lids move a
-        lot and are small.
-    """
-
-    def __init__(self, face_kit: FaceKit, pool: Path, values: np.ndarray, seed: int, device: torch.device,
-                 lid_points: int = 0):
+    def __init__(self, face_kit: FaceKit, pool: Path, values: np.ndarray, seed: int, device: torch.device):
         self.face_kit, self.values, self.seed, self.device = face_kit, values, seed, device
         self.material, self.triangles, done = (
             np.load(pool / f"{name}.npy", mmap_mode="r", allow_pickle=False)
             for name in ("material", "triangles", "done"))
         self.filled = -(-int(done.sum()) // MATERIAL_EVERY)
         self.basis = identity_basis(face_kit)
-        self.lid_points = lid_points
-        skin = face_kit.submesh("face")
-        eyes = face_kit.neutral[face_kit.landmarks[36:48]]
-        near = np.linalg.norm(face_kit.neutral[skin].mean(1)[:, None] - eyes, axis=2).min(1) < LID_RADIUS
-        self.lids = skin[near]
 
     def draw(self, iteration: int) -> dict[str, Tensor]:
         """codes (B, 1344), points (B, P, 3), values (B, P, D)."""
@@ -57,12 +46,11 @@ class SurfaceBatches:
 
     def _draw_places(self, random: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
         """Corner vertices (P, 3) and barycentric coordinates (P, 3) of random surface points."""
-        rows = random.integers(0, SURFACE_POINTS, POINTS - self.lid_points)
+        rows = random.integers(0, SURFACE_POINTS, POINTS)
         material = self.material[random.integers(self.filled)][rows]
         corners = self.triangles[material[:, 0].astype(np.int64)]
         shares = np.stack([material[:, 1], material[:, 2], 1 - material[:, 1] - material[:, 2]], 1)
-        lids = self.lids[random.integers(0, len(self.lids), self.lid_points)]
-        return np.concatenate([corners, lids]), np.concatenate([shares, random.dirichlet([1, 1, 1], self.lid_points)])
+        return corners, shares
 
 
 def new_region_network(seed: int) -> RegionNetwork:
