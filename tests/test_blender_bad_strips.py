@@ -86,6 +86,28 @@ def test_a_muted_strip(strip):
     check("muted", "unmute")
 
 
+def test_a_retimed_strip(strip):
+    """Before anything is made of it, and after."""
+    assert bpy.ops.facetalk.generate() == {"FINISHED"}
+    in_sequencer("retiming_segment_speed_set", strip, speed=50.0)
+    assert "retimed" in reason() and "remove its retiming keys" in reason()
+    assert "retimed" in " ".join(panel()) and not bpy.ops.facetalk.make_output.poll()
+    in_sequencer("retiming_reset", strip)
+    assert reason() == "" and bpy.ops.facetalk.make_output() == {"FINISHED"}
+
+
+def in_sequencer(name, strip, **options):
+    """Run one of the sequencer's own operators on a strip."""
+    scene = bpy.context.scene  # noqa: F811
+    window = bpy.context.window_manager.windows[0]
+    area = window.screen.areas[0]
+    area.type, strip.select, scene.sequence_editor.active_strip = "SEQUENCE_EDITOR", True, strip
+    with bpy.context.temp_override(window=window, area=area, region=area.regions[-1]):
+        if hasattr(bpy.context.workspace, "sequencer_scene"):  # since 5.0
+            bpy.context.workspace.sequencer_scene = scene
+        assert getattr(bpy.ops.sequencer, name)(**options) == {"FINISHED"}
+
+
 def test_a_strip_of_one_frame(strip):
     strip.frame_offset_end = 47
     check("shorter than", "lengthen")

@@ -176,6 +176,18 @@ def test_a_cancelled_move_leaves_everything_as_it_was(saved, client):  # noqa: F
         check(head, START + 7)
 
 
+def test_undo_ends_a_move_and_leaves_everything_as_it_was(saved, client):  # noqa: F811
+    folder, strip = saved
+    head = make(client, strip, "FILE")
+    before = files(folder)
+    run = conversion.Conversion(bpy.context.scene, head, storage.FrameStorage())
+    while run.fraction < 0.5:
+        run.tick()
+    run.start_head_again()  # what the handler of undo and redo calls
+    assert run.state.name == "FAILED" and "start it again" in run.error and files(folder) == before
+    check(head, START + 7)
+
+
 def test_missing_frames_are_reported(saved, client):  # noqa: F811
     folder, strip = saved
     head = make(client, strip)

@@ -2,6 +2,7 @@
 
 import importlib
 import time
+from pathlib import Path
 
 import pytest
 import scripted_shapes
@@ -15,14 +16,16 @@ def module(name):
     return importlib.import_module(f"{PACKAGE}.{name}")
 
 
-@pytest.fixture(params=["FRAME_MESHES", "SHAPE_KEYS"])
+@pytest.fixture(params=["FRAME_MESHES", "CACHE", "SHAPE_KEYS"])
 def run(request, registered, tmp_path):  # noqa: F811
     """A generation under way, some frames written, with an undo step before it."""
     bpy.context.preferences.edit.use_global_undo = True
     strip = speaking_strip(bpy.context.scene, tmp_path)
     bpy.ops.ed.undo_push(message="Before")
     generation = module("facetalk_blender.generation")
-    settings = generation.Settings(bundle="slow", output=request.param, add_stage=False)
+    output, choice = ("FRAME_MESHES", "CACHE") if request.param == "CACHE" else (request.param, "FILE")
+    storage = module("facetalk_blender.outputs.frame_storage").FrameStorage(choice, folder=str(tmp_path / "frames"))
+    settings = generation.Settings(bundle="slow", output=output, add_stage=False, storage=storage)
     run = generation.Generation(registered.client(), strip, settings)
     registered.set_generation(run)
     tick_until(run, lambda: run.written >= 5)
@@ -46,9 +49,15 @@ def heads():
     return [item for item in bpy.data.objects if "facetalk_strip" in item]
 
 
+def frame_files(run):
+    """All files in the folder for cached frames."""
+    return [path for path in Path(run.settings.storage.folder).rglob("*") if path.is_file()]
+
+
 def check_complete(run):
-    """Every frame shows its own shape."""
+    """Every frame shows its own shape, and there are no files of frames but its own."""
     assert run.state.name == "DONE", run.error
+    assert len(frame_files(run)) == (COUNT if run.settings.storage.choice == "CACHE" else 0)
     (head,) = heads()
     for frame in (0, 3, 20, COUNT - 1):
         bpy.context.scene.frame_set(1 + frame)
@@ -106,6 +115,7 @@ def test_showing_another_scene_meanwhile(run):
 def test_opening_another_file_meanwhile(run):
     bpy.ops.wm.read_factory_settings(use_empty=True)
     assert run.state.name == "CANCELLED" and not heads() and not bpy.data.texts
+    assert not frame_files(run)
 
 
 def test_closing_blender_meanwhile_ends_the_engine(run, registered):  # noqa: F811
@@ -129,7 +139,8 @@ def test_cancelling_takes_less_than_half_a_second(run):
     begin = time.perf_counter()
     assert bpy.ops.facetalk.cancel() == {"FINISHED"}
     assert time.perf_counter() - begin < 0.5
-    assert run.state.name == "CANCELLED" and not heads() and not bpy.data.texts
+    assert run.state.name == "CANCELLED" and not heads() and not bpy.data.texts and not bpy.data.cache_files
+    assert not frame_files(run)
 
 
 def test_cancelling_does_not_show_what_the_artist_had_hidden(registered, tmp_path):  # noqa: F811

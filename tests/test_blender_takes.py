@@ -4,6 +4,7 @@
 from types import SimpleNamespace
 
 import numpy as np
+import pytest
 import scripted_shapes
 from blender_scene import bpy, scene, speaking_strip, write_wav  # noqa: F401
 from blender_takes import COUNT, START, head_of, module, settings  # noqa: F401
@@ -70,6 +71,25 @@ def test_another_output_needs_no_sampling(settings, monkeypatch):
     assert asked == ["info", "shape_keys"]
     assert settings.take == text and len(bpy.data.texts) == 1
     assert head_of(text).data.shape_keys and head_of(text).location == place
+
+
+def test_a_renamed_take_stays_what_it_was(settings):
+    text, head = settings.take, head_of(settings.take)
+    text.name = "The good one"
+    assert settings.take == text and head_of(text) == head and load(text).seed == 0
+    assert bpy.ops.facetalk.make_output() == {"FINISHED"} and bpy.ops.facetalk.vary_take() == {"FINISHED"}
+    assert settings.take != text and head_of(text).hide_render and "The good one" in bpy.data.texts
+
+
+def test_the_preview_range_is_sampled_again(settings):
+    first, shot = settings.take, bpy.context.scene
+    shot.use_preview_range, shot.frame_preview_start, shot.frame_preview_end = True, START + 4, START + 9
+    assert bpy.ops.facetalk.regenerate_range() == {"FINISHED"}
+    changed = np.flatnonzero((load(settings.take).codes != load(first).codes).any(1))
+    np.testing.assert_array_equal(changed, np.arange(4, 10))
+    shot.frame_preview_start, shot.frame_preview_end = 900, 950
+    with pytest.raises(RuntimeError, match="move the range over the sound strip"):
+        bpy.ops.facetalk.regenerate_range()
 
 
 def test_deleting_a_take_shows_the_one_that_is_left(settings):
