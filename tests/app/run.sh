@@ -11,7 +11,7 @@ inside=/mnt/facetalk
 work=$application$inside
 rm -rf "$work"
 mkdir -p "$work/home" "$work/pictures" "$pictures"
-cp "$here"/*.py "$work"
+cp "$here"/*.py "$here"/*.sh "$work"
 cp "$here/../../demo/voice.wav" "$work"
 cp "$zip" "$work/facetalk_blender.zip"
 mounted=""
@@ -37,5 +37,7 @@ for part in walk.py reopen.py states.py; do
         --python-exit-code 1 --python "$inside/$part" 2>&1 | grep -v -e EGL -e '^Info:' || true
     [ -e "$work/$part.passed" ] || { echo "$part did not get to its end" >&2; exit 1; }
 done
+echo "== command.sh"
+timeout 1500 chroot "$application" sh "$inside/command.sh" "$inside"
 cp "$work"/pictures/* "$pictures"
 du -ch "$pictures" | tail -1

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import bpy
+import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 from steps import (
@@ -35,6 +36,7 @@ def steps() -> Iterator[float]:
     yield 2.0
     yield from open_sidebar()
     yield from wrong_choices()
+    yield from unused_frames()
     yield from narrow_and_light()
     yield from shading()
     yield from engine_killed()
@@ -66,6 +68,36 @@ def wrong_choices() -> Iterator[float]:
     preferences.engine_python = "/nowhere/python"
     yield from refused("state-no-python", "/nowhere/python")
     preferences.engine_python = ""
+
+
+def unused_frames() -> Iterator[float]:
+    """Frames that no take shows: what the panel offers, and what it asks before it deletes them."""
+    package = f"{EXTENSION}.facetalk_blender"
+    appearance, frame_file = sys.modules[f"{package}.appearance"], sys.modules[f"{package}.outputs.frame_file"]
+    regions = appearance.Regions(("skin",), np.full((3, 1), 255, np.uint8))
+    corners, starts = np.arange(3, dtype=np.int32), np.zeros(1, np.int32)
+    colors = appearance.DEFAULT_SKIN_COLOR, appearance.DEFAULT_EYE_COLOR
+    look = appearance.Look.of(regions, corners[None], colors)
+    folder = FOLDER / "talking_frames" / "words_Take_1_01"
+    folder.mkdir(parents=True)
+    for number in range(1, 25):
+        frame = frame_file.FrameMesh(np.eye(3, dtype=np.float32), corners, starts, look)
+        frame_file.write_frame(frame_file.frame_path(folder, number), frame)
+    yield 3.0  # panels look at the disk every few seconds
+    region("UI").tag_redraw()
+    yield 1.0
+    window = bpy.context.window_manager.windows[0]
+    middle = {"x": area().x + area().width // 2, "y": area().y + area().height // 2}
+    window.event_simulate(type="MOUSEMOVE", value="NOTHING", **middle)
+    yield 0.5
+    call("facetalk.delete_unused_frames")
+    yield 1.0
+    picture("state-unused-frames", area())
+    window.event_simulate(type="ESC", value="PRESS", **middle)
+    yield 1.0
+    assert folder.is_dir()
+    bpy.ops.facetalk.delete_unused_frames()
+    assert not folder.exists()
 
 
 def engine_killed() -> Iterator[float]:
