@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from engine.head.conditioned_mlp import activate
-from engine.head.parallel import in_chunks
+from engine.head.parallel import chunk_threads, in_chunks, undivided_operations
 
 
 @pytest.fixture(params=[1, 2, 3])
@@ -57,3 +57,16 @@ def test_softplus_without_denormals_is_softplus():
     exact = torch.log1p(torch.exp(-100 * values.double().abs())) / 100 + values.double().clamp_min(0.0)
     with torch.no_grad():
         torch.testing.assert_close(activate(values.clone(), "softplus").double(), exact, rtol=1e-7, atol=3e-8)
+
+
+def test_undivided_operations_leave_every_core_to_chunks(threads):
+    """Also when one is within another, and when what is inside fails."""
+    with pytest.raises(ZeroDivisionError), undivided_operations():
+        with undivided_operations():
+            assert torch.get_num_threads() == 1 and chunk_threads() == threads
+        assert torch.get_num_threads() == 1 and chunk_threads() == threads
+        sizes = []
+        in_chunks(lambda chunk: (sizes.append(len(chunk)) or chunk,), torch.zeros(60, 3), 1000)
+        assert len(sizes) == threads
+        raise ZeroDivisionError
+    assert torch.get_num_threads() == threads == chunk_threads()

@@ -6,13 +6,38 @@ one core, and every product would wait for the slower thread.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from functools import cache
-from threading import Barrier
+from threading import Barrier, local
 
 import torch
 from torch import Tensor
+
+_undivided = local()
+
+
+@contextmanager
+def undivided_operations() -> Iterator[None]:
+    """Within it each operation of this thread runs on one core; only chunks are shared among torch's threads.
+
+    Threads that divide many small operations wait for each other longer than they work, on a busy machine above all.
+    """
+    threads, divided, around = chunk_threads(), torch.get_num_threads(), getattr(_undivided, "threads", None)
+    _pool(threads)
+    _undivided.threads = threads
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(divided)
+        _undivided.threads = around
+
+
+def chunk_threads() -> int:
+    """How many chunks of this thread run at a time on a CPU."""
+    return getattr(_undivided, "threads", None) or torch.get_num_threads()
 
 
 def in_chunks(function: Callable[[Tensor], tuple[Tensor, ...]], points: Tensor, size: int) -> tuple[Tensor, ...]:
@@ -20,7 +45,7 @@ def in_chunks(function: Callable[[Tensor], tuple[Tensor, ...]], points: Tensor, 
 
     On a CPU as many chunks at a time as torch has threads.
     """
-    threads = torch.get_num_threads() if points.device.type == "cpu" else 1
+    threads = chunk_threads() if points.device.type == "cpu" else 1
     rounds = -(-len(points) // (size * threads))
     chunks = points.split(max(1, -(-len(points) // max(1, rounds * threads))))
 

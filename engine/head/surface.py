@@ -13,7 +13,7 @@ from torch import Tensor
 from ..errors import EngineError
 from .head import ACCELERATOR_CHUNK, DISTANCE_CHUNK, MILLIMETRES_PER_UNIT, Array, NeuralHead
 from .narrow_band import BandSequence, NarrowBand
-from .parallel import in_chunks
+from .parallel import in_chunks, undivided_operations
 from .pieces import without_crumbs
 
 # Distances are only roughly Lipschitz once deformed: on the starter 3 to 4 % of the points near the surface have slopes
@@ -70,7 +70,7 @@ class SurfaceExtractor:
         def regions(points: Tensor) -> tuple[Tensor]:
             return (self.head.regions(points, self.identity, expression).mul(255).round().byte(),)
 
-        with torch.no_grad():
+        with torch.no_grad(), undivided_operations():
             band = self.band.sample(lambda points: in_chunks(distance, points, size))
         vertices, faces, canonical = triangulate(band, *self.head.box)
         if not keep_crumbs:
