@@ -39,8 +39,8 @@ class FaceTalkPreferences(bpy.types.AddonPreferences):
         subtype="DIR_PATH",
     )
     frame_limit: bpy.props.IntProperty(
-        name="Frames in File up to",
-        description="Megabytes of memory; larger Frame Meshes go to a cache folder, when that is left to Automatic",
+        name="Frames in File (MB)",
+        description="Memory they may take; larger Frame Meshes go to a cache folder, when that is left to Automatic",
         default=round(DEFAULT_LIMIT / 1e6),
         min=0,
         soft_max=16000,

@@ -16,9 +16,11 @@ from .outputs.result import resolve, run
 
 COLLECTION_NAME = "FaceTalk Stage"
 CAMERA_LENS = 85.0  # mm, a portrait lens
+CAMERA_DISPLAY_SIZE = 0.1  # metres: at its usual size it is drawn across the face
 CAMERA_ANGLE = math.radians(10.0)  # to the subject's left
 HEADROOM = 0.07  # of the head's height, above it
 NECK_MARGIN = 0.03  # of the head's height, below it
+LINE_SHARE = 0.3  # of the way to the face: how far the line goes that viewports draw for a light
 
 
 @dataclass(frozen=True)
@@ -119,6 +121,7 @@ def _add_camera(collection: bpy.types.Collection, low: Vector, high: Vector, asp
     top, bottom = high.z + HEADROOM * height, low.z - NECK_MARGIN * height
     data = bpy.data.cameras.new("FaceTalk Camera")
     data.lens = CAMERA_LENS
+    data.display_size = CAMERA_DISPLAY_SIZE
     data.sensor_fit = "VERTICAL"
     data.sensor_height = 36.0
     # A wide picture keeps the height of the head; a tall one must keep its width.
@@ -140,6 +143,8 @@ def _add_light(collection: bpy.types.Collection, light: Light, face: Vector) -> 
     data.color = light.color
     item = bpy.data.objects.new(light.name, data)
     item.location = face + Vector(light.position)
+    # How far viewports draw a line for the light, which would cross the face; without "Custom Distance" nothing else.
+    data.cutoff_distance = LINE_SHARE * Vector(light.position).length
     item.rotation_euler = (face - item.location).to_track_quat("-Z", "Y").to_euler()
     collection.objects.link(item)
 

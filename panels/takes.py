@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import bpy
 
-from ..facetalk_blender import session, take, take_status
+from ..facetalk_blender import take, take_status
 from ..facetalk_blender.outputs import curve_action, frame_storage, result, unused_frames
 from ..facetalk_blender.wrapped_text import draw_text
 from ..operators.takes import chosen_take
@@ -66,7 +66,6 @@ class FACETALK_PT_takes(bpy.types.Panel):
         buttons = row.column(align=True)
         buttons.operator("facetalk.vary_take", text="", icon="DUPLICATE")
         buttons.operator("facetalk.delete_take", text="", icon="TRASH")
-        buttons.enabled = not session.busy()
         text = chosen_take(context)
         if text is not None:
             _draw_take(layout, context, text)

@@ -155,3 +155,14 @@ def test_the_stage_leaves_the_artists_camera_and_world(scene, client, tmp_path):
     generate(client, strip)
     assert scene.camera == camera and scene.world.name == "Mine"
     assert len(bpy.data.lights) == lights
+
+
+def test_nothing_of_the_stage_is_drawn_across_the_face(scene, client, tmp_path):  # noqa: F811
+    run = generate(client, speaking_strip(scene, tmp_path))
+    head = bpy.data.objects[run.result_name].matrix_world.translation
+    assert 0 < scene.camera.data.display_size < 0.3 * (scene.camera.location - head).length
+    lights = [item for item in scene.objects if item.type == "LIGHT"]
+    assert len(lights) == 3
+    for light in lights:  # what viewports draw of a light reaches that far; renders ignore it
+        assert light.data.cutoff_distance < 0.5 * (light.location - head).length
+        assert not light.data.use_custom_distance
