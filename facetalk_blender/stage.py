@@ -16,7 +16,7 @@ from .outputs.result import resolve, run
 
 COLLECTION_NAME = "FaceTalk Stage"
 CAMERA_LENS = 85.0  # mm, a portrait lens
-CAMERA_DISPLAY_SIZE = 0.1  # metres: at its usual size it is drawn across the face
+CAMERA_DISPLAY_SIZE = 0.015  # metres: at its usual size it is drawn across the face
 CAMERA_ANGLE = math.radians(10.0)  # to the subject's left
 HEADROOM = 0.07  # of the head's height, above it
 NECK_MARGIN = 0.03  # of the head's height, below it
