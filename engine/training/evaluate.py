@@ -31,7 +31,7 @@ from .augmentation import Augmenter
 from .contact import LipToTeeth
 from .corpus import SAMPLE_RATE, Clip, Corpus, load_recordings
 from .data.recorded import FESTVOX_RU
-from .evaluation_report import plot_recording, write_report
+from .evaluation_report import plot_moments, plot_recording, write_report
 from .recording_conditions import CONDITIONS, Condition
 
 COMPARED = [
@@ -216,6 +216,7 @@ def evaluate(performer: Performer, recordings: list[Recording], seed: int, outpu
     ]
     for recording, motion, reference in list(zip(recordings, motions, references, strict=True))[:PLOTTED]:
         plot_recording(output, recording, motion, reference)
+        plot_moments(output, recording, motion, performer.head)
     return {
         "default_sampler": performer.sampler, "default_steps": performer.steps, "guidance": performer.guidance,
         "speech": speech_figures(recordings, motions, references),

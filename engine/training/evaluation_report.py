@@ -9,7 +9,9 @@ import matplotlib
 import numpy as np
 
 from ..codes import ARKIT_NAMES, CODE_RATE
+from ..head import NeuralHead
 from .corpus import SAMPLE_RATE
+from .moments import moments_of, pictures
 from .phones import BILABIALS, SILENCE
 
 if TYPE_CHECKING:
@@ -84,7 +86,9 @@ def write_report(output: Path, figures: dict, plotted: list[str]) -> None:
         if figures.get(name):
             lines += ["", f"## {title}", "", *_comparison(first, figures[name])]
     lines += ["", "## Plots", ""]
-    lines += [f"![{key}](motion_{Path(key).name}.png)" for key in plotted]
+    for key in plotted:
+        name = Path(key).name
+        lines += [f"![{key}](motion_{name}.png)", "", f"![{key}, the head at the dots](frames_{name}.jpg)", ""]
     (output / "motion.md").write_text("\n".join(lines) + "\n", "utf-8")
 
 
@@ -108,11 +112,13 @@ def _format(key: str, row: dict) -> str:
 def plot_recording(output: Path, recording: Recording, motion: Motion, reference: np.ndarray) -> None:
     """Waveform with phones, lip opening against the reference, jaw, and blinks of the first seconds."""
     audio = recording.audio[: int(PLOT_SECONDS * SAMPLE_RATE)]
-    frames = min(round(PLOT_SECONDS * CODE_RATE), len(motion.opening))
+    frames = plotted_frames(motion)
     times = np.arange(frames) / CODE_RATE
     figure, axes = pyplot.subplots(
         4, 1, figsize=(13, 7), sharex=True, height_ratios=(1.2, 2, 1, 1), layout="constrained"
     )
+    moments = moments_of(recording.segments, frames)
+    axes[1].plot([m.frame / CODE_RATE for m in moments], [motion.opening[m.frame] for m in moments], "o", markersize=4)
     axes[0].plot(np.arange(len(audio)) / SAMPLE_RATE, audio, linewidth=0.3, color="0.4")
     for segment in recording.segments:
         if segment.phone in BILABIALS:
@@ -133,3 +139,21 @@ def plot_recording(output: Path, recording: Recording, motion: Motion, reference
     axes[3].set_xlim(0, times[-1])
     figure.savefig(output / f"motion_{Path(recording.key).name}.png", dpi=80)
     pyplot.close(figure)
+
+
+def plot_moments(output: Path, recording: Recording, motion: Motion, head: NeuralHead) -> None:
+    """The head at some of the phones in the first seconds."""
+    moments = moments_of(recording.segments, plotted_frames(motion))
+    figure, axes = pyplot.subplots(1, max(len(moments), 1), figsize=(13, 1.8), layout="constrained", squeeze=False)
+    for axis, moment, picture in zip(axes[0], moments, pictures(head, motion.codes, moments), strict=False):
+        axis.imshow(picture)
+        axis.set_title(f"{moment.phone} {moment.frame / CODE_RATE:.2f} s", fontsize=8)
+    for axis in axes[0]:
+        axis.axis("off")
+    figure.savefig(output / f"frames_{Path(recording.key).name}.jpg", dpi=100)
+    pyplot.close(figure)
+
+
+def plotted_frames(motion: Motion) -> int:
+    """How many of a motion's frames are plotted."""
+    return min(round(PLOT_SECONDS * CODE_RATE), len(motion.opening))

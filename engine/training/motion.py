@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from ..bundle import Bundle, merge_section
 from ..codes import ARKIT_NAMES, CODE_DIMENSIONS, codes_from_weights, expression_basis
-from ..denoiser import DenoiserConfig, ExpressionDecoder
+from ..denoiser import DenoiserConfig, ExpressionDecoder, load_expression_decoder
 from ..diffusion import CosineSchedule
 from ..engine import choose_device
 from ..importing.wav2vec2 import import_speech_encoder
@@ -42,7 +42,7 @@ AMPLITUDE = (0.9, 1.15)
 # Rare events that everybody sees count more than their share of the frames: lips that close on a bilabial, a lower lip
 # under the teeth, and blinks. With a plain mean the short training left four of ten bilabials closed and half of the
 # blinks.
-CLOSURE_WEIGHT, TUCK_WEIGHT, BLINK_WEIGHT = 4.0, 2.0, 2.0
+CLOSURE_WEIGHT, TUCK_WEIGHT, BLINK_WEIGHT = 6.0, 3.0, 3.0
 FULL_PRESS = 0.2  # mouthPress of a bilabial; resting lips have a quarter of it
 FULL_ROLL = 0.4  # mouthRollLower of a labiodental; a bilabial has less than a third of it
 # A closure needs jaw and lips that fit each other within a millimetre, of which the codes' squared error knows nothing.
@@ -186,16 +186,21 @@ def train(
     device: torch.device,
     sizes: DenoiserConfig | None = None,
     schedule: CosineSchedule | None = None,
+    peak_learning_rate: float = PEAK_LEARNING_RATE,
+    start: Path | None = None,
 ) -> None:
     """Train until the budget is used; resumes from the run's checkpoint and exports at every checkpoint.
 
     sizes, schedule: the network, by default SMALL, and the noise; scale and audio dimensions follow the crops.
+    start: a bundle from whose decoder, of the same sizes, a new run begins.
     """
     torch.manual_seed(seed)
     config = replace(sizes or SMALL, code_scale=crops.code_scale, audio_dimensions=crops.features.shape[-1])
     decoder = ExpressionDecoder(config).to(device)
+    if start:
+        decoder.load_state_dict(load_expression_decoder(Bundle.open(start), device).state_dict())
     schedule = schedule or CosineSchedule()
-    optimiser = torch.optim.Adam(decoder.parameters(), PEAK_LEARNING_RATE, betas=(0.9, 0.99))
+    optimiser = torch.optim.Adam(decoder.parameters(), peak_learning_rate, betas=(0.9, 0.99))
     average = AveragedWeights(decoder, decay=0.998)
     if states := run.resume():
         decoder.load_state_dict(states["decoder"])
@@ -204,7 +209,7 @@ def train(
     decoder.train()
     mean_loss = None
     while run.progress < 1.0:
-        rate = run.learning_rate(PEAK_LEARNING_RATE, WARM_UP_STEPS)
+        rate = run.learning_rate(peak_learning_rate, WARM_UP_STEPS)
         for group in optimiser.param_groups:
             group["lr"] = rate
         batch = tuple(tensor.to(device) for tensor in crops.batch(run.step))
@@ -237,8 +242,11 @@ def main() -> None:
     encoders = parser.add_mutually_exclusive_group()
     encoders.add_argument("--bundle", default="starter", help="bundle folder with the trained speech encoder")
     encoders.add_argument("--speech-encoder", type=Path, help=SPEECH_ENCODER_HELP)
+    parser.add_argument("--start", type=Path, help="bundle from whose decoder a new run begins")
+    parser.add_argument("--learning-rate", type=float, default=PEAK_LEARNING_RATE, help="peak")
     arguments = parser.parse_args()
     constants = {"amplitude": AMPLITUDE, "drop_condition": DROP_CONDITION, "batch": BATCH, "crop": CROP}
+    constants |= {"peak_learning_rate": arguments.learning_rate}
     run = start_run(arguments, constants)
     device = choose_device(arguments.device)
     if arguments.speech_encoder is None:
@@ -249,7 +257,8 @@ def main() -> None:
     corpus = load_corpus(arguments.data, cache, arguments.synthesised)
     scenes = make_scenes(arguments.data, corpus, arguments.seed)
     crops = CropMaker(scenes, scene_features(encoder, scenes), arguments.seed)
-    train(run, crops, arguments.seed, device)
+    rate, start = arguments.learning_rate, arguments.start
+    train(run, crops, arguments.seed, device, peak_learning_rate=rate, start=start)
 
 
 if __name__ == "__main__":
