@@ -2,7 +2,7 @@
 
 The expression network maps posed points to canonical ones, so a vertex v poses to a root x of x + w(x) d(x) = v
 (Eq. 15). The backward field is not invertible where lips or lids touch, and a search from v may end on the wrong lip;
-the forward basis gives a guess near the right root, and a root that leaves its guess is refused.
+the template's own displacements give a guess near the right root, and a root that leaves its guess is refused.
 """
 
 from __future__ import annotations
