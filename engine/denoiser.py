@@ -23,7 +23,7 @@ from .errors import EngineError
 from .timestep_injection import INJECTIONS
 
 # Keys of the bundle's section that concern sampling, not the network.
-SAMPLING_DEFAULTS = ("default_steps", "default_sampler", "default_guidance", "default_smooth")
+SAMPLING_DEFAULTS = ("default_steps", "default_sampler", "default_guidance", "default_smooth", "default_seal")
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class DenoiserConfig:
     timestep_injection: how the time step enters, a key of INJECTIONS; "film" is the paper's choice.
     alignment_mask: whether a frame hears the audio of its own time only (Eq. 7), or of all frames.
     default_steps, default_sampler, default_guidance: how this model is best sampled (see diffusion.sample).
-    default_smooth: seconds over which sampled motion is smoothed (see refinement.Refinement).
+    default_smooth, default_seal: what is done to sampled motion (see refinement.Refinement).
 
     Raises EngineError for sizes that make no network.
     """
@@ -63,6 +63,7 @@ class DenoiserConfig:
     default_sampler: str = "dpm++"
     default_guidance: float = 1.0
     default_smooth: float = 0.0
+    default_seal: float = 0.0
 
     def __post_init__(self) -> None:
         sizes = {"layers": 64, "width": 4096, "heads": 64, "feed_forward": 16384, "window": 4096}

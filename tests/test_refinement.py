@@ -14,7 +14,7 @@ from engine.arkit import ARKIT_NAMES
 from engine.bundle import STARTER, Bundle
 from engine.codes import ExpressionTake, codes_from_weights, expression_basis
 from engine.diffusion import Kept
-from engine.lip_opening import lip_opening_mm
+from engine.lip_opening import OPENING_MM_PER_WEIGHT, REST_OPENING_MM, lip_opening_mm
 from engine.process import EngineProcess
 from engine.protocol import Message, read_message
 from engine.refinement import Refinement, load_refinement
@@ -54,6 +54,16 @@ def test_open_lips_move_more_smoothly_and_closed_ones_keep_their_weights(seed):
     np.testing.assert_allclose(refined[closed][:, MOUTH], weights[closed][:, MOUTH], atol=1e-5)
     jerks = [np.abs(np.diff(lip_opening_mm(values)[~closed], 2)).mean() for values in (weights, refined)]
     assert jerks[1] < 0.9 * jerks[0]
+
+
+def test_lips_that_touch_are_pressed_on_each_other_and_open_ones_are_left_alone():
+    opening = np.array([0.0, 0.25, 0.5, 1.0, 5.0])
+    weights = np.zeros((5, len(ARKIT_NAMES)), np.float32)
+    weights[:, ARKIT_NAMES.index("jawOpen")] = (opening - REST_OPENING_MM) / OPENING_MM_PER_WEIGHT["jawOpen"]
+    change = Refinement(BASIS, 24.0, seal=0.02).refined(codes_from_weights(weights, BASIS)) @ BASIS - weights
+    expected = np.zeros_like(change)
+    expected[:, ARKIT_NAMES.index("mouthClose")] = 0.02 * np.array([1.0, 0.75, 0.5, 0.0, 0.0])
+    np.testing.assert_allclose(change, expected, atol=1e-5)
 
 
 def test_what_is_no_weight_stays():

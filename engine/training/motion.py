@@ -53,7 +53,10 @@ PEAK_LEARNING_RATE = 8e-4
 WARM_UP_STEPS = 200
 SAVE_EVERY = 100
 SPEECH_ENCODER_HELP = "public wav2vec 2.0: a Hugging Face folder, or FaceFormer's checkpoint"
-DEFAULTS = {"default_steps": 8, "default_sampler": "dpm++", "default_guidance": 1.5, "default_smooth": 0.06}
+DEFAULTS = {
+    "default_steps": 8, "default_sampler": "dpm++", "default_guidance": 1.5,
+    "default_smooth": 0.06, "default_seal": 0.015,
+}  # fmt: skip
 
 
 def make_scenes(data: Path, corpus: Corpus, seed: int, clips: int | None = None) -> list[Scene]:
