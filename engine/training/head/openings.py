@@ -12,7 +12,7 @@ from .labels import REGION_NAMES, vertex_regions
 
 SECTION_STEP = 0.25 * UNITS_PER_MILLIMETRE
 SECTION_REFINEMENT = 4  # the section is interpolated to 0.06 mm
-LIP_REACH = 12.0 * UNITS_PER_MILLIMETRE  # from the mid-line landmarks of the lips, in the canonical pose
+LIP_REACH = 12.0 * UNITS_PER_MILLIMETRE  # from the landmarks of the lips, in the canonical pose
 LIP_POINTS_APART = 0.05 * UNITS_PER_MILLIMETRE
 EYE_STEP = 0.2 * UNITS_PER_MILLIMETRE
 EYE_HALF_HEIGHT = 11.0 * UNITS_PER_MILLIMETRE
@@ -52,9 +52,9 @@ class LipSheets:
 
     def __init__(self, face_kit: FaceKit):
         mean = face_kit.canonical(face_kit.neutral)
-        places = mean[face_kit.landmarks[[51, 57, 62, 66]]]
+        places = mean[face_kit.landmarks[48:68]]
         near = np.linalg.norm(mean[:, None] - places, axis=2).min(1) < LIP_REACH
-        above = mean[:, 1] > places[2:, 1].mean()
+        above = mean[:, 1] > mean[face_kit.landmarks[[62, 66]], 1].mean()
         triangles = face_kit.submesh("face", "mouth_socket")
         self._triangles = [triangles[part[triangles].all(1)] for part in (near & above, near & ~above)]
 
