@@ -85,6 +85,9 @@ def write_report(output: Path, figures: dict, plotted: list[str]) -> None:
     for name, (title, first) in COMPARISONS.items():
         if figures.get(name):
             lines += ["", f"## {title}", "", *_comparison(first, figures[name])]
+    if figures.get("samplers"):
+        plot_samplers(output, figures["samplers"])
+        lines += ["", "![Figures against steps](motion_steps.png)"]
     lines += ["", "## Plots", ""]
     for key in plotted:
         name = Path(key).name
@@ -107,6 +110,22 @@ def _format(key: str, row: dict) -> str:
     if key in SHARES:
         return f"{100 * row[key]:.1f} %"
     return f"{row[key]:.4f}" if key in ("code_step", "code_step_rms") else f"{row[key]:.2f}"
+
+
+def plot_samplers(output: Path, rows: dict[str, dict]) -> None:
+    """Some of ROWS against the number of steps, a line for each sampler; rows by "sampler steps"."""
+    shown = ("bilabial_closure", "correlation", "mouth_jitter_mm", "blinks_per_minute")
+    figure, axes = pyplot.subplots(1, len(shown), figsize=(13, 3), layout="constrained")
+    for axis, figure_name in zip(axes, shown, strict=True):
+        for sampler in dict.fromkeys(name.split()[0] for name in rows):
+            points = sorted((int(name.split()[1]), row[figure_name]) for name, row in rows.items()
+                            if name.split()[0] == sampler)
+            axis.semilogx(*zip(*points, strict=True), "o-", markersize=3, label=sampler)
+        axis.set_title(ROWS[figure_name].partition(" (")[0], fontsize=8)
+        axis.set_xlabel("steps")
+    axes[0].legend(fontsize=8)
+    figure.savefig(output / "motion_steps.png", dpi=80)
+    pyplot.close(figure)
 
 
 def plot_recording(output: Path, recording: Recording, motion: Motion, reference: np.ndarray) -> None:
