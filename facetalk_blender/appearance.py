@@ -2,8 +2,7 @@
 
 Any mesh of a head is dressed here. The soft weights stay on the vertices, so that borders of lips and eyes are
 smoother than the mesh; slots and groups are for the artist. Workbench and the solid viewport show the colour alone.
-The meshes of frames have no groups: these would take more room than all the rest, and nothing could be picked by them
-from one frame to the next.
+Fixed topology stores its groups; those of frame meshes are computed as they are shown (`outputs/region_groups.py`).
 """
 
 from __future__ import annotations

@@ -18,6 +18,7 @@ from .frame_store import FrameStore, Timing
 from .frames_in_cache import FramesInCache
 from .frames_in_file import FramesInFile
 from .mesh_building import corners_of
+from .region_groups import add_groups
 
 
 class FrameMeshes(result.ResultWriter):
@@ -111,6 +112,7 @@ class FrameMeshes(result.ResultWriter):
     def _attach(self) -> None:
         if not self._attached and self._store.showable:
             self._store.attach()
+            add_groups(self.result())
             self._attached = True
 
 

@@ -15,7 +15,9 @@ from .. import appearance, playback
 from . import result
 from .frame_file import FrameMesh
 from .frame_store import PLAYER_NAME, FrameStore, Timing
+from .geometry_nodes import add_math, add_node
 from .mesh_building import add_materials
+from .region_groups import name_groups
 from .streamed_mesh import Geometry, mesh_pieces, with_edges_of_corners
 
 FRAMES_PER_SWITCH = 64  # adding an item to an Index Switch takes time in proportion to the items it has
@@ -64,6 +66,8 @@ class FramesInFile(FrameStore):
             mesh = placeholder if kept is None else result.resolve(bpy.data.meshes, kept)
             item = bpy.data.objects.new(f"{owner.name} {frame:04d}", mesh)
             item[result.FRAME_PROPERTY] = frame
+            if kept is not None:
+                name_groups(item)
             collection.objects.link(item)
             set_frame(tree, position, item)
             self._slots.append(item.session_uid)
@@ -110,7 +114,9 @@ class FramesInFile(FrameStore):
         yield
         if self._placeholder is not None:
             yield from self._replace_placeholder(uid)
-        result.resolve(bpy.data.objects, self._slots[position]).data = result.resolve(bpy.data.meshes, uid)
+        item = result.resolve(bpy.data.objects, self._slots[position])
+        item.data = result.resolve(bpy.data.meshes, uid)
+        name_groups(item)
         self.written += 1
 
     def _replace_placeholder(self, session_uid: int) -> Iterator[None]:
@@ -183,23 +189,23 @@ def build_player(name: str, frame_count: int) -> bpy.types.NodeTree:
     tree.is_modifier = True
     tree.interface.new_socket("Geometry", in_out="OUTPUT", socket_type="NodeSocketGeometry")
     names = ("Start Frame", "Speed", "First Heard", "Last Heard", "Heard")
-    start, speed, first, last, heard = (_node(tree, "ShaderNodeValue", name=name).outputs[0] for name in names)
-    now = _node(tree, "GeometryNodeInputSceneTime").outputs["Frame"]
-    held = _node(tree, "ShaderNodeClamp", now, first, last).outputs[0]
-    elapsed = _math(tree, "SUBTRACT", held, start)
+    start, speed, first, last, heard = (add_node(tree, "ShaderNodeValue", name=name).outputs[0] for name in names)
+    now = add_node(tree, "GeometryNodeInputSceneTime").outputs["Frame"]
+    held = add_node(tree, "ShaderNodeClamp", now, first, last).outputs[0]
+    elapsed = add_math(tree, "SUBTRACT", held, start)
     # A little more than the product: whole frames must not fall below themselves by rounding.
-    position = _math(tree, "MULTIPLY", _math(tree, "MULTIPLY_ADD", elapsed, speed, 1e-3), heard)
-    index = _node(tree, "ShaderNodeClamp", position, 0.0, float(frame_count - 1), name="Last Frame").outputs[0]
-    whole = _math(tree, "FLOOR", index)
-    switch = _node(tree, "GeometryNodeIndexSwitch", data_type="OBJECT", name="Index Switch")
+    position = add_math(tree, "MULTIPLY", add_math(tree, "MULTIPLY_ADD", elapsed, speed, 1e-3), heard)
+    index = add_node(tree, "ShaderNodeClamp", position, 0.0, float(frame_count - 1), name="Last Frame").outputs[0]
+    whole = add_math(tree, "FLOOR", index)
+    switch = add_node(tree, "GeometryNodeIndexSwitch", data_type="OBJECT", name="Index Switch")
     switch.index_switch_items.clear()
-    chosen = _node(tree, "FunctionNodeFloatToInt", _math(tree, "DIVIDE", whole, float(FRAMES_PER_SWITCH)))
+    chosen = add_node(tree, "FunctionNodeFloatToInt", add_math(tree, "DIVIDE", whole, float(FRAMES_PER_SWITCH)))
     chosen.rounding_mode = "FLOOR"
     tree.links.new(chosen.outputs[0], switch.inputs["Index"])
-    within = _node(tree, "FunctionNodeFloatToInt", _math(tree, "MODULO", whole, float(FRAMES_PER_SWITCH)))
+    within = add_node(tree, "FunctionNodeFloatToInt", add_math(tree, "MODULO", whole, float(FRAMES_PER_SWITCH)))
     within.name = "Within Switch"
-    picked = _node(tree, "GeometryNodeObjectInfo", switch.outputs[0], transform_space="ORIGINAL")
-    output = _node(tree, "NodeGroupOutput")
+    picked = add_node(tree, "GeometryNodeObjectInfo", switch.outputs[0], transform_space="ORIGINAL")
+    output = add_node(tree, "NodeGroupOutput")
     tree.links.new(picked.outputs["Geometry"], output.inputs[0])
     return tree
 
@@ -211,7 +217,7 @@ def set_frame(tree: bpy.types.NodeTree, position: int, item: bpy.types.Object) -
         # The group is complete but for its objects before the player knows it: changes of a tree that nothing uses
         # are cheap.
         group = _frame_group(f"{tree.name} {number}")
-        node = _node(tree, "GeometryNodeGroup", name=f"Frames {number}", node_tree=group)
+        node = add_node(tree, "GeometryNodeGroup", name=f"Frames {number}", node_tree=group)
         tree.links.new(tree.nodes["Within Switch"].outputs[0], node.inputs[0])
         outer = tree.nodes["Index Switch"]
         outer.index_switch_items.new()
@@ -226,26 +232,8 @@ def _frame_group(name: str) -> bpy.types.NodeTree:
     group = bpy.data.node_groups.new(name, "GeometryNodeTree")
     group.interface.new_socket("Index", in_out="INPUT", socket_type="NodeSocketInt")
     group.interface.new_socket("Object", in_out="OUTPUT", socket_type="NodeSocketObject")
-    switch = _node(group, "GeometryNodeIndexSwitch", data_type="OBJECT", name="Index Switch")
+    switch = add_node(group, "GeometryNodeIndexSwitch", data_type="OBJECT", name="Index Switch")
     switch.index_switch_items.clear()
     group.links.new(group.nodes.new("NodeGroupInput").outputs[0], switch.inputs["Index"])
-    group.links.new(switch.outputs[0], _node(group, "NodeGroupOutput").inputs[0])
+    group.links.new(switch.outputs[0], add_node(group, "NodeGroupOutput").inputs[0])
     return group
-
-
-def _node(tree: bpy.types.NodeTree, kind: str, *inputs, **properties) -> bpy.types.Node:
-    """A new node; its first inputs are linked to sockets or set to values."""
-    added = tree.nodes.new(kind)
-    added.location = (180.0 * len(tree.nodes), 0.0)
-    for key, value in properties.items():
-        setattr(added, key, value)
-    for socket, value in zip(added.inputs, inputs, strict=False):
-        if isinstance(value, bpy.types.NodeSocket):
-            tree.links.new(value, socket)
-        else:
-            socket.default_value = value
-    return added
-
-
-def _math(tree: bpy.types.NodeTree, operation: str, *inputs) -> bpy.types.NodeSocket:
-    return _node(tree, "ShaderNodeMath", *inputs, operation=operation).outputs[0]
