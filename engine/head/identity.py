@@ -161,7 +161,7 @@ class IdentityNetwork(nn.Module):
         if state.folded is not None:
             values = [self._folded_values(slot, run) for slot, (run, _) in zip(state.folded, runs, strict=True)]
         else:
-            # Taken apart once: the gradient of a slice is as large as the whole.
+            # Taken apart once, as in `_members`.
             biases = state.biases.unbind(1)
             film = self.config.slots * [None] if state.film is None else state.film.flatten(2).unbind(1)
             of_slots = zip(self._members(), runs, biases, film, strict=True)

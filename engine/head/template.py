@@ -20,6 +20,7 @@ from ..arkit import ARKIT_NAMES
 from .head import Array, NeuralHead
 from .region_geometry import EYE_REGIONS, gaze_rotations
 
+LIP_CURVES = ("lip_upper", "lip_lower")
 LIP_NEIGHBOURS = 3
 
 
@@ -84,17 +85,21 @@ def canonical_lip_curves(head: NeuralHead, identity: Array | None) -> tuple[Tens
 
     A curve point moves with the template vertices nearest to it.
     """
-    curves = tuple(head.template[name].float().to(head.device) for name in ("lip_upper", "lip_lower"))
-    displacement = _identity_displacement(head, identity)
-    if displacement is None:
-        return curves
-    return tuple(curve + interpolated(head, curve, displacement) for curve in curves)
+    curves, displacement = _mean_lip_curves(head), _identity_displacement(head, identity)
+    if displacement is not None:
+        curves = curves + interpolated(head, curves, displacement)
+    upper, lower = curves.split([len(head.template[name]) for name in LIP_CURVES])
+    return upper, lower
 
 
 def lip_displacements(head: NeuralHead) -> Tensor:
     """Displacements (n + m, W + 1, 3) of the upper and the lower lip curve, as `vertex_displacements` has them."""
-    curves = torch.cat([head.template[name].float() for name in ("lip_upper", "lip_lower")]).to(head.device)
-    return interpolated(head, curves, vertex_displacements(head))
+    return interpolated(head, _mean_lip_curves(head), vertex_displacements(head))
+
+
+def _mean_lip_curves(head: NeuralHead) -> Tensor:
+    """The mean head's upper, then its lower lip curve (n + m, 3)."""
+    return torch.cat([head.template[name].float() for name in LIP_CURVES]).to(head.device)
 
 
 def interpolated(head: NeuralHead, points: Tensor, values: Tensor) -> Tensor:

@@ -166,7 +166,8 @@ def main(arguments: list[str] | None = None) -> None:
 
         return {"title": variant.title} | kept(folder / "figures.json", figures)
 
-    report = settings | {"scenes": len(scenes), "batch": motion.BATCH, "crop": motion.CROP}
+    report = settings | {"bundle": performer.bundle.name}  # not where it lies
+    report |= {"scenes": len(scenes), "batch": motion.BATCH, "crop": motion.CROP}
     report |= {"sampling_steps": SAMPLING_STEPS, "guidance": GUIDANCE}
     report["variants"] = {name: run(name, variant) for name, variant in VARIANTS.items()}
     report["prior"] = {key: prior_figures(performer, test, seed) for key, test in tests.items()}

@@ -144,7 +144,8 @@ def main(arguments: list[str] | None = None) -> None:
     prior = prior_probe(corpus, encoder, seed)
     scenes = motion.make_scenes(options.data, corpus, seed, CLIPS)
     features = motion.scene_features(encoder, scenes)
-    report = settings | {"takes": TAKES, "scenes": len(scenes), "recordings": {}}
+    report = settings | {"bundle": Bundle.open(options.bundle).name}  # not where it lies
+    report |= {"takes": TAKES, "scenes": len(scenes), "recordings": {}}
     for index, recording in enumerate(recordings):
         kept = [i for i, scene in enumerate(scenes) if scene.captured_clip != recording.key]
         crops = motion.CropMaker([scenes[i] for i in kept], features[kept], seed)

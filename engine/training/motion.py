@@ -241,15 +241,12 @@ def export(config: DenoiserConfig, state: dict[str, Tensor], folder: Path) -> No
 
 def main() -> None:
     """Command line."""
-    parser = training_parser("Train the starter's expression decoder.", 35.0)
+    parser = training_parser("Train the starter's expression decoder.", 35.0, PEAK_LEARNING_RATE)
     encoders = parser.add_mutually_exclusive_group()
     encoders.add_argument("--bundle", default="starter", help="bundle folder with the trained speech encoder")
     encoders.add_argument("--speech-encoder", type=Path, help=SPEECH_ENCODER_HELP)
-    parser.add_argument("--start", type=Path, help="bundle from whose decoder a new run begins")
-    parser.add_argument("--learning-rate", type=float, default=PEAK_LEARNING_RATE, help="peak")
     arguments = parser.parse_args()
     constants = {"amplitude": AMPLITUDE, "drop_condition": DROP_CONDITION, "batch": BATCH, "crop": CROP}
-    constants |= {"peak_learning_rate": arguments.learning_rate}
     run = start_run(arguments, constants)
     device = choose_device(arguments.device)
     if arguments.speech_encoder is None:

@@ -152,11 +152,8 @@ def export(state: dict[str, Tensor], folder: Path) -> None:
 
 def main() -> None:
     """Command line."""
-    parser = training_parser("Train the starter's speech encoder.", 30.0)
-    parser.add_argument("--start", type=Path, help="bundle from whose encoder a new run begins")
-    parser.add_argument("--learning-rate", type=float, default=PEAK_LEARNING_RATE, help="peak")
-    arguments = parser.parse_args()
-    run = start_run(arguments, {"batch_seconds": BATCH_SECONDS, "peak_learning_rate": arguments.learning_rate})
+    arguments = training_parser("Train the starter's speech encoder.", 30.0, PEAK_LEARNING_RATE).parse_args()
+    run = start_run(arguments, {"batch_seconds": BATCH_SECONDS})
     cache = arguments.cache or arguments.output / "cache"
     device = choose_device(arguments.device)
     train(

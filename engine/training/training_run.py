@@ -78,12 +78,14 @@ class TrainingRun:
         return states
 
 
-def training_parser(description: str, minutes: float) -> argparse.ArgumentParser:
-    """Options that every training on recordings has. minutes: the default time budget."""
+def training_parser(description: str, minutes: float, learning_rate: float) -> argparse.ArgumentParser:
+    """Options that every training on recordings has. minutes, learning_rate: the default time budget and peak."""
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--data", type=Path, required=True, help="data folder")
     parser.add_argument("--output", type=Path, required=True, help="run folder; an existing run is continued")
     parser.add_argument("--minutes", type=float, default=minutes, help="time budget of the whole run")
+    parser.add_argument("--start", type=Path, help="bundle from whose weights a new run begins")
+    parser.add_argument("--learning-rate", type=float, default=learning_rate, help="peak")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--device", default="auto")
     parser.add_argument("--cache", type=Path, help="decoded audio; default RUN/cache")
@@ -95,6 +97,7 @@ def start_run(arguments: argparse.Namespace, constants: dict) -> TrainingRun:
     """The run of parsed options, its settings and the training's `constants` recorded."""
     run = TrainingRun(arguments.output, arguments.minutes)
     settings = {"minutes": arguments.minutes, "seed": arguments.seed, "synthesised": arguments.synthesised}
+    settings["peak_learning_rate"] = arguments.learning_rate
     run.write_config(settings | constants)
     return run
 
