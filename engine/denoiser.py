@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 
 import torch
 from torch import Tensor, nn
@@ -20,7 +20,7 @@ from torch.nn import functional
 
 from .bundle import Bundle
 from .errors import EngineError
-from .timestep_injection import INJECTIONS
+from .timestep_injection import INJECTIONS, FiLM
 
 # Keys of the bundle's section that concern sampling, not the network.
 SAMPLING_DEFAULTS = ("default_steps", "default_sampler", "default_guidance", "default_smooth", "default_seal")
@@ -39,6 +39,7 @@ class DenoiserConfig:
     code_scale: root mean square of the training codes; the network sees codes divided by it.
     code_rate: code frames per second.
     timestep_injection: how the time step enters, a key of INJECTIONS; "film" is the paper's choice.
+    film_rank: rank of FiLM's maps, or None for whole ones, as in the paper.
     alignment_mask: whether a frame hears the audio of its own time only (Eq. 7), or of all frames.
     default_steps, default_sampler, default_guidance: how this model is best sampled (see diffusion.sample).
     default_smooth, default_seal: what is done to sampled motion (see refinement.Refinement).
@@ -58,6 +59,7 @@ class DenoiserConfig:
     code_scale: float = 1.0
     code_rate: float = 24.0
     timestep_injection: str = "film"
+    film_rank: int | None = None
     alignment_mask: bool = True
     default_steps: int = 8
     default_sampler: str = "dpm++"
@@ -68,6 +70,7 @@ class DenoiserConfig:
     def __post_init__(self) -> None:
         sizes = {"layers": 64, "width": 4096, "heads": 64, "feed_forward": 16384, "window": 4096}
         sizes |= {"code_dimensions": 4096, "audio_dimensions": 4096, "default_steps": 1000}
+        sizes |= {} if self.film_rank is None else {"film_rank": 4096}
         for name, largest in sizes.items():
             value = getattr(self, name)
             if not isinstance(value, int) or not 1 <= value <= largest:
@@ -256,6 +259,8 @@ class DecoderBlock(nn.Module):
     def __init__(self, config: DenoiserConfig) -> None:
         super().__init__()
         width, injection = config.width, INJECTIONS[config.timestep_injection]
+        if injection is FiLM:
+            injection = partial(FiLM, rank=config.film_rank)
         self.self_attention_norm = nn.LayerNorm(width)
         self.self_attention = WindowedSelfAttention(width, config.heads, config.window, config.causal)
         self.self_attention_film = injection(width)

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from transformers import Wav2Vec2Config, Wav2Vec2Model
 
-from .audio import frame_count
+from .audio import SAMPLE_RATE, frame_count
 from .bundle import Bundle
 from .codes import CODE_RATE
 from .errors import EngineError
@@ -59,6 +59,7 @@ class SpeechConfig:
     activation_dropout: float = 0.0
     feat_proj_dropout: float = 0.0
     layerdrop: float = 0.0
+    waveform_padding: tuple[int, int] = (0, 0)
 
     def __post_init__(self) -> None:
         for name in ("conv_dim", "conv_kernel", "conv_stride"):
@@ -66,6 +67,10 @@ class SpeechConfig:
             object.__setattr__(self, name, values)
             if not all(_is_size(value, 4096) for value in values) or not 1 <= len(values) <= 16:
                 raise EngineError(f"The speech model's {name} is {values}; choose another bundle.")
+        padding = tuple(self.waveform_padding)
+        object.__setattr__(self, "waveform_padding", padding)
+        if len(padding) != 2 or not all(isinstance(value, int) and 0 <= value <= SAMPLE_RATE for value in padding):
+            raise EngineError(f"The speech model's waveform_padding is {padding}; choose another bundle.")
         if not len(self.conv_dim) == len(self.conv_kernel) == len(self.conv_stride):
             raise EngineError("The speech model's convolutional layers do not match; choose another bundle.")
         largest = {"hidden_size": 8192, "num_hidden_layers": 64, "num_attention_heads": 64}
@@ -102,12 +107,21 @@ class SpeechEncoder(nn.Module):
     def __init__(self, config: SpeechConfig) -> None:
         super().__init__()
         self.config = config
+        sizes = asdict(config)
+        del sizes["waveform_padding"]
         # mask_time_prob 0: SpecAugment would hide parts of the speech while training.
-        self.wav2vec2 = Wav2Vec2Model(Wav2Vec2Config(**asdict(config), mask_time_prob=0.0, apply_spec_augment=False))
+        self.wav2vec2 = Wav2Vec2Model(Wav2Vec2Config(**sizes, mask_time_prob=0.0, apply_spec_augment=False))
 
     def forward(self, waveforms: Tensor, frames: int) -> Tensor:
         """Features (B, N, H) of normalised 16 kHz waveforms (B, S), for N = `frames` code frames. Differentiable."""
-        return self.encode(self.align(self.wav2vec2.feature_extractor(waveforms), frames))
+        return self.encode(self.hear(waveforms, frames))
+
+    def hear(self, waveforms: Tensor, frames: int) -> Tensor:
+        """Convolutional features (B, N, C) of normalised waveforms (B, S), aligned with N = `frames` code frames."""
+        return self.align(self.wav2vec2.feature_extractor(self._padded(waveforms)), frames)
+
+    def _padded(self, waveforms: Tensor) -> Tensor:
+        return functional.pad(waveforms, self.config.waveform_padding)
 
     @staticmethod
     def align(conv_features: Tensor, frames: int) -> Tensor:
@@ -128,12 +142,12 @@ class SpeechEncoder(nn.Module):
         """
         device = self.wav2vec2.feature_projection.projection.weight.device
         waveform = normalise(torch.as_tensor(samples, dtype=torch.float32, device=device))[None]  # (1, S)
-        frames = frame_count(waveform.shape[1], rate)
-        if frames < 1 or waveform.shape[1] < self._receptive_field:
+        frames, padded = frame_count(waveform.shape[1], rate), self._padded(waveform)
+        if frames < 1 or padded.shape[1] < self._receptive_field:
             raise EngineError("The audio is shorter than one frame of motion; choose a longer strip.")
         if frames <= WINDOW_FRAMES:
             return self(waveform, frames)[0]
-        return self._encode_in_windows(self.align(self._conv_features_in_chunks(waveform), frames))[0]
+        return self._encode_in_windows(self.align(self._conv_features_in_chunks(padded), frames))[0]
 
     @property
     def _total_stride(self) -> int:

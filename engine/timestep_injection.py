@@ -28,11 +28,16 @@ class InputOnly(nn.Module):
 
 
 class FiLM(nn.Module):
-    """Feature-wise modulation by the time step: Mish, then a Linear to scale and shift (Eq. 19, with 1 + scale)."""
+    """Feature-wise modulation by the time step: Mish, then a Linear to scale and shift (Eq. 19, with 1 + scale).
 
-    def __init__(self, width: int) -> None:
+    rank: of the Linear as a product of two, or None for a whole one. Embedded time steps lie along one curve, of
+    which a small rank loses little.
+    """
+
+    def __init__(self, width: int, rank: int | None = None) -> None:
         super().__init__()
-        self.to_scale_and_shift = nn.Sequential(nn.Mish(), nn.Linear(width, 2 * width))
+        narrow = [] if rank is None else [nn.Linear(width, rank, bias=False)]
+        self.to_scale_and_shift = nn.Sequential(nn.Mish(), *narrow, nn.Linear(rank or width, 2 * width))
 
     def forward(self, x: Tensor, time: Tensor) -> Tensor:
         """x (B, N, W), time (B, W) -> (B, N, W)."""

@@ -12,6 +12,7 @@ from engine import speech
 from engine.errors import EngineError
 from engine.importing.wav2vec2 import import_speech_encoder
 from engine.speech import SpeechConfig, SpeechEncoder, frame_count, normalise
+from engine.training.speech import SMALL as STARTER_SPEECH
 
 PARITY = Path(__file__).parent / "fixtures" / "parity"
 FOLDERS = ["wav2vec2_faceformer_small", "wav2vec2_layernorm_small"]
@@ -103,8 +104,9 @@ def test_long_audio_gives_the_extractor_features_of_the_whole_clip(norm, monkeyp
         )
 
 
-def test_windows_of_long_audio_agree_with_the_whole_clip():
-    encoder, samples = _tiny_encoder(), _speech_like(75)
+@pytest.mark.parametrize("waveform_padding", [(0, 0), (720, 53)])
+def test_windows_of_long_audio_agree_with_the_whole_clip(waveform_padding):
+    encoder, samples = _tiny_encoder(waveform_padding=waveform_padding), _speech_like(75)
     windowed = encoder.features(samples)
     with torch.inference_mode():
         whole = encoder(normalise(torch.from_numpy(samples))[None], frame_count(len(samples)))[0]
@@ -121,6 +123,19 @@ def test_windows_of_a_pointwise_encoder_are_exact():
     for frames in (721, 1296, 1297, 5000):
         aligned = torch.randn(1, frames, 16)
         torch.testing.assert_close(encoder._encode_in_windows(aligned), aligned.repeat(1, 1, 2))
+
+
+@pytest.mark.parametrize("seconds", [1, 3.3, 8])
+def test_every_code_frame_of_the_starter_hears_its_own_time(seconds):
+    torch.manual_seed(0)
+    encoder, count = SpeechEncoder(STARTER_SPEECH).eval(), round(24 * seconds)
+    silence = torch.zeros(1, round(16000 * seconds))
+    for frame in (2, count // 2, count - 3):
+        click = silence.clone()
+        click[0, round(16000 * frame / 24)] = 100.0
+        with torch.inference_mode():
+            change = (encoder.hear(click, count) - encoder.hear(silence, count))[0].square().sum(dim=-1)  # (N,)
+        assert abs(float(change @ torch.arange(count, dtype=torch.float32) / change.sum()) - frame) < 0.6
 
 
 def test_gradients_reach_every_weight():
@@ -142,6 +157,8 @@ def test_config_survives_json():
         {"conv_dim": [16]},
         {"conv_kernel": ["a"] * 7},
         {"feat_extract_norm": "none"},
+        {"waveform_padding": [-1, 0]},
+        {"waveform_padding": [0]},
         {"hidden_act": "os.system"},
     ],
 )

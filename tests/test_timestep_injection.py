@@ -26,11 +26,13 @@ def _frames(x, time):
     return [((b, i), x[b, i], time[b]) for b in range(x.shape[0]) for i in range(x.shape[1])]
 
 
-def test_film_is_equation_19(features):
-    layer = FiLM(WIDTH)
-    result, linear = layer(*features), layer.to_scale_and_shift[1]
+@pytest.mark.parametrize("rank", [None, 3])
+def test_film_is_equation_19(features, rank):
+    layer = FiLM(WIDTH, rank)
+    result, (*narrow, linear) = layer(*features), layer.to_scale_and_shift[1:]
+    weight = linear.weight @ narrow[0].weight if rank else linear.weight
     for place, x, time in _frames(*features):
-        scale, shift = (linear.weight @ (time * torch.tanh(functional.softplus(time))) + linear.bias).split(WIDTH)
+        scale, shift = (weight @ (time * torch.tanh(functional.softplus(time))) + linear.bias).split(WIDTH)
         torch.testing.assert_close(result[place], x * (1 + scale) + shift)
 
 

@@ -16,7 +16,8 @@ import torch
 from official_heads import PARITY
 
 from engine.bundle import Bundle
-from engine.denoiser import DenoiserConfig
+from engine.denoiser import DenoiserConfig, ExpressionDecoder
+from engine.errors import EngineError
 from engine.speech import SpeechConfig, SpeechEncoder
 from engine.training import motion, speech
 from engine.training.corpus import load_corpus
@@ -165,3 +166,38 @@ def test_wider_kernels_start_as_the_trained_ones_a_little_later():
     assert found.shape[-1] == 28 and torch.allclose(found, known[..., :28], atol=1e-6)
     assert torch.equal(encoder.wav2vec2.encoder.layers[0].attention.k_proj.weight,
                        trained.wav2vec2.encoder.layers[0].attention.k_proj.weight)
+
+
+def test_added_channels_of_the_encoder_change_nothing_at_first():
+    torch.manual_seed(0)
+    trained = SpeechEncoder(TINY_SPEECH).eval()
+    encoder = SpeechEncoder(replace(TINY_SPEECH, conv_dim=(*[8] * 5, 16, 24))).eval()
+    speech.take_over(encoder, trained)
+    waveforms = torch.randn(2, 16000)
+    torch.testing.assert_close(encoder(waveforms, 24), trained(waveforms, 24), atol=1e-5, rtol=1e-4)
+    copies = encoder.wav2vec2.feature_projection.projection.weight.view(16, 3, 8)
+    assert (copies[:, 0] - copies[:, 1]).abs().max() > 1e-3  # so that they part in training
+    with pytest.raises(EngineError, match="another bundle"):
+        speech.take_over(SpeechEncoder(replace(TINY_SPEECH, conv_dim=(*[8] * 6, 12))), trained)
+
+
+def test_hidden_spans_have_their_share_and_length():
+    torch.manual_seed(0)
+    hidden = speech.hide_spans(torch.ones(200, 100, 2))[..., 0] == 0  # (B, N)
+    assert abs(hidden.float().mean() - speech.HIDDEN_SHARE) < 0.01
+    whole = hidden.unfold(1, speech.HIDDEN_SPAN, 1).all(-1)  # (B, N - 2): spans by their first frame
+    covered = whole[:, 2:] | whole[:, 1:-1] | whole[:, :-2]
+    assert torch.equal(covered, hidden[:, 2:-2])
+
+
+def test_film_of_a_small_rank_starts_near_the_trained_one():
+    torch.manual_seed(0)
+    trained = ExpressionDecoder(replace(TINY_MOTION, width=32)).eval()
+    inputs = torch.randn(4, 20, 200), torch.tensor([0, 20, 400, 999]), torch.randn(4, 20, 16)
+    errors = []
+    for rank in (8, 16, 32):
+        decoder = ExpressionDecoder(replace(TINY_MOTION, width=32, film_rank=rank)).eval()
+        motion.take_over(decoder, trained)
+        with torch.inference_mode():
+            errors.append(float((decoder(*inputs) - trained(*inputs)).abs().max()))
+    assert errors[0] > errors[1] > errors[2] and errors[2] < 1e-5  # the last rank is the whole one

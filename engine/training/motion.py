@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from ..bundle import Bundle, merge_section
 from ..codes import ARKIT_NAMES, CODE_DIMENSIONS, codes_from_weights, expression_basis
@@ -32,7 +33,9 @@ from .training_run import AveragedWeights, TrainingRun, start_run, training_pars
 
 # The paper's decoder is causal. Frames that share one noise level cannot agree when the earlier one does not see the
 # later: blinks of one frame and a trembling mouth were the result, so the starter looks both ways.
-SMALL = DenoiserConfig(layers=4, width=256, heads=8, feed_forward=512, audio_dimensions=256, causal=False)
+SMALL = DenoiserConfig(
+    layers=4, width=256, heads=8, feed_forward=512, audio_dimensions=256, causal=False, film_rank=64
+)  # fmt: skip
 BATCH, CROP = 32, 48
 CROPS_PER_SCENE = SCENE_FRAMES // CROP
 DROP_CONDITION = 0.25
@@ -195,13 +198,13 @@ def train(
     """Train until the budget is used; resumes from the run's checkpoint and exports at every checkpoint.
 
     sizes, schedule: the network, by default SMALL, and the noise; scale and audio dimensions follow the crops.
-    start: a bundle from whose decoder, of the same sizes, a new run begins.
+    start: a bundle from whose decoder a new run begins (`take_over`).
     """
     torch.manual_seed(seed)
     config = replace(sizes or SMALL, code_scale=crops.code_scale, audio_dimensions=crops.features.shape[-1])
     decoder = ExpressionDecoder(config).to(device)
     if start:
-        decoder.load_state_dict(load_expression_decoder(Bundle.open(start), device).state_dict())
+        take_over(decoder, load_expression_decoder(Bundle.open(start), device))
     schedule = schedule or CosineSchedule()
     optimiser = torch.optim.Adam(decoder.parameters(), peak_learning_rate, betas=(0.9, 0.99))
     average = AveragedWeights(decoder, decay=0.998)
@@ -232,6 +235,23 @@ def train(
         if run.step % SAVE_EVERY == 0 or run.progress >= 1.0:
             run.save(decoder=decoder.state_dict(), optimiser=optimiser.state_dict(), average=average.state)
             export(config, average.state, run.folder / "export")
+
+
+@torch.no_grad()
+def take_over(decoder: ExpressionDecoder, trained: ExpressionDecoder) -> None:
+    """Load the parameters of a trained decoder, whose whole FiLM maps may become products of a small rank.
+
+    The product is the best one for the embedded time steps, which are all that FiLM hears.
+    """
+    state, rank = trained.state_dict(), decoder.config.film_rank
+    if rank is not None and trained.config.film_rank is None:
+        times = functional.mish(trained.time(torch.arange(CosineSchedule().steps, device=trained.output.weight.device)))
+        for name in [name for name in state if name.endswith("to_scale_and_shift.1.weight")]:
+            weight, stem = state.pop(name), name.removesuffix("1.weight")  # (2 W, W)
+            outputs = torch.linalg.svd(weight @ times.T, full_matrices=False).U[:, :rank]  # (2 W, R)
+            state |= {stem + "1.weight": outputs.T @ weight, stem + "2.weight": outputs}
+            state[stem + "2.bias"] = state.pop(stem + "1.bias")
+    decoder.load_state_dict(state)
 
 
 def export(config: DenoiserConfig, state: dict[str, Tensor], folder: Path) -> None:

@@ -18,6 +18,7 @@ from torch.nn import functional
 
 from ..bundle import Bundle, merge_section
 from ..engine import choose_device
+from ..errors import EngineError
 from ..speech import SpeechConfig, SpeechEncoder, load_speech_encoder
 from .corpus import load_corpus
 from .phones import BILABIALS, LABIODENTALS, PHONES, SILENCE
@@ -25,10 +26,11 @@ from .speech_examples import PHONE_OFFSETS, TARGETS, Batch, ExampleMaker, label_
 from .training_run import AveragedWeights, TrainingRun, start_run, training_parser
 
 # At 24 code frames a second every frame falls between two convolutional ones, 20 ms apart. The last two kernels
-# are wider than the base model's: a convolutional frame hears 70 ms, and no short closure is lost between code frames.
+# are wider than the base model's: a convolutional frame hears 110 ms, and no short closure is lost between code
+# frames. Their channels are many, because the sounds must be told apart before the rate falls.
 SMALL = SpeechConfig(
-    conv_dim=(32, 64, 64, 128, 128, 128, 128),
-    conv_kernel=(10, 3, 3, 3, 3, 5, 5),
+    conv_dim=(32, 64, 64, 128, 128, 256, 384),
+    conv_kernel=(10, 3, 3, 3, 3, 5, 7),
     hidden_size=256,
     num_hidden_layers=5,
     num_attention_heads=4,
@@ -37,12 +39,16 @@ SMALL = SpeechConfig(
     num_conv_pos_embedding_groups=8,
     hidden_dropout=0.05,
     attention_dropout=0.0,
+    # Half the receptive field of 1,440 samples, and after the end a code frame less: frame i hears i / 24 s.
+    waveform_padding=(720, 53),
 )
 # Many small steps teach more in a short budget than few large ones.
 BATCH_SECONDS = 32.0
 PEAK_LEARNING_RATE = 1.2e-3
 WARM_UP_STEPS = 300
 SAVE_EVERY = 200
+# Code frames that the transformer must guess from their neighbours: share, and length of a span.
+HIDDEN_SHARE, HIDDEN_SPAN = 0.08, 3
 # A lip closure that is missed is seen at once, so the phones that close the lips weigh more.
 CLOSING_WEIGHTS = dict.fromkeys(BILABIALS, 4.0) | dict.fromkeys(LABIODENTALS, 2.0) | {SILENCE: 0.7}
 PHONE_WEIGHTS = torch.tensor([CLOSING_WEIGHTS.get(phone, 1.0) for phone in PHONES])
@@ -59,20 +65,47 @@ class SupervisedEncoder(nn.Module):
 
     def forward(self, waveforms: Tensor, frames: int) -> tuple[Tensor, Tensor]:
         """Waveforms (B, S) to phone scores (B, N, 3, classes) and standardised articulation (B, N, TARGETS)."""
-        features = self.encoder(waveforms, frames)  # (B, N, H)
+        heard = self.encoder.hear(waveforms, frames)  # (B, N, C)
+        features = self.encoder.encode(hide_spans(heard) if self.training else heard)  # (B, N, H)
         scores = self.phones(features).unflatten(-1, (len(PHONE_OFFSETS), len(PHONES)))
         return scores, self.articulation(features)
 
 
+def hide_spans(heard: Tensor) -> Tensor:
+    """Convolutional features (B, N, C) with zeros in random spans of HIDDEN_SPAN frames, HIDDEN_SHARE of all."""
+    starts = torch.rand(heard.shape[:2], device=heard.device) < HIDDEN_SHARE / HIDDEN_SPAN  # (B, N)
+    hidden = functional.max_pool1d(functional.pad(starts.float(), (HIDDEN_SPAN - 1, 0)), HIDDEN_SPAN, stride=1)
+    return heard * (1 - hidden[..., None])
+
+
 @torch.no_grad()
 def take_over(encoder: SpeechEncoder, trained: SpeechEncoder) -> None:
-    """Load the parameters of a trained encoder; convolutions that are wider than its own start with zeros around."""
+    """Load the parameters of a trained encoder into one of the same or larger sizes, which then computes the same.
+
+    Longer kernels start with zeros around the trained ones. Added channels are copies of the trained ones, between
+    which the next layer's weights are divided at random, so that they part in training (Net2Net, Chen et al. 2016).
+    Raises EngineError when a size is no multiple of the trained one.
+    """
     state = trained.state_dict()
     for name, fresh in encoder.state_dict().items():
-        added = fresh.shape[-1] - state[name].shape[-1] if ".conv.weight" in name else 0
-        if added:
-            state[name] = functional.pad(state[name], (added // 2, added - added // 2))
+        state[name] = _widened(name, state[name], fresh.shape)
     encoder.load_state_dict(state)
+
+
+def _widened(name: str, weight: Tensor, shape: torch.Size) -> Tensor:
+    """A trained parameter in a larger shape: (outputs, inputs, kernel), or fewer dimensions."""
+    if weight.dim() == 3:
+        added = shape[2] - weight.shape[2]
+        weight = functional.pad(weight, (added // 2, added - added // 2))
+    copies = [large // small for large, small in zip(shape, weight.shape, strict=True)]
+    if any(count * small != large for count, small, large in zip(copies, weight.shape, shape, strict=True)):
+        raise EngineError(f"{name} of the trained encoder does not fit; start from another bundle.")
+    weight = weight.repeat(copies)
+    if weight.dim() > 1 and copies[1] > 1:
+        shares = torch.rand(weight.shape[0], copies[1], weight.shape[1] // copies[1]) + 0.5
+        shares = (shares / shares.sum(dim=1, keepdim=True)).flatten(1)  # (outputs, inputs)
+        weight = weight * shares.reshape(*shares.shape, *[1] * (weight.dim() - 2))
+    return weight
 
 
 def losses(network: SupervisedEncoder, batch: Batch) -> dict[str, Tensor]:
@@ -120,8 +153,8 @@ def train(
             group["lr"] = rate
         parts = losses(network.train(), maker.batch(run.step, BATCH_SECONDS))
         (parts["phones"] + 2 * parts["articulation"]).backward()
-        nn.utils.clip_grad_norm_(network.parameters(), 2.0)
-        optimiser.step()
+        if nn.utils.clip_grad_norm_(network.parameters(), 2.0).isfinite():
+            optimiser.step()
         optimiser.zero_grad(set_to_none=True)
         run.step += 1
         average.update(network, run.step)
