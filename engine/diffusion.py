@@ -18,6 +18,7 @@ from torch import Tensor
 
 from .denoiser import ExpressionDecoder
 from .errors import Cancelled, EngineError
+from .temperature import Temperature
 
 Predict = Callable[[Tensor, int], Tensor]
 
@@ -194,6 +195,7 @@ def sample(
     steps: int = 8,
     sampler: str = "dpm++",
     guidance: float = 1.0,
+    temperature: Temperature | None = None,
     kept: Kept | None = None,
     progress: Callable[[float], None] | None = None,
     cancelled: Callable[[], bool] | None = None,
@@ -203,6 +205,7 @@ def sample(
     seed: fixes the noise, 0 or any other whole number; the same seed gives the same codes bit for bit.
     steps: network evaluations, 1 to 1000. sampler: one of SAMPLERS.
     guidance: w of Eq. 10. 1 costs one pass per step, everything else but 0 two in one batch.
+    temperature: of the noise in some directions of the codes; None is full noise.
     kept: codes that stay, bit for bit, outside a range that is sampled again.
     progress: called with the fraction done after every step. cancelled: asked before every step.
 
@@ -221,7 +224,8 @@ def sample(
     shape = (1, audio_features.shape[0], denoiser.config.code_dimensions)
 
     def draw_noise() -> Tensor:
-        return torch.randn(shape, generator=generator).to(device)  # (1, N, D)
+        noise = torch.randn(shape, generator=generator)  # (1, N, D)
+        return (noise if temperature is None else temperature.scaled(noise)).to(device)
 
     if kept is not None:
         _check_kept(kept, shape)

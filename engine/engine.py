@@ -112,8 +112,18 @@ class Engine:
     def _refinement(self):
         from .refinement import load_refinement
 
+        return load_refinement(self.bundle, self._arkit_basis)
+
+    @cached_property
+    def _temperature(self):
+        from .temperature import load_temperature
+
+        return load_temperature(self.bundle, self._arkit_basis)
+
+    @property
+    def _arkit_basis(self) -> np.ndarray | None:
         basis = self.head.expression_basis
-        return load_refinement(self.bundle, None if basis is None else basis.cpu().numpy())
+        return None if basis is None else basis.cpu().numpy()
 
     def info(self) -> dict:
         """Device, versions, bundle, its licences and what it can do as JSON values.
@@ -186,6 +196,7 @@ class Engine:
             steps=steps,
             sampler=sampler or motion["default_sampler"],
             guidance=guidance,
+            temperature=self._temperature,
             kept=kept,
             progress=progress,
             cancelled=cancelled,

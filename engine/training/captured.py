@@ -24,6 +24,7 @@ from ..codes import ARKIT_NAMES, CODE_RATE, expression_basis, weights_from_codes
 from ..denoiser import ExpressionDecoder
 from ..engine import choose_device
 from ..speech import SpeechEncoder, load_speech_encoder
+from ..temperature import Temperature
 from . import motion
 from .articulation import expected_mouth
 from .captured_motion import capture_of
@@ -94,9 +95,11 @@ def prior_probe(corpus: Corpus, encoder: SpeechEncoder, seed: int) -> Callable[[
 def performed(decoder: ExpressionDecoder, recording: Captured, seed: int) -> np.ndarray:
     """TAKES takes of a recording: (TAKES, N, 52) ARKit weights."""
     features = torch.from_numpy(recording.features)
+    basis = expression_basis()
     settings = {"steps": SAMPLING_STEPS, "guidance": GUIDANCE}
+    settings["temperature"] = Temperature.of_mouth(basis, motion.DEFAULTS["default_mouth_temperature"])
     codes = [diffusion.sample(decoder, features, seed=seed + take, **settings).numpy() for take in range(TAKES)]
-    return weights_from_codes(np.stack(codes), expression_basis())
+    return weights_from_codes(np.stack(codes), basis)
 
 
 def channel_figures(takes: np.ndarray, capture: np.ndarray, other: np.ndarray) -> dict[str, dict[str, float]]:

@@ -25,6 +25,7 @@ from ..engine import choose_device
 from ..head import NeuralHead, load_head
 from ..refinement import load_refinement
 from ..speech import load_speech_encoder
+from ..temperature import Temperature, load_temperature
 from . import motion_metrics as metrics
 from .articulation import Segment, expected_mouth, perform
 from .augmentation import Augmenter
@@ -39,6 +40,7 @@ COMPARED = [
     ("ddpm", 50), ("ddpm", 1000),
 ]  # fmt: skip
 COMPARED_RECORDINGS = 8
+TEMPERATURES = (0.0, 0.3, 0.5, 0.7, 1.0)
 DIVERSITY_SEEDS = 8
 PLOTTED = 3
 SILENCE_SECONDS = 30.0
@@ -83,6 +85,7 @@ class Performer:
         self.guidance = section["default_guidance"]
         self.basis = expression_basis()
         self.refinement = load_refinement(bundle, self.basis)
+        self.temperature = load_temperature(bundle, self.basis)
 
     @cached_property
     def head(self) -> NeuralHead:
@@ -111,7 +114,9 @@ class Performer:
     def codes(self, features: Tensor, seed: int, sampler: str | None = None, steps: int | None = None) -> np.ndarray:
         """Sampled codes (N, 200) for speech features (N, A)."""
         settings = {"sampler": sampler or self.sampler, "steps": steps or self.steps, "guidance": self.guidance}
-        return diffusion.sample(self.decoder, features, seed=seed, **settings).numpy()
+        return diffusion.sample(
+            self.decoder, features, seed=seed, temperature=self.temperature, **settings
+        ).numpy()
 
     def from_weights(self, weights: np.ndarray) -> Motion:
         """Motion of given ARKit weights (N, 52)."""
@@ -219,6 +224,7 @@ def evaluate(performer: Performer, recordings: list[Recording], seed: int, outpu
         plot_moments(output, recording, motion, performer.head)
     return {
         "default_sampler": performer.sampler, "default_steps": performer.steps, "guidance": performer.guidance,
+        "mouth_temperature": performer.temperature.value if performer.temperature else 1.0,
         "speech": speech_figures(recordings, motions, references),
         "not_refined": speech_figures(recordings, not_refined, references),
         "prior": speech_figures(recordings, prior, references),
@@ -232,6 +238,16 @@ def compare_samplers(performer: Performer, recordings: list[Recording], seed: in
     for sampler, steps in COMPARED:
         motions = [performer.sample(recording.audio, seed, sampler, steps) for recording in recordings]
         figures[f"{sampler} {steps}"] = speech_figures(recordings, motions, references)
+    return figures
+
+
+def compare_temperatures(performer: Performer, recordings: list[Recording], seed: int) -> dict:
+    """Figures of the same recordings at every one of TEMPERATURES; the performer's own is put back."""
+    own, figures = performer.temperature, {}
+    for value in TEMPERATURES:
+        performer.temperature = Temperature.of_mouth(performer.basis, value)
+        figures[f"{value:g}"] = sampled_figures(performer, recordings, seed)
+    performer.temperature = own
     return figures
 
 
@@ -277,6 +293,7 @@ def main() -> None:
         figures["recordings"] = f"{len(recordings)} recordings of LJ Speech (one native speaker of US English)"
         figures["samplers"] = compare_samplers(performer, recordings[:COMPARED_RECORDINGS], seed)
         figures["others"] = {name: sampled_figures(performer, held_out, seed) for name, held_out in others.items()}
+        figures["temperatures"] = compare_temperatures(performer, others["speechocean762"], seed)
         figures["conditions"] = compare_conditions(performer, recordings, seed)
     (arguments.output / "motion.json").write_text(json.dumps(figures, indent=1) + "\n", "utf-8")
     write_report(arguments.output, figures, [recording.key for recording in recordings[:PLOTTED]])

@@ -47,7 +47,10 @@ COMPARED_ROWS = (
 )  # fmt: skip
 COMPARISONS = {
     "samplers": ("Samplers and steps (first eight recordings)", "sampler, steps"),
-    "others": ("Other speakers that no training has seen; the guidance was chosen on speechocean762", "recordings"),
+    "others": (
+        "Other speakers that no training has seen; guidance and temperature were chosen on speechocean762", "recordings"
+    ),
+    "temperatures": ("Temperature of the mouth, on speechocean762", "temperature"),
     "conditions": ("The same recordings under other conditions", "condition"),
 }
 
@@ -63,7 +66,8 @@ def write_report(output: Path, figures: dict, plotted: list[str]) -> None:
         "neutral speaker on the labelled phone times; the column `prior` is one random performance of the prior",
         "itself, hence what the motion model was taught. `not refined` is the motion before it is smoothed",
         "([style](../style.md)).",
-        f"Sampler: {figures['default_sampler']}, {figures['default_steps']} steps, guidance {figures['guidance']:g}.",
+        f"Sampler: {figures['default_sampler']}, {figures['default_steps']} steps, guidance {figures['guidance']:g},",
+        f"temperature of the mouth {figures['mouth_temperature']:g}.",
         "Closed means a lip opening under max(1 mm, 10 % of the clip's 95th percentile) within one frame of the",
         "interval, contact a distance of lower lip and upper incisors under 1 mm; both are measured on the mean head"
         f" ({speech['bilabials']} bilabials, {speech['labiodentals']} labiodentals,"
