@@ -1,11 +1,10 @@
 """Audio to expression codes: what a clip costs, the paper's sampler and the default one side by side.
 
-    python -m benchmarks.audio_to_codes [--seconds 10] [--device cpu] [--threads 2] [--bundle starter]
+    python -m benchmarks.audio_to_codes [--seconds 10] [--device cpu] [--threads 2] [--bundle BUNDLE]
 
-Two sizes in one run: the paper's (wav2vec2-base, 8 decoder layers) with random weights, and the starter's. Without
---bundle the starter's sizes have random weights too: time does not depend on the weights. DDPM with 1000 steps is
-extrapolated from 50 of its steps, and marked so. CPU seconds, summed over threads, are the figure to trust on a busy
-machine.
+A bundle with its own defaults and the paper's sizes (wav2vec2-base, 8 decoder layers) with random weights, in one run.
+DDPM with 1000 steps is extrapolated from 50 of its steps, and marked so. CPU seconds, summed over threads, are the
+figure to trust on a busy machine.
 """
 
 from __future__ import annotations
@@ -25,10 +24,6 @@ from engine.speech import SpeechConfig, SpeechEncoder, load_speech_encoder
 
 MEASURED_DDPM_STEPS = 50
 PAPER_STEPS = 1000
-STARTER_SPEECH = SpeechConfig(
-    conv_dim=(128,) * 7, hidden_size=256, num_hidden_layers=6, num_attention_heads=4, intermediate_size=768
-)
-STARTER_MOTION = DenoiserConfig(layers=4, audio_dimensions=256)
 
 
 def seconds_of(run: Callable[[], object], device: torch.device, repeats: int) -> np.ndarray:
@@ -43,25 +38,26 @@ def seconds_of(run: Callable[[], object], device: torch.device, repeats: int) ->
     return np.median(times[1:], axis=0)
 
 
-def measure(name: str, encoder: SpeechEncoder, decoder: ExpressionDecoder, seconds: float, repeats: int) -> None:
-    """Print one line per stage for one model."""
+def measure(
+    name: str, encoder: SpeechEncoder, decoder: ExpressionDecoder, defaults: dict, seconds: float, repeats: int
+) -> None:
+    """Print one line per stage for one model. defaults: steps, sampler and guidance of its motion."""
     device = decoder.null_condition.device
     samples = np.random.default_rng(0).standard_normal(round(seconds * SAMPLE_RATE)).astype(np.float32)
     features = encoder.features(samples)
-    steps, sampler = decoder.config.default_steps, decoder.config.default_sampler
 
     def sampling(**settings: object) -> Callable[[], object]:
         return lambda: sample(decoder, features, seed=0, **settings)
 
     speech = seconds_of(lambda: encoder.features(samples), device, repeats)
-    fast = seconds_of(sampling(steps=steps, sampler=sampler), device, repeats)
-    guided = seconds_of(sampling(steps=steps, sampler=sampler, guidance=1.5), device, repeats)
+    fast = seconds_of(sampling(**defaults), device, repeats)
+    unguided = seconds_of(sampling(**defaults | {"guidance": 1.0}), device, repeats)
     paper = seconds_of(sampling(steps=MEASURED_DDPM_STEPS, sampler="ddpm"), device, 1)
     paper *= PAPER_STEPS / MEASURED_DDPM_STEPS
     rows = {
         "speech encoder": speech,
-        f"{sampler}, {steps} steps (default)": fast,
-        f"{sampler}, {steps} steps, guidance 1.5": guided,
+        f"{defaults['sampler']}, {defaults['steps']} steps, guidance {defaults['guidance']:g} (default)": fast,
+        "the same, guidance 1": unguided,
         f"DDPM, {PAPER_STEPS} steps (extrapolated from {MEASURED_DDPM_STEPS})": paper,
         "audio to codes, default": speech + fast,
         "audio to codes, DDPM (extrapolated)": speech + paper,
@@ -80,23 +76,18 @@ def main() -> None:
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--threads", type=int, default=torch.get_num_threads(), help="CPU threads of torch")
     parser.add_argument("--repeats", type=int, default=3)
-    parser.add_argument("--bundle", help="measure this bundle in place of random starter-sized weights")
+    parser.add_argument("--bundle", default="starter")
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
     torch.manual_seed(0)
     device = torch.device(arguments.device)
     print(f"torch {torch.__version__}, {device}, {arguments.threads} threads")
-    if arguments.bundle:
-        bundle = Bundle.open(arguments.bundle)
-        starter = (load_speech_encoder(bundle, device), load_expression_decoder(bundle, device))
-    else:
-        starter = (
-            SpeechEncoder(STARTER_SPEECH).to(device).eval(),
-            ExpressionDecoder(STARTER_MOTION).to(device).eval(),
-        )
-    measure("starter", *starter, arguments.seconds, arguments.repeats)
+    bundle = Bundle.open(arguments.bundle)
+    defaults = {name: bundle.section("motion")[f"default_{name}"] for name in ("steps", "sampler", "guidance")}
+    networks = load_speech_encoder(bundle, device), load_expression_decoder(bundle, device)
+    measure(bundle.name, *networks, defaults, arguments.seconds, arguments.repeats)
     official = (SpeechEncoder(SpeechConfig()).to(device).eval(), ExpressionDecoder(DenoiserConfig()).to(device).eval())
-    measure("official sizes, random weights", *official, arguments.seconds, arguments.repeats)
+    measure("official sizes, random weights", *official, defaults, arguments.seconds, arguments.repeats)
 
 
 if __name__ == "__main__":

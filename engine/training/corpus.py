@@ -93,7 +93,7 @@ def emphasis(phones: list, audio: np.ndarray) -> list[float]:
     return strengths
 
 
-def load_corpus(data: Path, cache: Path, synthesised: int = 1200) -> Corpus:
+def load_corpus(data: Path, cache: Path, synthesised: int = 3600) -> Corpus:
     """The corpus from the cache folder, which is built from the data folder on first use.
 
     synthesised: number of sentences spoken by natural voices (`data.build.utterances`). Raises EngineError when the

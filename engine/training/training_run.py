@@ -89,7 +89,7 @@ def training_parser(description: str, minutes: float, learning_rate: float) -> a
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--device", default="auto")
     parser.add_argument("--cache", type=Path, help="decoded audio; default RUN/cache")
-    parser.add_argument("--synthesised", type=int, default=1200, help="sentences spoken by natural voices")
+    parser.add_argument("--synthesised", type=int, default=3600, help="sentences spoken by natural voices")
     return parser
 
 

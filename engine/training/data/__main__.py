@@ -42,7 +42,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Build the cache of all speech for the trainings.")
     parser.add_argument("--data", type=Path, required=True, help="data folder")
     parser.add_argument("--output", type=Path, required=True, help="cache folder, built anew")
-    parser.add_argument("--synthesised", type=int, default=1200, help="sentences spoken by natural voices")
+    parser.add_argument("--synthesised", type=int, default=3600, help="sentences spoken by natural voices")
     parser.add_argument("--seed", type=int, default=0)
     arguments = parser.parse_args()
     try:
