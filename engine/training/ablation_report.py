@@ -122,6 +122,7 @@ def plot(path: Path, report: dict) -> None:
         axis.set_title(COLUMNS[key][0])
     axes[0].set_yticks([place + 0.4 - height / 2 for place in range(len(names))], names)
     axes[0].invert_yaxis()
-    axes[0].legend(fontsize=7, title="dotted: prior", title_fontsize=7, loc="lower right")
+    figure.legend(*axes[0].get_legend_handles_labels(), fontsize=8, title="dotted: prior", loc="outside lower center",
+                  ncols=len(report["prior"]))
     figure.savefig(path, dpi=80)
     pyplot.close(figure)
