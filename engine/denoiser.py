@@ -24,8 +24,8 @@ from .timestep_injection import INJECTIONS, FiLM
 
 # Keys of the bundle's section that concern sampling, not the network.
 SAMPLING_DEFAULTS = (
-    "default_steps", "default_sampler", "default_guidance", "default_mouth_temperature", "default_smooth",
-    "default_seal",
+    "default_steps", "default_sampler", "default_guidance", "default_mouth_temperature",
+    "default_lid_temperature", "default_smooth", "default_seal",
 )  # fmt: skip
 
 
@@ -45,7 +45,7 @@ class DenoiserConfig:
     film_rank: rank of FiLM's maps, or None for whole ones, as in the paper.
     alignment_mask: whether a frame hears the audio of its own time only (Eq. 7), or of all frames.
     default_steps, default_sampler, default_guidance: how this model is best sampled (see diffusion.sample).
-    default_mouth_temperature: factor on the noise of the mouth (see `temperature`).
+    default_mouth_temperature, default_lid_temperature: factors on the noise of mouth and lids (see `temperature`).
     default_smooth, default_seal: what is done to sampled motion (see refinement.Refinement).
 
     Raises EngineError for sizes that make no network.
@@ -69,6 +69,7 @@ class DenoiserConfig:
     default_sampler: str = "dpm++"
     default_guidance: float = 1.0
     default_mouth_temperature: float = 1.0
+    default_lid_temperature: float = 1.0
     default_smooth: float = 0.0
     default_seal: float = 0.0
 

@@ -13,7 +13,6 @@ from engine.errors import EngineError
 from engine.temperature import Temperature, load_temperature
 
 BASIS = expression_basis()
-JAW, BLINK = ARKIT_NAMES.index("jawOpen"), ARKIT_NAMES.index("eyeBlinkLeft")
 
 
 @pytest.fixture(scope="module")
@@ -22,19 +21,20 @@ def decoder() -> ExpressionDecoder:
     return ExpressionDecoder(DenoiserConfig(layers=1, width=16, heads=2, feed_forward=16, audio_dimensions=8)).eval()
 
 
-@pytest.mark.parametrize("value", [0.0, 0.4, 1.0])
-def test_noise_of_the_mouth_is_scaled_and_no_other(value):
+@pytest.mark.parametrize(("mouth", "lids"), [(0.0, 1.0), (0.4, 0.8), (1.0, 0.5)])
+def test_noise_of_mouth_and_lids_is_scaled_and_no_other(mouth, lids):
     noise = torch.randn(1, 500, 200, generator=torch.Generator().manual_seed(0))
     before = weights_from_codes(noise[0].numpy(), BASIS)
-    after = weights_from_codes(Temperature.of_mouth(BASIS, value).scaled(noise)[0].numpy(), BASIS)
-    assert abs(after[:, JAW] - value * before[:, JAW]).max() < 1e-5
-    assert abs(after[:, BLINK] - before[:, BLINK]).max() < 1e-5
+    after = weights_from_codes(Temperature.of_weights(BASIS, mouth, lids).scaled(noise)[0].numpy(), BASIS)
+    for name, factor in {"jawOpen": mouth, "eyeBlinkLeft": lids, "browInnerUp": 1.0}.items():
+        column = ARKIT_NAMES.index(name)
+        assert abs(after[:, column] - factor * before[:, column]).max() < 1e-5
 
 
 @pytest.mark.parametrize("sampler", SAMPLERS)
 def test_without_noise_every_seed_gives_one_take(decoder, sampler):
     features = torch.randn(20, 8)
-    everywhere = Temperature(torch.eye(200), 0.0)
+    everywhere = Temperature(torch.eye(200), torch.zeros(200))
     settings = {"sampler": sampler, "steps": 4, "temperature": everywhere}
     first, second = (sample(decoder, features, seed=seed, **settings) for seed in (1, 2))
     assert torch.equal(first, second)
@@ -42,7 +42,7 @@ def test_without_noise_every_seed_gives_one_take(decoder, sampler):
 
 
 def test_kept_codes_stay_at_a_low_temperature(decoder):
-    features, temperature = torch.randn(40, 8), Temperature.of_mouth(BASIS, 0.3)
+    features, temperature = torch.randn(40, 8), Temperature.of_weights(BASIS, mouth=0.3)
     codes = sample(decoder, features, seed=1, temperature=temperature)
     again = sample(decoder, features, seed=2, temperature=temperature, kept=Kept(codes, 10, 20))
     assert torch.equal(again[:10], codes[:10]) and torch.equal(again[20:], codes[20:])
@@ -55,7 +55,7 @@ def test_a_bundle_asks_for_it_and_codes_without_weights_have_none(tmp_path):
         return Bundle.open(tmp_path)
 
     assert load_temperature(bundle(), BASIS) is None
-    assert load_temperature(bundle(default_mouth_temperature=0.5), BASIS).value == 0.5
+    assert set(load_temperature(bundle(default_mouth_temperature=0.5), BASIS).values.tolist()) == {0.5, 1.0}
     assert load_temperature(bundle(default_mouth_temperature=0.5), None) is None
-    with pytest.raises(EngineError, match="0 to 1"):
+    with pytest.raises(EngineError, match="another bundle"):
         load_temperature(bundle(default_mouth_temperature=-1), BASIS)

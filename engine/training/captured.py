@@ -97,7 +97,7 @@ def performed(decoder: ExpressionDecoder, recording: Captured, seed: int) -> np.
     features = torch.from_numpy(recording.features)
     basis = expression_basis()
     settings = {"steps": SAMPLING_STEPS, "guidance": GUIDANCE}
-    settings["temperature"] = Temperature.of_mouth(basis, motion.DEFAULTS["default_mouth_temperature"])
+    settings["temperature"] = Temperature.of_weights(basis, mouth=motion.DEFAULTS["default_mouth_temperature"])
     codes = [diffusion.sample(decoder, features, seed=seed + take, **settings).numpy() for take in range(TAKES)]
     return weights_from_codes(np.stack(codes), basis)
 

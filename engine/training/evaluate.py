@@ -86,6 +86,8 @@ class Performer:
         self.basis = expression_basis()
         self.refinement = load_refinement(bundle, self.basis)
         self.temperature = load_temperature(bundle, self.basis)
+        self.mouth_temperature = section.get("default_mouth_temperature", 1.0)
+        self.lid_temperature = section.get("default_lid_temperature", 1.0)
 
     @cached_property
     def head(self) -> NeuralHead:
@@ -224,7 +226,7 @@ def evaluate(performer: Performer, recordings: list[Recording], seed: int, outpu
         plot_moments(output, recording, motion, performer.head)
     return {
         "default_sampler": performer.sampler, "default_steps": performer.steps, "guidance": performer.guidance,
-        "mouth_temperature": performer.temperature.value if performer.temperature else 1.0,
+        "mouth_temperature": performer.mouth_temperature, "lid_temperature": performer.lid_temperature,
         "speech": speech_figures(recordings, motions, references),
         "not_refined": speech_figures(recordings, not_refined, references),
         "prior": speech_figures(recordings, prior, references),
@@ -245,7 +247,7 @@ def compare_temperatures(performer: Performer, recordings: list[Recording], seed
     """Figures of the same recordings at every one of TEMPERATURES; the performer's own is put back."""
     own, figures = performer.temperature, {}
     for value in TEMPERATURES:
-        performer.temperature = Temperature.of_mouth(performer.basis, value)
+        performer.temperature = Temperature.of_weights(performer.basis, value, performer.lid_temperature)
         figures[f"{value:g}"] = sampled_figures(performer, recordings, seed)
     performer.temperature = own
     return figures

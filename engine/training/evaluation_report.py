@@ -67,7 +67,7 @@ def write_report(output: Path, figures: dict, plotted: list[str]) -> None:
         "itself, hence what the motion model was taught. `not refined` is the motion before it is smoothed",
         "([style](../style.md)).",
         f"Sampler: {figures['default_sampler']}, {figures['default_steps']} steps, guidance {figures['guidance']:g},",
-        f"temperature of the mouth {figures['mouth_temperature']:g}.",
+        f"temperature of the mouth {figures['mouth_temperature']:g}, of the lids {figures['lid_temperature']:g}.",
         "Closed means a lip opening under max(1 mm, 10 % of the clip's 95th percentile) within one frame of the",
         "interval, contact a distance of lower lip and upper incisors under 1 mm; both are measured on the mean head"
         f" ({speech['bilabials']} bilabials, {speech['labiodentals']} labiodentals,"

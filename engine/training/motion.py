@@ -58,6 +58,7 @@ SAVE_EVERY = 100
 SPEECH_ENCODER_HELP = "public wav2vec 2.0: a Hugging Face folder, or FaceFormer's checkpoint"
 DEFAULTS = {
     "default_steps": 8, "default_sampler": "dpm++", "default_guidance": 1.5, "default_mouth_temperature": 0.3,
+    "default_lid_temperature": 0.85,
     "default_smooth": 0.06, "default_seal": 0.015,
 }  # fmt: skip
 
