@@ -18,9 +18,9 @@ def write_report(path: Path, report: dict) -> None:
         "`python -m engine.training.captured`,"
         f" {report['steps']} steps (seed {report['seed']}) on the other five and on {report['clips']} clips with phone"
         f" labels, a small part of the starter's training. {report['takes']} takes",
-        "of the recording left out: correlation is the mean over single takes, `mean of takes` that of their mean. The"
-        " control correlates the takes",
-        "with the capture of another recording.",
+        "of the recording left out, sampled at the starter's temperature of the mouth: correlation is the mean over"
+        " single takes,",
+        "`mean of takes` that of their mean. The control correlates the takes with the capture of another recording.",
         "",
         "## jawOpen",
         "",
