@@ -36,6 +36,9 @@ CHUNK_FRAMES = 500
 class SpeechConfig:
     """Sizes of the speech encoder, named as in transformers' Wav2Vec2Config; the defaults are wav2vec2-base.
 
+    waveform_padding: samples of silence before and after the waveform. wav2vec 2.0 has none, so that the first code
+    frame hears what comes half a receptive field later and the last one what lies before it.
+
     Raises EngineError for values that make no network.
     """
 

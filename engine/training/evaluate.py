@@ -116,9 +116,8 @@ class Performer:
     def codes(self, features: Tensor, seed: int, sampler: str | None = None, steps: int | None = None) -> np.ndarray:
         """Sampled codes (N, 200) for speech features (N, A)."""
         settings = {"sampler": sampler or self.sampler, "steps": steps or self.steps, "guidance": self.guidance}
-        return diffusion.sample(
-            self.decoder, features, seed=seed, temperature=self.temperature, **settings
-        ).numpy()
+        settings["temperature"] = self.temperature
+        return diffusion.sample(self.decoder, features, seed=seed, **settings).numpy()
 
     def from_weights(self, weights: np.ndarray) -> Motion:
         """Motion of given ARKit weights (N, 52)."""

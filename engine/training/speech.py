@@ -26,7 +26,7 @@ from .speech_examples import PHONE_OFFSETS, TARGETS, Batch, ExampleMaker, label_
 from .training_run import AveragedWeights, TrainingRun, start_run, training_parser
 
 # At 24 code frames a second every frame falls between two convolutional ones, 20 ms apart. The last two kernels
-# are wider than the base model's: a convolutional frame hears 110 ms, and no short closure is lost between code
+# are wider than the base model's: a convolutional frame hears 90 ms, and no short closure is lost between code
 # frames. Their channels are many, because the sounds must be told apart before the rate falls.
 SMALL = SpeechConfig(
     conv_dim=(32, 64, 64, 128, 128, 256, 384),
