@@ -16,11 +16,11 @@ from collections.abc import Callable
 import numpy as np
 import torch
 
-from engine.audio import SAMPLE_RATE
 from engine.bundle import Bundle
-from engine.denoiser import DenoiserConfig, ExpressionDecoder, load_expression_decoder
-from engine.diffusion import sample
-from engine.speech import SpeechConfig, SpeechEncoder, load_speech_encoder
+from engine.motion.denoiser import DenoiserConfig, ExpressionDecoder, load_expression_decoder
+from engine.motion.diffusion import sample
+from engine.motion.speech import SpeechConfig, SpeechEncoder, load_speech_encoder
+from engine.shared.units import SAMPLE_RATE
 
 MEASURED_DDPM_STEPS = 50
 PAPER_STEPS = 1000

@@ -31,9 +31,9 @@ KINDS = (
     ("Expression Curves", "EXPRESSION_CURVES", 128, None),
 )
 
-generation = import_from_extension("facetalk_blender.generation")
-sound_strip = import_from_extension("facetalk_blender.sound_strip")
-EngineClient = import_from_extension("facetalk_blender.engine_client").EngineClient
+generation = import_from_extension("facetalk_blender.generation.generation")
+sound_strip = import_from_extension("facetalk_blender.sound.strip")
+EngineClient = import_from_extension("facetalk_blender.engine_access.client").EngineClient
 
 
 def started(client, recording: Path, output: str, resolution: int, steps: int | None):

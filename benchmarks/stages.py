@@ -40,7 +40,7 @@ def answers(client, kind: str, fields: dict, arrays: dict | None = None) -> list
 def measure(recording: Path) -> dict[str, float]:
     """Seconds of every stage in one engine process."""
     times: dict[str, float] = {}
-    client = import_from_extension("facetalk_blender.engine_client").EngineClient(sys.executable, ROOT)
+    client = import_from_extension("facetalk_blender.engine_access.client").EngineClient(sys.executable, ROOT)
     begun = time.perf_counter()
     client.start()
     sample = {"audio": str(recording), "seed": 0}

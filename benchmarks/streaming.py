@@ -21,8 +21,8 @@ from pathlib import Path
 import bpy
 import numpy as np
 
-from engine.arkit import ARKIT_NAMES
-from engine.protocol import Message
+from engine.shared.arkit import ARKIT_NAMES
+from engine.shared.protocol import Message
 
 ROOT = Path(__file__).resolve().parent.parent
 TIMER_SECONDS, IDLE_SECONDS = 0.01, 0.0002
@@ -89,7 +89,8 @@ def sphere(vertex_count: int) -> dict[str, np.ndarray]:
 
 def ticks(output: str, vertex_count: int, frames: int) -> dict[str, list[tuple[float, float]]]:
     """Wall and CPU milliseconds of every tick that had something to do, by stage."""
-    from facetalk_extension.facetalk_blender import generation, sound_strip
+    from facetalk_extension.facetalk_blender.generation import generation
+    from facetalk_extension.facetalk_blender.sound import strip as sound_strip
 
     bpy.ops.wm.read_factory_settings(use_empty=True)
     measured = defaultdict(list)

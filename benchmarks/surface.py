@@ -20,13 +20,13 @@ import torch
 from torch import Tensor
 
 from engine.bundle import Bundle
-from engine.codes import ARKIT_NAMES
 from engine.head import NeuralHead, load_head
-from engine.head.expression import ExpressionConfig, ExpressionNetwork
 from engine.head.head import DISTANCE_CHUNK
-from engine.head.identity import IdentityConfig, IdentityNetwork
-from engine.head.parallel import in_chunks
-from engine.head.surface import SurfaceExtractor
+from engine.head.networks.expression import ExpressionConfig, ExpressionNetwork
+from engine.head.networks.identity import IdentityConfig, IdentityNetwork
+from engine.head.surface.extract import SurfaceExtractor
+from engine.head.surface.parallel import in_chunks
+from engine.shared.arkit import ARKIT_NAMES
 
 SAMPLED_POINTS = 1 << 14
 

@@ -6,10 +6,10 @@
     for surface in engine.surfaces(take):       # one triangle mesh per code frame
         ...
 
-Nothing heavy is imported until it is used, so Blender may import `engine.protocol` without torch.
+Nothing heavy is imported until it is used, so Blender may import `engine.shared.protocol` without torch.
 """
 
-from .errors import EngineError
+from .shared.errors import EngineError
 
 __all__ = ["Engine", "EngineError", "ExpressionTake", "Style", "__version__"]
 __version__ = "0.1.0"
@@ -21,11 +21,11 @@ def __getattr__(name: str):
 
         return Engine
     if name == "ExpressionTake":
-        from .codes import ExpressionTake
+        from .motion.codes import ExpressionTake
 
         return ExpressionTake
     if name == "Style":
-        from .style import Style
+        from .shared.style import Style
 
         return Style
     raise AttributeError(f"module 'engine' has no attribute '{name}'")

@@ -13,8 +13,8 @@ os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 os.environ.setdefault("GOMP_SPINCOUNT", "0")
 
 from . import EngineError, __version__
-from .arkit import conversion_text
-from .style import Style, add_style_options, style_of
+from .shared.arkit import conversion_text
+from .shared.style import Style, add_style_options, style_of
 
 USAGE = """\
 python -m engine sample --audio voice.wav --output take.npz
@@ -63,7 +63,7 @@ def _sample(options: argparse.Namespace) -> None:
 
 
 def _surface(options: argparse.Namespace) -> None:
-    from .codes import ExpressionTake
+    from .motion.codes import ExpressionTake
     from .ply import write_ply
 
     take = ExpressionTake.load(options.take)
@@ -160,7 +160,7 @@ def _engine(options: argparse.Namespace):
 
 def _kept(path: str | None, frames: str | None, style: Style) -> dict:
     """Codes to keep and the range to sample again, as arguments of `Engine.sample`."""
-    from .codes import ExpressionTake
+    from .motion.codes import ExpressionTake
 
     if (path is None) != (frames is None):
         raise EngineError("--keep and --range belong together; give both.")

@@ -15,7 +15,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 
-from .errors import EngineError
+from .shared.errors import EngineError
 
 FORMAT = 1
 STARTER = "starter"

@@ -12,8 +12,8 @@ import platform
 import sys
 
 from . import __version__
-from .errors import EngineError
 from .packages import MISSING, package_versions
+from .shared.errors import EngineError
 
 
 def check(bundle: str = "starter", device: str = "auto") -> dict:

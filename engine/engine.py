@@ -11,16 +11,17 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from . import __version__, audio, diffusion
-from .arkit import ARKIT_NAMES
+from . import __version__
 from .bundle import ABILITIES, STARTER, Bundle
-from .codes import ExpressionTake, codes_from_weights
-from .errors import EngineError
-from .identity_text import split_identity
+from .motion import audio, diffusion
+from .motion.codes import ExpressionTake, codes_from_weights
 from .packages import package_versions
-from .style import NO_WEIGHTS, Style
+from .shared.arkit import ARKIT_NAMES
+from .shared.errors import EngineError
+from .shared.identity_text import split_identity
+from .shared.style import NO_WEIGHTS, Style
+from .shared.units import METRES_PER_UNIT
 
-METRES_PER_UNIT = 0.25
 RESOLUTIONS = (64, 128, 256)
 RANDOM_HEAD_DEVIATION = 0.8
 RANDOM_HEAD_LIMIT = 2.0
@@ -98,25 +99,25 @@ class Engine:
 
     @cached_property
     def _speech(self):
-        from .speech import load_speech_encoder
+        from .motion.speech import load_speech_encoder
 
         return load_speech_encoder(self.bundle, self.device)
 
     @cached_property
     def _decoder(self):
-        from .denoiser import load_expression_decoder
+        from .motion.denoiser import load_expression_decoder
 
         return load_expression_decoder(self.bundle, self.device)
 
     @cached_property
     def _refinement(self):
-        from .refinement import load_refinement
+        from .motion.refinement import load_refinement
 
         return load_refinement(self.bundle, self._arkit_basis)
 
     @cached_property
     def _temperature(self):
-        from .temperature import load_temperature
+        from .motion.temperature import load_temperature
 
         return load_temperature(self.bundle, self._arkit_basis)
 
@@ -174,8 +175,8 @@ class Engine:
         steps, sampler, guidance: None takes the bundle's defaults; samplers are `diffusion.SAMPLERS`.
         guidance: w of Eq. 10; 1 is the conditional model itself, more follows the voice more closely.
         strength: factor on the sampled codes, 0..3; 1 leaves them.
-        refine: whether jitter is smoothed as the bundle asks for (see `engine.refinement`); else the codes are as
-            they were sampled.
+        refine: whether jitter is smoothed as the bundle asks for (see `engine.motion.refinement`); else the codes are
+            as they were sampled.
         keep, resample: codes (N, 200) of a take of the same recording, and the code frames (start, end), end excluded,
             that are sampled again; the others stay bit for bit, and the new ones join them smoothly.
         progress: called with 0..1; cancelled: asked between steps.
@@ -257,8 +258,8 @@ class Engine:
 
         Raises EngineError when the resolution needs more memory than there is.
         """
-        from .head.forward_surface import ForwardSurfaceExtractor
-        from .head.surface import SurfaceExtractor
+        from .head.surface.extract import SurfaceExtractor
+        from .head.surface.forward_surface import ForwardSurfaceExtractor
 
         self.bundle.require("surfaces")
         times = np.arange(len(take.codes)) / take.rate if times is None else np.asarray(times, float)
@@ -280,7 +281,7 @@ class Engine:
 
     def shape_keys(self, take: ExpressionTake, *, identity: str | np.ndarray | None = None) -> ShapeKeySequence:
         """The head of fixed topology and its positions at every code frame of a take."""
-        from .head.correspondence import FixedTopologyHead
+        from .head.topology.correspondence import FixedTopologyHead
 
         self.bundle.require("shape_keys")
         fixed = FixedTopologyHead(self.head, self.identity_code(identity))

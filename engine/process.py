@@ -1,7 +1,7 @@
 """The engine process: requests on standard input, progress and frames on standard output.
 
-Started by Blender as `python -m engine.process`. Messages are those of `engine.protocol`. Requests run one after the
-other on the main thread; a reader thread takes cancellations at once and ends the process when Blender goes away.
+Started by Blender as `python -m engine.process`. Messages are those of `engine.shared.protocol`. Requests run one after
+the other on the main thread; a reader thread takes cancellations at once and ends the process when Blender goes away.
 
 | request | fields | arrays | answers |
 |---|---|---|---|
@@ -16,7 +16,7 @@ other on the main thread; a reader thread takes cancellations at once and ends t
 
 The sampler's settings are seed, steps, guidance, strength and refine.
 keep and resample are left out, or the codes of an earlier take and [start, end) of those that are sampled again.
-style holds fields of `engine.style.Style`; the codes are shown in that style.
+style holds fields of `engine.shared.style.Style`; the codes are shown in that style.
 Every request ends with one "done", "cancelled" or "error" {message}.
 """
 
@@ -32,10 +32,11 @@ from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
 
-from .codes import ARKIT_NAMES, ExpressionTake
-from .errors import Cancelled, EngineError
-from .protocol import Message, ProtocolError, read_message, write_message
-from .style import Style
+from .motion.codes import ExpressionTake
+from .shared.arkit import ARKIT_NAMES
+from .shared.errors import Cancelled, EngineError
+from .shared.protocol import Message, ProtocolError, read_message, write_message
+from .shared.style import Style
 
 if TYPE_CHECKING:
     from .engine import Engine, ShapeKeySequence, SurfaceFrame

@@ -38,15 +38,17 @@ if not __package__:
 import bpy
 from mathutils import Color
 
-from ..engine.errors import EngineError
-from ..engine.identity_text import join_identity, split_identity
-from ..engine.style import LARGEST, add_style_options, style_of
-from . import rendering, session, sound_strip
-from .contact_sheet import write_contact_sheet
-from .generation import Generation, Settings, State
-from .outputs.expression_curves import CurveSettings
-from .outputs.frame_file import is_frame_file
-from .outputs.frame_storage import FrameStorage
+from ..engine.shared.errors import EngineError
+from ..engine.shared.identity_text import join_identity, split_identity
+from ..engine.shared.style import LARGEST, add_style_options, style_of
+from .generation import session
+from .generation.generation import Generation, Settings, State
+from .outputs.curves.expression_curves import CurveSettings
+from .outputs.frames.frame_file import is_frame_file
+from .outputs.frames.frame_storage import FrameStorage
+from .sound import strip as sound_strip
+from .unattended import video as rendering
+from .unattended.contact_sheet import write_contact_sheet
 
 OUTPUTS = {"frame-meshes": "FRAME_MESHES", "shape-keys": "SHAPE_KEYS", "expression-curves": "EXPRESSION_CURVES"}
 FRAME_PLACES = {"automatic": "AUTOMATIC", "file": "FILE", "cache": "CACHE"}
@@ -80,7 +82,7 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         if "--scene-settings" in arguments:
             # Imported here: what it runs is that of the window, which needs everything else.
-            from . import scene_take
+            from .unattended import scene_take
 
             scene_take.run(arguments)
             return OK

@@ -10,9 +10,7 @@ def strip_collection(editor: bpy.types.SequenceEditor) -> bpy.types.bpy_prop_col
     return editor.strips if hasattr(editor, "strips") else editor.sequences
 
 
-def new_text_strip(
-    strips: bpy.types.bpy_prop_collection, name: str, channel: int, frame: int
-) -> bpy.types.TextStrip:
+def new_text_strip(strips: bpy.types.bpy_prop_collection, name: str, channel: int, frame: int) -> bpy.types.TextStrip:
     """A text strip that is shown for one frame."""
     length = {"length": 1} if bpy.app.version >= (5, 0, 0) else {"frame_end": frame + 1}
     return strips.new_effect(name, "TEXT", channel, frame_start=frame, **length)

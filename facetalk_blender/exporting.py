@@ -11,13 +11,15 @@ from pathlib import Path
 import bpy
 import numpy as np
 
-from ..engine.arkit import ARKIT_NAMES
-from ..engine.errors import EngineError
-from . import compat, sound_strip, take
+from ..engine.shared.arkit import ARKIT_NAMES
+from ..engine.shared.errors import EngineError
+from . import compat
 from .outputs import curve_action
 from .outputs.result import FRAMES_PROPERTY, results_of
 from .retargeting.channels import channel_values, resample
 from .retargeting.live_link import write_csv
+from .sound import strip as sound_strip
+from .takes import take
 
 
 @dataclass(frozen=True)

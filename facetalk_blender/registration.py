@@ -5,17 +5,15 @@ from __future__ import annotations
 import bpy
 
 from .. import operators, panels
-from . import (
-    batch,
-    expression_settings,
-    head_identity,
-    preferences,
-    properties,
-    renamed_strips,
-    session,
-    style_settings,
-)
+from . import batch
+from .generation import session
 from .outputs import curve_action
+from .settings import curves as expression_settings
+from .settings import head as head_identity
+from .settings import preferences
+from .settings import scene as properties
+from .settings import style as style_settings
+from .takes import renamed_strips
 
 CLASSES = (
     *preferences.CLASSES,

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import bpy
 
-from ..facetalk_blender.background_task import BackgroundTask
+from ..facetalk_blender.engine_access.background_task import BackgroundTask
 
 
 def run_task(operator: bpy.types.Operator, task: BackgroundTask, follow: Callable[[], float | None]) -> set[str]:

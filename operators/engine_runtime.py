@@ -7,14 +7,14 @@ from pathlib import Path
 
 import bpy
 
-from ..engine.errors import EngineError
-from ..facetalk_blender import session
-from ..facetalk_blender.background_task import BackgroundTask
-from ..facetalk_blender.preferences import preferences
-from ..facetalk_blender.runtime import EngineCheck
-from ..facetalk_blender.runtime_installation import RuntimeInstallation
-from ..facetalk_blender.user_folder import user_folder
-from ..facetalk_blender.wheel_lock import WheelLock, this_platform, this_python
+from ..engine.shared.errors import EngineError
+from ..facetalk_blender.engine_access.background_task import BackgroundTask
+from ..facetalk_blender.engine_access.installation import RuntimeInstallation
+from ..facetalk_blender.engine_access.runtime import EngineCheck
+from ..facetalk_blender.engine_access.wheel_lock import WheelLock, this_platform, this_python
+from ..facetalk_blender.extension import user_folder
+from ..facetalk_blender.generation import session
+from ..facetalk_blender.settings.preferences import preferences
 from .availability import can_run
 from .background import redraw_preferences, run_task
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import bpy
 from bpy_extras.io_utils import ExportHelper
 
-from ..engine.errors import EngineError
+from ..engine.shared.errors import EngineError
 from ..facetalk_blender import exporting
 from .availability import can_run
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import bpy
 
-from ..engine.errors import EngineError
-from ..facetalk_blender.expression_settings import FaceTalkCurves, preset_folder
-from ..facetalk_blender.outputs import curve_action, expression_curves, movement_check
+from ..engine.shared.errors import EngineError
+from ..facetalk_blender.outputs import curve_action
+from ..facetalk_blender.outputs.curves import expression_curves, movement_check
 from ..facetalk_blender.retargeting import presets
+from ..facetalk_blender.settings.curves import FaceTalkCurves, preset_folder
 from .availability import can_run
 
 

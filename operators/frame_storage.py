@@ -6,13 +6,13 @@ from pathlib import Path
 
 import bpy
 
-from ..engine.errors import EngineError
-from ..facetalk_blender import session
-from ..facetalk_blender.estimate import size_text
-from ..facetalk_blender.generation import State
-from ..facetalk_blender.outputs import frame_storage, frames_in_cache, unused_frames
-from ..facetalk_blender.outputs.frame_conversion import Conversion
-from ..facetalk_blender.outputs.frame_store import Timing
+from ..engine.shared.errors import EngineError
+from ..facetalk_blender.generation import session
+from ..facetalk_blender.generation.estimate import size_text
+from ..facetalk_blender.generation.frame_conversion import Conversion
+from ..facetalk_blender.generation.generation import State
+from ..facetalk_blender.outputs.frames import frame_storage, frames_in_cache, unused_frames
+from ..facetalk_blender.outputs.frames.frame_store import Timing
 from .availability import can_run
 from .generation_operator import GenerationOperator
 from .takes import NO_TAKE, chosen_take

@@ -6,12 +6,14 @@ from collections.abc import Iterator
 
 import bpy
 
-from ..engine.errors import EngineError
-from ..facetalk_blender import compat, session, sound_strip
-from ..facetalk_blender.engine_client import EngineClient
-from ..facetalk_blender.generation import Generation
-from ..facetalk_blender.outputs.frames_in_cache import missing_support
-from ..facetalk_blender.preferences import preferences
+from ..engine.shared.errors import EngineError
+from ..facetalk_blender import compat
+from ..facetalk_blender.engine_access.client import EngineClient
+from ..facetalk_blender.generation import session
+from ..facetalk_blender.generation.generation import Generation
+from ..facetalk_blender.outputs.frames.frames_in_cache import missing_support
+from ..facetalk_blender.settings.preferences import preferences
+from ..facetalk_blender.sound import strip as sound_strip
 from .availability import can_run
 from .generation_operator import GenerationOperator, unready_reason
 

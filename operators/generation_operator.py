@@ -6,14 +6,14 @@ from collections.abc import Iterator
 
 import bpy
 
-from ..engine.errors import EngineError
-from ..facetalk_blender import head_preview, session
-from ..facetalk_blender.engine_client import EngineClient
-from ..facetalk_blender.generation import Generation, State
+from ..engine.shared.errors import EngineError
+from ..facetalk_blender.engine_access.client import EngineClient
+from ..facetalk_blender.generation import head_preview, session
+from ..facetalk_blender.generation.generation import Generation, State
 from ..facetalk_blender.outputs.result import ResultLost, results_of
-from ..facetalk_blender.playback import STRIP_PROPERTY
-from ..facetalk_blender.preferences import preferences
-from ..facetalk_blender.take import SCENE_PROPERTY
+from ..facetalk_blender.settings.preferences import preferences
+from ..facetalk_blender.sound.link import STRIP_PROPERTY
+from ..facetalk_blender.takes.take import SCENE_PROPERTY
 from .availability import can_run
 
 TIMER_SECONDS = 0.03
@@ -170,5 +170,3 @@ def redraw_sidebars(context: bpy.types.Context) -> None:
                 for region in area.regions:
                     if region.type == "UI":
                         region.tag_redraw()
-
-

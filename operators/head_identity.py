@@ -10,10 +10,10 @@ import bpy
 import numpy as np
 from bpy_extras.io_utils import ExportHelper, ImportHelper
 
-from ..engine.errors import EngineError
-from ..engine.protocol import Message
-from ..facetalk_blender import head_preview, head_request, session
-from ..facetalk_blender.head_identity import PRESETS
+from ..engine.shared.errors import EngineError
+from ..engine.shared.protocol import Message
+from ..facetalk_blender.generation import head_preview, head_request, session
+from ..facetalk_blender.settings.head import PRESETS
 from .availability import can_run
 
 LARGEST_SEED = 99999

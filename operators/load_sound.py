@@ -5,8 +5,8 @@ from __future__ import annotations
 import bpy
 from bpy_extras.io_utils import ImportHelper
 
-from ..engine.errors import EngineError
-from ..facetalk_blender import sound_strip
+from ..engine.shared.errors import EngineError
+from ..facetalk_blender.sound import strip as sound_strip
 
 
 class FACETALK_OT_load_sound(bpy.types.Operator, ImportHelper):

@@ -7,11 +7,12 @@ from pathlib import Path
 
 import bpy
 
-from ..engine.errors import EngineError
-from ..facetalk_blender import model_bundles, session
-from ..facetalk_blender.bundle_import import BundleImport
-from ..facetalk_blender.preferences import preferences
-from ..facetalk_blender.user_folder import user_folder
+from ..engine.shared.errors import EngineError
+from ..facetalk_blender.engine_access.bundle_import import BundleImport
+from ..facetalk_blender.extension import user_folder
+from ..facetalk_blender.generation import session
+from ..facetalk_blender.settings import model_bundles
+from ..facetalk_blender.settings.preferences import preferences
 from .availability import can_run
 from .background import redraw_preferences, run_task
 

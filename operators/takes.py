@@ -7,11 +7,13 @@ from dataclasses import replace
 
 import bpy
 
-from ..facetalk_blender import renamed_strips, session, take, take_status
-from ..facetalk_blender.engine_client import EngineClient
-from ..facetalk_blender.generation import SAMPLER_SETTINGS, Generation, Settings
+from ..facetalk_blender.engine_access.client import EngineClient
+from ..facetalk_blender.generation import session
+from ..facetalk_blender.generation.generation import SAMPLER_SETTINGS, Generation, Settings
 from ..facetalk_blender.outputs import curve_action, result
-from ..facetalk_blender.preferences import preferences
+from ..facetalk_blender.settings.preferences import preferences
+from ..facetalk_blender.takes import renamed_strips, take
+from ..facetalk_blender.takes import status as take_status
 from .availability import can_run
 from .generation_operator import GenerationOperator
 

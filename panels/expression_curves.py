@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import bpy
 
-from ..facetalk_blender import session
-from ..facetalk_blender.expression_settings import preset_folder
-from ..facetalk_blender.outputs.expression_curves import target_problem
+from ..facetalk_blender.generation import session
+from ..facetalk_blender.outputs.curves.expression_curves import target_problem
 from ..facetalk_blender.retargeting.matching import FUZZY
 from ..facetalk_blender.retargeting.presets import preset_names
-from ..facetalk_blender.wrapped_text import draw_text
+from ..facetalk_blender.settings.curves import preset_folder
+from ..facetalk_blender.settings.drawing import draw_text
 
 
 class FACETALK_UL_curve_targets(bpy.types.UIList):

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import bpy
 
-from ..facetalk_blender import head_preview, session
-from ..facetalk_blender.head_identity import GROUPS
-from ..facetalk_blender.wrapped_text import draw_text
+from ..facetalk_blender.generation import head_preview, session
+from ..facetalk_blender.settings.drawing import draw_text
+from ..facetalk_blender.settings.head import GROUPS
 
 
 class FACETALK_PT_head(bpy.types.Panel):

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import bpy
 
-from ..facetalk_blender import model_bundles
-from ..facetalk_blender.task_progress import draw_task
-from ..facetalk_blender.wrapped_text import draw_text
+from ..facetalk_blender.settings import model_bundles
+from ..facetalk_blender.settings.drawing import draw_text
+from ..facetalk_blender.settings.task_progress import draw_task
 
 STARTER_NAME = "Starter (built in)"
 

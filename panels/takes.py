@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import bpy
 
-from ..facetalk_blender import take, take_status
-from ..facetalk_blender.outputs import curve_action, frame_storage, result, unused_frames
-from ..facetalk_blender.wrapped_text import draw_text
+from ..facetalk_blender.outputs import curve_action, result
+from ..facetalk_blender.outputs.frames import frame_storage, unused_frames
+from ..facetalk_blender.settings.drawing import draw_text
+from ..facetalk_blender.takes import status as take_status
+from ..facetalk_blender.takes import take
 from ..operators.takes import chosen_take
 
 
@@ -60,9 +62,7 @@ class FACETALK_PT_takes(bpy.types.Panel):
             _draw_unused(layout)
             return
         row = layout.row()
-        row.template_list(
-            "FACETALK_UL_takes", "", bpy.data, "texts", facetalk, "take_position", rows=3, sort_lock=True
-        )
+        row.template_list("FACETALK_UL_takes", "", bpy.data, "texts", facetalk, "take_position", rows=3, sort_lock=True)
         buttons = row.column(align=True)
         buttons.operator("facetalk.vary_take", text="", icon="DUPLICATE")
         buttons.operator("facetalk.delete_take", text="", icon="TRASH")

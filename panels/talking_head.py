@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import bpy
 
-from ..engine.style import LARGEST
-from ..facetalk_blender import compat, session, sound_strip
-from ..facetalk_blender.estimate import estimate
-from ..facetalk_blender.outputs import frames_in_cache
-from ..facetalk_blender.preferences import preferences
-from ..facetalk_blender.wrapped_text import draw_text
+from ..engine.shared.style import LARGEST
+from ..facetalk_blender import compat
+from ..facetalk_blender.generation import session
+from ..facetalk_blender.generation.estimate import estimate
+from ..facetalk_blender.outputs.frames import frames_in_cache
+from ..facetalk_blender.settings.drawing import draw_text
+from ..facetalk_blender.settings.preferences import preferences
+from ..facetalk_blender.sound import strip as sound_strip
 from ..operators.generate import disabled_reason, selected_reason
 
 

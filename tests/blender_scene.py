@@ -24,7 +24,7 @@ def scene():
 @pytest.fixture
 def client():
     """The scripted engine."""
-    client = import_from_extension("facetalk_blender.engine_client").EngineClient(
+    client = import_from_extension("facetalk_blender.engine_access.client").EngineClient(
         sys.executable, TESTS / "scripted_engine"
     )
     yield client
@@ -45,13 +45,13 @@ def write_wav(path, seconds=2.0, frequency=440.0):
 
 def speaking_strip(scene, folder, seconds=2.0, frame=1):
     """A tone on a sound strip."""
-    sound_strip = import_from_extension("facetalk_blender.sound_strip")
+    sound_strip = import_from_extension("facetalk_blender.sound.strip")
     return sound_strip.load_sound(scene, write_wav(Path(folder, "tone.wav"), seconds), frame)
 
 
 def generate(client, strip, **settings):
     """A finished generation."""
-    generation = import_from_extension("facetalk_blender.generation")
+    generation = import_from_extension("facetalk_blender.generation.generation")
     run = generation.Generation(client, strip, generation.Settings(**settings))
     run.run()
     return run

@@ -10,7 +10,7 @@ PACKAGE = "facetalk_extension"
 
 
 def import_from_extension(name: str):
-    """Import e.g. "facetalk_blender.engine_client" with the relative imports that it uses inside Blender."""
+    """Import e.g. "facetalk_blender.engine_access.client" with the relative imports that it uses inside Blender."""
     if PACKAGE not in sys.modules:
         package = types.ModuleType(PACKAGE)
         package.__path__ = [str(ROOT)]

@@ -11,7 +11,7 @@ import torch
 import yaml
 
 from engine.head import NeuralHead
-from engine.head.official import networks_from_forward, networks_from_official
+from engine.head.networks.official import networks_from_forward, networks_from_official
 
 PARITY = Path(__file__).parent / "fixtures" / "parity"
 SMALL = {"nphm_backward_small": "checkpoint_epoch_6000.tar", "mononphm_small": "checkpoint_epoch_2500.tar"}

@@ -11,11 +11,12 @@ import pytest
 import soundfile
 import torch
 
-from engine.codes import ARKIT_NAMES
-from engine.denoiser import DenoiserConfig, ExpressionDecoder
-from engine.errors import EngineError
-from engine.training import ablations, captured, motion, short_runs
-from engine.training.corpus import load_corpus
+from engine.motion.denoiser import DenoiserConfig, ExpressionDecoder
+from engine.shared.arkit import ARKIT_NAMES
+from engine.shared.errors import EngineError
+from evaluation.studies import ablations, captured, short_runs
+from training import motion
+from training.data.corpus import load_corpus
 
 SECONDS = {"so762": 2.0, "lj32": 2.0, "facegood": 26.0}
 COUNTS = {"so762": 16, "lj32": 2, "facegood": 2}
@@ -107,8 +108,8 @@ def test_without_diffusion_the_codes_are_hidden_in_training_and_no_seed_matters(
 
 def test_the_neck_is_still_under_the_mask_and_moves_without_it():
     from engine.bundle import Bundle
-    from engine.codes import expression_basis
     from engine.head import load_head
+    from engine.motion.codes import expression_basis
 
     weights = np.zeros((3, len(ARKIT_NAMES)), np.float32)
     weights[1, JAW] = 0.5

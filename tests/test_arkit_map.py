@@ -13,7 +13,6 @@ from scipy.spatial.transform import Rotation
 
 from engine import Engine, EngineError, ExpressionTake, Style
 from engine.__main__ import main
-from engine.arkit import ARKIT_NAMES, conversion_text
 from engine.arkit_fit import fit as fitting
 from engine.arkit_fit.linear import WEIGHT_PENALTY_MM, Components, NonNegativeWeights, linear_motion
 from engine.arkit_fit.registration import register
@@ -21,11 +20,12 @@ from engine.arkit_fit.samples import SPEECH_MOTION_MM, random_codes
 from engine.arkit_fit.template_face import TemplateFace, triangles, vertex_normals
 from engine.arkit_fit.tracking import PointTracker
 from engine.bundle import Bundle, update_config
-from engine.codes import codes_from_weights, expression_basis
 from engine.head import load_head
-from engine.head.head import MILLIMETRES_PER_UNIT
-from engine.head.template import canonical_vertices, vertex_displacements
+from engine.head.topology.template import canonical_vertices, vertex_displacements
 from engine.importing.nphm import import_nphm
+from engine.motion.codes import codes_from_weights, expression_basis
+from engine.shared.arkit import ARKIT_NAMES, conversion_text
+from engine.shared.units import MILLIMETRES_PER_UNIT
 
 SPOKEN = ("jawOpen", "mouthFunnel", "mouthSmileLeft", "mouthSmileRight", "eyeBlinkLeft", "browInnerUp")
 

@@ -3,8 +3,8 @@
 import numpy as np
 
 from engine import Engine, ExpressionTake
-from engine.arkit import ARKIT_NAMES
-from engine.codes import codes_from_weights
+from engine.motion.codes import codes_from_weights
+from engine.shared.arkit import ARKIT_NAMES
 
 
 def test_any_expression_is_the_weighted_sum_of_the_shapes():

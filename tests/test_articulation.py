@@ -9,15 +9,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from engine.codes import ARKIT_NAMES, CODE_RATE
-from engine.lip_opening import OPENING_MM_PER_WEIGHT, REST_OPENING_MM, lip_opening_mm
-from engine.training.articulation import (
-    Segment,
-    expected_mouth,
-    perform,
-    segments_from_labels,
-)
-from engine.training.phones import BILABIALS, PHONES, SILENCE
+from engine.shared.arkit import ARKIT_NAMES
+from engine.shared.lip_opening import OPENING_MM_PER_WEIGHT, REST_OPENING_MM, lip_opening_mm
+from engine.shared.units import CODE_RATE
+from training.phones import BILABIALS, PHONES, SILENCE, Segment, segments_from_labels
+from training.prior.articulation import expected_mouth, perform
 
 SPOKEN = sorted(set(PHONES) - {SILENCE})
 MOUTH = [i for i, name in enumerate(ARKIT_NAMES) if name.startswith(("jaw", "mouth"))]

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import soundfile
 
-from engine import audio
-from engine.errors import EngineError
+from engine.motion import audio
+from engine.shared.errors import EngineError
 
 
 def _tone(rate: int, seconds: float = 1.0, frequency: float = 440.0, level: float = 0.5) -> np.ndarray:

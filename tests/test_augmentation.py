@@ -7,12 +7,12 @@ import pytest
 from scipy.linalg import solve_toeplitz
 from scipy.signal import find_peaks, lfilter, stft, welch
 
-from engine.codes import CODE_RATE
-from engine.training.augmentation import Augmenter, companded, drifting_gain, music, telephone
-from engine.training.corpus import Clip, Corpus
-from engine.training.phones import PHONE_INDEX, SILENCE
-from engine.training.speech_examples import SHARES, ExampleMaker, label_clip
-from engine.training.voice_changes import VoiceChange, resample, shift_formants, spectral_envelope, stretch, whisper
+from engine.shared.units import CODE_RATE
+from training.data.augmentation import Augmenter, companded, drifting_gain, music, telephone
+from training.data.corpus import Clip, Corpus
+from training.data.voice_changes import VoiceChange, resample, shift_formants, spectral_envelope, stretch, whisper
+from training.phones import PHONE_INDEX, SILENCE
+from training.speech_examples import SHARES, ExampleMaker, label_clip
 
 RATE = 16000
 FORMANTS = (700.0, 1800.0, 2900.0)

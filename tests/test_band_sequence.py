@@ -9,10 +9,10 @@ from official_heads import load
 from skimage.measure import marching_cubes
 
 from engine.bundle import Bundle
-from engine.codes import ARKIT_NAMES
 from engine.head import BOX, load_head
-from engine.head.narrow_band import BandSequence
-from engine.head.surface import SurfaceExtractor, triangulate
+from engine.head.surface.extract import SurfaceExtractor, triangulate
+from engine.head.surface.narrow_band import BandSequence
+from engine.shared.arkit import ARKIT_NAMES
 
 CELL_TOLERANCE = 1e-4
 RESOLUTION = 32

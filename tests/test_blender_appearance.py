@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-appearance = import_from_extension("facetalk_blender.appearance")
-material = import_from_extension("facetalk_blender.material")
+appearance = import_from_extension("facetalk_blender.look.appearance")
+material = import_from_extension("facetalk_blender.look.material")
 
 NAMES = ("skin", "lips", "sclera", "iris", "pupil", "teeth", "gums", "tongue", "mouth_cavity", "brows", "neck")
 COLORS = (appearance.DEFAULT_SKIN_COLOR, appearance.DEFAULT_EYE_COLOR)
@@ -116,7 +116,7 @@ def test_an_artists_changes_to_the_materials_stay(scene):  # noqa: F811
 
 def test_the_shader_shows_the_objects_own_color(scene):  # noqa: F811
     """Two heads share one material; Cycles shows each in its own skin colour."""
-    mesh_building = import_from_extension("facetalk_blender.outputs.mesh_building")
+    mesh_building = import_from_extension("facetalk_blender.blender_data.mesh_building")
     vertices = np.array([[-1, 0, -1], [1, 0, -1], [1, 0, 1], [-1, 0, 1]], np.float32)
     polygons = np.array([[0, 1, 2], [0, 2, 3]], np.int32)
     look = appearance.Look.of(appearance.Regions(("skin",), np.full((4, 1), 255, np.uint8)), polygons, COLORS)

@@ -14,7 +14,7 @@ from blender_scene import TESTS, bpy, scene, write_wav  # noqa: F401
 from extension_package import import_from_extension
 
 batch = import_from_extension("facetalk_blender.batch")
-session = import_from_extension("facetalk_blender.session")
+session = import_from_extension("facetalk_blender.generation.session")
 SCRIPT = TESTS.parent / "facetalk_blender" / "batch.py"
 SMALL = ["--size", "32x32", "--samples", "1"]
 # The real script with the scripted engine in the place of the model.

@@ -22,7 +22,7 @@ def operators(registered):  # noqa: F811
 
 def shown():
     """Everything that the preferences show."""
-    preferences = importlib.import_module(f"{PACKAGE}.facetalk_blender.preferences")
+    preferences = importlib.import_module(f"{PACKAGE}.facetalk_blender.settings.preferences")
     chosen = bpy.context.preferences.addons[PACKAGE].preferences
     names = ("engine_python", "device", "bundle", "bundles")
     drawn = SimpleNamespace(layout=PreferencesLayout(), bl_rna=chosen.bl_rna, **{n: getattr(chosen, n) for n in names})
@@ -48,7 +48,7 @@ class Waiting:
 
 @pytest.fixture
 def waiting(registered):  # noqa: F811
-    task = Waiting(importlib.import_module(f"{PACKAGE}.facetalk_blender.background_task")).task
+    task = Waiting(importlib.import_module(f"{PACKAGE}.facetalk_blender.engine_access.background_task")).task
     registered.set_engine_task(task)
     task.start()
     yield task

@@ -11,7 +11,7 @@ from extension_package import import_from_extension
 from test_blender_expression_curves import START, artists_action, bake, expected, face, speech
 
 exporting = import_from_extension("facetalk_blender.exporting")
-EngineError = import_from_extension("engine.errors").EngineError
+EngineError = import_from_extension("engine.shared.errors").EngineError
 LENGTH = 24
 FRAMES = (START, START + 7, START + 20)
 

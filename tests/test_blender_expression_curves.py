@@ -9,16 +9,16 @@ import pytest
 from blender_scene import TESTS, bpy, client, generate, scene, speaking_strip, write_wav  # noqa: F401
 from extension_package import import_from_extension
 
-from engine.arkit import ARKIT_NAMES
-from engine.codes import resample
+from engine.motion.codes import resample
+from engine.shared.arkit import ARKIT_NAMES
 
 action_module = import_from_extension("facetalk_blender.outputs.curve_action")
-check = import_from_extension("facetalk_blender.outputs.movement_check")
-curves = import_from_extension("facetalk_blender.outputs.expression_curves")
-sound_strip = import_from_extension("facetalk_blender.sound_strip")
-take_module = import_from_extension("facetalk_blender.take")
+check = import_from_extension("facetalk_blender.outputs.curves.movement_check")
+curves = import_from_extension("facetalk_blender.outputs.curves.expression_curves")
+sound_strip = import_from_extension("facetalk_blender.sound.strip")
+take_module = import_from_extension("facetalk_blender.takes.take")
 Link = import_from_extension("facetalk_blender.retargeting.presets").Link
-EngineError = import_from_extension("engine.errors").EngineError
+EngineError = import_from_extension("engine.shared.errors").EngineError
 
 START = 11
 DENSE = {"tolerance": None}
@@ -345,7 +345,7 @@ def test_a_generation_moves_the_targets_alone(scene, client, tmp_path):  # noqa:
 def test_a_target_deleted_meanwhile_ends_cleanly(scene, client, tmp_path):  # noqa: F811
     strip, item = speaking_strip(scene, tmp_path, frame=START), face(["jawOpen"])
     other = face(["jawOpen"], "Teeth")
-    generation = import_from_extension("facetalk_blender.generation")
+    generation = import_from_extension("facetalk_blender.generation.generation")
     settings = curves.CurveSettings(targets=("Face", "Teeth"))
     run = generation.Generation(client, strip, generation.Settings(output="EXPRESSION_CURVES", curves=settings))
     bpy.data.objects.remove(other)

@@ -105,7 +105,9 @@ def test_generate_check_and_remove(curves, capfd):
     capfd.readouterr()
     bpy.ops.facetalk.check_curves()
     assert "is muted" in capfd.readouterr().out
-    importlib.import_module(f"{PACKAGE}.facetalk_blender.session").generation().notes.append("The face holds still.")
+    importlib.import_module(f"{PACKAGE}.facetalk_blender.generation.session").generation().notes.append(
+        "The face holds still."
+    )
     context = SimpleNamespace(
         scene=bpy.context.scene, region=SimpleNamespace(width=280), preferences=bpy.context.preferences
     )

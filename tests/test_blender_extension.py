@@ -23,7 +23,7 @@ def registered(scene):  # noqa: F811
     specification.loader.exec_module(package)
     bpy.context.preferences.addons.new().module = PACKAGE
     package.register()
-    session = importlib.import_module(f"{PACKAGE}.facetalk_blender.session")
+    session = importlib.import_module(f"{PACKAGE}.facetalk_blender.generation.session")
     session.ROOT = TESTS / "scripted_engine"
     yield session
     package.unregister()
@@ -130,7 +130,7 @@ def test_the_panel_shows_settings_reason_and_progress(registered, tmp_path, head
     context.scene.facetalk.head = head
     shown = draw()
     assert "facetalk.generate" in shown and "no sound strip" in " ".join(shown)
-    generation = importlib.import_module(f"{PACKAGE}.facetalk_blender.generation")
+    generation = importlib.import_module(f"{PACKAGE}.facetalk_blender.generation.generation")
     strip = speaking_strip(bpy.context.scene, tmp_path)
     run = generation.Generation(registered.client(), strip, generation.Settings(bundle="slow"))
     registered.set_generation(run)

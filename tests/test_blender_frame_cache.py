@@ -19,9 +19,9 @@ from test_blender_extension import CheckedLayout, registered  # noqa: F401
 
 START = 11
 COUNT = 48
-frame_file = import_from_extension("facetalk_blender.outputs.frame_file")
-conversion = import_from_extension("facetalk_blender.outputs.frame_conversion")
-storage = import_from_extension("facetalk_blender.outputs.frame_storage")
+frame_file = import_from_extension("facetalk_blender.outputs.frames.frame_file")
+conversion = import_from_extension("facetalk_blender.generation.frame_conversion")
+storage = import_from_extension("facetalk_blender.outputs.frames.frame_storage")
 result = import_from_extension("facetalk_blender.outputs.result")
 
 
@@ -208,7 +208,7 @@ def test_a_cancelled_generation_leaves_no_file(saved, client):  # noqa: F811
     folder, strip = saved
     earlier = make(client, strip)
     before = files(folder)
-    generation = import_from_extension("facetalk_blender.generation")
+    generation = import_from_extension("facetalk_blender.generation.generation")
     run = generation.Generation(
         client, strip, generation.Settings(bundle="slow", storage=storage.FrameStorage("CACHE"))
     )
@@ -288,7 +288,7 @@ def test_the_size_decides(scene):  # noqa: F811
 def test_frames_kept_in_a_range_are_copied(saved, client):  # noqa: F811
     _, strip = saved
     first = make(client, strip)
-    generation = import_from_extension("facetalk_blender.generation")
+    generation = import_from_extension("facetalk_blender.generation.generation")
     source = first["facetalk_take"]
     wanted = generation.Settings(seed=5, storage=storage.FrameStorage("CACHE"))
     run = generation.Generation(client, strip, wanted, source=source, frame_range=(START + 40, START + 44))
@@ -302,7 +302,7 @@ def test_frames_kept_in_a_range_are_copied(saved, client):  # noqa: F811
 
 @pytest.mark.parametrize("harm", ["cut", "other", "values"])
 def test_a_spoilt_file_is_refused(tmp_path, harm):
-    appearance = import_from_extension("facetalk_blender.appearance")
+    appearance = import_from_extension("facetalk_blender.look.appearance")
     fields, arrays = scripted_shapes.surface(9)
     look = appearance.Look.of(
         appearance.Regions.of_message(fields, arrays),
@@ -331,7 +331,7 @@ def test_the_buttons(settings, tmp_path):  # noqa: F811
     assert "facetalk_frames" not in head and "head_frames" in " ".join(_panel("takes.FACETALK_PT_takes"))
     (folder,) = (tmp_path / "head_frames").iterdir()
     moved = folder.rename(tmp_path / "elsewhere")
-    seen = module("facetalk_blender.outputs.frame_storage")._seen
+    seen = module("facetalk_blender.outputs.frames.frame_storage")._seen
     seen.clear()
     shown_now = _panel("takes.FACETALK_PT_takes")
     assert "missing" in " ".join(shown_now) and "facetalk.find_frames" in shown_now

@@ -76,7 +76,7 @@ def test_the_frame_objects_are_hidden_and_apart(head):
 
 
 def test_a_take_is_kept_with_the_head(head):
-    take = import_from_extension("facetalk_blender.take").load(head)
+    take = import_from_extension("facetalk_blender.takes.take").load(head)
     np.testing.assert_array_equal(take.codes, scripted_shapes.take(2.0)["codes"])
     assert take.rate == scripted_shapes.RATE and take.settings["sound"] == "tone.wav"
 

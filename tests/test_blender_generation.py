@@ -6,8 +6,8 @@ import pytest
 from blender_scene import bpy, client, generate, scene, speaking_strip  # noqa: F401
 from extension_package import import_from_extension
 
-generation = import_from_extension("facetalk_blender.generation")
-EngineError = import_from_extension("engine.errors").EngineError
+generation = import_from_extension("facetalk_blender.generation.generation")
+EngineError = import_from_extension("engine.shared.errors").EngineError
 KINDS = ("objects", "meshes", "texts", "collections", "actions")
 
 
@@ -133,7 +133,7 @@ def test_a_temporary_recording_is_removed(scene, client, tmp_path):  # noqa: F81
 
 def test_an_interpreter_that_is_not_there_is_refused(scene, tmp_path):  # noqa: F811
     strip = speaking_strip(scene, tmp_path)
-    engine_client = import_from_extension("facetalk_blender.engine_client")
+    engine_client = import_from_extension("facetalk_blender.engine_access.client")
     with pytest.raises(EngineError, match="preferences"):
         start(engine_client.EngineClient(str(tmp_path / "no-python"), tmp_path), strip)
 

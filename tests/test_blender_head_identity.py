@@ -10,11 +10,11 @@ from blender_scene import bpy, client, scene  # noqa: F401
 from extension_package import import_from_extension
 
 Bundle = pytest.importorskip("engine.bundle").Bundle  # needs torch, which not every Blender's Python here has
-head_identity = import_from_extension("facetalk_blender.head_identity")
-head_preview = import_from_extension("facetalk_blender.head_preview")
-head_request = import_from_extension("facetalk_blender.head_request")
+head_identity = import_from_extension("facetalk_blender.settings.head")
+head_preview = import_from_extension("facetalk_blender.generation.head_preview")
+head_request = import_from_extension("facetalk_blender.generation.head_request")
 registration = import_from_extension("facetalk_blender.registration")
-session = import_from_extension("facetalk_blender.session")
+session = import_from_extension("facetalk_blender.generation.session")
 
 
 @pytest.fixture

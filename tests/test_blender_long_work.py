@@ -22,9 +22,11 @@ def run(request, registered, tmp_path):  # noqa: F811
     bpy.context.preferences.edit.use_global_undo = True
     strip = speaking_strip(bpy.context.scene, tmp_path)
     bpy.ops.ed.undo_push(message="Before")
-    generation = module("facetalk_blender.generation")
+    generation = module("facetalk_blender.generation.generation")
     output, choice = ("FRAME_MESHES", "CACHE") if request.param == "CACHE" else (request.param, "FILE")
-    storage = module("facetalk_blender.outputs.frame_storage").FrameStorage(choice, folder=str(tmp_path / "frames"))
+    storage = module("facetalk_blender.outputs.frames.frame_storage").FrameStorage(
+        choice, folder=str(tmp_path / "frames")
+    )
     settings = generation.Settings(bundle="slow", output=output, add_stage=False, storage=storage)
     run = generation.Generation(registered.client(), strip, settings)
     registered.set_generation(run)
@@ -132,7 +134,7 @@ def test_deleting_the_strip_meanwhile(run):
     strips.remove(strips[0])
     finish(run)
     assert run.state.name == "DONE"  # the sound had been read; the take says that its strip is gone
-    assert "gone" in module("facetalk_blender.take_status").strip_problem(run.take_text())
+    assert "gone" in module("facetalk_blender.takes.status").strip_problem(run.take_text())
 
 
 def test_cancelling_takes_less_than_half_a_second(run):
@@ -153,7 +155,7 @@ def test_cancelling_does_not_show_what_the_artist_had_hidden(registered, tmp_pat
     first.hide_viewport, first.hide_render = True, True
     second.hide_viewport, second.hide_render = False, True
     before = [(item.hide_viewport, item.hide_render) for item in (first, second)]
-    generation = module("facetalk_blender.generation")
+    generation = module("facetalk_blender.generation.generation")
     run = generation.Generation(registered.client(), strip, generation.Settings(bundle="slow"))
     tick_until(run, lambda: run.written >= 1)
     assert second.hide_viewport

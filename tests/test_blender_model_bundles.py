@@ -58,7 +58,7 @@ def test_a_fitted_bundle_shows_its_errors(bundles):
     fit = {"to_weights": errors | {"explained": 0.9, "explained_at_best": 0.95}, "to_codes": errors}
     fit["registration"] = {"matched": 0.9}
     information = {"missing": {}, "arkit_weights": "fitted", "arkit_fit": fit}
-    text = module("facetalk_blender.model_bundles").abilities_text(information).splitlines()[-1]
+    text = module("facetalk_blender.settings.model_bundles").abilities_text(information).splitlines()[-1]
     assert text.startswith("ARKit weights: fitted; of the face's motion 90 % is met, 95 % could be")
     assert "0.4 mm (95 %: 1.3) on the lips" in text
 
@@ -84,9 +84,9 @@ def test_what_cannot_be_added_says_why_and_leaves_nothing(bundles, tmp_path):
 
 
 def test_progress_and_cancelling(bundles, tmp_path):
-    model_bundles = module("facetalk_blender.model_bundles")
-    runtime = module("facetalk_blender.session").engine_runtime()
-    adding = module("facetalk_blender.bundle_import").BundleImport(
+    model_bundles = module("facetalk_blender.settings.model_bundles")
+    runtime = module("facetalk_blender.generation.session").engine_runtime()
+    adding = module("facetalk_blender.engine_access.bundle_import").BundleImport(
         runtime, ROOT, PARITY / "nphm_forward_small", tmp_path / "bundle"
     )
     model_bundles.set_current_import(adding)
@@ -99,9 +99,9 @@ def test_progress_and_cancelling(bundles, tmp_path):
 
 
 def test_switching_the_extension_off_ends_the_import(bundles, tmp_path):
-    model_bundles = module("facetalk_blender.model_bundles")
-    runtime = module("facetalk_blender.session").engine_runtime()
-    adding = module("facetalk_blender.bundle_import").BundleImport(
+    model_bundles = module("facetalk_blender.settings.model_bundles")
+    runtime = module("facetalk_blender.generation.session").engine_runtime()
+    adding = module("facetalk_blender.engine_access.bundle_import").BundleImport(
         runtime, ROOT, PARITY / "nphm_forward_small", tmp_path / "bundle"
     )
     model_bundles.set_current_import(adding)

@@ -6,13 +6,13 @@ import scripted_shapes
 from blender_scene import bpy, client, generate, scene, speaking_strip  # noqa: F401
 from extension_package import import_from_extension
 
-appearance = import_from_extension("facetalk_blender.appearance")
-generation = import_from_extension("facetalk_blender.generation")
-conversion = import_from_extension("facetalk_blender.outputs.frame_conversion")
-mesh_building = import_from_extension("facetalk_blender.outputs.mesh_building")
-region_groups = import_from_extension("facetalk_blender.outputs.region_groups")
+appearance = import_from_extension("facetalk_blender.look.appearance")
+generation = import_from_extension("facetalk_blender.generation.generation")
+conversion = import_from_extension("facetalk_blender.generation.frame_conversion")
+mesh_building = import_from_extension("facetalk_blender.blender_data.mesh_building")
+region_groups = import_from_extension("facetalk_blender.outputs.frames.region_groups")
 result = import_from_extension("facetalk_blender.outputs.result")
-storage = import_from_extension("facetalk_blender.outputs.frame_storage")
+storage = import_from_extension("facetalk_blender.outputs.frames.frame_storage")
 
 START = 11
 NAMES = tuple(appearance.REGION_SLOTS)

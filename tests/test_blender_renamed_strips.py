@@ -21,7 +21,7 @@ def rename(old, new):
 
 
 def problem(text):
-    return module("facetalk_blender.take_status").strip_problem(text)
+    return module("facetalk_blender.takes.status").strip_problem(text)
 
 
 def names_in(scene):
@@ -52,7 +52,7 @@ def test_names_follow_a_renamed_strip(settings):
 
 def test_two_strips_that_swap_their_names_keep_their_takes(settings, tmp_path):
     first = settings.take
-    strip = module("facetalk_blender.sound_strip").load_sound(
+    strip = module("facetalk_blender.sound.strip").load_sound(
         bpy.context.scene, write_wav(tmp_path / "other.wav", 1.0), 1, 2
     )
     settings.strip = strip.name
@@ -118,11 +118,11 @@ def test_curves_on_an_artists_mesh_follow_a_renamed_strip(registered, tmp_path):
 
 def replace_strip(sound_path, **trims):
     """Lay a file on new strips, which lack so many frames at their start, and delete the strip."""
-    sounds = module("facetalk_blender.sound_strip")
+    sounds = module("facetalk_blender.sound.strip")
     for channel, (name, trim) in enumerate(trims.items(), 2):
         strip = sounds.load_sound(bpy.context.scene, sound_path, START + 10, channel)
         strip.name, strip.frame_offset_start = name, trim
-        module("facetalk_blender.sound_digest").digest(strip, wait=True)
+        module("facetalk_blender.sound.digest").digest(strip, wait=True)
     strips = bpy.context.scene.sequence_editor.strips
     strips.remove(strips["tone"])
     bpy.context.view_layer.update()
@@ -157,7 +157,7 @@ def test_links_go_with_the_last_take(settings):
 
 def test_a_cancelled_generation_leaves_no_link(registered, tmp_path):
     strip = speaking_strip(bpy.context.scene, tmp_path)
-    generation = module("facetalk_blender.generation")
+    generation = module("facetalk_blender.generation.generation")
     run = generation.Generation(registered.client(), strip, generation.Settings(bundle="slow"))
     run.cancel()
     assert not links(bpy.context.scene)

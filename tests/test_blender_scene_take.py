@@ -14,7 +14,7 @@ from test_blender_extension import registered  # noqa: F401
 def command(registered, monkeypatch, tmp_path):  # noqa: F811
     """The command with the opened file of two strips, of which the panel shows the first; returns the exit code."""
     monkeypatch.setattr(signal, "signal", lambda *_: None)
-    load_sound = module("facetalk_blender.sound_strip").load_sound
+    load_sound = module("facetalk_blender.sound.strip").load_sound
     first = speaking_strip(bpy.context.scene, tmp_path, 1.0)
     load_sound(bpy.context.scene, write_wav(tmp_path / "other.wav", 1.0), 30, 2)
     settings = bpy.context.scene.facetalk
@@ -61,7 +61,7 @@ def test_a_refusal_says_why(command, tmp_path, monkeypatch, capfd, options, code
 
 
 def test_a_failing_engine_has_its_exit_code(command, tmp_path, capfd):
-    preferences = bpy.context.preferences.addons[module("facetalk_blender.user_folder").EXTENSION].preferences
+    preferences = bpy.context.preferences.addons[module("facetalk_blender.extension").EXTENSION].preferences
     preferences.bundle = "fails"
     assert command("--blend", str(tmp_path / "x.blend")) == 3
     assert "recording is empty" in capfd.readouterr().err

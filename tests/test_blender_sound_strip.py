@@ -8,8 +8,8 @@ import pytest
 from blender_scene import SAMPLE_RATE, bpy, scene, write_wav  # noqa: F401
 from extension_package import import_from_extension
 
-sound_strip = import_from_extension("facetalk_blender.sound_strip")
-EngineError = import_from_extension("engine.errors").EngineError
+sound_strip = import_from_extension("facetalk_blender.sound.strip")
+EngineError = import_from_extension("engine.shared.errors").EngineError
 SECONDS = 4.0
 
 

@@ -14,7 +14,7 @@ from blender_scene import bpy, client, generate, scene  # noqa: F401
 from extension_package import import_from_extension
 from test_blender_sound_strip import SECONDS, heard, ramp  # noqa: F401
 
-sound_strip = import_from_extension("facetalk_blender.sound_strip")
+sound_strip = import_from_extension("facetalk_blender.sound.strip")
 START = 11
 RATE = scripted_shapes.RATE
 

@@ -8,15 +8,15 @@ from blender_scene import bpy, scene  # noqa: F401
 from blender_takes import COUNT, START, head_of, module, settings  # noqa: F401
 from test_blender_extension import CheckedLayout, registered  # noqa: F401
 
-from engine.arkit import ARKIT_NAMES
-from engine.style import LARGEST, Style, styled_weights
+from engine.shared.arkit import ARKIT_NAMES
+from engine.shared.style import LARGEST, Style, styled_weights
 
 
 @pytest.fixture
 def requests(monkeypatch):
     """What the engine is asked: (kind, fields)."""
     asked = []
-    client = module("facetalk_blender.engine_client").EngineClient
+    client = module("facetalk_blender.engine_access.client").EngineClient
     send = client.request
 
     def request(self, kind, fields, *rest):
@@ -39,7 +39,7 @@ def test_a_new_style_needs_no_sampling_and_leaves_the_take(settings, requests):
 def test_a_take_remembers_the_style_it_was_first_shown_in(settings):
     settings.style.gaze = 0.5
     assert bpy.ops.facetalk.generate() == {"FINISHED"}
-    stored = module("facetalk_blender.take").load(settings.take)
+    stored = module("facetalk_blender.takes.take").load(settings.take)
     assert stored.settings["style"]["gaze"] == 0.5
     np.testing.assert_array_equal(stored.codes, scripted_shapes.take(2.0)["codes"])
 

@@ -12,7 +12,7 @@ from test_blender_extension import CheckedLayout, registered  # noqa: F401
 
 
 def load(text):
-    return module("facetalk_blender.take").load(text)
+    return module("facetalk_blender.takes.take").load(text)
 
 
 def shown(head, frame):
@@ -62,7 +62,7 @@ def test_two_takes_stand_side_by_side_until_another_is_chosen(settings):
 def test_another_output_needs_no_sampling(settings, monkeypatch):
     text, head = settings.take, head_of(settings.take)
     asked = []
-    client = module("facetalk_blender.engine_client").EngineClient
+    client = module("facetalk_blender.engine_access.client").EngineClient
     send = client.request
     monkeypatch.setattr(client, "request", lambda self, kind, *rest: asked.append(kind) or send(self, kind, *rest))
     settings.output = "SHAPE_KEYS"
@@ -125,8 +125,8 @@ def test_only_the_range_is_sampled_and_made_again(settings):
 
 
 def test_a_take_says_when_its_sound_has_changed(settings, tmp_path):
-    status, text = module("facetalk_blender.take_status"), settings.take
-    digests = module("facetalk_blender.sound_digest")
+    status, text = module("facetalk_blender.takes.status"), settings.take
+    digests = module("facetalk_blender.sound.digest")
     strip = bpy.context.scene.sequence_editor.strips_all[0]
 
     def change():
@@ -152,7 +152,7 @@ def test_a_strip_pulled_beyond_its_take_is_told(registered, tmp_path):
     settings = bpy.context.scene.facetalk
     settings.strip = strip.name
     bpy.ops.facetalk.generate()
-    status = module("facetalk_blender.take_status")
+    status = module("facetalk_blender.takes.status")
     assert status.change_of_sound(settings.take) == ""
     strip.frame_offset_start = 4
     assert "does not cover" in status.change_of_sound(settings.take)
@@ -178,7 +178,7 @@ def test_the_panel_lists_takes_and_says_why_a_range_is_not_possible(settings):
 def test_selected_strips_speak_one_after_the_other(registered, tmp_path):
     scene = bpy.context.scene
     assert not bpy.ops.facetalk.generate_selected.poll()
-    load_sound = module("facetalk_blender.sound_strip").load_sound
+    load_sound = module("facetalk_blender.sound.strip").load_sound
     strips = [
         load_sound(scene, write_wav(tmp_path / f"{name}.wav", 1.0), 1, channel) for channel, name in enumerate("ab", 1)
     ]

@@ -20,11 +20,11 @@ def cached(settings, tmp_path):
 
 
 def folder_of(text):
-    return module("facetalk_blender.outputs.frames_in_cache").cached_path(head_of(text)).parent
+    return module("facetalk_blender.outputs.frames.frames_in_cache").cached_path(head_of(text)).parent
 
 
 def unused():
-    found = module("facetalk_blender.outputs.unused_frames")
+    found = module("facetalk_blender.outputs.frames.unused_frames")
     found._seen.clear()
     folders = found.unused_folders()
     assert bool(folders) <= found.likely()
@@ -49,7 +49,7 @@ def test_only_what_no_take_shows_goes(cached):
     assert unused() == [cached] and "facetalk.delete_unused_frames" in panel()
     assert bpy.ops.facetalk.delete_unused_frames() == {"FINISHED"}
     assert not cached.exists() and len(list(folder_of(text).iterdir())) == COUNT
-    assert module("facetalk_blender.outputs.frame_storage").cache_problem(head_of(text)) == ""
+    assert module("facetalk_blender.outputs.frames.frame_storage").cache_problem(head_of(text)) == ""
     assert unused() == [] and not bpy.ops.facetalk.delete_unused_frames.poll()
 
 
@@ -114,7 +114,7 @@ def test_an_unsaved_file_is_asked_to_be_saved(settings):
 def test_a_file_in_use_is_told(cached, monkeypatch):
     bpy.ops.facetalk.delete_take()
     unused()
-    found = module("facetalk_blender.outputs.unused_frames")
+    found = module("facetalk_blender.outputs.frames.unused_frames")
 
     def refuse(folder):
         raise PermissionError(13, "Permission denied", str(folder.path))
@@ -126,7 +126,7 @@ def test_a_file_in_use_is_told(cached, monkeypatch):
 
 def test_the_dialog_says_what_goes_and_how_much_it_frees(cached):
     bpy.ops.facetalk.delete_take()
-    operators, found = module("operators.frame_storage"), module("facetalk_blender.outputs.unused_frames")
+    operators, found = module("operators.frame_storage"), module("facetalk_blender.outputs.frames.unused_frames")
     layout = CheckedLayout()
     layout.separator = lambda: None
     asked = SimpleNamespace(layout=layout, _folders=found.unused_folders())

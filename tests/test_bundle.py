@@ -7,7 +7,7 @@ import torch
 from safetensors.torch import save_file
 
 from engine.bundle import Bundle, merge_section
-from engine.errors import EngineError
+from engine.shared.errors import EngineError
 
 
 @pytest.fixture

@@ -6,9 +6,8 @@ import zipfile
 import numpy as np
 import pytest
 
-from engine import codes as codes_module
-from engine.codes import (
-    ARKIT_NAMES,
+from engine.motion import codes as codes_module
+from engine.motion.codes import (
     ICT_NAMES,
     ExpressionTake,
     codes_from_weights,
@@ -16,7 +15,8 @@ from engine.codes import (
     ict_weights,
     weights_from_codes,
 )
-from engine.errors import EngineError
+from engine.shared.arkit import ARKIT_NAMES
+from engine.shared.errors import EngineError
 
 
 @pytest.fixture

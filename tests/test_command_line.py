@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from extension_package import ROOT
 
-from engine.codes import ARKIT_NAMES
+from engine.shared.arkit import ARKIT_NAMES
 
 VOICE = ROOT / "demo" / "voice.wav"
 

@@ -4,11 +4,12 @@ import numpy as np
 import pytest
 
 from engine.bundle import Bundle
-from engine.codes import ARKIT_NAMES
 from engine.head import load_head
-from engine.training import motion_metrics
-from engine.training.articulation import Segment, expected_mouth
-from engine.training.contact import LipToTeeth
+from engine.shared.arkit import ARKIT_NAMES
+from evaluation.motion import metrics as motion_metrics
+from evaluation.motion.contact import LipToTeeth
+from training.phones import Segment
+from training.prior.articulation import expected_mouth
 
 
 @pytest.fixture(scope="module")

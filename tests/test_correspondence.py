@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 import torch
 
-from engine.errors import EngineError
 from engine.head import NeuralHead
-from engine.head.correspondence import ACCEPTED_DISTANCE, FixedTopologyHead, find_roots
-from engine.head.expression import ExpressionConfig, ExpressionNetwork
-from engine.head.identity import IdentityConfig, IdentityNetwork
-from engine.head.lips import gap
-from engine.head.template import identity_coefficients
+from engine.head.networks.expression import ExpressionConfig, ExpressionNetwork
+from engine.head.networks.identity import IdentityConfig, IdentityNetwork
+from engine.head.topology.correspondence import ACCEPTED_DISTANCE, FixedTopologyHead, find_roots
+from engine.head.topology.lips import gap
+from engine.head.topology.template import identity_coefficients
+from engine.shared.errors import EngineError
 
 MODES, VERTICES = 3, 50
 

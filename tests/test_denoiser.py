@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from engine.bundle import Bundle, merge_section
-from engine.denoiser import (
+from engine.motion.denoiser import (
     AlignedCrossAttention,
     DenoiserConfig,
     ExpressionDecoder,
@@ -19,8 +19,8 @@ from engine.denoiser import (
     load_expression_decoder,
     sinusoid,
 )
-from engine.errors import EngineError
-from engine.timestep_injection import INJECTIONS
+from engine.motion.timestep_injection import INJECTIONS
+from engine.shared.errors import EngineError
 
 WINDOW = 8
 SMALL = DenoiserConfig(
@@ -235,9 +235,7 @@ def test_impossible_sizes_are_refused(changes):
         DenoiserConfig(**asdict(SMALL) | changes)
 
 
-@pytest.mark.parametrize(
-    "changes", [{"timestep_injection": name} for name in INJECTIONS] + [{"alignment_mask": False}]
-)
+@pytest.mark.parametrize("changes", [{"timestep_injection": name} for name in INJECTIONS] + [{"alignment_mask": False}])
 def test_bundle_round_trip(tmp_path, changes):
     torch.manual_seed(0)
     config = replace(SMALL, **changes)

@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 import torch
 
-from engine import diffusion
-from engine.denoiser import DenoiserConfig, ExpressionDecoder
-from engine.diffusion import (
+from engine.motion import diffusion
+from engine.motion.denoiser import DenoiserConfig, ExpressionDecoder
+from engine.motion.diffusion import (
     Cancelled,
     CosineSchedule,
     ddim,
@@ -25,7 +25,7 @@ from engine.diffusion import (
     log_spaced_timesteps,
     sample,
 )
-from engine.errors import EngineError
+from engine.shared.errors import EngineError
 
 SCHEDULE = CosineSchedule()
 MEAN = torch.tensor([0.7, -0.3, 0.0], dtype=torch.float64)

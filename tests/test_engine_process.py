@@ -9,7 +9,7 @@ import time
 import pytest
 from extension_package import ROOT, import_from_extension
 
-EngineClient = import_from_extension("facetalk_blender.engine_client").EngineClient
+EngineClient = import_from_extension("facetalk_blender.engine_access.client").EngineClient
 WAIT = 120.0
 
 
@@ -96,7 +96,7 @@ def test_the_process_ends_when_its_owner_dies(tmp_path):
         "import sys, time\n"
         f"sys.path.insert(0, {str(ROOT / 'tests')!r})\n"
         "from extension_package import ROOT, import_from_extension\n"
-        "client = import_from_extension('facetalk_blender.engine_client').EngineClient(sys.executable, ROOT)\n"
+        "client = import_from_extension('facetalk_blender.engine_access.client').EngineClient(sys.executable, ROOT)\n"
         "client.start()\n"
         "print(client._process.pid, flush=True)\n"
         "time.sleep(600)\n"

@@ -16,10 +16,10 @@ from extension_package import ROOT, import_from_extension
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name, parse_wheel_filename
 
-runtime = import_from_extension("facetalk_blender.runtime")
-installation = import_from_extension("facetalk_blender.runtime_installation")
-wheel_lock = import_from_extension("facetalk_blender.wheel_lock")
-EngineError = import_from_extension("engine.errors").EngineError
+runtime = import_from_extension("facetalk_blender.engine_access.runtime")
+installation = import_from_extension("facetalk_blender.engine_access.installation")
+wheel_lock = import_from_extension("facetalk_blender.engine_access.wheel_lock")
+EngineError = import_from_extension("engine.shared.errors").EngineError
 OWN = runtime.Runtime(sys.executable, (), runtime.OWN)
 HELD_SECONDS = 300
 NAMES = ("example_torch", "example_second", "example_third")
@@ -277,7 +277,7 @@ def test_an_engine_process_that_does_not_fit_says_so(tmp_path, change, reason):
     folder = write_engine(tmp_path, "1")
     text = OTHER_PROCESS.replace("PROTOCOL", repr(str(ROOT / "engine" / "protocol.py"))).replace("CHANGE", change)
     (folder / "engine" / "process.py").write_text(text)
-    client = import_from_extension("facetalk_blender.engine_client").EngineClient(sys.executable, folder)
+    client = import_from_extension("facetalk_blender.engine_access.client").EngineClient(sys.executable, folder)
     client.start()
     client.request("info", {})
     message = client.wait(60)

@@ -6,7 +6,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from engine.head.field_change import CHANGE_MARGIN, ENOUGH, FieldChange
+from engine.head.surface.field_change import CHANGE_MARGIN, ENOUGH, FieldChange
 
 
 def at(bounds, resolution, place):

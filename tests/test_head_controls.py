@@ -7,11 +7,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engine import Engine
-from engine.errors import EngineError
 from engine.head.controls import LARGEST_COEFFICIENT, IdentityControls
-from engine.head.correspondence import FixedTopologyHead
-from engine.identity_text import join_identity, split_identity
-from engine.training.head.controls import LEADING_MODES, control_directions
+from engine.head.topology.correspondence import FixedTopologyHead
+from engine.shared.errors import EngineError
+from engine.shared.identity_text import join_identity, split_identity
+from training.head.controls import LEADING_MODES, control_directions
 
 NAMES = st.from_regex(r"[a-z][a-z_]{0,11}", fullmatch=True)
 VALUES = st.floats(-3, 3).map(lambda value: round(value, 3))

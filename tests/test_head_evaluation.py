@@ -9,15 +9,12 @@ import torch
 from scipy.spatial import cKDTree
 from test_head_training import sphere
 
-from engine.training.head import evaluate, fixed_topology
-from engine.training.head.error_maps import SHOWN_POSES
-from engine.training.head.evaluation_poses import JUDGED_POSES, POSES, evaluation_poses, is_speech
-from engine.training.head.extracted_surface import floating_pieces
-from engine.training.head.fixed_topology import TemplateTruth, damaged_triangles, triangulated
-from engine.training.head.head_report import Results, report_text
-from engine.training.head.ict import UNITS_PER_MILLIMETRE
-from engine.training.head.mouth_air import wrong_shares
-from engine.training.head.openings import (
+from evaluation.head import evaluate, fixed_topology
+from evaluation.head.error_maps import SHOWN_POSES
+from evaluation.head.fixed_topology import TemplateTruth, damaged_triangles, triangulated
+from evaluation.head.meshes import floating_pieces
+from evaluation.head.mouth_air import wrong_shares
+from evaluation.head.openings import (
     SECTION_STEP,
     SIGHT,
     LipSheets,
@@ -26,9 +23,12 @@ from engine.training.head.openings import (
     middle_section,
     sight_lines,
 )
-from engine.training.head.sampling import SurfaceSampler
-from engine.training.head.surface_groups import GROUPS, seen
-from engine.training.head.zero_level import nearest_feet
+from evaluation.head.poses import JUDGED_POSES, POSES, evaluation_poses, is_speech
+from evaluation.head.report import Results, report_text
+from evaluation.head.surface_groups import GROUPS, seen
+from evaluation.head.zero_level import nearest_feet
+from training.head.ict import UNITS_PER_MILLIMETRE
+from training.head.sampling import SurfaceSampler
 
 MILLIMETRE = UNITS_PER_MILLIMETRE
 
@@ -113,19 +113,28 @@ def test_template_vertices_follow_the_triangles_they_lie_on(monkeypatch):
     rows, weights = random.integers(0, len(triangles), 40), random.dirichlet((1, 1, 1), 40)
     on_sheet = np.einsum("nk,nkc->nc", weights, kit_vertices[triangles[rows]])
     away = on_sheet[:5] + np.array([0, 0, MILLIMETRE])
-    template = {"vertices": torch.from_numpy(np.concatenate([on_sheet, away])),
-                "polygons": torch.tensor([[0, 1, 2, -1], [3, 4, 41, -1]])}
-    sampler = SimpleNamespace(triangles=triangles, topology=SimpleNamespace(
-        face_kit=SimpleNamespace(neutral=kit_vertices, canonical=lambda vertices: vertices),
-        visible=np.arange(len(triangles))))
+    template = {
+        "vertices": torch.from_numpy(np.concatenate([on_sheet, away])),
+        "polygons": torch.tensor([[0, 1, 2, -1], [3, 4, 41, -1]]),
+    }
+    sampler = SimpleNamespace(
+        triangles=triangles,
+        topology=SimpleNamespace(
+            face_kit=SimpleNamespace(neutral=kit_vertices, canonical=lambda vertices: vertices),
+            visible=np.arange(len(triangles)),
+        ),
+    )
     sampler.place = lambda *arguments: SurfaceSampler.place(sampler, *arguments)
     monkeypatch.setattr(fixed_topology, "group_of_triangles", lambda _: np.full(len(triangles), "lips"))
     truth = TemplateTruth(sampler, template, seed=0)
     assert (truth.group[:40] == "lips").all() and (truth.group[40:] == "").all()
     assert truth.lip_triangles.tolist() == [[0, 1, 2]]
     matrix = random.normal(size=(3, 3))
-    posed = SimpleNamespace(vertices=kit_vertices @ matrix, normals=lambda rows: np.tile((0.0, 0, 1), (len(rows), 1)),
-                            inside=lambda points: np.zeros(len(points), bool))
+    posed = SimpleNamespace(
+        vertices=kit_vertices @ matrix,
+        normals=lambda rows: np.tile((0.0, 0, 1), (len(rows), 1)),
+        inside=lambda points: np.zeros(len(points), bool),
+    )
     assert np.allclose(truth.on(posed).positions[:40], on_sheet @ matrix, atol=1e-9)
 
 
@@ -162,12 +171,15 @@ def test_lips_are_apart_by_the_gap_of_their_sheets_whatever_stands_behind(gap):
     count = len(upper[0])
     triangles = np.concatenate([upper[1], lower[1] + count])
     landmarks = np.zeros(68, int)
-    inner = [int(np.abs(vertices[part]).sum(1).argmin()) + start for part, start in
-             ((slice(0, count), 0), (slice(count, 2 * count), count))]
+    inner = [
+        int(np.abs(vertices[part]).sum(1).argmin()) + start
+        for part, start in ((slice(0, count), 0), (slice(count, 2 * count), count))
+    ]
     landmarks[48:68] = np.repeat(inner, 10)
     landmarks[[62, 66]] = inner
-    kit = SimpleNamespace(neutral=vertices, canonical=lambda head: head, landmarks=landmarks,
-                          submesh=lambda *names: triangles)
+    kit = SimpleNamespace(
+        neutral=vertices, canonical=lambda head: head, landmarks=landmarks, submesh=lambda *names: triangles
+    )
     posed = vertices.copy()
     posed[:count, 1] += gap * MILLIMETRE
     assert LipSheets(kit).opening(posed) == pytest.approx(max(gap, 0.0), abs=0.06)
@@ -205,27 +217,58 @@ def measured_head(number: int, poses: int = 4, points: int = 60, error: float = 
     distance = np.full((poses, points), error, np.float16)
     distance[:, ::7] = np.nan
     cosine = np.where(np.isnan(distance), np.nan, 0.99).astype(np.float16)
-    records = [{"identity": number, "pose": name, "floating": [], "true_opening": opening,
-                "true_solid_opening": opening, "field_opening": opening + 0.3, "engine_opening": opening,
-                "true_lids": [8.0, 8.0], "field_lids": [7.5, 8.0], "table_flipped": 2,
-                "table_torn": 0, "roots_flipped": 0, "roots_torn": 1}
-               for name, opening in (("neutral", 0.0), ("jawOpen 1", 30.0), ("blink", 0.1), ("speech 1", 4.0))][:poses]
+    records = [
+        {
+            "identity": number,
+            "pose": name,
+            "floating": [],
+            "true_opening": opening,
+            "true_solid_opening": opening,
+            "field_opening": opening + 0.3,
+            "engine_opening": opening,
+            "true_lids": [8.0, 8.0],
+            "field_lids": [7.5, 8.0],
+            "table_flipped": 2,
+            "table_torn": 0,
+            "roots_flipped": 0,
+            "roots_torn": 1,
+        }
+        for name, opening in (("neutral", 0.0), ("jawOpen 1", 30.0), ("blink", 0.1), ("speech 1", 4.0))
+    ][:poses]
     records[1] |= {"solid_in_air": 0.02, "air_in_solid": 0.0, "floating": [12.5]}
-    canonical = {f"canonical_{name}": values[:1] for name, values in
-                 (("distance", distance), ("cosine", cosine), ("astray", 0 * cosine))}
-    template = {f"template_{way}_{name}": np.full((poses, 6), error) for way in ("table", "roots")
-                for name in ("to_field", "to_truth")}
-    return canonical | template | {
-        "posed_distance": distance, "posed_cosine": cosine, "posed_astray": 0 * cosine,
-        "extracted_distance": distance, "extracted_group": np.tile(np.arange(points) % len(GROUPS), (poses, 1)),
-        "records": np.array(json.dumps(records)), "template": np.array(json.dumps(
-            {"vertices": 9, "polygons": 4, "quads": 0.75, "lip_triangles": 5, "milliseconds": 1.5}))}
+    canonical = {
+        f"canonical_{name}": values[:1]
+        for name, values in (("distance", distance), ("cosine", cosine), ("astray", 0 * cosine))
+    }
+    template = {
+        f"template_{way}_{name}": np.full((poses, 6), error)
+        for way in ("table", "roots")
+        for name in ("to_field", "to_truth")
+    }
+    return (
+        canonical
+        | template
+        | {
+            "posed_distance": distance,
+            "posed_cosine": cosine,
+            "posed_astray": 0 * cosine,
+            "extracted_distance": distance,
+            "extracted_group": np.tile(np.arange(points) % len(GROUPS), (poses, 1)),
+            "records": np.array(json.dumps(records)),
+            "template": np.array(
+                json.dumps({"vertices": 9, "polygons": 4, "quads": 0.75, "lip_triangles": 5, "milliseconds": 1.5})
+            ),
+        }
+    )
 
 
 def results() -> Results:
     """Two heads of 60 points in turn from all groups; the second is off by three times as much."""
-    return Results([measured_head(0), measured_head(1, error=0.3)], np.array(GROUPS * 10),
-                   np.repeat(["face", "lips", "eyelids"], 2))
+    return Results(
+        [measured_head(0), measured_head(1, error=0.3)],
+        np.array(GROUPS * 10),
+        np.repeat(["face", "lips", "eyelids"], 2),
+    )
 
 
 def test_summary_pools_points_and_keeps_speech_apart():

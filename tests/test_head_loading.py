@@ -7,11 +7,11 @@ import pytest
 import torch
 
 from engine.bundle import Bundle, merge_section
-from engine.errors import EngineError
 from engine.head import load_head
-from engine.head.expression import ExpressionConfig, ExpressionNetwork
-from engine.head.identity import IdentityConfig, IdentityNetwork
-from engine.head.regions import RegionConfig, RegionNetwork
+from engine.head.networks.expression import ExpressionConfig, ExpressionNetwork
+from engine.head.networks.identity import IdentityConfig, IdentityNetwork
+from engine.head.networks.regions import RegionConfig, RegionNetwork
+from engine.shared.errors import EngineError
 
 BOX = ((-0.5, -0.5, -0.5), (0.5, 0.5, 0.5))
 

@@ -5,10 +5,10 @@ import pytest
 import torch
 from official_heads import FORWARD_FULL, FORWARD_SMALL, FULL, SMALL, checkpoint, load
 
-from engine.errors import EngineError
 from engine.head import NeuralHead
-from engine.head.official import networks_from_official
-from engine.head.smoothing import GaussianMask, SmoothingConfig
+from engine.head.networks.official import networks_from_official
+from engine.head.networks.smoothing import GaussianMask, SmoothingConfig
+from engine.shared.errors import EngineError
 
 TOLERANCE, GRADIENT_TOLERANCE, LOOKUP_TOLERANCE = 1e-5, 2e-4, 1e-6
 

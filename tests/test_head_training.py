@@ -7,17 +7,18 @@ import pytest
 import torch
 from torch import nn
 
-from engine.codes import ARKIT_NAMES, ICT_NAMES
-from engine.errors import EngineError
-from engine.head.template import vertex_displacements
-from engine.training.head import convert as converter
-from engine.training.head.ground_truth import HeadSolid, boundary_loops, close_with_fans
-from engine.training.head.ict import named_weights
-from engine.training.head.loop import LoopOptions, train
-from engine.training.head.muon import orthogonalised
-from engine.training.head.poses import random_weights
-from engine.training.head.sampling import material_positions
-from engine.training.head.template import sparse_displacements
+from engine.head.topology.template import vertex_displacements
+from engine.motion.codes import ICT_NAMES
+from engine.shared.arkit import ARKIT_NAMES
+from engine.shared.errors import EngineError
+from training.head import convert as converter
+from training.head.ground_truth import HeadSolid, boundary_loops, close_with_fans
+from training.head.ict import named_weights
+from training.head.loop import LoopOptions, train
+from training.head.poses import random_weights
+from training.head.sampling import material_positions
+from training.head.template import sparse_displacements
+from training.muon import orthogonalised
 
 
 def small_network() -> nn.Module:
@@ -57,8 +58,14 @@ def sphere(centre: tuple[float, float, float], radius: float, rings: int = 60) -
     """A closed sphere of triangles, outward."""
     polar = np.pi * (np.arange(rings - 1) + 1) / rings
     around = 2 * np.pi * np.arange(rings) / rings
-    body = np.stack([np.outer(np.sin(polar), np.sin(around)), np.repeat(np.cos(polar)[:, None], rings, 1),
-                     np.outer(np.sin(polar), np.cos(around))], -1).reshape(-1, 3)
+    body = np.stack(
+        [
+            np.outer(np.sin(polar), np.sin(around)),
+            np.repeat(np.cos(polar)[:, None], rings, 1),
+            np.outer(np.sin(polar), np.cos(around)),
+        ],
+        -1,
+    ).reshape(-1, 3)
     vertices = np.concatenate([body, [[0, 1, 0], [0, -1, 0]]]) * radius + centre
     triangles, last = [], (rings - 2) * rings
     for column in range(rings):
@@ -75,8 +82,16 @@ def sphere_solid(radius: float = 0.2) -> HeadSolid:
     skin, triangles = sphere((0, 0, 0), radius)
     speck, speck_triangles = sphere((0, 0, -0.1), 0.001, 8)
     inner = speck_triangles + len(skin)
-    topology = SimpleNamespace(mouth_corners=np.array([0, 1]), solid=triangles, cap_loops=[], pocket=inner,
-                               pocket_loops=[], gums=inner, candidates=triangles, visible=np.arange(len(triangles)))
+    topology = SimpleNamespace(
+        mouth_corners=np.array([0, 1]),
+        solid=triangles,
+        cap_loops=[],
+        pocket=inner,
+        pocket_loops=[],
+        gums=inner,
+        candidates=triangles,
+        visible=np.arange(len(triangles)),
+    )
     return HeadSolid(topology, np.concatenate([skin, speck]), throat=-1.0)
 
 

@@ -6,11 +6,19 @@ import pytest
 import torch
 from torch.nn import functional
 
-from engine.head.identity import IdentityConfig, IdentityNetwork
-from engine.training.head.networks import take_over_identity
+from engine.head.networks.identity import IdentityConfig, IdentityNetwork
+from training.head.networks import take_over_identity
 
-CONFIG = IdentityConfig(anchors=5, symmetric_pairs=2, global_dimensions=6, local_dimensions=4, width=16, neighbours=3,
-                        film_rank=3, negligible=0.0)
+CONFIG = IdentityConfig(
+    anchors=5,
+    symmetric_pairs=2,
+    global_dimensions=6,
+    local_dimensions=4,
+    width=16,
+    neighbours=3,
+    film_rank=3,
+    negligible=0.0,
+)
 
 
 @pytest.fixture(scope="module")
@@ -48,8 +56,9 @@ def test_one_identity_and_several_agree_with_the_networks_written_out(network):
     slots, weights = network._blend(points, anchors)
     for identity in range(2):
         for number, point in enumerate(points[identity]):
-            values = torch.stack([slot_value(network, int(slot), point, codes[identity])
-                                  for slot in slots[identity, number]])
+            values = torch.stack(
+                [slot_value(network, int(slot), point, codes[identity]) for slot in slots[identity, number]]
+            )
             expected = float((weights[identity, number] * values).sum())
             assert float(together[identity, number]) == pytest.approx(expected, abs=2e-5)
             assert float(apart[identity, number]) == pytest.approx(expected, abs=2e-5)

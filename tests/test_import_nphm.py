@@ -14,11 +14,11 @@ from skimage.measure import marching_cubes
 
 from engine import Engine, EngineError
 from engine.bundle import Bundle, merge_section
-from engine.codes import ExpressionTake
 from engine.engine import blender_metres
-from engine.errors import Cancelled
-from engine.head.forward_surface import ForwardSurfaceExtractor
+from engine.head.surface.forward_surface import ForwardSurfaceExtractor
 from engine.importing.nphm import LICENCES, import_nphm
+from engine.motion.codes import ExpressionTake
+from engine.shared.errors import Cancelled
 
 FORWARD = "nphm_forward_small"
 TOLERANCE = 1e-5

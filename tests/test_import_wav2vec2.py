@@ -10,9 +10,9 @@ from official_heads import PARITY
 from safetensors.torch import load_file, save_file
 
 from engine.bundle import Bundle, merge_section
-from engine.errors import EngineError
 from engine.importing.wav2vec2 import import_wav2vec2, read_sizes
-from engine.speech import load_speech_encoder
+from engine.motion.speech import load_speech_encoder
+from engine.shared.errors import EngineError
 
 FOLDERS = ("wav2vec2_faceformer_small", "wav2vec2_layernorm_small")
 TOLERANCE = 2e-5

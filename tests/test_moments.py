@@ -6,11 +6,12 @@ import numpy as np
 import pytest
 
 from engine.bundle import Bundle
-from engine.codes import ARKIT_NAMES, codes_from_weights, expression_basis
 from engine.head import load_head
-from engine.training import moments
-from engine.training.articulation import Segment
-from engine.training.moments import MOMENTS, Moment, moments_of, pictures
+from engine.motion.codes import codes_from_weights, expression_basis
+from engine.shared.arkit import ARKIT_NAMES
+from evaluation.motion import moments
+from evaluation.motion.moments import MOMENTS, Moment, moments_of, pictures
+from training.phones import Segment
 
 
 def test_moments_are_the_middles_of_what_is_read_from_the_lips():

@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from engine.codes import ARKIT_NAMES, CODE_RATE
-from engine.training import motion_metrics as metrics
-from engine.training.articulation import Segment
+from engine.shared.arkit import ARKIT_NAMES
+from engine.shared.units import CODE_RATE
+from evaluation.motion import metrics
+from training.phones import Segment
 
 TIMES = np.arange(96) / CODE_RATE
 SEGMENTS = [

@@ -8,12 +8,18 @@ from hypothesis import strategies as st
 from official_heads import PARITY, load
 from skimage.measure import marching_cubes
 
-from engine.errors import EngineError
 from engine.head import BOX, NeuralHead
-from engine.head.expression import ExpressionConfig, ExpressionNetwork
-from engine.head.identity import IdentityConfig, IdentityNetwork
-from engine.head.narrow_band import NarrowBand, needed_by_marching_cubes, sample_narrow_band
-from engine.head.surface import SurfaceExtractor, estimated_bytes, extract_surface, require_memory, triangulate
+from engine.head.networks.expression import ExpressionConfig, ExpressionNetwork
+from engine.head.networks.identity import IdentityConfig, IdentityNetwork
+from engine.head.surface.extract import (
+    SurfaceExtractor,
+    estimated_bytes,
+    extract_surface,
+    require_memory,
+    triangulate,
+)
+from engine.head.surface.narrow_band import NarrowBand, needed_by_marching_cubes, sample_narrow_band
+from engine.shared.errors import EngineError
 
 LOW, HIGH = np.array(BOX[0]), np.array(BOX[1])
 CELL_TOLERANCE = 1e-4

@@ -33,7 +33,7 @@ def test_the_small_zip_holds_the_extension_and_nothing_else(small_zip):
     assert {"LICENSE", "wheels/lock.toml", "facetalk_blender/batch.py", "engine/process.py"} <= names
     starter = {path.relative_to(ROOT).as_posix() for path in (ROOT / "engine" / "starter").iterdir()}
     assert starter <= names and any("LICENSE" in name for name in starter)
-    unwanted = ("tests/", "docs/", "benchmarks/", "tools/", "demo/", "dist/", "engine/training/", "wheels/downloads/")
+    unwanted = ("tests/", "docs/", "benchmarks/", "tools/", "demo/", "dist/", "training/", "wheels/downloads/")
     assert not [name for name in names if name.startswith((*unwanted, ".")) or "__pycache__" in name]
     assert {name.rpartition(".")[2] for name in names if not name.startswith("engine/starter/")} <= {
         "py", "toml", "md", "LICENSE", "json", "npz", "svg", "png"

@@ -13,8 +13,8 @@ from official_heads import PARITY
 from engine import Engine
 from engine.bundle import Bundle
 from engine.importing.nphm import import_nphm
-from engine.training import paper
-from engine.training.paper_dataset import TrackedSequence, read_sequences, split
+from training import paper
+from training.paper_dataset import TrackedSequence, read_sequences, split
 
 ENCODER = PARITY / "wav2vec2_faceformer_small"
 FRAMES, DIMENSIONS, RATE = 60, 12, 22050

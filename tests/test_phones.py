@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from engine.errors import EngineError
-from engine.training.phones import BILABIALS, PHONE_INDEX, PHONES, SILENCE, is_stressed, to_phone
+from engine.shared.errors import EngineError
+from training.phones import BILABIALS, PHONE_INDEX, PHONES, SILENCE, is_stressed, to_phone
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from skimage.measure import marching_cubes
 
-from engine.head.pieces import piece_volumes, without_crumbs
+from engine.head.surface.pieces import piece_volumes, without_crumbs
 
 SPHERES = (((20, 20, 20), 12), ((40, 40, 40), 4), ((40, 10, 40), 3))
 

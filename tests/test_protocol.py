@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from engine.protocol import MAGIC, MAXIMUM_HEADER_BYTES, Message, ProtocolError, read_message, write_message
+from engine.shared.protocol import MAGIC, MAXIMUM_HEADER_BYTES, Message, ProtocolError, read_message, write_message
 
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.floats(allow_nan=False) | st.text(),

@@ -4,8 +4,8 @@ import pytest
 from extension_package import ROOT
 from official_heads import PARITY
 
-from engine.errors import EngineError
 from engine.importing.recognise import recognise
+from engine.shared.errors import EngineError
 
 
 @pytest.mark.parametrize(

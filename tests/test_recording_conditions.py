@@ -5,9 +5,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from engine.training.articulation import Segment
-from engine.training.evaluate import Recording, under_condition
-from engine.training.recording_conditions import CONDITIONS
+from evaluation.motion.conditions import CONDITIONS
+from evaluation.motion.evaluate import Recording, under_condition
+from training.phones import Segment
 
 RATE = 16000
 

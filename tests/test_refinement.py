@@ -10,15 +10,16 @@ import torch
 
 from engine import Engine
 from engine.__main__ import main
-from engine.arkit import ARKIT_NAMES
 from engine.bundle import STARTER, Bundle
-from engine.codes import ExpressionTake, codes_from_weights, expression_basis
-from engine.diffusion import Kept
-from engine.lip_opening import OPENING_MM_PER_WEIGHT, REST_OPENING_MM, lip_opening_mm
+from engine.motion.codes import ExpressionTake, codes_from_weights, expression_basis
+from engine.motion.diffusion import Kept
+from engine.motion.refinement import Refinement, load_refinement
 from engine.process import EngineProcess
-from engine.protocol import Message, read_message
-from engine.refinement import Refinement, load_refinement
-from engine.training.articulation import Segment, perform
+from engine.shared.arkit import ARKIT_NAMES
+from engine.shared.lip_opening import OPENING_MM_PER_WEIGHT, REST_OPENING_MM, lip_opening_mm
+from engine.shared.protocol import Message, read_message
+from training.phones import Segment
+from training.prior.articulation import perform
 
 BASIS = expression_basis()
 SMOOTHING = Refinement(BASIS, 24.0, 0.06)

@@ -5,7 +5,6 @@ import pytest
 import torch
 
 from engine import Engine
-from engine.codes import ExpressionTake
 from engine.head.region_geometry import (
     GAZE_DOWN,
     GAZE_SIDEWAYS,
@@ -15,6 +14,7 @@ from engine.head.region_geometry import (
     Eye,
     RegionGeometry,
 )
+from engine.motion.codes import ExpressionTake
 
 NAMES = ("skin", "sclera", "iris", "pupil")
 

@@ -5,8 +5,8 @@ import pytest
 import torch
 
 from engine import Engine
-from engine.denoiser import DenoiserConfig, ExpressionDecoder
-from engine.diffusion import (
+from engine.motion.denoiser import DenoiserConfig, ExpressionDecoder
+from engine.motion.diffusion import (
     JOIN_FRAMES,
     SAMPLERS,
     CosineSchedule,
@@ -17,7 +17,7 @@ from engine.diffusion import (
     keeping,
     sample,
 )
-from engine.errors import EngineError
+from engine.shared.errors import EngineError
 
 SCHEDULE = CosineSchedule()
 FRAMES, CORRELATION = 40, 0.95

@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import nnls
 
-from engine.arkit import ARKIT_NAMES
-from engine.codes import resample as reference_resample
+from engine.motion.codes import resample as reference_resample
+from engine.shared.arkit import ARKIT_NAMES
 
 channels = import_from_extension("facetalk_blender.retargeting.channels")
 live_link = import_from_extension("facetalk_blender.retargeting.live_link")
@@ -20,7 +20,7 @@ names = import_from_extension("facetalk_blender.retargeting.names")
 presets = import_from_extension("facetalk_blender.retargeting.presets")
 reduction = import_from_extension("facetalk_blender.retargeting.reduction")
 visemes = import_from_extension("facetalk_blender.retargeting.visemes")
-EngineError = import_from_extension("engine.errors").EngineError
+EngineError = import_from_extension("engine.shared.errors").EngineError
 
 # Shape keys as each kind of character has them, and the channel that each must follow.
 CONVENTIONS = {

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 import torch
 
-from engine import speech
-from engine.errors import EngineError
 from engine.importing.wav2vec2 import import_speech_encoder
-from engine.speech import SpeechConfig, SpeechEncoder, frame_count, normalise
-from engine.training.speech import SMALL as STARTER_SPEECH
+from engine.motion import speech
+from engine.motion.speech import SpeechConfig, SpeechEncoder, frame_count, normalise
+from engine.shared.errors import EngineError
+from training.speech import SMALL as STARTER_SPEECH
 
 PARITY = Path(__file__).parent / "fixtures" / "parity"
 FOLDERS = ["wav2vec2_faceformer_small", "wav2vec2_layernorm_small"]

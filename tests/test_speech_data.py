@@ -16,15 +16,15 @@ import soundfile
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.errors import EngineError
-from engine.training.corpus import HELD_OUT_RUSSIAN, Clip, Corpus, load_corpus
-from engine.training.data import build, espeak, festival, flite
-from engine.training.data.alignment import bilabial_dips, sibilant_offset
-from engine.training.data.phone_sets import IPA, RUSSIAN, US_ENGLISH, from_ipa, from_table, rows
-from engine.training.data.recorded import phone_ends, russian_recordings
-from engine.training.data.sentences import FOREIGN, Sentences, foreign_sentences, split_fortunes
-from engine.training.data.utterance import Utterance, shifted
-from engine.training.phones import PHONES, SILENCE, is_stressed, to_phone
+from engine.shared.errors import EngineError
+from training.data import build, espeak, festival, flite
+from training.data.alignment import bilabial_dips, sibilant_offset
+from training.data.corpus import HELD_OUT_RUSSIAN, Clip, Corpus, load_corpus
+from training.data.phone_sets import IPA, RUSSIAN, US_ENGLISH, from_ipa, from_table, rows
+from training.data.recorded import phone_ends, russian_recordings
+from training.data.sentences import FOREIGN, Sentences, foreign_sentences, split_fortunes
+from training.data.utterance import Utterance, shifted
+from training.phones import PHONES, SILENCE, is_stressed, to_phone
 
 ROOT = Path(__file__).parents[1]
 # Every label of festvox-ru's 620 files, as `cut -d' ' -f3 lab/* | sort -u` lists them.
@@ -259,7 +259,7 @@ def test_espeak_times_fit_its_sound():
 @pytest.mark.skipif(not has_espeak(), reason="libespeak-ng is not installed")
 def test_espeak_says_the_same_in_every_new_process():
     code = (
-        "from engine.training.data import espeak; import hashlib\n"
+        "from training.data import espeak; import hashlib\n"
         "for u in espeak.speak('fr', ['Bonjour madame.'] * 3, 3):\n"
         "    print(u.speaker, u.phones, hashlib.sha256(u.samples.tobytes()).hexdigest())\n"
     )
@@ -276,6 +276,6 @@ def test_flite_labels_end_with_its_sound():
 
 
 def test_the_command_reports_a_missing_data_folder_in_one_sentence(tmp_path):
-    command = [sys.executable, "-m", "engine.training.data", "--data", str(tmp_path), "--output", str(tmp_path / "c")]
+    command = [sys.executable, "-m", "training.data", "--data", str(tmp_path), "--output", str(tmp_path / "c")]
     result = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT)
     assert result.returncode == 1 and "Traceback" not in result.stderr and "--data" in result.stderr

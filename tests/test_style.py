@@ -12,13 +12,13 @@ from official_heads import PARITY
 
 from engine import Engine
 from engine.__main__ import main
-from engine.arkit import ARKIT_NAMES
-from engine.codes import ExpressionTake, codes_from_weights, expression_basis, weights_from_codes
-from engine.errors import EngineError
 from engine.importing.nphm import import_nphm
+from engine.motion.codes import ExpressionTake, codes_from_weights, expression_basis, weights_from_codes
 from engine.process import EngineProcess
-from engine.protocol import Message, read_message
-from engine.style import CLOSED_MM, OPEN_MM, TUCKED, UNTUCKED, Style, styled_weights
+from engine.shared.arkit import ARKIT_NAMES
+from engine.shared.errors import EngineError
+from engine.shared.protocol import Message, read_message
+from engine.shared.style import CLOSED_MM, OPEN_MM, TUCKED, UNTUCKED, Style, styled_weights
 
 RATE = 24.0
 NAMES = [field.name for field in fields(Style)]

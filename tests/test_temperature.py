@@ -6,11 +6,12 @@ import pytest
 import torch
 
 from engine.bundle import Bundle, merge_section
-from engine.codes import ARKIT_NAMES, expression_basis, weights_from_codes
-from engine.denoiser import DenoiserConfig, ExpressionDecoder
-from engine.diffusion import SAMPLERS, Kept, sample
-from engine.errors import EngineError
-from engine.temperature import Temperature, load_temperature
+from engine.motion.codes import expression_basis, weights_from_codes
+from engine.motion.denoiser import DenoiserConfig, ExpressionDecoder
+from engine.motion.diffusion import SAMPLERS, Kept, sample
+from engine.motion.temperature import Temperature, load_temperature
+from engine.shared.arkit import ARKIT_NAMES
+from engine.shared.errors import EngineError
 
 BASIS = expression_basis()
 

@@ -9,8 +9,8 @@ from test_denoiser import SMALL
 from torch import nn
 from torch.nn import functional
 
-from engine.denoiser import ExpressionDecoder
-from engine.timestep_injection import INJECTIONS, FiLM, ScaleShift, SqueezeExcitation, TimestepAttention
+from engine.motion.denoiser import ExpressionDecoder
+from engine.motion.timestep_injection import INJECTIONS, FiLM, ScaleShift, SqueezeExcitation, TimestepAttention
 
 WIDTH = 32
 

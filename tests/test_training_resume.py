@@ -16,13 +16,13 @@ import torch
 from official_heads import PARITY
 
 from engine.bundle import Bundle
-from engine.denoiser import DenoiserConfig, ExpressionDecoder
-from engine.errors import EngineError
-from engine.speech import SpeechConfig, SpeechEncoder
-from engine.training import motion, speech
-from engine.training.corpus import load_corpus
-from engine.training.scenes import SceneMaker
-from engine.training.training_run import TrainingRun
+from engine.motion.denoiser import DenoiserConfig, ExpressionDecoder
+from engine.motion.speech import SpeechConfig, SpeechEncoder
+from engine.shared.errors import EngineError
+from training import motion, speech
+from training.data.corpus import load_corpus
+from training.prior.scenes import SceneMaker
+from training.run import TrainingRun
 
 TINY_SPEECH = SpeechConfig(
     conv_dim=(8,) * 7, hidden_size=16, num_hidden_layers=1, num_attention_heads=2, intermediate_size=16,
@@ -164,8 +164,10 @@ def test_wider_kernels_start_as_the_trained_ones_a_little_later():
         found = encoder.wav2vec2.feature_extractor.conv_layers[-1](hidden)
         known = trained.wav2vec2.feature_extractor.conv_layers[-1](hidden[..., 1:])  # by one tap
     assert found.shape[-1] == 28 and torch.allclose(found, known[..., :28], atol=1e-6)
-    assert torch.equal(encoder.wav2vec2.encoder.layers[0].attention.k_proj.weight,
-                       trained.wav2vec2.encoder.layers[0].attention.k_proj.weight)
+    assert torch.equal(
+        encoder.wav2vec2.encoder.layers[0].attention.k_proj.weight,
+        trained.wav2vec2.encoder.layers[0].attention.k_proj.weight,
+    )
 
 
 def test_added_channels_of_the_encoder_change_nothing_at_first():

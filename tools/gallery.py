@@ -28,12 +28,12 @@ def _part(name: str) -> types.ModuleType:
 
 appearance, rendering, stage = (_part(f"facetalk_blender.{name}") for name in ("appearance", "rendering", "stage"))
 mesh_building, presets = (
-    _part("facetalk_blender.outputs.mesh_building"),
-    _part("facetalk_blender.head_identity").PRESETS,
+    _part("facetalk_blender.blender_data.mesh_building"),
+    _part("facetalk_blender.settings.head").PRESETS,
 )
-EngineClient = _part("facetalk_blender.engine_client").EngineClient
-compat, join_identity = _part("facetalk_blender.compat"), _part("engine.identity_text").join_identity
-ARKIT_NAMES = _part("engine.arkit").ARKIT_NAMES
+EngineClient = _part("facetalk_blender.engine_access.client").EngineClient
+compat, join_identity = _part("facetalk_blender.compat"), _part("engine.shared.identity_text").join_identity
+ARKIT_NAMES = _part("engine.shared.arkit").ARKIT_NAMES
 
 ZOOM = 1.2  # into the stage's portrait: the face fills the tile
 # Identity, linear skin colour, linear eye colour.

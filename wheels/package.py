@@ -63,7 +63,7 @@ def main(arguments: list[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     try:
         options.run(options)
-    except (PackagingError, _extension("engine.errors").EngineError) as error:
+    except (PackagingError, _extension("engine.shared.errors").EngineError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
     return 0
@@ -157,7 +157,7 @@ def _report(path: Path) -> None:
 
 def _fetch(platform: str, python_version: str | None, build: str, without: Collection[str]) -> list[str]:
     """Download what is missing, verify everything; returns the file names."""
-    lock = _extension("facetalk_blender.wheel_lock").WheelLock()
+    lock = _extension("facetalk_blender.engine_access.wheel_lock").WheelLock()
     pythons = [python for python in lock.pythons(platform) if build in lock.builds(platform, python)]
     if python_version:
         pythons = [f"cp{python_version.replace('.', '')}"]
@@ -276,7 +276,10 @@ def _best_wheel(package: dict, ranks: dict[tags.Tag, int]) -> tuple[str, str]:
 
 
 def _lock_lines(hashes: dict[str, str], targets: dict[str, dict[str, list[str]]]) -> Iterator[str]:
-    yield "# Written by `python wheels/package.py lock` from requirements.txt; read by facetalk_blender/wheel_lock.py."
+    yield (
+        "# Written by `python wheels/package.py lock` from requirements.txt; "
+        "read by facetalk_blender/engine_access/wheel_lock.py."
+    )
     yield "\n[sha256]"
     for file_name in sorted(hashes, key=str.lower):
         yield f'"{file_name}" = "{hashes[file_name]}"'

@@ -15,12 +15,12 @@ import torch
 
 from ..bundle import STARTER, Bundle, merge_section
 from ..engine import choose_device
-from ..errors import EngineError
 from ..head import load_head
 from ..head.arkit_map import FittedArkitMap
-from ..head.forward_surface import ForwardSurfaceExtractor
-from ..head.head import MILLIMETRES_PER_UNIT
-from ..head.surface import SurfaceExtractor
+from ..head.surface.extract import SurfaceExtractor
+from ..head.surface.forward_surface import ForwardSurfaceExtractor
+from ..shared.errors import EngineError
+from ..shared.units import MILLIMETRES_PER_UNIT
 from .followed_face import FollowedFace
 from .linear import Components, NonNegativeWeights, codes_per_weight, linear_motion
 from .registration import Registration, register

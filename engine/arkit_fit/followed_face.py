@@ -7,10 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from ..arkit import ARKIT_NAMES
-from ..errors import EngineError
-from ..head.head import MILLIMETRES_PER_UNIT
-from ..head.lips import gap
+from ..head.topology.lips import gap
+from ..shared.arkit import ARKIT_NAMES
+from ..shared.errors import EngineError
+from ..shared.units import MILLIMETRES_PER_UNIT
 from .registration import Registration
 from .template_face import TemplateFace
 from .tracking import PointTracker

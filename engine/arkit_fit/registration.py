@@ -12,8 +12,8 @@ import numpy as np
 from scipy.spatial import cKDTree
 from scipy.spatial.transform import Rotation
 
-from ..arkit import ARKIT_NAMES
-from ..head.head import MILLIMETRES_PER_UNIT
+from ..shared.arkit import ARKIT_NAMES
+from ..shared.units import MILLIMETRES_PER_UNIT
 from .template_face import TemplateFace, vertex_normals
 
 RIGID_STEPS, STEPS = 10, 40

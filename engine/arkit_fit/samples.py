@@ -7,9 +7,10 @@ from pathlib import Path
 
 import numpy as np
 
-from ..codes import ExpressionTake
-from ..errors import EngineError
-from ..head.head import MILLIMETRES_PER_UNIT, NeuralHead
+from ..head.head import NeuralHead
+from ..motion.codes import ExpressionTake
+from ..shared.errors import EngineError
+from ..shared.units import MILLIMETRES_PER_UNIT
 from .tracking import PointTracker
 
 MOST_CODES, LEAST_CODES = 480, 40

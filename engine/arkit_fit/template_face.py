@@ -8,7 +8,7 @@ import numpy as np
 from scipy.spatial import cKDTree
 
 from ..head.head import NeuralHead
-from ..head.template import LIP_NEIGHBOURS, canonical_vertices, vertex_displacements
+from ..head.topology.template import LIP_NEIGHBOURS, canonical_vertices, vertex_displacements
 
 FACE_REGIONS = ("skin", "lips", "brows")
 LEAST_HEIGHT, LEAST_DEPTH = -0.42, 0.0  # model units: the face without neck, ears and scalp

@@ -6,9 +6,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..errors import EngineError
-from ..head.correspondence import FRAMES_AT_ONCE, backward_map, find_roots
-from ..head.head import MILLIMETRES_PER_UNIT, NeuralHead
+from ..head.head import NeuralHead
+from ..head.topology.correspondence import FRAMES_AT_ONCE, backward_map, find_roots
+from ..shared.errors import EngineError
+from ..shared.units import MILLIMETRES_PER_UNIT
 
 # Shares of a code along which points are followed from rest; the first is small, as it has no motion to go on.
 PATH = (0.03, 0.15, 0.4, 0.7, 1.0)

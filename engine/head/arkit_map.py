@@ -9,8 +9,8 @@ import torch
 from scipy.optimize import nnls
 from torch import Tensor
 
-from ..arkit import ARKIT_NAMES
-from ..errors import EngineError
+from ..shared.arkit import ARKIT_NAMES
+from ..shared.errors import EngineError
 
 
 @dataclass(frozen=True)

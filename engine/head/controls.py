@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..errors import EngineError
+from ..shared.errors import EngineError
 
 LARGEST_VALUE = 3.0  # standard deviations
 LARGEST_COEFFICIENT = 2.8  # of an identity mode; beyond it no head was seen in training

@@ -12,20 +12,19 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..errors import EngineError
+from ..shared.errors import EngineError
 from .arkit_map import ExactArkitMap, FittedArkitMap
-from .conditioned_mlp import FoldedLayer
 from .controls import IdentityControls
-from .expression import ExpressionNetwork
-from .forward_identity import ForwardIdentityNetwork, ForwardIdentityState
-from .identity import IdentityNetwork, IdentityState
+from .networks.conditioned_mlp import FoldedLayer
+from .networks.expression import ExpressionNetwork
+from .networks.forward_identity import ForwardIdentityNetwork, ForwardIdentityState
+from .networks.identity import IdentityNetwork, IdentityState
+from .networks.regions import RegionNetwork
+from .networks.smoothing import GaussianMask, SmoothingConfig
 from .region_geometry import NECK, RegionGeometry, has_region_geometry, region_geometry
-from .regions import RegionNetwork
-from .smoothing import GaussianMask, SmoothingConfig
 
 Array = np.ndarray | Tensor
 BOX = ((-0.55, -0.50, -0.95), (0.55, 0.75, 0.40))
-MILLIMETRES_PER_UNIT = 250.0
 CACHED_IDENTITIES = 4
 # Points per call: a 192-wide hidden layer of 2048 points stays in a core's second-level cache, and the identity
 # network spreads its points over 40 slots.
@@ -240,7 +239,7 @@ class NeuralHead:
             return None
         prepared = self.prepare_identity(identity)
         if prepared.geometry is None:
-            from .template import identity_coefficients
+            from .topology.template import identity_coefficients
 
             coefficients = identity_coefficients(self, identity)
             prepared.geometry = region_geometry(self.region_network.config.names, self.template, coefficients)
@@ -310,7 +309,7 @@ class NeuralHead:
         Zero when the lips touch or press on each other; see `lips.gap`. A fitted map has its curves on the mean head
         alone.
         """
-        from .lips import lip_opening, lip_opening_of_fit
+        from .topology.lips import lip_opening, lip_opening_of_fit
 
         if self.template is not None and self.expression_basis is not None:
             return lip_opening(self, expressions, identity)

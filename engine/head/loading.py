@@ -5,15 +5,15 @@ from __future__ import annotations
 import torch
 
 from ..bundle import Bundle
-from ..errors import EngineError
+from ..shared.errors import EngineError
 from .arkit_map import FittedArkitMap, fitted_map
 from .controls import IdentityControls
-from .expression import ExpressionConfig, ExpressionNetwork
-from .forward_identity import ForwardIdentityConfig, ForwardIdentityNetwork
 from .head import BOX, NeuralHead
-from .identity import IdentityConfig, IdentityNetwork
-from .regions import RegionConfig, RegionNetwork
-from .smoothing import SmoothingConfig
+from .networks.expression import ExpressionConfig, ExpressionNetwork
+from .networks.forward_identity import ForwardIdentityConfig, ForwardIdentityNetwork
+from .networks.identity import IdentityConfig, IdentityNetwork
+from .networks.regions import RegionConfig, RegionNetwork
+from .networks.smoothing import SmoothingConfig
 
 REQUIRED = {
     "head.identity": (IdentityConfig, IdentityNetwork, ("identity_basis", "identity_codes")),

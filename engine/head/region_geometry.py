@@ -13,7 +13,7 @@ import torch
 from scipy.spatial.transform import Rotation
 from torch import Tensor
 
-from ..arkit import ARKIT_NAMES
+from ..shared.arkit import ARKIT_NAMES
 
 EYE_REGIONS = ("sclera", "iris", "pupil")
 NECK = "neck"

@@ -11,7 +11,7 @@ import yaml
 from safetensors.torch import load_file
 from torch import Tensor
 
-from ..errors import EngineError
+from ..shared.errors import EngineError
 
 MAXIMUM_SETTINGS_BYTES = 1 << 20
 CODE_MARKS = ("Unsupported global", "Unsupported class", "GLOBAL")

@@ -15,10 +15,10 @@ import torch
 from torch import Tensor, nn
 
 from ..bundle import Bundle, merge_section, update_config
-from ..errors import Cancelled, EngineError
 from ..head import load_head
-from ..head.official import FORWARD_ENSEMBLE, anchor_count, networks_from_forward, networks_from_official
-from ..head.smoothing import SmoothingConfig
+from ..head.networks.official import FORWARD_ENSEMBLE, anchor_count, networks_from_forward, networks_from_official
+from ..head.networks.smoothing import SmoothingConfig
+from ..shared.errors import Cancelled, EngineError
 from .checkpoint import named_tensors, read_anchors, read_checkpoint, read_settings
 from .recognise import CHECKPOINT
 from .staging import staged_bundle

@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 from ..bundle import is_bundle
-from ..errors import EngineError
+from ..shared.errors import EngineError
 
 CHECKPOINT = re.compile(r"checkpoint_epoch_(\d+)\.tar")
 WEIGHT_FILES = ("model.safetensors", "pytorch_model.bin")

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from ..bundle import is_bundle
-from ..errors import EngineError
+from ..shared.errors import EngineError
 
 
 @contextmanager

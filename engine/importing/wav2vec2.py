@@ -14,8 +14,8 @@ from pathlib import Path
 from torch import Tensor
 
 from ..bundle import Bundle, merge_section, update_config
-from ..errors import Cancelled, EngineError
-from ..speech import SpeechConfig, SpeechEncoder, load_speech_encoder
+from ..motion.speech import SpeechConfig, SpeechEncoder, load_speech_encoder
+from ..shared.errors import Cancelled, EngineError
 from .checkpoint import named_tensors, read_checkpoint
 from .recognise import WEIGHT_FILES
 from .staging import staged_bundle

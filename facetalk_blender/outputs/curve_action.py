@@ -14,11 +14,11 @@ import bpy
 import numpy as np
 from bpy.app.handlers import persistent
 
-from .. import sound_strip
-from ..playback import STRIP_PROPERTY
 from ..retargeting import reduction
-from ..sound_strip import Clip
-from ..take import TAKE_PROPERTY
+from ..sound import strip as sound_strip
+from ..sound.link import STRIP_PROPERTY
+from ..sound.strip import Clip
+from ..takes.take import TAKE_PROPERTY
 
 SCENE_PROPERTY = "facetalk_scene"  # on the action: the scene of its strip
 # On the action: the moment of the sound file at which the take begins, seconds; that moment's frame; the scene's rate.

@@ -7,9 +7,9 @@ from collections.abc import Iterable, Iterator, Sequence
 import bpy
 from mathutils import Vector
 
-from ..playback import STRIP_PROPERTY
-from ..sound_strip import Clip
-from ..take import TAKE_PROPERTY
+from ..sound.link import STRIP_PROPERTY
+from ..sound.strip import Clip
+from ..takes.take import TAKE_PROPERTY
 from . import curve_action
 
 FRAMES_AT_ONCE = 8  # removed in one piece

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 import bpy
 
-from .. import playback
-from ..sound_strip import Clip
+from ..sound import link as playback
+from ..sound.strip import Clip
 from . import result
 from .template_head import TemplateWriter
 

@@ -7,13 +7,13 @@ from collections.abc import Iterator
 import bpy
 import numpy as np
 
-from ...engine.protocol import Message
-from ..appearance import Color, Look, Regions, colors_of, group_members
-from ..sound_strip import Clip
+from ...engine.shared.protocol import Message
+from ..blender_data.mesh_building import dress_mesh
+from ..blender_data.piece_queue import PieceQueue
+from ..blender_data.streamed_mesh import Geometry, mesh_pieces, with_edges
+from ..look.appearance import Color, Look, Regions, colors_of, group_members
+from ..sound.strip import Clip
 from . import result
-from .mesh_building import dress_mesh
-from .piece_queue import PieceQueue
-from .streamed_mesh import Geometry, mesh_pieces, with_edges
 
 
 class TemplateWriter(result.ResultWriter):

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import numpy as np
 
-from ...engine.arkit import ARKIT_NAMES
-from ...engine.errors import EngineError
+from ...engine.shared.arkit import ARKIT_NAMES
+from ...engine.shared.errors import EngineError
 
 _SWAPPED = {"jawLeft": "jawRight", "jawRight": "jawLeft", "mouthLeft": "mouthRight", "mouthRight": "mouthLeft"}
 # The app has right before left for the two movements to a side.

@@ -12,7 +12,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from ...engine.arkit import ARKIT_NAMES
+from ...engine.shared.arkit import ARKIT_NAMES
 
 VISEMES: tuple[str, ...] = tuple(
     f"viseme_{name}" for name in "sil PP FF TH DD kk CH SS nn RR aa E I O U".split()

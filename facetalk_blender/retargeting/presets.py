@@ -8,7 +8,7 @@ import tempfile
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from ...engine.errors import EngineError
+from ...engine.shared.errors import EngineError
 from .names import CHANNELS
 
 FORMAT = 1

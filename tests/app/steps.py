@@ -46,7 +46,7 @@ def run(script: str, steps: Iterator[float]) -> None:
 
 def session() -> types.ModuleType:
     """The extension's module that knows engine and generation."""
-    return sys.modules[f"{EXTENSION}.facetalk_blender.session"]
+    return sys.modules[f"{EXTENSION}.facetalk_blender.generation.session"]
 
 
 def generated() -> Iterator[float]:

@@ -18,7 +18,7 @@ import numpy as np
 
 TESTS = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(TESTS))
-specification = importlib.util.spec_from_file_location("protocol", TESTS.parent / "engine" / "protocol.py")
+specification = importlib.util.spec_from_file_location("protocol", TESTS.parent / "engine" / "shared" / "protocol.py")
 protocol = sys.modules["protocol"] = importlib.util.module_from_spec(specification)
 specification.loader.exec_module(protocol)
 import scripted_shapes as shapes  # noqa: E402

@@ -1,0 +1,1 @@
+"""The networks of the NPHM family, and the smoothing of their expressions."""

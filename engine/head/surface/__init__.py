@@ -1,0 +1,1 @@
+"""Triangle meshes of the zero level, frame after frame."""

@@ -1,0 +1,1 @@
+"""The fixed topology: a template that follows identity and expression, and the lips on it."""

@@ -1,0 +1,175 @@
+"""Recordings: any file that libsndfile reads, to mono samples at 16 kHz.
+
+The level is left as it is (the speech encoder normalises every clip), clipping too. Reading keeps one channel in
+memory, never all of them.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import soundfile
+from scipy.signal import resample_poly
+
+from ..shared.errors import EngineError
+from ..shared.units import CODE_RATE, SAMPLE_RATE
+
+LOWEST_RATE, HIGHEST_RATE = 4000, 384000  # Hz
+MAXIMUM_SECONDS = 3600.0
+BLOCK_SAMPLES = 1 << 18
+# A channel is silent when its power is 80 dB below the loudest one's.
+SILENT_POWER_RATIO = 1e-8
+# A mix that loses more than 13 dB against its loudest channel has channels that cancel each other.
+CANCELLED_POWER_RATIO = 0.05
+# Larger values are no sound: a healthy recording lies in -1..1, a wrongly scaled one in -2^31..2^31.
+LARGEST_SAMPLE = 1e10
+
+
+def frame_count(sample_count: int, rate: float = CODE_RATE) -> int:
+    """Code frames N = round(rate * seconds) of a clip of 16 kHz samples."""
+    return round(rate * sample_count / SAMPLE_RATE)
+
+
+def load(
+    recording: str | Path | tuple[np.ndarray, int], *, start: float = 0.0, duration: float | None = None
+) -> np.ndarray:
+    """Mono samples (S,) float32 at 16 kHz, without offset, of a part of a recording.
+
+    recording: a sound file, or (samples, rate) with samples (S,) or (S, channels); integers count as full scale.
+    start, duration: the part in seconds; None reads to the end, and so does a duration beyond it.
+
+    Raises EngineError when the recording cannot be read, holds NaN or infinity, or the part is shorter than one frame
+    of motion or longer than an hour.
+    """
+    if isinstance(recording, tuple):
+        source = _Array(*recording)
+        return _prepare(source, source.part(start, duration))
+    path = Path(recording)
+    if not path.is_file():
+        raise EngineError(f"There is no sound file at {path}; relink the sound strip or choose another file.")
+    try:
+        with soundfile.SoundFile(path) as file:
+            source = _File(file, path)
+            return _prepare(source, source.part(start, duration))
+    except (soundfile.LibsndfileError, OSError) as error:
+        raise EngineError(
+            f"{path.name} is damaged or no sound file this can read; convert it to WAV, FLAC, Ogg or MP3."
+        ) from error
+
+
+@dataclass(frozen=True)
+class _Part:
+    """Samples first ... first + count - 1 of a source."""
+
+    first: int
+    count: int
+
+
+class _Source:
+    """Something with a rate, a length and channels that can be read in blocks (s, C) float32."""
+
+    rate: int
+    length: int
+    channels: int
+    name: str
+
+    def blocks(self, part: _Part) -> Iterator[np.ndarray]:
+        raise NotImplementedError
+
+    def part(self, start: float, duration: float | None) -> _Part:
+        """The part in whole samples. Raises EngineError when it lies outside the recording or is too long."""
+        if not LOWEST_RATE <= self.rate <= HIGHEST_RATE:
+            raise EngineError(f"{self.name} has a sample rate of {self.rate} Hz; convert it to 16000 to 192000 Hz.")
+        if not self.length:
+            raise EngineError(f"{self.name} holds no sound; choose another file.")
+        if not (math.isfinite(start) and 0 <= start < self.length / self.rate):
+            raise EngineError(f"{self.name} has no sound at {start:g} s; move the start into the recording.")
+        if duration is not None and not (math.isfinite(duration) and duration > 0):
+            raise EngineError(f"A part of {duration:g} s cannot be read; choose a duration above zero.")
+        first = round(start * self.rate)
+        count = self.length - first if duration is None else min(round(duration * self.rate), self.length - first)
+        if count / self.rate > MAXIMUM_SECONDS:
+            raise EngineError(f"{self.name} is longer than {MAXIMUM_SECONDS / 60:.0f} minutes; cut it into parts.")
+        return _Part(first, count)
+
+
+class _File(_Source):
+    """An open sound file."""
+
+    def __init__(self, file: soundfile.SoundFile, path: Path) -> None:
+        self.file, self.name = file, path.name
+        self.rate, self.length, self.channels = file.samplerate, file.frames, file.channels
+
+    def blocks(self, part: _Part) -> Iterator[np.ndarray]:
+        self.file.seek(part.first)
+        remaining = part.count
+        while remaining:
+            block = self.file.read(min(BLOCK_SAMPLES, remaining), dtype="float32", always_2d=True)
+            if not len(block):
+                raise EngineError(f"{self.name} ends {remaining / self.rate:.1f} s too early; export the sound again.")
+            remaining -= len(block)
+            yield block
+
+
+class _Array(_Source):
+    """Samples in memory."""
+
+    name = "The recording"
+
+    def __init__(self, samples: np.ndarray, rate: int) -> None:
+        samples = np.asarray(samples)
+        if samples.ndim not in (1, 2) or samples.dtype.kind not in "fi":
+            raise EngineError("A recording is an array of samples, or of samples by channels; pass one of these.")
+        if int(rate) != rate:
+            raise EngineError(f"A sample rate of {rate} Hz is not supported; use a whole number.")
+        self.scale = 1.0 / -np.iinfo(samples.dtype).min if samples.dtype.kind == "i" else 1.0
+        self.samples = samples.reshape(len(samples), -1)
+        self.rate, (self.length, self.channels) = int(rate), self.samples.shape
+
+    def blocks(self, part: _Part) -> Iterator[np.ndarray]:
+        for start in range(part.first, part.first + part.count, BLOCK_SAMPLES):
+            block = self.samples[start : min(start + BLOCK_SAMPLES, part.first + part.count)]
+            yield block.astype(np.float32) * np.float32(self.scale)
+
+
+def _prepare(source: _Source, part: _Part) -> np.ndarray:
+    """One part of a source as mono samples (S,) float32 at 16 kHz."""
+    if frame_count(math.ceil(part.count * SAMPLE_RATE / source.rate)) < 1:
+        raise EngineError(
+            f"{source.name} is shorter than one frame of motion ({1000 / CODE_RATE:.0f} ms); choose a longer strip."
+        )
+    weights = _mix_weights(_channel_products(source.blocks(part), source))
+    mono = np.concatenate([block @ weights for block in source.blocks(part)])
+    mono -= mono.mean(dtype=np.float64).astype(np.float32)
+    divisor = math.gcd(SAMPLE_RATE, source.rate)
+    return resample_poly(mono, SAMPLE_RATE // divisor, source.rate // divisor).astype(np.float32, copy=False)
+
+
+def _channel_products(blocks: Iterable[np.ndarray], source: _Source) -> np.ndarray:
+    """Sums of products of every two channels, (C, C) float64. Raises EngineError for samples that are no numbers."""
+    products = np.zeros((source.channels, source.channels))
+    for block in blocks:
+        # The comparison is False for NaN as well.
+        if not (np.abs(block) < LARGEST_SAMPLE).all():
+            raise EngineError(f"{source.name} holds NaN, infinity or absurd values; export the sound again.")
+        block = block.astype(np.float64)
+        products += block.T @ block
+    return products
+
+
+def _mix_weights(products: np.ndarray) -> np.ndarray:
+    """Weights (C,) float32 of the channels in the mix, from their sums of products (C, C).
+
+    The mean of the channels that are not silent, so that a voice on one side keeps its level; the loudest channel
+    alone where they cancel each other.
+    """
+    powers = np.diag(products)
+    active = powers >= SILENT_POWER_RATIO * powers.max()
+    weights = active / active.sum()
+    if weights @ products @ weights < CANCELLED_POWER_RATIO * powers.max():
+        weights = np.arange(len(powers)) == powers.argmax()
+    return weights.astype(np.float32)

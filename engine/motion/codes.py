@@ -1,0 +1,220 @@
+"""Expression codes over time, and how they relate to the 52 ARKit weights.
+
+The starter model's 200-d expression code is a fixed linear embedding of the ARKit weights, z = Q w with orthonormal
+columns Q, so w = Q^T z exactly. Codes of other bundles have no such reading, and their takes carry no weights.
+Code frame i stands for the time i / rate seconds after the start of the clip.
+"""
+
+from __future__ import annotations
+
+import json
+import zipfile
+import zlib
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+
+import numpy as np
+from scipy.interpolate import CubicSpline
+
+from ..shared.arkit import ARKIT_NAMES
+from ..shared.errors import EngineError
+from ..shared.style import NO_WEIGHTS, Style, styled_weights
+from ..shared.units import CODE_RATE
+
+CODE_DIMENSIONS = 200
+BASIS_SEED = 200
+MAXIMUM_TAKE_BYTES = 1 << 30
+_UNREADABLE = (OSError, ValueError, KeyError, TypeError, AttributeError, EOFError)
+
+# Weights without a side in ARKit that ICT-FaceKit splits in two.
+_SPLIT_IN_ICT = ("browInnerUp", "cheekPuff")
+
+
+def _ict_names(arkit_name: str) -> tuple[str, ...]:
+    """The ICT-FaceKit expressions that one ARKit weight drives; none for the tongue, which ICT does not move."""
+    if arkit_name == "tongueOut":
+        return ()
+    if arkit_name in _SPLIT_IN_ICT:
+        return (f"{arkit_name}_L", f"{arkit_name}_R")
+    # jawLeft, mouthRight and their like are whole shapes: only names with a mirrored twin of the same motion are sides.
+    if arkit_name in ("jawLeft", "jawRight", "mouthLeft", "mouthRight"):
+        return (arkit_name,)
+    for side in ("Left", "Right"):
+        if arkit_name.endswith(side):
+            return (f"{arkit_name.removesuffix(side)}_{side[0]}",)
+    return (arkit_name,)
+
+
+# ICT-FaceKit's 53 expression names in its own (alphabetical) order.
+ICT_NAMES: tuple[str, ...] = tuple(sorted(name for arkit_name in ARKIT_NAMES for name in _ict_names(arkit_name)))
+
+
+def ict_from_arkit_matrix() -> np.ndarray:
+    """(53, 52) float32 matrix of zeros and ones: ICT weights = matrix @ ARKit weights."""
+    matrix = np.zeros((len(ICT_NAMES), len(ARKIT_NAMES)), np.float32)
+    for column, arkit_name in enumerate(ARKIT_NAMES):
+        for name in _ict_names(arkit_name):
+            matrix[ICT_NAMES.index(name), column] = 1.0
+    return matrix
+
+
+def ict_weights(weights: np.ndarray) -> np.ndarray:
+    """ICT-FaceKit's weights (..., 53) from ARKit weights (..., 52); the tongue is dropped."""
+    return weights @ ict_from_arkit_matrix().T
+
+
+def expression_basis(seed: int = BASIS_SEED) -> np.ndarray:
+    """The starter's embedding Q (200, 52) float32, orthonormal columns.
+
+    The same on every platform: numpy's legacy generator has a frozen stream, and positive diagonal entries of R
+    make the QR factorisation unique.
+    """
+    gaussian = np.random.RandomState(seed).standard_normal((CODE_DIMENSIONS, len(ARKIT_NAMES)))
+    q, r = np.linalg.qr(gaussian)
+    return (q * np.sign(np.diag(r))).astype(np.float32)
+
+
+def codes_from_weights(weights: np.ndarray, basis: np.ndarray) -> np.ndarray:
+    """Expression codes z = Q w: (..., 52) weights in 0..1 and basis (D, 52) to (..., D) float32."""
+    return np.asarray(weights, np.float32) @ np.asarray(basis, np.float32).T
+
+
+def weights_from_codes(codes: np.ndarray, basis: np.ndarray) -> np.ndarray:
+    """ARKit weights w = Q^T z: (..., D) codes and basis (D, 52) to (..., 52) float32, not clipped to 0..1."""
+    return np.asarray(codes, np.float32) @ np.asarray(basis, np.float32)
+
+
+@dataclass(frozen=True)
+class ExpressionTake:
+    """One sampled performance. Everything that lands in a scene is derived from it.
+
+    codes: (N, D) float32 expression codes, D = 200 in the paper.
+    rate: code frames per second.
+    seed: the noise the take was sampled from.
+    weights: (N, 52) float32 in the order of ARKIT_NAMES, or None when the bundle's codes have no such reading.
+    lip_opening_mm: (N,) float32 distance between the lips, or None when it was not measured.
+    provenance: JSON values that say how the take was made (bundle, sampler, steps, guidance, audio).
+    """
+
+    codes: np.ndarray
+    rate: float = CODE_RATE
+    seed: int = 0
+    weights: np.ndarray | None = None
+    lip_opening_mm: np.ndarray | None = None
+    provenance: dict = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "codes", _checked("codes", self.codes, 2))
+        if not len(self.codes) or not np.isfinite(self.rate) or self.rate <= 0:
+            raise EngineError("A take needs at least one code frame and a positive frame rate; generate it again.")
+        for name, dimensions in (("weights", 2), ("lip_opening_mm", 1)):
+            values = getattr(self, name)
+            if values is not None:
+                values = _checked(name, values, dimensions)
+                if len(values) != len(self.codes):
+                    raise EngineError(f"The take has {len(self.codes)} code frames but {len(values)} {name}.")
+                object.__setattr__(self, name, values)
+
+    @property
+    def duration(self) -> float:
+        """Seconds of speech that the take covers."""
+        return len(self.codes) / self.rate
+
+    def scaled(self, strength: float) -> ExpressionTake:
+        """The take with its codes, hence its weights, multiplied by `strength` (1 = unchanged, 0 = the rest pose).
+
+        The lip opening is no linear function of the codes and is left out; measure it with the head.
+        """
+        weights = None if self.weights is None else self.weights * np.float32(strength)
+        return replace(self, codes=self.codes * np.float32(strength), weights=weights, lip_opening_mm=None)
+
+    def styled(self, style: Style, basis: np.ndarray) -> ExpressionTake:
+        """The take in a style, without sampling again; the very take when the style changes nothing.
+
+        basis: (D, 52) that embeds ARKit weights in the codes, of the head that the take is for; the part of the codes
+            that is no weight stays. The lip opening is left out; measure it with the head, as `Engine.styled` does.
+
+        Raises EngineError when the take has no weights, or no lip opening where the style changes the lips.
+        """
+        if not style.changes:
+            return self
+        if self.weights is None:
+            raise EngineError(NO_WEIGHTS)
+        weights = styled_weights(self.weights, self.rate, style, self.lip_opening_mm)
+        codes = self.codes + codes_from_weights(weights - self.weights, basis)
+        provenance = self.provenance | {"style": asdict(style)}
+        return replace(self, codes=codes, weights=weights, lip_opening_mm=None, provenance=provenance)
+
+    def resampled(self, times_seconds: np.ndarray) -> np.ndarray:
+        """Codes (F, D) float32 at any times (F,) in seconds from the start of the clip.
+
+        Cubic interpolation; before the first and after the last code frame the end value holds.
+        """
+        return resample(self.codes, self.rate, times_seconds)
+
+    def save(self, path: str | Path) -> None:
+        """Write the take as .npz: the fields by their names, and weight_names (52,) when there are weights.
+
+        An existing file is replaced only once the new one is complete.
+        """
+        path = Path(path)
+        arrays = {"codes": self.codes, "rate": np.float64(self.rate), "seed": np.int64(self.seed)}
+        arrays["provenance"] = np.array(json.dumps(self.provenance))
+        for name in ("weights", "lip_opening_mm"):
+            if getattr(self, name) is not None:
+                arrays[name] = getattr(self, name)
+        if self.weights is not None:
+            arrays["weight_names"] = np.array(ARKIT_NAMES)
+        temporary = path.with_name(path.name + ".part")
+        with temporary.open("wb") as file:
+            np.savez_compressed(file, **arrays)
+        temporary.replace(path)
+
+    @classmethod
+    def load(cls, path: str | Path) -> ExpressionTake:
+        """Read a take written by `save`, or any .npz with codes and rate.
+
+        Raises EngineError when the file is missing, damaged or no take.
+        """
+        try:
+            with np.load(path, allow_pickle=False) as archive:
+                if sum(entry.file_size for entry in archive.zip.infolist()) > MAXIMUM_TAKE_BYTES:
+                    raise EngineError(f"{path} is too large to be a take; choose another file.")
+                arrays = {name: archive[name] for name in archive.files}
+            provenance = json.loads(str(arrays.get("provenance", "{}")))
+            if not isinstance(provenance, dict):
+                raise ValueError("provenance is no JSON object")
+            return cls(
+                codes=arrays["codes"],
+                rate=float(arrays["rate"]),
+                seed=int(arrays.get("seed", 0)),
+                weights=arrays.get("weights"),
+                lip_opening_mm=arrays.get("lip_opening_mm"),
+                provenance=provenance,
+            )
+        except FileNotFoundError as error:
+            raise EngineError(f"There is no take at {path}; choose an existing .npz file.") from error
+        except (*_UNREADABLE, zipfile.BadZipFile, zlib.error) as error:
+            raise EngineError(f"{path} is no readable take; choose a .npz file that FaceTalk saved.") from error
+
+
+def resample(values: np.ndarray, rate: float, times_seconds: np.ndarray) -> np.ndarray:
+    """Cubic interpolation of frames (N, D) taken at i / rate seconds, to times (F,): (F, D) float32.
+
+    The spline ends with zero slope and the end values hold outside, so motion neither jumps nor overshoots there.
+    """
+    times = np.clip(np.asarray(times_seconds, np.float64), 0.0, (len(values) - 1) / rate)
+    if len(values) == 1:
+        return np.repeat(np.asarray(values, np.float32), len(times), axis=0)
+    spline = CubicSpline(np.arange(len(values)) / rate, values, axis=0, bc_type="clamped")
+    return spline(times).astype(np.float32)
+
+
+def _checked(name: str, values: np.ndarray, dimensions: int) -> np.ndarray:
+    """`values` as a contiguous float32 array. Raises EngineError for a wrong shape, NaN or infinity."""
+    array = np.asarray(values)
+    if array.ndim != dimensions or array.dtype.kind not in "fiu":
+        raise EngineError(f"The take's {name} are no numbers in {dimensions} dimensions; generate the take again.")
+    if not np.isfinite(array).all():
+        raise EngineError(f"The take's {name} hold NaN or infinity; generate the take again.")
+    return np.ascontiguousarray(array, np.float32)

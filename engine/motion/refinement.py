@@ -1,0 +1,57 @@
+"""What a bundle does to its codes after sampling: less jitter, and lips that touch stay closed and press on each other.
+
+The codes are changed through their exact reading as ARKit weights; the part of them that is no weight stays. Bundles
+whose codes have no such reading are not refined.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..bundle import Bundle
+from ..shared.arkit import ARKIT_NAMES
+from ..shared.lip_opening import lip_opening_mm
+from ..shared.style import Style, styled_weights
+from .codes import codes_from_weights, weights_from_codes
+from .diffusion import Kept
+
+SEALED_MM = 1.0
+_CLOSE = ARKIT_NAMES.index("mouthClose")
+
+
+@dataclass(frozen=True)
+class Refinement:
+    """basis: (D, 52) that embeds ARKit weights in the codes. rate: code frames per second.
+
+    smooth: as in `style.Style`: full width at half maximum, in seconds, of the Gaussian that smooths in time.
+    seal: weight that `mouthClose` gets in addition where lips touch, which fades out up to `SEALED_MM` of opening:
+        the surface of a neural head is off by tenths of a millimetre, and lips that just touch would show slits.
+    """
+
+    basis: np.ndarray
+    rate: float
+    smooth: float = 0.0
+    seal: float = 0.0
+
+    def refined(self, codes: np.ndarray, kept: Kept | None = None) -> np.ndarray:
+        """Sampled codes (N, D), refined: (N, D) float32.
+
+        kept: codes that stay bit for bit; the change fades in as the codes did that were sampled again.
+        """
+        weights = weights_from_codes(codes, self.basis)
+        refined = styled_weights(weights, self.rate, Style(smooth=self.smooth), lip_opening_mm(weights)).copy()
+        refined[:, _CLOSE] += self.seal * np.clip(1 - lip_opening_mm(refined) / SEALED_MM, 0, 1)
+        change = codes_from_weights(refined - weights, self.basis)
+        return codes + change if kept is None else codes + kept.share_of_new().numpy() * change
+
+
+def load_refinement(bundle: Bundle, basis: np.ndarray | None) -> Refinement | None:
+    """What a bundle asks for after sampling; None when that is nothing, or when its codes are no ARKit weights.
+
+    basis: that embeds ARKit weights in the codes of its head, None when there is none.
+    """
+    motion = bundle.section("motion")
+    smooth, seal = motion.get("default_smooth", 0.0), motion.get("default_seal", 0.0)
+    return Refinement(basis, float(motion["code_rate"]), smooth, seal) if basis is not None and smooth + seal else None

@@ -1,4 +1,0 @@
-"""The speech data that the trainings use, built by one command: recordings, text-to-speech voices, phone labels.
-
-python -m engine.training.data --data DATA --output CACHE
-"""

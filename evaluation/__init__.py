@@ -1,0 +1,1 @@
+"""Measures model bundles, and writes none."""

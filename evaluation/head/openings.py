@@ -1,0 +1,116 @@
+"""How far lips and lids are apart, measured alike on the true solid and on a neural field."""
+
+from __future__ import annotations
+
+import igl
+import numpy as np
+from scipy.ndimage import distance_transform_edt, label, zoom
+from scipy.spatial import cKDTree
+
+from training.head.ict import UNITS_PER_MILLIMETRE, FaceKit
+from training.head.labels import REGION_NAMES, vertex_regions
+
+SECTION_STEP = 0.25 * UNITS_PER_MILLIMETRE
+SECTION_REFINEMENT = 4  # the section is interpolated to 0.06 mm
+LIP_REACH = 12.0 * UNITS_PER_MILLIMETRE  # from the landmarks of the lips, in the canonical pose
+LIP_POINTS_APART = 0.05 * UNITS_PER_MILLIMETRE
+EYE_STEP = 0.2 * UNITS_PER_MILLIMETRE
+EYE_HALF_HEIGHT = 11.0 * UNITS_PER_MILLIMETRE
+SIGHT = np.arange(0.4, 6.0, 0.4) * UNITS_PER_MILLIMETRE  # steps thinner than a lid
+
+
+def lip_section(landmarks: np.ndarray) -> tuple[np.ndarray, tuple[int, int], np.ndarray]:
+    """The mid-sagittal plane around the lips of posed landmarks (68, 3).
+
+    Returns points (Y Z, 3), the shape (Y, Z) and the grid places (2, 2) of the upper and the lower inner lip.
+    """
+    low, high = landmarks[57, 1], landmarks[51, 1]
+    back, front = landmarks[[62, 66], 2].min() - 0.01, landmarks[[51, 57], 2].max() + 0.01
+    y, z = np.arange(low, high, SECTION_STEP), np.arange(back, front, SECTION_STEP)
+    points = np.stack(np.meshgrid([0.0], y, z, indexing="ij"), -1).reshape(-1, 3)
+    return points, (len(y), len(z)), (landmarks[[62, 66]][:, 1:] - (low, back)) / SECTION_STEP
+
+
+def lip_opening(distances: np.ndarray, seeds: np.ndarray) -> float:
+    """Smallest distance in mm between the two lips in a section (Y, Z) of signed distances; 0 where they are joined.
+
+    seeds: (2, 2) grid places on the upper and on the lower lip. A lip is the connected solid nearest to its seed.
+    """
+    solid = zoom(distances, SECTION_REFINEMENT, order=1, grid_mode=False) <= 0
+    step = (np.array(solid.shape) - 1) / (np.array(distances.shape) - 1)
+    parts, _ = label(solid)
+    places = np.argwhere(solid)
+    upper, lower = (parts[tuple(places[np.linalg.norm(places - seed * step, axis=1).argmin()])] for seed in seeds)
+    if upper == lower:
+        return 0.0
+    from_lower = distance_transform_edt(parts != lower)
+    return float(from_lower[parts == upper].min() - 1) * SECTION_STEP / step[0] / UNITS_PER_MILLIMETRE
+
+
+class LipSheets:
+    """The two lips of the kit's mesh, without the teeth behind them, cut by the mid-sagittal plane."""
+
+    def __init__(self, face_kit: FaceKit):
+        mean = face_kit.canonical(face_kit.neutral)
+        places = mean[face_kit.landmarks[48:68]]
+        near = np.linalg.norm(mean[:, None] - places, axis=2).min(1) < LIP_REACH
+        above = mean[:, 1] > mean[face_kit.landmarks[[62, 66]], 1].mean()
+        triangles = face_kit.submesh("face", "mouth_socket")
+        self._triangles = [triangles[part[triangles].all(1)] for part in (near & above, near & ~above)]
+
+    def opening(self, vertices: np.ndarray) -> float:
+        """Smallest distance in mm between the lips of posed vertices (V, 3) within the plane; 0.05 where they cross."""
+        upper, lower = (middle_section(vertices[triangles]) for triangles in self._triangles)
+        return float(cKDTree(upper).query(lower)[0].min()) / UNITS_PER_MILLIMETRE
+
+
+def middle_section(corners: np.ndarray) -> np.ndarray:
+    """Points (P, 2), y and z, closely along the lines in which triangles (T, 3, 3) cut the plane x = 0."""
+    corners = corners[(corners[:, :, 0].min(1) < 0) & (corners[:, :, 0].max(1) >= 0)]
+    start, end = corners, np.roll(corners, -1, axis=1)  # (T, 3 edges, 3)
+    cut = (start[..., 0] < 0) != (end[..., 0] < 0)  # two edges of every triangle
+    share = start[..., :1] / np.where(cut, start[..., 0] - end[..., 0], 1.0)[..., None]
+    ends = (start + share * (end - start))[cut].reshape(-1, 2, 3)[..., 1:]  # (T, 2, 2)
+    counts = 2 + (np.linalg.norm(ends[:, 1] - ends[:, 0], axis=1) / LIP_POINTS_APART).astype(int)
+    return np.concatenate([np.linspace(a, b, count) for (a, b), count in zip(ends, counts, strict=True)])
+
+
+class Eyeballs:
+    """The two eyeballs of the kit; as much of their mid-line as is seen from the front is how far the lids are open."""
+
+    def __init__(self, face_kit: FaceKit):
+        pupil = vertex_regions(face_kit)[:, REGION_NAMES.index("pupil")] > 0.5
+        self._pupils = [np.flatnonzero(pupil & (side * face_kit.neutral[:, 0] > 0)) for side in (1, -1)]
+        self._triangles = [face_kit.submesh(name) for name in ("eyeball_L", "eyeball_R")]
+
+    def sight_lines(self, vertices: np.ndarray) -> list[np.ndarray]:
+        """`sight_lines` (P, K, 3) of the left and of the right eyeball of posed vertices (V, 3)."""
+        return [
+            sight_lines(vertices, triangles, vertices[pupil].mean(0))
+            for triangles, pupil in zip(self._triangles, self._pupils, strict=True)
+        ]
+
+
+def sight_lines(vertices: np.ndarray, triangles: np.ndarray, middle: np.ndarray) -> np.ndarray:
+    """Points (P, K, 3) straight before an eyeball's front, at each of the P heights the SIGHT steps away from it.
+
+    The heights are those of the upright line through the pupil's middle (3,), EYE_STEP apart, from below upwards;
+    vertices (V, 3), triangles (T, 3).
+    """
+    height = middle[1] + np.arange(-EYE_HALF_HEIGHT, EYE_HALF_HEIGHT, EYE_STEP)
+    origins = np.stack([np.full(len(height), middle[0]), height, np.ones(len(height))], 1)
+    tree, vertices = igl.AABB(), np.asarray(vertices, np.float64)
+    tree.init(vertices, triangles)
+    backward = np.repeat([[0.0, 0.0, -1.0]], len(origins), 0)
+    row, travelled, _ = tree.intersect_ray_first(vertices, triangles, origins, backward)
+    hit = row >= 0
+    depth = (1.0 - travelled[hit])[:, None] + SIGHT  # (P, K)
+    return np.concatenate([np.repeat(origins[hit, None, :2], len(SIGHT), 1), depth[..., None]], 2)
+
+
+def lid_opening(air: np.ndarray) -> float:
+    """Height in mm over which one eyeball is seen; air: (P, K) bool at its sight lines.
+
+    Air that a lid covers, as behind one that does not quite lie on its eyeball, is not seen.
+    """
+    return float(air.all(1).sum() * EYE_STEP / UNITS_PER_MILLIMETRE)

@@ -1,0 +1,1 @@
+"""How a bundle moves to voices that it was not trained on."""

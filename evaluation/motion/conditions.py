@@ -1,0 +1,53 @@
+"""Recording conditions and voices under which motion is evaluated, each as a function of audio (S,) at 16 kHz.
+
+They return the changed audio and by how much faster it runs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+
+import numpy as np
+from scipy.signal import fftconvolve
+
+from training.data.augmentation import Augmenter, telephone
+from training.data.voice_changes import VoiceChange
+
+Condition = Callable[[np.ndarray, np.random.Generator], tuple[np.ndarray, float]]
+NOISE_SECONDS = 20.0
+NOISE_SEED = 4000  # not the training's
+
+
+def in_noise(audio: np.ndarray, generator: np.random.Generator) -> tuple[np.ndarray, float]:
+    """Room noise 5 dB below the speech."""
+    noise = np.resize(Augmenter(NOISE_SECONDS, NOISE_SEED).noise(int(NOISE_SECONDS * 16000), generator), len(audio))
+    return audio + np.float32(np.sqrt(np.mean(audio**2)) * 10 ** (-5 / 20)) * noise, 1.0
+
+
+def in_room(audio: np.ndarray, generator: np.random.Generator) -> tuple[np.ndarray, float]:
+    """A room with much reverberation; the direct sound keeps its time."""
+    room = max(Augmenter(1.0, NOISE_SEED).rooms, key=len)
+    return fftconvolve(audio, room)[: len(audio)].astype(np.float32), 1.0
+
+
+def over_telephone(audio: np.ndarray, generator: np.random.Generator) -> tuple[np.ndarray, float]:
+    """8 kHz and eight bits."""
+    return telephone(audio).astype(np.float32), 1.0
+
+
+def with_voice(change: VoiceChange, audio: np.ndarray, generator: np.random.Generator) -> tuple[np.ndarray, float]:
+    """Another tempo, pitch or excitation."""
+    return change.apply(audio, generator), change.speed
+
+
+CONDITIONS: dict[str, Condition] = {
+    "noise at 5 dB": in_noise,
+    "reverberation": in_room,
+    "telephone, 8 kHz": over_telephone,
+    "tempo 0.8": partial(with_voice, VoiceChange(tempo=0.8)),
+    "tempo 1.5": partial(with_voice, VoiceChange(tempo=1.5)),
+    "pitch and formants 25 % up": partial(with_voice, VoiceChange(resampling=1.25, tempo=0.8)),
+    "pitch and formants 25 % down": partial(with_voice, VoiceChange(resampling=0.75, tempo=1 / 0.75)),
+    "whispered": partial(with_voice, VoiceChange(whispered=True)),
+}

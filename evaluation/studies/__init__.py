@@ -1,0 +1,1 @@
+"""Comparisons of short trainings: the paper's ablations, and cross-validation on captured mouths."""

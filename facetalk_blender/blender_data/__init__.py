@@ -1,0 +1,1 @@
+"""Data-blocks, meshes and node trees, made in pieces of a few milliseconds."""

@@ -1,0 +1,1 @@
+"""The engine's Python: found, installed, started and asked."""

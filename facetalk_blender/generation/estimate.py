@@ -1,0 +1,59 @@
+"""What a generation will take, told before it is started."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import bpy
+
+from .. import compat
+from ..outputs.frames.frame_storage import SHARE_OF_MEMORY, FrameStorage
+from ..sound import strip as sound_strip
+from . import costs, session
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """frames of the result, seconds until it is complete, bytes of memory; measured: on this computer.
+
+    cached: whether the frames go to a cache folder; size then is what they take on disk.
+    """
+
+    frames: int
+    seconds: float
+    size: float
+    measured: bool
+    cached: bool = False
+
+    def __str__(self) -> str:
+        measured = "" if self.measured else " (a guess until the first run)"
+        place = " in a cache folder" if self.cached else ""
+        return f"{self.frames} frames, about {_time(self.seconds)}, {size_text(self.size)}{place}{measured}"
+
+
+def estimate(
+    scene: bpy.types.Scene, strip: bpy.types.SoundStrip, device: str, bundle: str, storage: FrameStorage
+) -> Estimate:
+    """For the scene's settings and the preferences' device and bundle. Reads no file, so that a panel may show it."""
+    facetalk = scene.facetalk
+    start, end = compat.handles(strip)
+    seconds = (end - start) / sound_strip.frames_per_second(scene)
+    job = costs.Job(device, facetalk.output, int(facetalk.resolution), bundle or "starter")
+    # Of fixed topology, there is one key for each of the model's codes.
+    frames = end - start if facetalk.output == "FRAME_MESHES" else round(24 * seconds)
+    cost = costs.expected(job)
+    start = 0.0 if session.engine_alive() else cost.start
+    total = start + cost.sampling * seconds + cost.frame * frames
+    measured = costs.remembered(job) is not None
+    size = cost.size * frames
+    cached = facetalk.output == "FRAME_MESHES" and storage.in_cache(size)
+    return Estimate(frames, total, SHARE_OF_MEMORY * size if cached else size, measured, cached)
+
+
+def _time(seconds: float) -> str:
+    return f"{max(round(seconds), 1)}\u00a0s" if seconds < 100 else f"{round(seconds / 60)}\u00a0min"
+
+
+def size_text(size: float) -> str:
+    """Bytes for people."""
+    return f"{max(round(size / 1e6), 1)}\u00a0MB" if size < 1e9 else f"{size / 1e9:.1f}\u00a0GB"

@@ -1,0 +1,104 @@
+"""A still head beside the settings that shows what the sliders do, without a sound.
+
+It exists only while the artist wants it, is an object of its own, and goes when a generation starts. The engine
+answers in some tenths of a second; of moves that come faster only the last is asked for.
+"""
+
+from __future__ import annotations
+
+import time
+
+import bpy
+import numpy as np
+
+from ...engine.shared.errors import EngineError
+from ...engine.shared.protocol import Message
+from ..blender_data.mesh_building import dress_mesh, fill_mesh
+from ..look import appearance
+from . import head_request, session
+
+NAME = "FaceTalk Head Preview"
+PREVIEW_PROPERTY = "facetalk_preview"
+STILL_SECONDS = 0.12  # a slider rests for so long before the engine is asked
+
+problem = ""  # why the last preview failed, for the panel
+
+_due = 0.0
+_scene_name = ""
+
+
+def find(scene: bpy.types.Scene) -> bpy.types.Object | None:
+    """The preview of a scene."""
+    return next((item for item in scene.objects if item.get(PREVIEW_PROPERTY)), None)
+
+
+def add(scene: bpy.types.Scene) -> bpy.types.Object:
+    """Add an empty preview, and ask for its head."""
+    item = bpy.data.objects.new(NAME, bpy.data.meshes.new(NAME))
+    item[PREVIEW_PROPERTY] = True
+    item.hide_render = True
+    item.location = scene.cursor.location
+    scene.collection.objects.link(item)
+    refresh(scene)
+    return item
+
+
+def remove(scene: bpy.types.Scene) -> None:
+    """Remove the preview, if any."""
+    head_request.forget()
+    item = find(scene)
+    if item is not None:
+        mesh = item.data
+        bpy.data.objects.remove(item)
+        if mesh.users == 0:
+            bpy.data.meshes.remove(mesh)
+
+
+def refresh(scene: bpy.types.Scene) -> None:
+    """Show what the settings say once they rest. Does nothing without a preview."""
+    global _due, _scene_name
+    if find(scene) is None or session.busy():
+        return
+    _due, _scene_name = time.monotonic() + STILL_SECONDS, scene.name
+    if bpy.app.background:
+        _ask(scene)
+    elif not bpy.app.timers.is_registered(_tick):
+        bpy.app.timers.register(_tick, first_interval=STILL_SECONDS)
+
+
+def _tick() -> float | None:
+    left = _due - time.monotonic()
+    if left > 0 or head_request.pending():
+        return max(left, 0.05)
+    scene = bpy.data.scenes.get(_scene_name)
+    if scene is not None and find(scene) is not None and not session.busy():
+        _ask(scene)
+    return None
+
+
+def _ask(scene: bpy.types.Scene) -> None:
+    global problem
+    try:
+        head_request.ask(bpy.context, scene.facetalk.identity(), True, _show)
+    except EngineError as error:
+        problem = str(error)
+
+
+def _show(message: Message | None, why: str) -> None:
+    """Give the preview the head that came."""
+    global problem
+    problem = why
+    scene = bpy.data.scenes.get(_scene_name)
+    item = find(scene) if scene is not None else None
+    if message is None or item is None:
+        return
+    head = scene.facetalk_head
+    appearance.set_colors(item, tuple(head.skin_color), tuple(head.eye_color))
+    vertices, polygons = message.arrays["vertices"], message.arrays["polygons"]
+    regions = appearance.Regions.of_message(message.fields, message.arrays)
+    mesh, fresh = item.data, bpy.data.meshes.new(NAME)
+    fill_mesh(fresh, vertices, polygons)
+    dress_mesh(fresh, appearance.Look.of(regions, np.asarray(polygons), appearance.colors_of(item)))
+    item.data = fresh
+    bpy.data.meshes.remove(mesh)
+    fresh.name = NAME

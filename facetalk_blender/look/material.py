@@ -1,0 +1,67 @@
+"""The head's materials: one for each slot, so that any part can be given another one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import bpy
+
+from .. import compat
+from .appearance import DEFAULT_EYE_COLOR, DEFAULT_SKIN_COLOR, SLOTS, region_colors
+from .surface_shader import GROUP_NAME, surface_group_pieces
+
+# Colour and roughness of the slots in viewports without shaders, by the region that shows most.
+_SHOWN = {
+    "Skin": ("skin", 0.5),
+    "Lips": ("lips", 0.32),
+    "Eyes": ("sclera", 0.05),
+    "Iris": ("iris", 0.05),
+    "Pupil": ("pupil", 0.05),
+    "Teeth": ("teeth", 0.16),
+    "Gums and Tongue": ("tongue", 0.28),
+    "Mouth Cavity": ("mouth_cavity", 0.36),
+    "Neck": ("skin", 0.5),
+}
+
+
+def material_pieces() -> Iterator[None]:
+    """Make the materials of SLOTS in pieces; those in the file are left as they are, with an artist's changes."""
+    missing = [slot for slot in SLOTS if _name(slot) not in bpy.data.materials]
+    if missing:
+        yield from surface_group_pieces()
+    for slot in missing:
+        _make(slot)
+        yield
+
+
+def head_materials() -> list[bpy.types.Material]:
+    """The materials of SLOTS, made when there are none."""
+    for _ in material_pieces():
+        pass
+    return [bpy.data.materials[_name(slot)] for slot in SLOTS]
+
+
+def _name(slot: str) -> str:
+    return f"FaceTalk {slot}"
+
+
+def _make(slot: str) -> None:
+    material = bpy.data.materials.new(_name(slot))
+    region, material.roughness = _SHOWN[slot]
+    material.diffuse_color = (*region_colors(DEFAULT_SKIN_COLOR, DEFAULT_EYE_COLOR)[region], 1.0)
+    tree = compat.use_nodes(material)
+    tree.nodes.clear()
+    group = tree.nodes.new("ShaderNodeGroup")
+    group.node_tree = bpy.data.node_groups[GROUP_NAME]
+    output = tree.nodes.new("ShaderNodeOutputMaterial")
+    output.location = (220.0, 0.0)
+    tree.links.new(group.outputs[0], output.inputs["Surface"])
+
+
+def dress_object(owner: bpy.types.Object) -> None:
+    """Give an object slots of its own with the head's materials: they hold for whatever mesh its modifiers show."""
+    for material in head_materials():
+        owner.data.materials.append(material)
+    for slot, material in zip(owner.material_slots, head_materials(), strict=True):
+        slot.link = "OBJECT"
+        slot.material = material

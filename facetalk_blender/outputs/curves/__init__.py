@@ -1,0 +1,1 @@
+"""Expression Curves: shape keys with an action."""

@@ -1,0 +1,317 @@
+"""Expression Curves: relative shape keys that follow the take's ARKit weights, by an action of their own.
+
+On a head of ours, whose 52 shape keys have ARKit's names, or on meshes of the artist, several at once (face, teeth,
+tongue, lashes). Of those nothing is changed but their animation data, see `curve_action.attach`.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import bpy
+import numpy as np
+
+from ....engine.shared.arkit import ARKIT_NAMES, FIT_COMMAND
+from ....engine.shared.errors import EngineError
+from ....engine.shared.protocol import Message
+from ...retargeting.channels import channel_values, resample
+from ...retargeting.matching import match_names
+from ...retargeting.presets import Link
+from ...sound.strip import Clip
+from ...takes.take import TAKE_PROPERTY, Take
+from .. import curve_action, result
+from ..template_head import TemplateWriter
+from . import movement_check
+
+KEYFRAME_BYTES = 96
+
+
+@dataclass(frozen=True)
+class CurveSettings:
+    """What Expression Curves are asked for.
+
+    targets: names of mesh objects; none makes a head of ours.
+    links: which channel each shape key follows; a key without a channel is left alone, and meshes of which no key is
+    listed are matched by their names.
+    tolerance: largest error of reduced curves, in weights; None makes a key at every frame.
+    """
+
+    targets: tuple[str, ...] = ()
+    links: tuple[Link, ...] = ()
+    tolerance: float | None = 0.005
+
+
+@dataclass(frozen=True)
+class Plan:
+    """One mesh: its name, its links, the least and largest value of each linked key, and its object's session_uid."""
+
+    name: str
+    links: tuple[Link, ...]
+    limits: dict[str, tuple[float, float]]
+    session_uid: int = 0
+
+
+def target_problem(item: bpy.types.Object | None) -> str:
+    """Why a mesh cannot have expression curves, in one sentence that names the fix; empty when it can."""
+    if item is None:
+        return "A target mesh is missing; choose another or remove its row."
+    if item.type != "MESH" or item.data.shape_keys is None or len(item.data.shape_keys.key_blocks) < 2:
+        return f"{item.name} is no mesh with shape keys; choose another target or add shape keys."
+    keys = item.data.shape_keys
+    if item.data.library is not None or keys.library is not None:
+        return f"The mesh of {item.name} is linked; make it local (Object > Relations > Make Local) to animate it."
+    if not keys.use_relative:
+        return f"The shape keys of {item.name} are absolute; turn on Relative in its Shape Keys panel."
+    if keys.animation_data is not None and keys.animation_data.use_tweak_mode:
+        return f"A strip of {item.name} is being tweaked; leave tweak mode in the Nonlinear Animation editor."
+    return ""
+
+
+def key_names(item: bpy.types.Object) -> list[str]:
+    """The shape keys of a mesh that move it: all but the one that it rests in."""
+    keys = item.data.shape_keys
+    return [block.name for block in keys.key_blocks if block != keys.reference_key]
+
+
+def plans(settings: CurveSettings) -> list[Plan]:
+    """What to do with each target. Raises EngineError when there is nothing to do or a target cannot be used."""
+    items = [bpy.data.objects.get(name) for name in settings.targets]
+    for item in items:
+        problem = target_problem(item)
+        if problem:
+            raise EngineError(problem)
+    items = list({item.data: item for item in items}.values())  # objects of one mesh move together
+    listed = {link.key for link in settings.links}
+    unlisted = [key_names(item) for item in items if not listed & set(key_names(item))]
+    matches = match_names(unlisted)
+    found = []
+    for item in items:
+        names = key_names(item)
+        links = tuple(link for link in settings.links if link.key in names and link.channel)
+        if not listed & set(names):
+            links = tuple(Link(name, matches[name].channel) for name in names if name in matches)
+        blocks = item.data.shape_keys.key_blocks
+        limits = {link.key: (blocks[link.key].slider_min, blocks[link.key].slider_max) for link in links}
+        if links:
+            found.append(Plan(item.name, links, limits, item.session_uid))
+    if not found:
+        names = ", ".join(settings.targets)
+        raise EngineError(f"No shape key of {names} follows an expression; assign some in the Expression Curves panel.")
+    return found
+
+
+def head_plan(name: str, settings: CurveSettings) -> Plan:
+    """The plan of a head of ours."""
+    gains = {link.key: link.gain if link.channel else 0.0 for link in settings.links}
+    links = tuple(Link(name, name, gains.get(name, 1.0)) for name in ARKIT_NAMES)
+    return Plan(name, links, dict.fromkeys(ARKIT_NAMES, (0.0, 1.0)))
+
+
+def frame_values(take: Take, clip: Clip, plan: Plan) -> dict[str, np.ndarray]:
+    """Values (F,) of every linked key at the scene frames at which the clip is heard."""
+    times = np.array([clip.time_of(frame) for frame in range(clip.frame_start, clip.frame_end)])
+    channels = channel_values(take.weights, take.weight_names, (link.channel for link in plan.links))
+    if not channels:
+        return {}
+    table = resample(np.stack(list(channels.values()), axis=1), take.rate, times)  # (F, C)
+    columns = {channel: np.clip(table[:, index], 0.0, 1.0) for index, channel in enumerate(channels)}
+    return {
+        link.key: np.clip(columns[link.channel] * link.gain, *plan.limits[link.key])
+        for link in plan.links
+        if link.channel in columns
+    }
+
+
+class _ActionBuilder:
+    """Makes the action of some plans, a curve at a time. Nothing uses it until it is attached."""
+
+    def __init__(
+        self,
+        scene: bpy.types.Scene,
+        clip: Clip,
+        text: bpy.types.Text,
+        take: Take,
+        tolerance: float | None,
+        plans: Sequence[Plan],
+    ):
+        if take.weights is None:
+            raise EngineError(
+                f"This take has no ARKit weights. Give its model bundle some ('{FIT_COMMAND}') and generate it again, "
+                "or choose Frame Meshes."
+            )
+        action = curve_action.new_action(scene, clip, text)
+        self._action = action.session_uid
+        self._slots = [action.slots.new(id_type="KEY", name=plan.name).handle for plan in plans]
+        self._clip, self._take, self._tolerance = clip, take, tolerance
+        self._plans = list(enumerate(plans))
+        self._curves: list[tuple[int, str, np.ndarray]] = []
+
+    def step(self, seconds: float) -> bool:
+        """Go on for at most about `seconds` (one curve, or the values of one mesh, is the smallest piece)."""
+        deadline = time.perf_counter() + seconds
+        action = self.action()
+        while (self._plans or self._curves) and time.perf_counter() < deadline:
+            if self._curves:
+                index, key, values = self._curves.pop(0)
+                curves = curve_action.new_curves(action, self.slot(index))
+                curve_action.write_curve(curves, key, values, self._clip.frame_start, self._tolerance)
+            else:
+                index, plan = self._plans.pop(0)
+                values = frame_values(self._take, self._clip, plan)
+                self._curves = [(index, key, row) for key, row in values.items()]
+        return not (self._plans or self._curves)
+
+    def keyframes(self) -> int:
+        action = self.action()
+        return sum(
+            len(curve.keyframe_points) for slot in action.slots for curve in curve_action.curves_of(action, slot)
+        )
+
+    def action(self) -> bpy.types.Action:
+        return result.resolve(bpy.data.actions, self._action)
+
+    def slot(self, index: int) -> bpy.types.ActionSlot:
+        return next(slot for slot in self.action().slots if slot.handle == self._slots[index])
+
+    def discard(self) -> None:
+        try:
+            bpy.data.actions.remove(self.action())
+        except result.ResultLost:
+            pass
+
+
+class CurvesOnHead(TemplateWriter):
+    """Writes a head of ours with its curves."""
+
+    request_kind = "arkit_shapes"
+
+    def __init__(self, scene: bpy.types.Scene, clip: Clip, text: bpy.types.Text, take: Take, settings: CurveSettings):
+        super().__init__(scene, clip, text)
+        self.frame_count = clip.frame_end - clip.frame_start
+        self._shapes = 0
+        plan = head_plan(self.result().name, settings)
+        self._builder = _ActionBuilder(scene, clip, text, take, settings.tolerance, [plan])
+
+    def prepare(self, seconds: float) -> bool:
+        """Make curves for at most about `seconds`; True once all are made."""
+        return self._builder.step(seconds)
+
+    def add_key(self, owner: bpy.types.Object, index: int) -> bpy.types.ShapeKey:
+        """Add the key of an ARKit shape."""
+        block = owner.shape_key_add(name=ARKIT_NAMES[index], from_mix=False)
+        block.value = 0.0
+        self._shapes += 1
+        if self._shapes == len(ARKIT_NAMES):
+            self._written = self.frame_count
+        return block
+
+    def finish(self) -> Iterator[None]:
+        """Attach the curves, remove earlier results of the same take, and check that the head moves."""
+        yield from super().finish()
+        yield
+        owner, action = self.result(), self._builder.action()
+        curve_action.attach(owner.data.shape_keys, action, self._builder.slot(0))
+        uids = self._scene, owner.session_uid, action.session_uid
+        yield
+        self.notes = yield from movement_check.check(*uids)
+
+    def discard(self) -> None:
+        """Remove everything that was written; results that it had hidden are as the artist left them."""
+        self._builder.discard()
+        super().discard()
+
+
+class CurvesOnTargets:
+    """Writes curves onto meshes of the artist. Data-blocks are looked up at every call, never held."""
+
+    # Nothing is wanted of the engine but that it is there.
+    request_kind = "info"
+    makes_head = False
+    ready = True
+
+    def __init__(
+        self,
+        scene: bpy.types.Scene,
+        clip: Clip,
+        text: bpy.types.Text,
+        take: Take,
+        settings: CurveSettings,
+        plans: list[Plan],
+    ):
+        self._scene, self._clip, self._plans = scene.session_uid, clip, plans
+        self._builder = _ActionBuilder(scene, clip, text, take, settings.tolerance, plans)
+        self.frame_count = clip.frame_end - clip.frame_start
+        self.written = 0
+        self.notes: list[str] = []
+
+    def prepare(self, seconds: float) -> bool:
+        """Make curves for at most about `seconds`; True once all are made."""
+        if self._builder.step(seconds):
+            self.written = self.frame_count
+        return self.written > 0
+
+    def write(self, message: Message) -> None:
+        """Nothing comes from the engine."""
+
+    def work(self, deadline: float) -> bool:
+        """Nothing is left to do."""
+        return True
+
+    def size(self) -> int:
+        """About how many bytes of memory the curves take."""
+        return KEYFRAME_BYTES * self._builder.keyframes()
+
+    def result(self) -> bpy.types.Object:
+        """The first target. Raises ResultLost when it is gone."""
+        return result.resolve(bpy.data.objects, self._plans[0].session_uid)
+
+    def finish(self) -> Iterator[None]:
+        """Attach the curves, park those of the strip's other takes, and check that every target moves."""
+        scene = result.resolve(bpy.data.scenes, self._scene)
+        targets = [result.resolve(bpy.data.objects, plan.session_uid) for plan in self._plans]
+        action = self._builder.action()
+        text = action[TAKE_PROPERTY]
+        for earlier in curve_action.actions_of_take(scene, text):
+            curve_action.remove_action(earlier)
+        curve_action.show_take(scene, text)
+        action[curve_action.ON_TARGETS_PROPERTY] = True
+        action.name = curve_action.name_for(text)
+        attached = []
+        for index, item in enumerate(targets):
+            slot = self._builder.slot(index)
+            if curve_action.curves_of(action, slot):
+                curve_action.attach(item.data.shape_keys, action, slot)
+                attached.append((self._scene, item.session_uid, action.session_uid))
+            else:
+                self.notes.append(f"The take has nothing for {item.name}; check its channels in the table.")
+        yield
+        for uids in attached:
+            self.notes += yield from movement_check.check(*uids)
+
+    def discard(self) -> None:
+        """Remove what was made; the targets have not been touched yet."""
+        self._builder.discard()
+
+
+def writer(
+    scene: bpy.types.Scene,
+    clip: Clip,
+    text: bpy.types.Text,
+    take: Take,
+    settings: CurveSettings,
+    plans: list[Plan],
+) -> CurvesOnHead | CurvesOnTargets:
+    """What writes curves: onto the meshes of the plans, or, without plans, a head of ours."""
+    if plans:
+        return CurvesOnTargets(scene, clip, text, take, settings, plans)
+    return CurvesOnHead(scene, clip, text, take, settings)
+
+
+def remove_from_targets(scene: bpy.types.Scene, strip_name: str) -> int:
+    """Remove the curves of a strip's takes from the artist's meshes, which go back to where they were; how many."""
+    actions = [item for item in curve_action.actions_of(scene, strip_name) if curve_action.ON_TARGETS_PROPERTY in item]
+    for action in actions:
+        curve_action.remove_action(action)
+    return len(actions)

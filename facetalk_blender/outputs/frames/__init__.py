@@ -1,0 +1,1 @@
+"""Frame Meshes: a mesh of any topology for every frame."""

@@ -1,0 +1,124 @@
+"""Frame Meshes: one mesh of any topology per scene frame, kept in the file or in a cache folder."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import bpy
+import numpy as np
+
+from ....engine.shared.protocol import Message
+from ...blender_data.mesh_building import corners_of
+from ...look import appearance
+from ...look.material import dress_object
+from ...sound.strip import Clip
+from .. import result
+from .frame_file import FrameMesh
+from .frame_store import FrameStore, Timing
+from .frames_in_cache import FramesInCache
+from .frames_in_file import FramesInFile
+from .region_groups import add_groups
+
+
+class FrameMeshes(result.ResultWriter):
+    """Writes one generation.
+
+    look: two results of the same look may share meshes.
+    folder: of the cache; None keeps the meshes in the file.
+    kept: by scene frame, what is used again instead of asking for new ones: session_uids of meshes, or cached files.
+    """
+
+    request_kind = "surfaces"
+
+    def __init__(
+        self,
+        scene: bpy.types.Scene,
+        clip: Clip,
+        text: bpy.types.Text,
+        frames: range,
+        look: str = "",
+        folder: Path | None = None,
+        kept: dict[int, int] | dict[int, Path] | None = None,
+    ):
+        super().__init__(scene, clip, text)
+        owner = self.result()
+        owner[result.LOOK_PROPERTY] = look
+        dress_object(owner)
+        self._scene_frames = frames
+        used = {position: kept[frame] for position, frame in enumerate(frames) if kept and frame in kept}
+        self._asked = [position for position in range(len(frames)) if position not in used]
+        place = (scene, owner, Timing.of_clip(clip, frames))
+        self._store: FrameStore = FramesInCache(*place, folder, used) if folder else FramesInFile(*place, used)
+        self._attached = False
+
+    @property
+    def frame_count(self) -> int:
+        """How many frames this output has when complete."""
+        return len(self._scene_frames)
+
+    @property
+    def times(self) -> np.ndarray:
+        """Seconds from the start of the take, of every frame that is asked for; (F,) float64."""
+        frames = [self._scene_frames[position] for position in self._asked]
+        return np.array([self._clip.time_of(frame) for frame in frames], np.float64)
+
+    @property
+    def written(self) -> int:
+        """How many frames are stored."""
+        return self._store.written
+
+    @property
+    def ready(self) -> bool:
+        """Whether another message can be taken; else the engine waits."""
+        return self._store.ready
+
+    def prepare(self, seconds: float) -> bool:
+        """Make room for frames for at most about `seconds`; True once there is room for all."""
+        self._attach()
+        return self._store.prepare(seconds)
+
+    def write(self, message: Message) -> None:
+        """Take a "surface" of the engine; `work` stores it."""
+        if message.kind != "surface":
+            return
+        position = self._asked[int(message.fields["index"])]
+        colors = appearance.colors_of(self.result())
+        self._store.take(position, _frame_of_message, message.fields, message.arrays, colors)
+
+    def work(self, deadline: float) -> bool:
+        """Store frames until the deadline; True when none is left.
+
+        Raises ResultLost when an object was deleted, EngineError when files cannot be written.
+        """
+        idle = self._store.work(deadline)
+        self._attach()
+        return idle
+
+    def size(self) -> int:
+        """About how many bytes of memory the meshes take."""
+        return self._store.size()
+
+    def finish(self) -> Iterator[None]:
+        """Drop the room of frames that never came, and remove earlier results of the same take."""
+        yield from self._store.finish()
+        yield from super().finish()
+
+    def discard(self) -> None:
+        """Remove everything that was written; results that it had hidden are as the artist left them."""
+        super().discard()
+        self._store.discard()
+
+    def _attach(self) -> None:
+        if not self._attached and self._store.showable:
+            self._store.attach()
+            add_groups(self.result())
+            self._attached = True
+
+
+def _frame_of_message(
+    fields: dict, arrays: dict[str, np.ndarray], colors: tuple[appearance.Color, appearance.Color]
+) -> FrameMesh:
+    """A "surface" of the engine. NumPy only: a worker thread calls it."""
+    look = appearance.Look.of(appearance.Regions.of_message(fields, arrays), arrays["faces"], colors)
+    return FrameMesh(arrays["vertices"], *corners_of(arrays["faces"]), look)

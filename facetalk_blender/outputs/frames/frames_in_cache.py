@@ -1,0 +1,228 @@
+"""Frames as files in a folder of their own, shown by Blender's Mesh Sequence Cache.
+
+The cache file is a sequence whose frame is driven by the sound strip, so the head follows it as a head in the file
+does. Nothing of the extension is needed to play, scrub or render.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import bpy
+
+from ....engine.shared.errors import EngineError
+from ...extension import user_folder
+from ...sound import link as playback
+from .. import result
+from .frame_file import PRIM, FrameMesh, frame_path, is_frame_file, write_frame, write_whole
+from .frame_store import PLAYER_NAME, FrameStore, Timing
+from .frames_in_file import BYTES_PER_VERTEX
+
+LONGEST_NAME = 60  # letters of a folder's name: paths of cache files hold 1023 bytes
+# The file that is heard now, counted from 1; the other names are the strip's and the scene's, see `playback.drive`.
+NUMBER = (
+    "floor(clamp(((clamp(frame, left, right - 1) - ({start})) * {rate:.6f} * base / fps + 0.001) * (1 - mute), 0, "
+    "{last})) + 1"
+)
+
+
+def missing_support() -> str:
+    """Why this Blender cannot show cached frames, in one sentence that names the fix; empty when it can."""
+    if bpy.app.build_options.usd:
+        return ""
+    return "This Blender was built without USD, which cached frames need; keep frames in the file."
+
+
+def default_parent() -> Path:
+    """Where folders of frames are made: beside the .blend file; while it is unsaved, in the extension's user folder."""
+    if not bpy.data.filepath:
+        return user_folder("frames")
+    blend = Path(bpy.data.filepath)
+    return blend.with_name(f"{blend.stem}_frames")
+
+
+def new_folder(parent: Path, name: str, size: float) -> Path:
+    """Make a folder for about `size` bytes of frames. Raises EngineError when that is not possible."""
+    safe = bpy.path.clean_name(name)[:LONGEST_NAME]
+    try:
+        parent.mkdir(parents=True, exist_ok=True)
+        free = shutil.disk_usage(parent).free
+        number = 1
+        # The number also keeps names apart that systems reserve.
+        while (folder := parent / f"{safe}_{number:02d}").exists():
+            number += 1
+        if free >= size:
+            folder.mkdir()
+            return folder
+    except OSError as error:
+        raise _not_writable(parent, error) from error
+    raise EngineError(
+        f"The frames need about {size / 1e9:.1f} GB, but {parent} has {free / 1e9:.1f} GB left; free some, "
+        "or save the .blend file elsewhere."
+    )
+
+
+def _not_writable(place: Path, error: OSError) -> EngineError:
+    return EngineError(
+        f"Cannot write to {place} ({error.strerror or error}); make room or save the .blend file in a folder that can "
+        "be written, or keep the frames in the file. Nothing was left there."
+    )
+
+
+def cached_path(owner: bpy.types.Object) -> Path | None:
+    """The file that a cached result begins with; None of other objects."""
+    modifier = player(owner)
+    return Path(bpy.path.abspath(modifier.cache_file.filepath)) if modifier else None
+
+
+def show_folder(owner: bpy.types.Object, folder: Path) -> None:
+    """Have a cached result show the frames of another folder."""
+    player(owner).cache_file.filepath = _relative(frame_path(folder, 1))
+
+
+def missing_frames(folder: Path, count: int) -> int:
+    """How many of the frames 1 to `count` a folder does not hold."""
+    try:
+        found = {path.name for path in folder.iterdir()}
+    except OSError:
+        return count
+    return sum(frame_path(folder, number).name not in found for number in range(1, count + 1))
+
+
+def kept_files(scene: bpy.types.Scene, text: bpy.types.Text, frames: range, look: str) -> dict[int, Path]:
+    """Files of scene frames in the cached result of a take; none when it looks otherwise."""
+    for item in result.results_of_take(scene, text):
+        first, timing = cached_path(item), Timing.of_owner(item)
+        if first is not None and timing is not None and item.get(result.LOOK_PROPERTY) == look:
+            by_frame = {f: frame_path(first.parent, f - timing.first_frame + 1) for f in frames}
+            end = timing.first_frame + timing.count
+            return {f: path for f, path in by_frame.items() if timing.first_frame <= f < end and path.is_file()}
+    return {}
+
+
+def player(owner: bpy.types.Object) -> bpy.types.Modifier | None:
+    """The modifier of a cached result that shows it; None of other objects."""
+    found = owner.modifiers.get(PLAYER_NAME)
+    return found if found is not None and found.type == "MESH_SEQUENCE_CACHE" and found.cache_file else None
+
+
+def remove_player(owner: bpy.types.Object) -> None:
+    """Take the modifier from a cached result; the files stay."""
+    modifier = player(owner)
+    cache = modifier.cache_file
+    owner.modifiers.remove(modifier)
+    result.remove_unused_players([], [cache])
+
+
+def _relative(path: Path) -> str:
+    if not bpy.data.filepath:
+        return str(path)
+    try:
+        return bpy.path.relpath(str(path))
+    except ValueError:  # on another drive
+        return str(path)
+
+
+class FramesInCache(FrameStore):
+    """A USD file for every frame in a new folder, see `new_folder`. Work raises EngineError when writing fails.
+
+    kept: files of an earlier cache by position, which are copied; these frames need not come.
+    """
+
+    def __init__(
+        self,
+        scene: bpy.types.Scene,
+        owner: bpy.types.Object,
+        timing: Timing,
+        folder: Path,
+        kept: dict[int, Path] | None = None,
+    ):
+        super().__init__(scene, owner, timing)
+        self._folder = folder
+        self._vertices = 0
+        self._to_copy = list((kept or {}).items())
+
+    @property
+    def showable(self) -> bool:
+        """Once there is a file: until others come, Blender shows the one that it has read last."""
+        return frame_path(self._folder, 1).is_file()
+
+    @property
+    def ready(self) -> bool:
+        """Whether another frame can be taken."""
+        return super().ready and not self._to_copy
+
+    def take(self, position: int, load: Callable[..., FrameMesh], *arguments) -> None:
+        """Take a frame; a worker thread writes it."""
+        self._queue.add(self._counted, _write, frame_path(self._folder, position + 1), load, *arguments)
+
+    def work(self, deadline: float) -> bool:
+        """Have frames written until the deadline; True when none is left."""
+        while self._to_copy and super().ready:
+            position, path = self._to_copy.pop()
+            self._queue.add(self._counted, _copy, path, frame_path(self._folder, position + 1))
+        try:
+            return super().work(deadline) and not self._to_copy
+        except OSError as error:
+            raise _not_writable(self._folder, error) from error
+
+    def attach(self) -> None:
+        """Add the modifier."""
+        owner = self._resolve_owner()
+        known = {cache.session_uid for cache in bpy.data.cache_files}
+        path = frame_path(self._folder, 1)
+        bpy.ops.cachefile.open(filepath=str(path))  # there is no other way to make one
+        cache = next(cache for cache in bpy.data.cache_files if cache.session_uid not in known)
+        cache.user_clear()  # the operator counts a user that is not there, so that nothing would ever remove it
+        cache.name = owner.name
+        cache.filepath = _relative(path)
+        cache.is_sequence = cache.override_frame = True
+        start = playback.FRAME_OF_FILE_TIME.format(self.timing.first_heard)
+        number = NUMBER.format(start=start, rate=self.timing.rate, last=self.timing.count - 1)
+        scene = result.resolve(bpy.data.scenes, self._scene)
+        playback.drive(cache, "frame", scene, owner[playback.STRIP_PROPERTY], number)
+        modifier = owner.modifiers.new(PLAYER_NAME, "MESH_SEQUENCE_CACHE")
+        modifier.cache_file, modifier.object_path = cache, f"/{PRIM}"
+
+    def size(self) -> int:
+        """About how many bytes of memory the meshes would take in the file."""
+        return BYTES_PER_VERTEX * self._vertices * self.timing.count
+
+    def finish(self) -> Iterator[None]:
+        """Show no frames that never came."""
+        yield from super().finish()
+        cache = player(self._resolve_owner()).cache_file
+        driver = cache.animation_data.drivers[0].driver
+        driver.expression = driver.expression.replace(f", {self.timing.count - 1}))", f", {self.written - 1}))")
+        cache.update_tag()
+        yield
+
+    def discard(self) -> None:
+        """Remove the files, and the folders that then are empty."""
+        super().discard()
+        # What another program holds open stays; a folder is only removed when it is empty.
+        with suppress(OSError):
+            for path in [path for path in self._folder.glob("frame_*") if is_frame_file(path)]:
+                path.unlink()
+            self._folder.rmdir()
+            self._folder.parent.rmdir()
+
+    def _counted(self, vertices: int) -> Iterator[None]:
+        self._vertices = vertices or self._vertices
+        self.written += 1
+        yield
+
+
+def _write(path: Path, load: Callable[..., FrameMesh], *arguments) -> tuple[int]:
+    """Write a frame; how many vertices it has. A worker thread calls it."""
+    frame = load(*arguments)
+    write_frame(path, frame)
+    return (len(frame.vertices),)
+
+
+def _copy(source: Path, path: Path) -> tuple[int]:
+    write_whole(path, source.read_bytes())
+    return (0,)

@@ -1,0 +1,240 @@
+"""Frames as meshes in the file, picked by a geometry-nodes modifier made of stock nodes.
+
+Scene Time picks an object through Index Switches, Object Info brings its mesh. Nothing of the extension is needed
+to play, scrub or render.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+
+import bpy
+
+from ...blender_data.geometry_nodes import add_math, add_node
+from ...blender_data.mesh_building import add_materials
+from ...blender_data.streamed_mesh import Geometry, mesh_pieces, with_edges_of_corners
+from ...look import appearance
+from ...sound import link as playback
+from .. import result
+from .frame_file import FrameMesh
+from .frame_store import PLAYER_NAME, FrameStore, Timing
+from .region_groups import name_groups
+
+FRAMES_PER_SWITCH = 64  # adding an item to an Index Switch takes time in proportion to the items it has
+OBJECTS_AT_ONCE = 64  # given another mesh in one piece
+BYTES_PER_VERTEX = 176  # of a mesh with its edges, polygons and attributes, measured with the starter model
+
+
+class FramesInFile(FrameStore):
+    """A mesh object for every frame, in a hidden collection.
+
+    kept: session_uids of meshes, by position, that are used again; these frames need not come.
+    """
+
+    def __init__(
+        self,
+        scene: bpy.types.Scene,
+        owner: bpy.types.Object,
+        timing: Timing,
+        kept: dict[int, int] | None = None,
+    ):
+        super().__init__(scene, owner, timing)
+        self._kept = kept or {}
+        self.written = len(self._kept)
+        self._slots: list[int] = []  # session_uid of each frame's object
+        # Until its frame comes, every object shows the first one that came.
+        self._placeholder: int | None = bpy.data.meshes.new(f"{owner.name} Placeholder").session_uid
+        self._collection = self._add_collection(scene, owner).session_uid
+        self._tree = self._add_player(scene, owner).session_uid
+
+    @property
+    def showable(self) -> bool:
+        """Always: objects whose frames have not come show another."""
+        return True
+
+    def prepare(self, seconds: float) -> bool:
+        """Make the objects of frames for at most about `seconds`; True once there are all."""
+        deadline = time.perf_counter() + seconds
+        owner = self._resolve_owner()
+        collection = result.resolve(bpy.data.collections, self._collection)
+        tree = result.resolve(bpy.data.node_groups, self._tree)
+        placeholder = result.resolve(bpy.data.meshes, self._placeholder)
+        while len(self._slots) < self.timing.count and time.perf_counter() < deadline:
+            position = len(self._slots)
+            frame = self.timing.first_frame + position
+            kept = self._kept.get(position)
+            mesh = placeholder if kept is None else result.resolve(bpy.data.meshes, kept)
+            item = bpy.data.objects.new(f"{owner.name} {frame:04d}", mesh)
+            item[result.FRAME_PROPERTY] = frame
+            if kept is not None:
+                name_groups(item)
+            collection.objects.link(item)
+            set_frame(tree, position, item)
+            self._slots.append(item.session_uid)
+        return len(self._slots) == self.timing.count
+
+    def take(self, position: int, load: Callable[..., FrameMesh], *arguments) -> None:
+        """Take a frame; `work` makes a mesh of it."""
+        self._queue.add(self._mesh_pieces, _with_edges, position, load, *arguments)
+
+    def attach(self) -> None:
+        """Add the modifier."""
+        owner = self._resolve_owner()
+        owner[result.FRAMES_PROPERTY] = result.resolve(bpy.data.collections, self._collection)
+        owner.modifiers.new(PLAYER_NAME, "NODES").node_group = result.resolve(bpy.data.node_groups, self._tree)
+
+    def size(self) -> int:
+        """About how many bytes of memory the meshes take."""
+        frame = result.resolve(bpy.data.objects, self._slots[0])
+        return BYTES_PER_VERTEX * len(frame.data.vertices) * self.written
+
+    def finish(self) -> Iterator[None]:
+        """Drop the room of frames that never came."""
+        self._end_work()
+        tree = result.resolve(bpy.data.node_groups, self._tree)
+        tree.nodes["Last Frame"].inputs["Max"].default_value = self.written - 1
+        yield from result.frame_removal(self._collection, self.written)
+        yield from super().finish()
+
+    def discard(self) -> None:
+        """Remove what is still there of the frames' objects and the player; they went with the object if it did."""
+        self._end_work()
+        trees = [tree for tree in bpy.data.node_groups if tree.session_uid == self._tree]
+        result.remove_unused_players(trees, [])
+        if any(collection.session_uid == self._collection for collection in bpy.data.collections):
+            result.run(result.collection_removal(self._collection))
+
+    def _mesh_pieces(self, position: int, geometry: Geometry, look: appearance.Look) -> Iterator[None]:
+        name = f"{self._resolve_owner().name} {self.timing.first_frame + position:04d}"
+        uid = yield from mesh_pieces(name, geometry)
+        mesh = result.resolve(bpy.data.meshes, uid)
+        appearance.write_values(mesh, look)
+        yield
+        add_materials(result.resolve(bpy.data.meshes, uid))
+        yield
+        if self._placeholder is not None:
+            yield from self._replace_placeholder(uid)
+        item = result.resolve(bpy.data.objects, self._slots[position])
+        item.data = result.resolve(bpy.data.meshes, uid)
+        name_groups(item)
+        self.written += 1
+
+    def _replace_placeholder(self, session_uid: int) -> Iterator[None]:
+        """Let all objects that wait for their frame show a mesh."""
+        while True:
+            placeholder = result.resolve(bpy.data.meshes, self._placeholder)
+            frames = result.resolve(bpy.data.collections, self._collection).objects
+            waiting = [item for item in frames if item.data == placeholder][:OBJECTS_AT_ONCE]
+            if not waiting:
+                break
+            mesh = result.resolve(bpy.data.meshes, session_uid)
+            for item in waiting:
+                item.data = mesh
+            yield
+        bpy.data.meshes.remove(placeholder)
+        self._placeholder = None
+
+    def _end_work(self) -> None:
+        self._queue.end()
+        for mesh in bpy.data.meshes:
+            if mesh.session_uid == self._placeholder and mesh.users == 0:
+                bpy.data.meshes.remove(mesh)
+                break
+
+    def _add_collection(self, scene: bpy.types.Scene, owner: bpy.types.Object) -> bpy.types.Collection:
+        collection = bpy.data.collections.new(f"{owner.name} Frames")
+        # Hidden for good: these objects exist only to be picked by the player.
+        collection.hide_viewport = collection.hide_render = True
+        scene.collection.children.link(collection)
+        return collection
+
+    def _add_player(self, scene: bpy.types.Scene, owner: bpy.types.Object) -> bpy.types.NodeTree:
+        tree = build_player(f"{owner.name} Player", self.timing.count)
+        expressions = {
+            "Start Frame": playback.FRAME_OF_FILE_TIME.format(self.timing.first_heard),
+            "Speed": f"{self.timing.rate:.6f} * base / fps",
+            "First Heard": "left",
+            "Last Heard": "right - 1",
+            "Heard": "1 - mute",
+        }
+        for name, expression in expressions.items():
+            path = f'nodes["{name}"].outputs[0].default_value'
+            playback.drive(tree, path, scene, owner[playback.STRIP_PROPERTY], expression)
+        return tree
+
+
+def remove_player(owner: bpy.types.Object) -> Iterator[None]:
+    """Take the modifier and the frames from a result in pieces; what is seen goes with the first."""
+    modifier, frames = owner.modifiers[PLAYER_NAME], owner[result.FRAMES_PROPERTY].session_uid
+    tree = modifier.node_group
+    owner.modifiers.remove(modifier)
+    del owner[result.FRAMES_PROPERTY]
+    result.remove_unused_players([tree], [])
+    yield
+    yield from result.collection_removal(frames)
+
+
+def _with_edges(position: int, load: Callable[..., FrameMesh], *arguments) -> tuple[int, Geometry, appearance.Look]:
+    """A frame as arrays that go into a mesh unchanged. NumPy only: a worker thread calls it."""
+    frame = load(*arguments)
+    return position, with_edges_of_corners(frame.vertices, frame.corners, frame.starts), frame.look
+
+
+def build_player(name: str, frame_count: int) -> bpy.types.NodeTree:
+    """The player: Scene Time, clamped to what is heard -> Index Switches -> Object Info.
+
+    The objects of frames are set by `set_frame`.
+    """
+    tree = bpy.data.node_groups.new(name, "GeometryNodeTree")
+    tree.is_modifier = True
+    tree.interface.new_socket("Geometry", in_out="OUTPUT", socket_type="NodeSocketGeometry")
+    names = ("Start Frame", "Speed", "First Heard", "Last Heard", "Heard")
+    start, speed, first, last, heard = (add_node(tree, "ShaderNodeValue", name=name).outputs[0] for name in names)
+    now = add_node(tree, "GeometryNodeInputSceneTime").outputs["Frame"]
+    held = add_node(tree, "ShaderNodeClamp", now, first, last).outputs[0]
+    elapsed = add_math(tree, "SUBTRACT", held, start)
+    # A little more than the product: whole frames must not fall below themselves by rounding.
+    position = add_math(tree, "MULTIPLY", add_math(tree, "MULTIPLY_ADD", elapsed, speed, 1e-3), heard)
+    index = add_node(tree, "ShaderNodeClamp", position, 0.0, float(frame_count - 1), name="Last Frame").outputs[0]
+    whole = add_math(tree, "FLOOR", index)
+    switch = add_node(tree, "GeometryNodeIndexSwitch", data_type="OBJECT", name="Index Switch")
+    switch.index_switch_items.clear()
+    chosen = add_node(tree, "FunctionNodeFloatToInt", add_math(tree, "DIVIDE", whole, float(FRAMES_PER_SWITCH)))
+    chosen.rounding_mode = "FLOOR"
+    tree.links.new(chosen.outputs[0], switch.inputs["Index"])
+    within = add_node(tree, "FunctionNodeFloatToInt", add_math(tree, "MODULO", whole, float(FRAMES_PER_SWITCH)))
+    within.name = "Within Switch"
+    picked = add_node(tree, "GeometryNodeObjectInfo", switch.outputs[0], transform_space="ORIGINAL")
+    output = add_node(tree, "NodeGroupOutput")
+    tree.links.new(picked.outputs["Geometry"], output.inputs[0])
+    return tree
+
+
+def set_frame(tree: bpy.types.NodeTree, position: int, item: bpy.types.Object) -> None:
+    """Make the player show an object at a frame's position; positions are set from 0 on."""
+    number, within = divmod(position, FRAMES_PER_SWITCH)
+    if within == 0:
+        # The group is complete but for its objects before the player knows it: changes of a tree that nothing uses
+        # are cheap.
+        group = _frame_group(f"{tree.name} {number}")
+        node = add_node(tree, "GeometryNodeGroup", name=f"Frames {number}", node_tree=group)
+        tree.links.new(tree.nodes["Within Switch"].outputs[0], node.inputs[0])
+        outer = tree.nodes["Index Switch"]
+        outer.index_switch_items.new()
+        tree.links.new(node.outputs[0], outer.inputs[number + 1])
+    switch = tree.nodes[f"Frames {number}"].node_tree.nodes["Index Switch"]
+    if len(switch.index_switch_items) == within:
+        switch.index_switch_items.new()
+    switch.inputs[within + 1].default_value = item
+
+
+def _frame_group(name: str) -> bpy.types.NodeTree:
+    group = bpy.data.node_groups.new(name, "GeometryNodeTree")
+    group.interface.new_socket("Index", in_out="INPUT", socket_type="NodeSocketInt")
+    group.interface.new_socket("Object", in_out="OUTPUT", socket_type="NodeSocketObject")
+    switch = add_node(group, "GeometryNodeIndexSwitch", data_type="OBJECT", name="Index Switch")
+    switch.index_switch_items.clear()
+    group.links.new(group.nodes.new("NodeGroupInput").outputs[0], switch.inputs["Index"])
+    group.links.new(switch.outputs[0], add_node(group, "NodeGroupOutput").inputs[0])
+    return group

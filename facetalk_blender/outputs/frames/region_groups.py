@@ -1,0 +1,70 @@
+"""Vertex groups of frame meshes, computed for the frame that is shown: stored ones take more room than all the rest.
+
+A modifier of stock nodes below the player copies the soft weights of the frame into vertex groups. Blender stores an
+attribute as a vertex group where the mesh has a group of that name, so frames have the names, without members. A driver
+turns the modifier on as soon as another follows it; until then it costs nothing.
+"""
+
+from __future__ import annotations
+
+import bpy
+
+from ...blender_data.geometry_nodes import add_math, add_node
+from ...look.appearance import SKIN_ATTRIBUTE, SLOTS, TISSUE_ATTRIBUTE
+
+MODIFIER_NAME = "FaceTalk Vertex Groups"  # of the node tree too
+# Groups of the attributes' parts x, y and z.
+GROUPS_OF_ATTRIBUTES = {
+    SKIN_ATTRIBUTE: ("Skin", "Lips", "Brows"),
+    TISSUE_ATTRIBUTE: ("Eyes", "Teeth", "Gums and Tongue"),
+}
+GROUPS_OF_SLOTS = ("Neck", "Iris", "Pupil", "Mouth Cavity")  # which no attribute tells apart, but the polygons' slots
+GROUPS = (*(name for names in GROUPS_OF_ATTRIBUTES.values() for name in names), *GROUPS_OF_SLOTS)
+
+
+def name_groups(item: bpy.types.Object) -> None:
+    """Give the mesh of an object the groups' names; it keeps those that it has."""
+    for name in GROUPS:
+        if name not in item.vertex_groups:
+            item.vertex_groups.new(name=name)
+
+
+def add_groups(owner: bpy.types.Object) -> None:
+    """Add the modifier to an object that shows frames, below the player."""
+    name_groups(owner)
+    modifier = owner.modifiers.new(MODIFIER_NAME, "NODES")
+    modifier.node_group = bpy.data.node_groups.get(MODIFIER_NAME) or _build()
+    following = f"modifiers[{len(owner.modifiers)}].type"  # a number above 0
+    for switch in ("show_viewport", "show_render"):
+        driver = owner.driver_add(f'modifiers["{MODIFIER_NAME}"].{switch}').driver
+        driver.type = "SUM"
+        target = driver.variables.new().targets[0]
+        target.id, target.data_path = owner, following
+        target.use_fallback_value, target.fallback_value = True, 0.0
+
+
+def _build() -> bpy.types.NodeTree:
+    tree = bpy.data.node_groups.new(MODIFIER_NAME, "GeometryNodeTree")
+    tree.is_modifier = True
+    for direction in ("INPUT", "OUTPUT"):
+        tree.interface.new_socket("Geometry", in_out=direction, socket_type="NodeSocketGeometry")
+    geometry = add_node(tree, "NodeGroupInput").outputs[0]
+    for name, weight in _weights(tree).items():
+        stored = (geometry, True, name, weight)
+        geometry = add_node(tree, "GeometryNodeStoreNamedAttribute", *stored, data_type="FLOAT").outputs[0]
+    add_node(tree, "NodeGroupOutput", geometry)
+    return tree
+
+
+def _weights(tree: bpy.types.NodeTree) -> dict[str, bpy.types.NodeSocket]:
+    """The weight of every group."""
+    weights = {}
+    for attribute, names in GROUPS_OF_ATTRIBUTES.items():
+        vector = add_node(tree, "GeometryNodeInputNamedAttribute", attribute, data_type="FLOAT_VECTOR").outputs[0]
+        weights |= zip(names, add_node(tree, "ShaderNodeSeparateXYZ", vector).outputs, strict=True)
+    slot = add_node(tree, "GeometryNodeInputMaterialIndex").outputs[0]
+    for name in GROUPS_OF_SLOTS:
+        inside = add_math(tree, "COMPARE", slot, float(SLOTS.index(name)), 0.5)
+        # Compared on the polygons, so that a vertex on a border gets the share of its polygons.
+        weights[name] = add_node(tree, "GeometryNodeFieldOnDomain", inside, data_type="FLOAT", domain="FACE").outputs[0]
+    return weights

@@ -1,0 +1,145 @@
+"""Settings of Expression Curves in a scene: target meshes, and the table of which shape key follows which channel."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import bpy
+
+from ...engine.shared.arkit import ARKIT_NAMES
+from ..outputs.curves.expression_curves import CurveSettings, key_names, target_problem
+from ..retargeting.matching import FUZZY, match_names
+from ..retargeting.names import CHANNELS
+from ..retargeting.presets import LARGEST_GAIN, Link
+
+MANUAL = "Manual"
+
+
+def _channel_names(_self, _context: bpy.types.Context, _text: str) -> tuple[str, ...]:
+    return CHANNELS
+
+
+def _match_again(self, _context: bpy.types.Context) -> None:
+    curves = self.id_data.facetalk.curves
+    if not curves.problem():
+        curves.match()
+
+
+def _set_by_hand(self, _context: bpy.types.Context) -> None:
+    self.method, self.likeness = MANUAL, 1.0
+
+
+class FaceTalkTarget(bpy.types.PropertyGroup):
+    """A mesh that gets expression curves."""
+
+    item: bpy.props.PointerProperty(
+        name="Mesh",
+        description="Mesh with shape keys",
+        type=bpy.types.Object,
+        poll=lambda _self, item: item.type == "MESH" and item.data.shape_keys is not None,
+        update=_match_again,
+    )
+
+
+class FaceTalkLink(bpy.types.PropertyGroup):
+    """A shape key by its name, and what it follows."""
+
+    channel: bpy.props.StringProperty(
+        name="Follows",
+        description="ARKit weight, weight of both sides, or viseme that the shape key follows. Empty: it is left alone",
+        search=_channel_names,
+        update=_set_by_hand,
+    )
+    gain: bpy.props.FloatProperty(
+        name="Gain", description="Factor on the channel", default=1.0, min=0.0, soft_max=2.0, max=LARGEST_GAIN
+    )
+    method: bpy.props.StringProperty(name="Found by", description="How the channel was found")
+    likeness: bpy.props.FloatProperty(name="Likeness", description="How alike the names are", default=1.0)
+
+
+class FaceTalkCurves(bpy.types.PropertyGroup):
+    """How Expression Curves are made."""
+
+    targets: bpy.props.CollectionProperty(type=FaceTalkTarget)
+    active_target: bpy.props.IntProperty(name="Target")
+    links: bpy.props.CollectionProperty(type=FaceTalkLink)
+    active_link: bpy.props.IntProperty(name="Shape Key", description="Shape key and the channel that it follows")
+    show_all: bpy.props.BoolProperty(
+        name="Show All", description="Also list the shape keys that follow nothing", default=False
+    )
+    keys: bpy.props.EnumProperty(
+        name="Keys",
+        description="How many keyframes the curves have",
+        items=(
+            ("REDUCED", "Reduced", "Few smooth keys, within the tolerance: easy to edit"),
+            ("DENSE", "Every Frame", "A key at every frame of the scene: exact"),
+        ),
+    )
+    tolerance: bpy.props.FloatProperty(
+        name="Tolerance",
+        description="Largest difference between reduced curves and the take, at any frame of the scene",
+        default=0.005,
+        min=0.0001,
+        max=0.2,
+        precision=4,
+    )
+
+    def target_items(self) -> list[bpy.types.Object | None]:
+        """The target meshes; None for a row whose mesh was deleted."""
+        return [row.item for row in self.targets]
+
+    def problem(self) -> str:
+        """Why curves cannot be made for the targets; empty when they can."""
+        return next((problem for item in self.target_items() if (problem := target_problem(item))), "")
+
+    def links_given(self) -> list[Link]:
+        """The table."""
+        return [Link(row.name, row.channel, row.gain) for row in self.links]
+
+    def set_links(self, links: list[Link]) -> None:
+        """Fill the table with links, all as if set by hand."""
+        self.links.clear()
+        for link in links:
+            self._add(link.key, link.channel, MANUAL, link.gain)
+
+    def match(self) -> tuple[int, int, int]:
+        """Fill the table from the names of the targets' shape keys, or of a new head's; rows set by hand stay.
+
+        How many keys have a channel, how many of them by a guess, and how many have none.
+        """
+        meshes = [key_names(item) for item in self.target_items()] or [list(ARKIT_NAMES)]
+        by_hand = {row.name: (row.channel, row.gain) for row in self.links if row.method == MANUAL}
+        gains = {row.name: row.gain for row in self.links}
+        matches = match_names(meshes)
+        self.links.clear()
+        for name in dict.fromkeys(name for names in meshes for name in names):
+            found = matches.get(name)
+            if name in by_hand:
+                self._add(name, by_hand[name][0], MANUAL, by_hand[name][1])
+            elif found:
+                self._add(name, found.channel, found.method, gains.get(name, 1.0), found.likeness)
+            else:
+                self._add(name, "", "", gains.get(name, 1.0))
+        assigned = [row for row in self.links if row.channel]
+        return len(assigned), sum(row.method == FUZZY for row in assigned), len(self.links) - len(assigned)
+
+    def _add(self, key: str, channel: str, method: str, gain: float, likeness: float = 1.0) -> None:
+        row = self.links.add()
+        row.name, row.channel, row.gain = key, channel, gain
+        row.method, row.likeness = method, likeness
+
+    def curve_settings(self) -> CurveSettings:
+        """What a generation needs to know."""
+        return CurveSettings(
+            targets=tuple(item.name if item else "" for item in self.target_items()),
+            links=tuple(self.links_given()),
+            tolerance=None if self.keys == "DENSE" else self.tolerance,
+        )
+
+
+def preset_folder() -> Path:
+    """Where presets of the table lie: beside Blender's own."""
+    return Path(bpy.utils.user_resource("SCRIPTS", path="presets/facetalk_expression_curves"))
+
+
+CLASSES = (FaceTalkTarget, FaceTalkLink, FaceTalkCurves)

@@ -1,0 +1,86 @@
+"""The model bundles that the preferences list: what each can do and under which licence."""
+
+from __future__ import annotations
+
+import json
+from functools import cache
+from pathlib import Path
+
+import bpy
+
+from ...engine.shared.arkit import conversion_text
+from ..engine_access.bundle_import import BundleImport
+
+STARTER_CONFIG = Path(__file__).resolve().parents[2] / "engine" / "starter" / "config.json"
+ABILITIES = {"sample": "speak recordings", "surfaces": "Frame Meshes", "shape_keys": "Shape Keys"}
+STARTER_INFORMATION = {"missing": {}, "arkit_weights": "exact"}
+
+_import: BundleImport | None = None
+
+
+class FaceTalkModelBundle(bpy.types.PropertyGroup):
+    """A model bundle on this computer."""
+
+    folder: bpy.props.StringProperty(name="Folder", description="Where the bundle lies")
+    licences: bpy.props.StringProperty(name="Licences", description="Terms of its parts, one a line")
+    abilities: bpy.props.StringProperty(name="Abilities", description="What it can do and what it lacks")
+
+
+def current_import() -> BundleImport | None:
+    """The import under way, or the last one."""
+    return _import
+
+
+def set_current_import(new: BundleImport | None) -> None:
+    """Make an import the current one; the one before it ends."""
+    global _import
+    if _import is not None:
+        _import.cancel()
+    _import = new
+
+
+def abilities_text(information: dict) -> str:
+    """What a bundle can do, in words, of the engine's information on it."""
+    missing: dict[str, list[str]] = information["missing"]
+    able = [words for ability, words in ABILITIES.items() if not missing.get(ability)]
+    unable = [f"{ABILITIES[name]} (lacks {', '.join(parts)})" for name, parts in missing.items() if parts]
+    lines = [f"Can: {', '.join(able) or 'nothing on its own'}"]
+    lines += [f"Cannot: {', '.join(unable)}"] if unable else []
+    return "\n".join([*lines, f"ARKit weights: {conversion_text(information)}"])
+
+
+def licences_text(licences: dict[str, str]) -> str:
+    """Licences of a bundle's parts, one a line."""
+    return "\n".join(f"{part}: {licence}" for part, licence in licences.items())
+
+
+@cache
+def starter_licences() -> str:
+    """Licences of the built-in bundle."""
+    return licences_text(json.loads(STARTER_CONFIG.read_text("utf-8"))["licences"])
+
+
+def listed(bundles: bpy.types.bpy_prop_collection, folder: str) -> FaceTalkModelBundle | None:
+    """The entry of a folder, or None."""
+    return next((entry for entry in bundles if entry.folder == folder), None)
+
+
+def record(bundles: bpy.types.bpy_prop_collection, finished: BundleImport) -> FaceTalkModelBundle:
+    """List what an import has made; a bundle that is listed already is described anew."""
+    entry = listed(bundles, finished.folder) or bundles.add()
+    entry.name = str(finished.information["bundle"])
+    entry.folder = finished.folder
+    entry.licences = licences_text(finished.information["licences"])
+    entry.abilities = abilities_text(finished.information)
+    return entry
+
+
+def free_folder(parent: Path, name: str) -> Path:
+    """A folder below `parent` that does not exist yet: the name, or the name with a number."""
+    folder, number = parent / name, 2
+    while folder.exists():
+        folder, number = parent / f"{name} {number}", number + 1
+    return folder
+
+
+CLASSES = (FaceTalkModelBundle,)

@@ -1,0 +1,179 @@
+"""Settings of a scene: which strip speaks, and how its head is made."""
+
+from __future__ import annotations
+
+import bpy
+
+from ...engine.shared.identity_text import join_identity
+from ..generation import head_preview
+from ..generation.generation import Settings
+from ..look import stage
+from ..outputs import result
+from ..outputs.frames.frame_storage import FrameStorage
+from ..sound import strip as sound_strip
+from . import curves as expression_settings
+from . import style as style_settings
+
+
+def _strip_names(_self, context: bpy.types.Context, _text: str) -> list[str]:
+    return [strip.name for strip in sound_strip.sound_strips(context.scene)]
+
+
+def _stage_wanted(self) -> bool:
+    return self.get("stage_choice", not stage.has_own_stage(self.id_data))
+
+
+def _choose_stage(self, value: bool) -> None:
+    self["stage_choice"] = value
+
+
+def _take_position(self) -> int:
+    return bpy.data.texts.find(self.take.name) if self.take else -1
+
+
+def _choose_take(self, position: int) -> None:
+    self.take = bpy.data.texts[position]
+    result.show_take(self.id_data, self.take)
+
+
+def _quality(self) -> int:
+    chosen = (self.resolution, self.steps)
+    return next((number for number, (_, *values) in enumerate(QUALITIES) if tuple(values) == chosen), len(QUALITIES))
+
+
+def _choose_quality(self, number: int) -> None:
+    if number < len(QUALITIES):
+        _, self.resolution, self.steps = QUALITIES[number]
+
+
+def _head_changed(_self, context: bpy.types.Context) -> None:
+    head_preview.refresh(context.scene)
+
+
+# Name, cells a side, denoising steps (0: as the model was made for).
+QUALITIES = (("Preview", "64", 4), ("Standard", "128", 0), ("Final", "256", 16))
+
+
+class FaceTalkSettings(bpy.types.PropertyGroup):
+    """Settings of the next generation in this scene."""
+
+    strip: bpy.props.StringProperty(
+        name="Sound", description="Sound strip of this scene that the head speaks", search=_strip_names
+    )
+    output: bpy.props.EnumProperty(
+        name="Output",
+        description="What lands in the scene",
+        items=(
+            ("FRAME_MESHES", "Frame Meshes", "A mesh for every frame: full detail, teeth and tongue included"),
+            ("SHAPE_KEYS", "Shape Keys", "One mesh with UVs and a shape key per model frame: light and editable"),
+            ("EXPRESSION_CURVES", "Expression Curves", "ARKit's 52 shape keys with curves, on a new head or your own"),
+        ),
+    )
+    curves: bpy.props.PointerProperty(type=expression_settings.FaceTalkCurves)
+    style: bpy.props.PointerProperty(type=style_settings.FaceTalkStyle)
+    quality: bpy.props.EnumProperty(
+        name="Quality",
+        description="Resolution and denoising steps together",
+        items=(
+            ("PREVIEW", "Preview", "64 cells a side and few steps: to see whether the performance is right"),
+            ("STANDARD", "Standard", "128 cells a side, the model's own number of steps"),
+            ("FINAL", "Final", "256 cells a side and more steps: slow and large"),
+            ("CUSTOM", "Custom", "As set under Details"),
+        ),
+        get=_quality,
+        set=_choose_quality,
+    )
+    take: bpy.props.PointerProperty(name="Take", description="The take that is shown", type=bpy.types.Text)
+    take_position: bpy.props.IntProperty(
+        name="Take", description="Show this take, hide the strip's others", get=_take_position, set=_choose_take
+    )
+    resolution: bpy.props.EnumProperty(
+        name="Resolution",
+        description="Cells along each side of the head's box",
+        items=(("64", "64", "Draft"), ("128", "128", "Standard"), ("256", "256", "Fine, slow and large")),
+        default="128",
+    )
+    frames_in: bpy.props.EnumProperty(
+        name="Frames",
+        description="Where the meshes of the frames are kept",
+        items=(
+            ("AUTOMATIC", "Automatic", "In the file up to the size that the preferences say, else in a cache folder"),
+            ("FILE", "In File", "Meshes in the .blend file: quickest to play, but all in memory"),
+            ("CACHE", "Cache Folder", "USD files in a folder beside the .blend file: small in memory, read as needed"),
+        ),
+    )
+    head: bpy.props.EnumProperty(
+        name="Head",
+        description="Whose head speaks",
+        items=(
+            ("MEAN", "Mean", "The average head"),
+            ("RANDOM", "Random", "A head drawn from the model"),
+            ("FILE", "File", "An identity code in a .npy file"),
+        ),
+        update=_head_changed,
+    )
+    head_seed: bpy.props.IntProperty(
+        name="Head Seed", description="Number of the random head", min=0, update=_head_changed
+    )
+    head_file: bpy.props.StringProperty(
+        name="Identity Code", description="File of an identity code (.npy)", subtype="FILE_PATH", update=_head_changed
+    )
+    seed: bpy.props.IntProperty(name="Seed", description="Another number gives another performance", min=0)
+    steps: bpy.props.IntProperty(
+        name="Steps", description="Denoising steps. 0: as the model was made for", min=0, max=1000
+    )
+    guidance: bpy.props.FloatProperty(
+        name="Guidance",
+        description="How closely the performance follows the voice; 0 takes the model's own value",
+        default=0.0,
+        min=0.0,
+        max=5.0,
+    )
+    strength: bpy.props.FloatProperty(
+        name="Strength", description="How large the expressions are", default=1.0, min=0.0, max=3.0
+    )
+    audio_playback: bpy.props.BoolProperty(
+        name="Audio Playback",
+        description="Sync playback to the sound, make scrubbing audible and extend the frame range to the clip's end",
+        default=True,
+    )
+    add_stage: bpy.props.BoolProperty(
+        name="Camera, Lights",
+        description="Add a portrait camera, soft lights and a backdrop in a collection of their own",
+        get=_stage_wanted,
+        set=_choose_stage,
+    )
+
+    def identity(self) -> str:
+        """Whose head speaks, with the moved controls, as the engine takes it."""
+        bases = {"MEAN": "mean", "RANDOM": f"random:{self.head_seed}", "FILE": bpy.path.abspath(self.head_file)}
+        return join_identity(bases[self.head], self.id_data.facetalk_head.controls())
+
+    def frame_storage(self, limit: int) -> FrameStorage:
+        """Where frame meshes go. limit: megabytes up to which "AUTOMATIC" keeps them in the file."""
+        return FrameStorage(choice=self.frames_in, limit=1e6 * limit)
+
+    def settings(self, device: str, bundle: str, frame_limit: int) -> Settings:
+        """The generation's settings. frame_limit: see `frame_storage`."""
+        look = self.id_data.facetalk_head
+        return Settings(
+            output=self.output,
+            resolution=int(self.resolution),
+            identity=self.identity(),
+            skin_color=tuple(look.skin_color),
+            eye_color=tuple(look.eye_color),
+            seed=self.seed,
+            steps=self.steps or None,
+            guidance=self.guidance or None,
+            strength=self.strength,
+            bundle=bpy.path.abspath(bundle) if bundle else "starter",
+            device=device,
+            audio_playback=self.audio_playback,
+            add_stage=self.add_stage,
+            curves=self.curves.curve_settings(),
+            style=self.style.style(),
+            storage=self.frame_storage(frame_limit),
+        )
+
+
+CLASSES = (FaceTalkSettings,)

@@ -1,0 +1,1 @@
+"""Sound strips as clips, and what follows them."""

@@ -1,0 +1,103 @@
+"""Playing the head in time with its sound, with and without the extension.
+
+What a result plays is driven by properties of its strip and its scene. The drivers are simple expressions, which
+Blender computes itself: they work without the extension and where scripts are not allowed to run.
+
+Paths address a strip by its name, and when a strip is renamed Blender mends the paths of its scene alone. So drivers of
+the scene copy the strip's values to a custom property of the scene, the link, which the results are driven by.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from itertools import count
+
+import bpy
+
+from .. import compat
+from .strip import Clip
+
+STRIP_PROPERTY = "facetalk_strip"  # on a result: name of the sound strip that it speaks
+LINK_PREFIX = "facetalk_link_"  # of the custom properties of a scene that are links to strips
+
+# Scene frame at which a moment of the sound file is heard, see `sound_strip.clip_of`; {} is its time in seconds.
+FRAME_OF_FILE_TIME = "start - trim + (delay + {:.6f}) * fps / base"
+
+
+def set_up_audio(scene: bpy.types.Scene, clip: Clip) -> None:
+    """Let playback follow the sound, make scrubbing audible and reach the clip's end; nothing is shortened."""
+    scene.use_audio_scrub = True
+    scene.sync_mode = "AUDIO_SYNC"
+    scene.frame_end = max(scene.frame_end, clip.frame_end - 1)
+
+
+def connect(scene: bpy.types.Scene, strip_name: str) -> str:
+    """The link to a sound strip: a custom property of the scene with the strip's values. Made when there is none."""
+    key = next((key for key in links(scene) if linked_name(scene, key) == strip_name), None)
+    if key is None:
+        key = next(key for number in count(1) if (key := f"{LINK_PREFIX}{number}") not in scene)
+        paths = compat.strip_timing_paths()
+        scene[key] = [0.0] * len(paths)
+        scene.id_properties_ui(key).update(description="When a sound strip is heard; drives its talking head")
+        for index, fact in enumerate(paths.values()):
+            driver = scene.driver_add(f'["{key}"]', index).driver
+            _add_variable(driver, "value", scene, f"{_strip_path(strip_name)}.{fact}")
+            driver.expression = "value"
+    return key
+
+
+def links(scene: bpy.types.Scene) -> list[str]:
+    """The links to strips that a scene has."""
+    return [key for key in scene.keys() if key.startswith(LINK_PREFIX)]
+
+
+def linked_name(scene: bpy.types.Scene, key: str) -> str:
+    """Name of the strip of a link, whether the strip is there or not; empty when there is no such link."""
+    target = next(_link_targets(scene, key), None)
+    found = re.fullmatch(r'sequence_editor\.strips_all\["(.*)"\]\.\w+', target.data_path) if target else None
+    return bpy.utils.unescape_identifier(found[1]) if found else ""
+
+
+def relink(scene: bpy.types.Scene, key: str, strip_name: str) -> None:
+    """Let a link, and what is driven by it, follow another strip."""
+    for target in _link_targets(scene, key):
+        target.data_path = f"{_strip_path(strip_name)}.{target.data_path.rpartition('.')[2]}"
+
+
+def disconnect(scene: bpy.types.Scene, key: str) -> None:
+    """Remove a link."""
+    scene.driver_remove(f'["{key}"]')
+    del scene[key]
+
+
+def drive(owner: bpy.types.bpy_struct, path: str, scene: bpy.types.Scene, strip_name: str, expression: str) -> None:
+    """Drive a property of `owner` by an expression of the strip and the scene's rate.
+
+    expression: may use `frame` and start, trim (frames), delay (seconds), left, right (handles), mute, fps and base.
+    """
+    key = connect(scene, strip_name)
+    paths = {name: f'["{key}"][{index}]' for index, name in enumerate(compat.strip_timing_paths())}
+    paths |= {"fps": "render.fps", "base": "render.fps_base"}
+    driver = owner.driver_add(path).driver
+    for name in sorted(paths.keys() & set(re.findall(r"[a-z]+", expression))):
+        _add_variable(driver, name, scene, paths[name])
+    driver.expression = expression
+
+
+def _strip_path(strip_name: str) -> str:
+    return f'sequence_editor.strips_all["{bpy.utils.escape_identifier(strip_name)}"]'
+
+
+def _link_targets(scene: bpy.types.Scene, key: str) -> Iterator[bpy.types.DriverTarget]:
+    drivers = scene.animation_data.drivers if scene.animation_data else ()
+    return (curve.driver.variables[0].targets[0] for curve in drivers if curve.data_path == f'["{key}"]')
+
+
+def _add_variable(driver: bpy.types.Driver, name: str, scene: bpy.types.Scene, path: str) -> None:
+    variable = driver.variables.new()
+    variable.name = name
+    target = variable.targets[0]
+    target.id_type = "SCENE"
+    target.id = scene
+    target.data_path = path

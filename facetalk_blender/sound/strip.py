@@ -1,0 +1,221 @@
+"""A sound strip as a clip: which file, which part of it, and which scene frame is which moment of it."""
+
+from __future__ import annotations
+
+import tempfile
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import bpy
+
+from ...engine.shared.errors import EngineError
+from .. import compat
+
+# What the engine reads itself; Blender converts everything else.
+ENGINE_SUFFIXES = {".wav", ".flac", ".ogg", ".opus", ".mp3", ".aiff", ".aif"}
+SHORTEST_CLIP = 0.1  # seconds
+CHANNELS = 128  # of Blender's sequencer
+
+
+@dataclass(frozen=True)
+class Clip:
+    """The audible part of a sound strip.
+
+    strip_name: name of the strip in its scene.
+    path: the sound file.
+    audio_start, duration: the part of the file that is heard, seconds.
+    frame_zero: scene frame (may be fractional) at which audio_start is heard.
+    frame_start, frame_end: first audible scene frame and the frame after the last.
+    frames_per_second: the scene's rate.
+    """
+
+    strip_name: str
+    path: Path
+    audio_start: float
+    duration: float
+    frame_zero: float
+    frame_start: int
+    frame_end: int
+    frames_per_second: float
+
+    def time_of(self, frame: float) -> float:
+        """Seconds from the start of the clip that are heard at a scene frame."""
+        return (frame - self.frame_zero) / self.frames_per_second
+
+    def frame_of(self, time: float) -> float:
+        """Scene frame, fractional, at which a moment of the clip is heard."""
+        return self.frame_zero + time * self.frames_per_second
+
+
+def sound_strips(scene: bpy.types.Scene) -> list[bpy.types.SoundStrip]:
+    """All sound strips of a scene, those inside meta strips included."""
+    editor = scene.sequence_editor
+    return [] if editor is None else [strip for strip in editor.strips_all if strip.type == "SOUND"]
+
+
+def find_strip(scene: bpy.types.Scene, name: str) -> bpy.types.SoundStrip | None:
+    """The scene's sound strip of that name, or None."""
+    return next((strip for strip in sound_strips(scene) if strip.name == name), None)
+
+
+def load_sound(scene: bpy.types.Scene, path: str | Path, frame: int, channel: int = 1) -> bpy.types.SoundStrip:
+    """Lay a sound file on a new strip, in the first channel from `channel` on that has room.
+
+    Raises EngineError when Blender cannot read it.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise EngineError(f"There is no sound file {path}; choose an existing file.")
+    strips = compat.strip_collection(scene.sequence_editor_create())
+    try:
+        strip = strips.new_sound(path.stem, str(path), channel, frame)
+    except RuntimeError as error:
+        raise EngineError(f"{path.name} is not a sound file that Blender can read; convert it to WAV.") from error
+    if not _seconds_in(path):
+        strips.remove(strip)
+        raise EngineError(f"{path.name} holds no sound; choose another file or convert it to WAV.")
+    # A new strip may lie over others, which nobody could tell apart in the sequencer.
+    while strip.channel < CHANNELS and any(_overlap(strip, other) for other in strips if other != strip):
+        strip.channel += 1
+    return strip
+
+
+def _overlap(strip: bpy.types.Strip, other: bpy.types.Strip) -> bool:
+    (start, end), (other_start, other_end) = compat.handles(strip), compat.handles(other)
+    return strip.channel == other.channel and start < other_end and other_start < end
+
+
+def selected_names(scene: bpy.types.Scene) -> list[str]:
+    """Names of the selected sound strips, in the order in which they are heard."""
+    selected = [strip for strip in sound_strips(scene) if strip.select]
+    return [strip.name for strip in sorted(selected, key=lambda strip: compat.handles(strip)[0])]
+
+
+def choice_problem(scene: bpy.types.Scene, name: str) -> str:
+    """Why the strip of that name cannot speak, in one sentence that names the fix; empty when it can."""
+    if scene.library is not None or scene.override_library is not None:
+        return f"The scene {scene.name} is linked from another file; open that file, or make the scene local."
+    if not sound_strips(scene):
+        return "This scene has no sound strip; load a sound."
+    strip = find_strip(scene, name)
+    if strip is None:
+        gone = f"The sound strip {name} is gone; " if name else ""
+        return f"{gone}{'c' if gone else 'C'}hoose a sound strip, or load a sound."
+    return strip_problem(strip)
+
+
+def strip_problem(strip: bpy.types.SoundStrip) -> str:
+    """Why no clip can be made of a strip, in one sentence that names the fix; empty when it can."""
+    if strip.sound is None:
+        return f"The strip {strip.name} has no sound; choose another strip."
+    if strip.sound.packed_file is None and not sound_path(strip).is_file():
+        return f"The file of the strip {strip.name} is missing; find it with File > External Data."
+    if len(strip.retiming_keys) > 0:
+        return f"The strip {strip.name} is retimed; remove its retiming keys or render it to a new sound file."
+    if strip.mute:
+        return f"The strip {strip.name} is muted; unmute it in the sequencer."
+    start, end = compat.handles(strip)
+    if (end - start) / frames_per_second(strip.id_data) < SHORTEST_CLIP:
+        return f"The strip {strip.name} is shorter than {SHORTEST_CLIP} seconds; lengthen it."
+    return ""
+
+
+def clip_of(strip: bpy.types.SoundStrip) -> Clip:
+    """The clip of a strip.
+
+    Blender hears at frame F the moment (F - content start + trim) / rate - sound offset of the file.
+    Raises EngineError when the strip cannot be used.
+    """
+    problem = strip_problem(strip)
+    if problem:
+        raise EngineError(problem)
+    rate = frames_per_second(strip.id_data)
+    start, end = compat.handles(strip)
+    path = sound_path(strip)
+    frame_of_first_sample = frame_of_audio(strip, 0.0)
+    audio_start = max((start - frame_of_first_sample) / rate, 0.0)
+    length = compat.content_duration(strip) / rate if strip.sound.packed_file else _seconds_in(path)
+    duration = min((end - frame_of_first_sample) / rate, length) - audio_start
+    if duration < SHORTEST_CLIP:
+        raise EngineError(f"No sound is heard inside the strip {strip.name}; move its handles over its sound.")
+    frame_zero = frame_of_first_sample + audio_start * rate
+    return Clip(strip.name, path, audio_start, duration, frame_zero, start, end, rate)
+
+
+def clip_of_part(strip: bpy.types.SoundStrip, audio_start: float, duration: float) -> Clip:
+    """The clip of a strip, its times counted from a moment of the file that was chosen before (a take's).
+
+    Raises EngineError when the strip cannot be used.
+    """
+    clip = clip_of(strip)
+    frame_zero = clip.frame_of(audio_start - clip.audio_start)
+    return replace(clip, audio_start=audio_start, duration=duration, frame_zero=frame_zero)
+
+
+def heard_part(strip: bpy.types.SoundStrip) -> tuple[float, float]:
+    """From which second to which second of its file a strip is set to play; the file may be shorter."""
+    first, rate = frame_of_audio(strip, 0.0), frames_per_second(strip.id_data)
+    start, end = compat.handles(strip)
+    return max((start - first) / rate, 0.0), (end - first) / rate
+
+
+def frame_of_audio(strip: bpy.types.SoundStrip, seconds: float) -> float:
+    """Scene frame at which a moment of the strip's file is heard, or would be if no handle hid it."""
+    start = compat.content_start(strip) - compat.content_trim_start(strip)
+    return start + (strip.sound_offset + seconds) * frames_per_second(strip.id_data)
+
+
+def readable_file(strip: bpy.types.SoundStrip, folder: Path | None = None) -> tuple[Path, bool]:
+    """A file with the strip's whole sound that the engine can read, and whether it is a new temporary file.
+
+    Packed sounds and codecs that the engine lacks are converted by Blender. Raises EngineError when that fails.
+    """
+    path = sound_path(strip)
+    packed = strip.sound.packed_file
+    if packed is None and path.suffix.lower() in ENGINE_SUFFIXES:
+        return path, False
+    try:
+        with tempfile.TemporaryDirectory() as unpacked:
+            if packed is not None:
+                path = Path(unpacked, path.name or "sound")
+                path.write_bytes(packed.data)
+            return _convert(path, folder), True
+    except OSError as error:
+        raise EngineError(
+            f"The sound cannot be unpacked to {tempfile.gettempdir()} ({error.strerror or error}); make room there."
+        ) from error
+
+
+def sound_path(strip: bpy.types.SoundStrip) -> Path:
+    """The strip's sound file, whether it exists or not."""
+    return Path(bpy.path.abspath(strip.sound.filepath, library=strip.sound.library))
+
+
+def frames_per_second(scene: bpy.types.Scene) -> float:
+    """The scene's frame rate, Hz."""
+    return scene.render.fps / scene.render.fps_base
+
+
+def _convert(path: Path, folder: Path | None) -> Path:
+    import aud
+
+    with tempfile.NamedTemporaryFile(suffix=".wav", prefix="facetalk-", dir=folder, delete=False) as file:
+        target = Path(file.name)
+    try:
+        sound = aud.Sound(str(path))
+        sound.write(str(target), 16000, aud.CHANNELS_MONO, aud.FORMAT_S16, aud.CONTAINER_WAV, aud.CODEC_PCM)
+    except aud.error as error:
+        target.unlink(missing_ok=True)
+        raise EngineError(f"Blender cannot decode {path.name}; convert it to WAV.") from error
+    return target
+
+
+def _seconds_in(path: Path) -> float:
+    """Length of a sound file; 0 when it cannot be read."""
+    import aud
+
+    try:
+        sound = aud.Sound(str(path))
+        return sound.length / sound.specs[0]
+    except aud.error:
+        return 0.0

@@ -1,0 +1,139 @@
+"""Takes in the .blend file: each is a text of JSON with the codes, so that nothing need be sampled again.
+
+The text is the take: deleting, renaming or undoing it is what Blender does with any text, and no list can disagree.
+Its custom properties say what a list of takes shows, without reading the codes.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+
+import bpy
+import numpy as np
+
+from ...engine.shared.arkit import ARKIT_NAMES
+from ...engine.shared.errors import EngineError
+from ...engine.shared.style import Style, styled_weights
+from ..sound.link import connect
+
+FORMAT = 1
+TAKE_PROPERTY = "facetalk_take"  # on an object: the text of the take that it was made from
+SCENE_PROPERTY = "facetalk_scene"  # these seven on the text
+STRIP_PROPERTY = "facetalk_strip"
+LINK_PROPERTY = "facetalk_link"  # the scene's link to the strip, see `playback`
+SEED_PROPERTY = "facetalk_seed"
+DATE_PROPERTY = "facetalk_date"
+SOUND_PROPERTY = "facetalk_sound"  # digest of the sound
+PART_PROPERTY = "facetalk_part"  # from which to which second of it the strip was set to play
+_ARRAYS = ("codes", "weights", "lip_opening_mm")
+
+
+@dataclass(frozen=True)
+class Take:
+    """What the engine sampled.
+
+    codes: (N, D) float32 expression codes; rate: codes per second; seed: the noise they came from.
+    weights: (N, 52) float32 of weight_names; lip_opening_mm: (N,) float32; None when the model does not tell them.
+    settings: JSON values, what the take was asked for and made with; audio_start, duration: seconds of the sound file
+    that it covers.
+    """
+
+    codes: np.ndarray
+    rate: float
+    seed: int
+    weights: np.ndarray | None
+    weight_names: list[str]
+    lip_opening_mm: np.ndarray | None
+    settings: dict = field(default_factory=dict)
+
+    @property
+    def duration(self) -> float:
+        """Seconds of speech that the take covers."""
+        return len(self.codes) / self.rate
+
+    def styled(self, style: Style) -> Take:
+        """The take with its weights in a style; the engine does so with codes. Raises EngineError, see the style."""
+        if self.weights is None or not style.changes:
+            return self
+        places = [ARKIT_NAMES.index(name) for name in self.weight_names]
+        weights = np.zeros((len(self.weights), len(ARKIT_NAMES)), np.float32)
+        weights[:, places] = self.weights
+        return replace(self, weights=styled_weights(weights, self.rate, style, self.lip_opening_mm)[:, places])
+
+
+def content_of(take: Take) -> str:
+    """What a text keeps of a take. NumPy only: any thread may call it."""
+    content = {"format": FORMAT, "rate": take.rate, "seed": take.seed, "settings": take.settings}
+    content["weight_names"] = take.weight_names
+    for name in _ARRAYS:
+        if getattr(take, name) is None:
+            continue
+        array = np.ascontiguousarray(getattr(take, name), "<f4")
+        lines = base64.encodebytes(array.tobytes()).decode("ascii").split()
+        content[name] = {"shape": list(array.shape), "base64_float32": lines}
+    return json.dumps(content, indent=1)
+
+
+def store(
+    content: str, seed: int, scene: bpy.types.Scene, strip_name: str, sound_digest: str, part: tuple[float, float]
+) -> bpy.types.Text:
+    """Keep a take in a new text.
+
+    content: see `content_of`. sound_digest: of the sound that was heard, see `sound_digest`.
+    part: seconds of it, see `sound_strip.heard_part`.
+    """
+    number = 1 + sum(text[STRIP_PROPERTY] == strip_name for text in takes_of(scene))
+    text = bpy.data.texts.new(f"{strip_name} Take {number}")
+    text.from_string(content)
+    text[SCENE_PROPERTY], text[STRIP_PROPERTY] = scene, strip_name
+    text[LINK_PROPERTY] = connect(scene, strip_name)
+    text[SEED_PROPERTY], text[SOUND_PROPERTY] = str(seed), sound_digest
+    text[PART_PROPERTY] = part
+    text[DATE_PROPERTY] = datetime.now().strftime("%Y-%m-%d %H:%M")
+    return text
+
+
+def is_take(text: bpy.types.Text, scene: bpy.types.Scene) -> bool:
+    """Whether a text is a take of the scene."""
+    return text.get(SCENE_PROPERTY) == scene and STRIP_PROPERTY in text
+
+
+def takes_of(scene: bpy.types.Scene) -> list[bpy.types.Text]:
+    """The takes of a scene."""
+    return [text for text in bpy.data.texts if is_take(text, scene)]
+
+
+def text_of(owner: bpy.types.Object) -> bpy.types.Text | None:
+    """The take that an object was made from, if any."""
+    text = owner.get(TAKE_PROPERTY)
+    return text if isinstance(text, bpy.types.Text) else None
+
+
+def load(holder: bpy.types.Text | bpy.types.Object) -> Take:
+    """A take from its text, or from an object that was made of it.
+
+    Raises EngineError when there is none or its text was changed beyond use.
+    """
+    text = holder if isinstance(holder, bpy.types.Text) else text_of(holder)
+    if text is None:
+        raise EngineError(f"{holder.name} has no take; generate it again.")
+    try:
+        content = json.loads(text.as_string())
+        if content["format"] != FORMAT:
+            raise ValueError("unknown format")
+        arrays = {name: _array(content[name]) if name in content else None for name in _ARRAYS}
+        if arrays["codes"] is None or not len(arrays["codes"]):
+            raise ValueError("no codes")
+        names = [str(name) for name in content["weight_names"]]
+        rate, seed, settings = float(content["rate"]), int(content["seed"]), dict(content["settings"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise EngineError(f"The text {text.name} is no readable take; generate the head again.") from error
+    return Take(rate=rate, seed=seed, settings=settings, weight_names=names, **arrays)
+
+
+def _array(stored: dict) -> np.ndarray:
+    data = base64.b64decode("".join(stored["base64_float32"]), validate=True)
+    return np.frombuffer(data, "<f4").reshape(stored["shape"]).copy()

@@ -1,0 +1,127 @@
+"""ICT-FaceKit (MIT) in model units: the morphable head that the starter's head networks learn from.
+
+Model units: p = 0.04 cm + (0, -0.06, -0.24), so 1 unit = 0.25 m, +y up, +z out of the face, +x the subject's left.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from engine.motion.codes import ict_from_arkit_matrix
+from engine.shared.arkit import ARKIT_NAMES
+from engine.shared.errors import EngineError
+
+UNITS_PER_CENTIMETRE = 0.04
+ORIGIN_SHIFT = np.array([0.0, -0.06, -0.24], np.float32)
+UNITS_PER_MILLIMETRE = 0.004
+ANIMATED_EXPRESSIONS = 53  # the archive appends four shapes that ARKit has no weight for
+CANONICAL_JAW_OPEN = 0.3  # lips apart, so that they are two sheets of the canonical surface
+
+
+@dataclass(frozen=True)
+class FaceKit:
+    """The morphable head.
+
+    Attributes:
+        neutral: (V, 3) float32, mean head with closed mouth.
+        identity: (100, V, 3) float32 displacement per unit of identity coefficient; coefficients are about N(0, 1).
+        expression: (52, V, 3) float32 displacement per unit of ARKit weight, in the order of ARKIT_NAMES.
+        triangles: (T, 3) int64; triangle_submesh: (T,) number in submesh_names.
+        polygons, polygon_uv, uv: quads and triangles (-1 pads) with texture coordinates.
+        submesh_names, submesh_vertices: names and (start, end) vertex ranges.
+        landmarks: (68,) vertices in Multi-PIE order.
+    """
+
+    neutral: np.ndarray
+    identity: np.ndarray
+    expression: np.ndarray
+    triangles: np.ndarray
+    triangle_submesh: np.ndarray
+    polygons: np.ndarray
+    polygon_submesh: np.ndarray
+    polygon_uv: np.ndarray
+    uv: np.ndarray
+    submesh_names: tuple[str, ...]
+    submesh_vertices: np.ndarray
+    landmarks: np.ndarray
+
+    @classmethod
+    def load(cls, path: str | Path) -> FaceKit:
+        """Read the .npz that `python -m training.head convert` writes. Raises EngineError if it is missing."""
+        if not Path(path).is_file():
+            raise EngineError(f"There is no {path}; make it from ICT-FaceKit with the convert command.")
+        with np.load(path, allow_pickle=False) as archive:
+            arrays = {name: archive[name] for name in _ARRAYS}
+        ranges = arrays["submesh_ranges"]
+        polygon_submesh = np.searchsorted(ranges[:, 3], np.arange(len(arrays["poly"])), side="right")
+        expression = UNITS_PER_CENTIMETRE * arrays["expression"][:ANIMATED_EXPRESSIONS].astype(np.float32)
+        return cls(
+            neutral=UNITS_PER_CENTIMETRE * arrays["neutral"].astype(np.float32) + ORIGIN_SHIFT,
+            identity=UNITS_PER_CENTIMETRE * arrays["identity"].astype(np.float32),
+            expression=np.tensordot(ict_from_arkit_matrix().T, expression, 1),
+            triangles=arrays["tri"].astype(np.int64),
+            triangle_submesh=polygon_submesh[arrays["tri_poly"]],
+            polygons=arrays["poly"],
+            polygon_submesh=polygon_submesh,
+            polygon_uv=arrays["poly_uv"],
+            uv=arrays["uv"],
+            submesh_names=tuple(str(name) for name in arrays["submesh_names"]),
+            submesh_vertices=ranges[:, :2],
+            landmarks=arrays["landmarks68"].astype(np.int64),
+        )
+
+    def submesh(self, *names: str) -> np.ndarray:
+        """Triangles (T, 3) of the named submeshes."""
+        numbers = [self.submesh_names.index(name) for name in names]
+        return self.triangles[np.isin(self.triangle_submesh, numbers)]
+
+    def head(self, coefficients: np.ndarray) -> np.ndarray:
+        """Neutral vertices (V, 3) of identity coefficients (100,)."""
+        return self.neutral + np.tensordot(coefficients.astype(np.float32), self.identity, 1)
+
+    def posed(self, head: np.ndarray, weights: np.ndarray) -> np.ndarray:
+        """Vertices (V, 3) of a neutral head (V, 3) under ARKit weights (52,)."""
+        active = np.flatnonzero(weights)
+        return head + np.tensordot(weights[active].astype(np.float32), self.expression[active], 1)
+
+    def canonical(self, head: np.ndarray) -> np.ndarray:
+        """Vertices (V, 3) of a neutral head (V, 3) in the canonical pose, its mouth slightly open."""
+        return self.posed(head, canonical_weights())
+
+
+def canonical_weights() -> np.ndarray:
+    """ARKit weights (52,) of the canonical pose."""
+    return named_weights({"jawOpen": CANONICAL_JAW_OPEN})
+
+
+def named_weights(values: dict[str, float]) -> np.ndarray:
+    """ARKit weights (52,) float32, zero but for the named ones; a name without its side sets both sides."""
+    weights = np.zeros(len(ARKIT_NAMES), np.float32)
+    for name, value in values.items():
+        for full in (name,) if name in ARKIT_NAMES else (f"{name}Left", f"{name}Right"):
+            weights[ARKIT_NAMES.index(full)] = value
+    return weights
+
+
+def random_coefficients(random: np.random.Generator, scales: Sequence[float] = (0.6, 0.8, 1.0)) -> np.ndarray:
+    """Identity coefficients (100,) ~ N(0, 1) times one of `scales`, cut at 2.5 as the morphable model advises."""
+    return np.clip(random.normal(size=100) * random.choice(scales), -2.5, 2.5).astype(np.float32)
+
+
+_ARRAYS = (
+    "neutral",
+    "identity",
+    "expression",
+    "tri",
+    "tri_poly",
+    "poly",
+    "poly_uv",
+    "uv",
+    "submesh_names",
+    "submesh_ranges",
+    "landmarks68",
+)

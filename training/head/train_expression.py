@@ -1,0 +1,176 @@
+"""Training of the expression network on true correspondences between posed and canonical heads."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from engine.bundle import Bundle
+from engine.head.loading import load_head
+from engine.head.networks.smoothing import GaussianMask
+from engine.motion.codes import codes_from_weights, expression_basis
+from engine.shared.arkit import ARKIT_NAMES
+from training.head.ict import UNITS_PER_MILLIMETRE, FaceKit, random_coefficients
+from training.head.identity_code import identity_basis
+from training.head.loop import LoopOptions, averaged_state, train
+from training.head.networks import new_expression_network, new_identity_network, smoothing_mask, without_anchors
+from training.head.sampling import DETAIL_POINTS, POSED_SHELL_POINTS, POSED_SURFACE_POINTS, material_positions
+
+SHOWN = (0, 0, 0, 0, 0, 1, 2, 2)  # which pool each pose of a batch comes from: whole heads, eyes, lips
+SURFACE_SHARE, SHELL_SHARE = 480, 420
+HEADS = 256
+DETAIL_POSES, DETAIL_SHARE = 6, 350
+DETAIL_CLAMP = 4.0 * UNITS_PER_MILLIMETRE
+DETAIL_WEIGHT = 1.0
+GHOST_MARGIN, GHOST_WEIGHT = 1.0 * UNITS_PER_MILLIMETRE, 4.0  # solid where there is air counts five times
+SHELL_SCALE = 8.0  # mm; a shell point this far out counts half
+
+
+class ExpressionBatches:
+    """Batches from pools of poses (see `SHOWN`), each placed on a random head; iteration number in, tensors out.
+
+    Which points of a pose are visible hardly depends on the head, so a pose is shown on many heads and at slightly
+    other strengths than those it was tested on.
+    """
+
+    def __init__(self, face_kit: FaceKit, pools: Sequence[Path], seed: int, device: torch.device):
+        self.face_kit, self.seed, self.device = face_kit, seed, device
+        self.pools = [
+            {
+                name: np.load(folder / f"{name}.npy", mmap_mode="r", allow_pickle=False)
+                for name in ("weights", "material", "done")
+            }
+            for folder in pools
+        ]
+        self.triangles = np.load(pools[0] / "triangles.npy", allow_pickle=False)
+        random = np.random.default_rng([seed, 0])
+        self.coefficients = np.stack([random_coefficients(random) for _ in range(HEADS)])
+        self.heads = np.stack([face_kit.head(row) for row in self.coefficients])
+        self.identity_codes = self.coefficients @ identity_basis(face_kit).T
+        self.expression_basis = expression_basis()
+
+    def draw(self, iteration: int) -> dict[str, Tensor]:
+        """identity (B, 1344), expression (B, 200), posed and canonical (B, P, 3), offset in mm (B, P)."""
+        random = np.random.default_rng([self.seed, 1, iteration])
+        heads = random.integers(0, HEADS, len(SHOWN))
+        drawn = [self._pose(self.pools[number], random) for number in SHOWN]
+        weights, material = (np.stack(values) for values in zip(*drawn, strict=True))
+        kit = self.face_kit
+        posed = [
+            material_positions(kit.posed(self.heads[head], row), self.triangles, points)[0]
+            for head, row, points in zip(heads, weights, material, strict=True)
+        ]
+        canonical = [
+            material_positions(kit.canonical(self.heads[head]), self.triangles, points)[0]
+            for head, points in zip(heads, material, strict=True)
+        ]
+        expression = codes_from_weights(weights, self.expression_basis)
+        batch = {
+            "identity": self.identity_codes[heads],
+            "expression": expression,
+            "posed": np.stack(posed),
+            "canonical": np.stack(canonical),
+            "offset": material[..., 3],
+        }
+        return {name: torch.from_numpy(values).float().to(self.device) for name, values in batch.items()}
+
+    def _pose(self, pool: dict[str, np.ndarray], random: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+        """Weights (52,) and material points (P, 4) of a random pose."""
+        pose = random.choice(np.flatnonzero(pool["done"]))
+        rows = np.concatenate(
+            [
+                random.integers(0, POSED_SURFACE_POINTS, SURFACE_SHARE),
+                POSED_SURFACE_POINTS + random.integers(0, POSED_SHELL_POINTS, SHELL_SHARE),
+            ]
+        )
+        return _jittered(pool["weights"][pose], random), pool["material"][pose][rows]
+
+
+def _jittered(weights: np.ndarray, random: np.random.Generator) -> np.ndarray:
+    """Weights (52,) at slightly other strengths; mouthClose keeps its ratio to jawOpen."""
+    factors = random.uniform(0.93, 1.07, len(weights))
+    factors[ARKIT_NAMES.index("mouthClose")] = factors[ARKIT_NAMES.index("jawOpen")]
+    return (weights * factors * random.uniform(0.9, 1.05)).clip(0, 1).astype(np.float32)
+
+
+def expression_losses(network: torch.nn.Module, mask: GaussianMask, batch: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Distance between the predicted and the true canonical point, on the surface and on shells around it."""
+    anchors = without_anchors(batch["identity"], network.config.anchors)
+    offsets = network(batch["posed"], batch["identity"], anchors, batch["expression"])  # (B, P, 3)
+    predicted = batch["posed"] + mask(batch["posed"])[..., None] * offsets
+    error = (predicted - batch["canonical"]).square().sum(-1).add(1e-10).sqrt()  # (B, P)
+    shell = error[:, SURFACE_SHARE:] / (1.0 + batch["offset"][:, SURFACE_SHARE:].abs() / SHELL_SCALE)
+    return {
+        "surface": error[:, :SURFACE_SHARE].mean() / UNITS_PER_MILLIMETRE,
+        "shell": shell.mean() / UNITS_PER_MILLIMETRE,
+    }
+
+
+class DetailLoss:
+    """Signed distances around mouth and eyelids, through a frozen identity network; it makes lips and lids seal."""
+
+    def __init__(self, face_kit: FaceKit, pool: Path, identity_run: Path, seed: int, device: torch.device):
+        self.seed, self.device = seed, device
+        self.arrays = {
+            name: np.load(pool / f"{name}.npy", mmap_mode="r", allow_pickle=False)
+            for name in ("coefficients", "weights", "points", "done")
+        }
+        self.identity = new_identity_network(face_kit, 0)
+        self.identity.load_state_dict(averaged_state(identity_run))
+        self.identity.to(device).requires_grad_(False)
+        self.identity_basis, self.expression_basis = identity_basis(face_kit), expression_basis()
+
+    def __call__(self, network: torch.nn.Module, mask: GaussianMask, iteration: int) -> Tensor:
+        """Mean error of the clamped distance in millimetres, for one iteration's examples."""
+        random = np.random.default_rng([self.seed, 4, iteration])
+        examples = random.choice(np.flatnonzero(self.arrays["done"]), DETAIL_POSES)
+        points = np.stack(
+            [self.arrays["points"][example][random.integers(0, DETAIL_POINTS, DETAIL_SHARE)] for example in examples]
+        )
+        codes = (
+            self.arrays["coefficients"][examples] @ self.identity_basis.T,
+            codes_from_weights(self.arrays["weights"][examples], self.expression_basis),
+            points,
+        )
+        identity, expression, samples = (torch.from_numpy(array).float().to(self.device) for array in codes)
+        posed, true = samples[..., :3], samples[..., 3]
+        offsets = network(posed, identity, without_anchors(identity, network.config.anchors), expression)
+        predicted = self.identity(posed + mask(posed)[..., None] * offsets, identity)  # (B, P)
+        error = (predicted.clamp(-DETAIL_CLAMP, DETAIL_CLAMP) - true.clamp(-DETAIL_CLAMP, DETAIL_CLAMP)).abs()
+        ghost = (true > GHOST_MARGIN) & (predicted < 0.5 * GHOST_MARGIN)
+        return DETAIL_WEIGHT * (error * (1.0 + GHOST_WEIGHT * ghost)).mean() / UNITS_PER_MILLIMETRE
+
+
+def train_expression(
+    face_kit: FaceKit,
+    pool: Path,
+    output: Path,
+    options: LoopOptions,
+    device: torch.device,
+    eyes_pool: Path,
+    lips_pool: Path,
+    identity_run: Path | None = None,
+    detail_pool: Path | None = None,
+    start: Path | None = None,
+) -> None:
+    """Train on the poses of three pools; the checkpoint in `output` holds the averaged network.
+
+    With a trained identity network and a pool of posed distances, `DetailLoss` is added. start: a bundle from whose
+    weights a new run begins.
+    """
+    network, mask = new_expression_network(options.seed).to(device), smoothing_mask()
+    if start:
+        network.load_state_dict(load_head(Bundle.open(start)).expression.state_dict())
+    batches = ExpressionBatches(face_kit, (pool, eyes_pool, lips_pool), options.seed, device)
+    detail = DetailLoss(face_kit, detail_pool, identity_run, options.seed, device) if identity_run else None
+
+    def losses(iteration: int) -> dict[str, Tensor]:
+        values = expression_losses(network, mask, batches.draw(iteration))
+        return values if detail is None else values | {"detail": detail(network, mask, iteration)}
+
+    hidden = [layer.weight for layer in network.deformation.layers[1:-1]]
+    train(network, losses, output, options, matrices=hidden)

@@ -1,0 +1,157 @@
+"""Training of the identity network on signed distances of canonical heads."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from engine.bundle import Bundle
+from engine.head.loading import load_head
+from training.head.ground_truth import NECK_PLANE
+from training.head.ict import UNITS_PER_MILLIMETRE, FaceKit, random_coefficients
+from training.head.identity_code import canonical_anchors, identity_basis
+from training.head.loop import LoopOptions, train
+from training.head.networks import new_identity_network, take_over_identity
+from training.head.sampling import (
+    BOX_MAXIMUM,
+    BOX_MINIMUM,
+    MATERIAL_EVERY,
+    NEAR_POINTS,
+    SHELL_POINTS,
+    STRONG_SCALES,
+    SURFACE_POINTS,
+    UNIFORM_POINTS,
+    material_positions,
+)
+
+HEADS = 8
+SURFACE_SHARE, NEAR_SHARE, UNIFORM_SHARE, NORMAL_SHARE = 360, 370, 80, 70
+CLAMP = 0.24  # 6 cm
+FACE_LOWEST = -0.42  # the front of the head above this is looked at, and counts twice
+FRONT_WEIGHT, BACK_WEIGHT = 4 / 3, 2 / 3
+NEAR_SCALE = 4.0 * UNITS_PER_MILLIMETRE
+NORMAL_WEIGHT, ANCHOR_WEIGHT, SIGN_WEIGHT = 0.006, 0.3, 1.0
+SIGN_MARGIN = 0.3 * UNITS_PER_MILLIMETRE
+BELOW_SHARE, BELOW_WEIGHT = 24, 0.3  # points below the neck's end, where no solid may lie
+
+
+class IdentityBatches:
+    """Batches of canonical heads; iteration number in, tensors out.
+
+    Half of a batch's heads come from the pool, with exact distances everywhere. The other half are heads never drawn
+    before, on which the pool's material points give the surface and the shells near it.
+    """
+
+    def __init__(self, face_kit: FaceKit, pool: Path, seed: int, device: torch.device):
+        self.seed, self.device = seed, device
+        self.arrays = {
+            name: np.load(pool / f"{name}.npy", mmap_mode="r", allow_pickle=False)
+            for name in ("coefficients", "points", "distances", "normals", "material", "triangles", "done")
+        }
+        self.basis = identity_basis(face_kit)
+        self.face_kit = face_kit
+
+    def draw(self, iteration: int) -> dict[str, Tensor]:
+        """codes (B, 1344), anchors (B, n, 3), points (B, P, 3), distances (B, P), normals (B, NORMAL_SHARE, 3).
+
+        below (B, BELOW_SHARE, 3): points under the plane that ends the neck.
+        """
+        random = np.random.default_rng([self.seed, iteration])
+        heads = [self._from_pool(random) for _ in range(HEADS // 2)] + [self._new(random) for _ in range(HEADS // 2)]
+        coefficients, points, distances, normals = (np.stack(values) for values in zip(*heads, strict=True))
+        batch = {
+            "codes": coefficients @ self.basis.T,
+            "anchors": canonical_anchors(self.face_kit, coefficients),
+            "points": points,
+            "distances": distances,
+            "normals": normals,
+        }
+        lowest = np.array([BOX_MAXIMUM[0], NECK_PLANE, BOX_MAXIMUM[2]])
+        batch["below"] = random.uniform(BOX_MINIMUM, lowest, (HEADS, BELOW_SHARE, 3))
+        return {name: torch.from_numpy(values).float().to(self.device) for name, values in batch.items()}
+
+    def _from_pool(self, random: np.random.Generator) -> tuple[np.ndarray, ...]:
+        head = random.choice(np.flatnonzero(self.arrays["done"]))
+        starts = np.cumsum([0, SURFACE_POINTS, NEAR_POINTS])
+        sizes = (SURFACE_POINTS, NEAR_POINTS, UNIFORM_POINTS)
+        rows = np.concatenate(
+            [
+                start + random.integers(0, size, share)
+                for start, size, share in zip(starts, sizes, (SURFACE_SHARE, NEAR_SHARE, UNIFORM_SHARE), strict=True)
+            ]
+        )
+        return (
+            self.arrays["coefficients"][head],
+            self.arrays["points"][head][rows],
+            self.arrays["distances"][head][rows],
+            self.arrays["normals"][head][rows[:NORMAL_SHARE]],
+        )
+
+    def _new(self, random: np.random.Generator) -> tuple[np.ndarray, ...]:
+        filled = -(-int(self.arrays["done"].sum()) // MATERIAL_EVERY)
+        rows = np.concatenate(
+            [
+                random.integers(0, SURFACE_POINTS, SURFACE_SHARE),
+                SURFACE_POINTS + random.integers(0, SHELL_POINTS, NEAR_SHARE + UNIFORM_SHARE),
+            ]
+        )
+        material = self.arrays["material"][random.integers(filled)][rows]
+        coefficients = random_coefficients(random, STRONG_SCALES)
+        canonical = self.face_kit.canonical(self.face_kit.head(coefficients))
+        points, normals = material_positions(canonical, self.arrays["triangles"], material)
+        return coefficients, points, UNITS_PER_MILLIMETRE * material[:, 3], normals[:NORMAL_SHARE]
+
+
+def identity_losses(network: torch.nn.Module, batch: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Losses of a batch: surface, clamped distance, sign, normals by autograd, anchors, neck; all in model units."""
+    with_normals = batch["points"][:, :NORMAL_SHARE].clone().requires_grad_(True)
+    state = network.prepare(batch["codes"])
+    predicted_normal = network.evaluate(with_normals, state)
+    (gradient,) = torch.autograd.grad(predicted_normal.sum(), with_normals, create_graph=True)
+    others = torch.cat([batch["points"][:, NORMAL_SHARE:], batch["below"]], 1)
+    values, below = network.evaluate(others, state).split([others.shape[1] - BELOW_SHARE, BELOW_SHARE], 1)
+    predicted = torch.cat([predicted_normal, values], 1)
+    neck = torch.relu(NECK_PLANE - batch["below"][..., 1] - below).mean()  # the plane is at least that near
+    distances = batch["distances"]
+    error = (predicted.clamp(-CLAMP, CLAMP) - distances.clamp(-CLAMP, CLAMP)).abs()
+    places = batch["points"]
+    front = (places[..., 2] > 0.0) & (places[..., 1] > FACE_LOWEST)
+    error = error * torch.where(front, FRONT_WEIGHT, BACK_WEIGHT)
+    surface = error[:, :SURFACE_SHARE].mean()
+    beside, true = error[:, SURFACE_SHARE:], distances[:, SURFACE_SHARE:]
+    near = (beside / (1.0 + true.abs() / NEAR_SCALE)).mean()
+    wrong_side = torch.relu(SIGN_MARGIN - predicted[:, SURFACE_SHARE:] * true.sign())
+    sign = wrong_side[true.abs() > SIGN_MARGIN].mean()
+    normal = (gradient - batch["normals"]).norm(dim=-1).mean()
+    anchors = (state.anchors - batch["anchors"]).abs().mean()
+    return {
+        "surface": surface,
+        "near": near,
+        "sign": SIGN_WEIGHT * sign,
+        "normal": NORMAL_WEIGHT * normal,
+        "anchors": ANCHOR_WEIGHT * anchors,
+        "neck": BELOW_WEIGHT * neck,
+    }
+
+
+def train_identity(
+    face_kit: FaceKit, pool: Path, output: Path, options: LoopOptions, device: torch.device, start: Path | None = None
+) -> None:
+    """Train on the heads of `pool`; the checkpoint in `output` holds the averaged network.
+
+    start: a bundle from whose weights a new run begins.
+    """
+    network = new_identity_network(face_kit, options.seed).to(device)
+    if start:
+        take_over_identity(network, load_head(Bundle.open(start)).identity)
+    batches = IdentityBatches(face_kit, pool, options.seed, device)
+    train(
+        network,
+        lambda iteration: identity_losses(network, batches.draw(iteration)),
+        output,
+        options,
+        matrices=[network.hidden_weight],
+    )

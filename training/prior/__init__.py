@@ -1,0 +1,1 @@
+"""Motion to learn from: the stochastic articulation prior, and captured mouths."""

@@ -1,0 +1,136 @@
+"""Scenes for the training of motion: recordings joined with pauses, with what the face may do while they sound."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+
+from engine.shared.arkit import ARKIT_NAMES
+from engine.shared.units import CODE_RATE, SAMPLE_RATE
+from training.data.augmentation import Augmenter
+from training.data.corpus import Clip, Corpus
+from training.data.voice_changes import VoiceChange
+from training.phones import SILENCE, Segment
+from training.prior import upper_face
+from training.prior.articulation import OVERSAMPLING, perform
+
+SCENE_SECONDS = 12.0
+SCENE_FRAMES = round(SCENE_SECONDS * CODE_RATE)
+SILENT_SHARE = 0.10
+
+
+@dataclass(frozen=True)
+class Scene:
+    """audio: (S,) float32 at 16 kHz. segments: phones over the scene. capture: (N, 52) real mouth weights or None.
+
+    captured_clip: key of the clip that was captured.
+    """
+
+    audio: np.ndarray
+    segments: list[Segment]
+    capture: np.ndarray | None = None
+    captured_clip: str = ""
+
+    def performance(self, seed: int) -> np.ndarray:
+        """One performance of the scene: (SCENE_FRAMES, 52) float32 ARKit weights."""
+        if self.capture is None:
+            return perform(self.segments, SCENE_FRAMES, seed)
+        generator = np.random.default_rng(seed)
+        weights = self.capture * generator.uniform(0.9, 1.1)
+        for name, values in upper_face.perform(self.segments, SCENE_FRAMES, generator, 0.04).items():
+            weights[:, ARKIT_NAMES.index(name)] = values[::OVERSAMPLING]
+        return np.clip(weights, 0.0, 1.0).astype(np.float32)
+
+
+class SceneMaker:
+    """Joins clips to scenes of twelve seconds; the same seed always makes the same scenes."""
+
+    def __init__(self, corpus: Corpus, seed: int) -> None:
+        self.corpus = corpus
+        self.generator = np.random.default_rng((seed, 5))
+        self.augmenter = Augmenter(SCENE_SECONDS, seed)
+
+    def spoken(self, clips: list[Clip]) -> list[Scene]:
+        """Every clip once, in random order, with pauses of many lengths; the last unfinished scene is dropped."""
+        scenes: list[Scene] = []
+        audio = np.zeros(int(SCENE_SECONDS * SAMPLE_RATE), np.float32)
+        segments: list[Segment] = []
+        position = self._pause()
+        for index in self.generator.permutation(len(clips)):
+            samples, clip_segments = self._varied(clips[index])
+            begin = position / SAMPLE_RATE
+            taken = samples[: len(audio) - position]
+            audio[position : position + len(taken)] = taken
+            segments += [
+                Segment(s.phone, s.start + begin, s.end + begin, s.emphasis)
+                for s in clip_segments
+                if s.start + begin < SCENE_SECONDS
+            ]
+            position += len(samples) + self._pause()
+            if position >= len(audio):
+                scenes.append(Scene(self.augmenter.speech(audio, self.generator), _without_gaps(segments)))
+                audio, segments, position = np.zeros_like(audio), [], self._pause()
+        return scenes
+
+    def silent(self, count: int) -> list[Scene]:
+        """Scenes without speech: digital silence and room tone."""
+        length = int(SCENE_SECONDS * SAMPLE_RATE)
+        segments = [Segment(SILENCE, 0.0, SCENE_SECONDS)]
+        return [Scene(self.augmenter.silence(length, self.generator), segments) for _ in range(count)]
+
+    def captured(self, clip: Clip, capture: np.ndarray) -> list[Scene]:
+        """Consecutive scenes of a recording with captured motion; pauses are where the capture rests."""
+        audio = self.corpus.audio(clip)
+        scenes = []
+        for index in range(min(len(capture) // SCENE_FRAMES, int(clip.duration / SCENE_SECONDS))):
+            window = capture[index * SCENE_FRAMES : (index + 1) * SCENE_FRAMES]
+            start = int(index * SCENE_SECONDS * SAMPLE_RATE)
+            part = audio[start : start + int(SCENE_SECONDS * SAMPLE_RATE)]
+            scenes.append(Scene(self.augmenter.speech(part, self.generator), _pauses_of(window), window, clip.key))
+        return scenes
+
+    def _pause(self) -> int:
+        """Samples of a pause: short ones are common, a few last seconds."""
+        return int(min(self.generator.exponential(0.45), 3.0) * SAMPLE_RATE)
+
+    def _varied(self, clip: Clip) -> tuple[np.ndarray, list[Segment]]:
+        """A clip in another voice and level."""
+        voice = VoiceChange.draw(self.generator)
+        samples = voice.apply(self.corpus.audio(clip), self.generator)
+        segments = [
+            Segment(s.phone, s.start / voice.speed, s.end / voice.speed, s.emphasis) for s in self.corpus.segments(clip)
+        ]
+        level = 10 ** self.generator.uniform(-0.2, 0.2) * 0.05 / (samples.std() + 1e-5)
+        return (level * samples).astype(np.float32), segments
+
+
+def _without_gaps(segments: list[Segment]) -> list[Segment]:
+    """Segments over the whole scene: pauses filled in, neighbouring silences merged."""
+    result: list[Segment] = []
+    for segment in [*segments, Segment(SILENCE, SCENE_SECONDS, SCENE_SECONDS)]:
+        end = result[-1].end if result else 0.0
+        if segment.start > end + 1e-3:
+            if result and result[-1].phone == SILENCE:
+                result[-1] = Segment(SILENCE, result[-1].start, segment.start)
+            else:
+                result.append(Segment(SILENCE, end, segment.start))
+        if segment.end <= segment.start:
+            continue
+        if segment.phone == SILENCE and result and result[-1].phone == SILENCE:
+            result[-1] = Segment(SILENCE, result[-1].start, segment.end)
+        else:
+            result.append(segment)
+    return result
+
+
+def _pauses_of(capture: np.ndarray) -> list[Segment]:
+    """Silences where captured jaw and lips rest, a neutral vowel elsewhere: cues for blinks and brows only."""
+    resting = capture[:, ARKIT_NAMES.index("jawOpen")] < 0.01
+    changes = np.flatnonzero(np.diff(resting)) + 1
+    bounds = [0, *changes.tolist(), len(capture)]
+    return [
+        Segment(SILENCE if resting[start] else "AH", start / CODE_RATE, end / CODE_RATE)
+        for start, end in pairwise(bounds)
+    ]
