@@ -5,13 +5,12 @@ from __future__ import annotations
 import bpy
 
 from ...engine.shared.errors import EngineError
+from ..extension import EXTENSION
 from ..generation import session
 from ..outputs.frames.frame_storage import DEFAULT_LIMIT
 from . import model_bundles
 from .drawing import draw_text
 from .task_progress import draw_task
-
-EXTENSION = __package__.rpartition(".")[0]
 
 
 class FaceTalkPreferences(bpy.types.AddonPreferences):
