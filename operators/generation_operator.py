@@ -7,10 +7,11 @@ from collections.abc import Iterator
 import bpy
 
 from ..engine.shared.errors import EngineError
+from ..facetalk_blender.blender_data.datablocks import DataBlockLost
 from ..facetalk_blender.engine_access.client import EngineClient
 from ..facetalk_blender.generation import head_preview, session
 from ..facetalk_blender.generation.generation import Generation, State
-from ..facetalk_blender.outputs.result import ResultLost, results_of
+from ..facetalk_blender.outputs.result import results_of
 from ..facetalk_blender.settings.preferences import preferences
 from ..facetalk_blender.sound.link import STRIP_PROPERTY
 from ..facetalk_blender.takes.take import SCENE_PROPERTY
@@ -138,7 +139,7 @@ class GenerationOperator:
         """Select the head as any new object is, and bring it into view: at life size it is easily overlooked."""
         try:
             head = generation.head()
-        except ResultLost:
+        except DataBlockLost:
             return
         if self._shown == head.name or context.mode != "OBJECT" or head.name not in context.view_layer.objects:
             return

@@ -135,7 +135,7 @@ def test_the_shader_shows_the_objects_own_color(scene):  # noqa: F811
         scene.collection.objects.link(head)
         appearance.set_colors(head, color, None)
         mesh_building.fill_mesh(head.data, vertices, polygons)
-        mesh_building.dress_mesh(head.data, look)
+        material.dress_mesh(head.data, look)
         scene.render.filepath = str(bpy.app.tempdir) + name + ".png"
         bpy.ops.render.render(write_still=True)
         image = bpy.data.images.load(scene.render.filepath)

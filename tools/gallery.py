@@ -26,11 +26,9 @@ def _part(name: str) -> types.ModuleType:
     return importlib.import_module(f"facetalk_extension.{name}")
 
 
-appearance, rendering, stage = (_part(f"facetalk_blender.{name}") for name in ("appearance", "rendering", "stage"))
-mesh_building, presets = (
-    _part("facetalk_blender.blender_data.mesh_building"),
-    _part("facetalk_blender.settings.head").PRESETS,
-)
+appearance, material, stage = (_part(f"facetalk_blender.look.{name}") for name in ("appearance", "material", "stage"))
+mesh_building = _part("facetalk_blender.blender_data.mesh_building")
+presets, video = _part("facetalk_blender.settings.head").PRESETS, _part("facetalk_blender.unattended.video")
 EngineClient = _part("facetalk_blender.engine_access.client").EngineClient
 compat, join_identity = _part("facetalk_blender.compat"), _part("engine.shared.identity_text").join_identity
 ARKIT_NAMES = _part("engine.shared.arkit").ARKIT_NAMES
@@ -115,9 +113,9 @@ def _row(template, positions: np.ndarray, colors: tuple, tile: int, samples: int
     appearance.set_colors(head, *colors)
     mesh_building.fill_mesh(head.data, neutral, polygons)
     regions = appearance.Regions.of_message(template.fields, template.arrays)
-    mesh_building.dress_mesh(head.data, appearance.Look.of(regions, polygons, colors))
+    material.dress_mesh(head.data, appearance.Look.of(regions, polygons, colors))
     stage.add_stage(scene, neutral).data.lens *= ZOOM
-    rendering.set_up(scene, "cycles", (tile, tile), samples)
+    video.set_up(scene, "cycles", (tile, tile), samples)
     compat.set_image_output(scene.render.image_settings)
     tiles = []
     for weights in EXPRESSIONS:

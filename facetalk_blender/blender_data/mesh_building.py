@@ -5,9 +5,6 @@ from __future__ import annotations
 import bpy
 import numpy as np
 
-from ..look.appearance import Look, write_values
-from ..look.material import head_materials
-
 
 def fill_mesh(mesh: bpy.types.Mesh, vertices: np.ndarray, polygons: np.ndarray) -> None:
     """Give an empty mesh its smooth-shaded geometry.
@@ -29,15 +26,3 @@ def corners_of(polygons: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Vertices (C,) int32 of all corners, and the first corner (P,) int32 of every polygon, see `fill_mesh`."""
     sizes = (polygons >= 0).sum(1)  # (P,)
     return polygons[polygons >= 0].astype(np.int32), (np.cumsum(sizes) - sizes).astype(np.int32)
-
-
-def dress_mesh(mesh: bpy.types.Mesh, look: Look) -> None:
-    """Give a new mesh attributes and material slots."""
-    write_values(mesh, look)
-    add_materials(mesh)
-
-
-def add_materials(mesh: bpy.types.Mesh) -> None:
-    """Give a new mesh material slots."""
-    for material in head_materials():
-        mesh.materials.append(material)

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 import bpy
 
-from ..outputs.result import resolve
+from .datablocks import resolve
 
 Key = int | str  # of a socket: its position, or its identifier
 
@@ -48,7 +48,7 @@ class ShaderNodes:
         return Socket(len(self._nodes) - 1, output)
 
     def pieces(self, session_uid: int) -> Iterator[None]:
-        """Make the nodes in an empty tree, about half a millisecond each. Raises ResultLost when the tree is gone."""
+        """Make the nodes in an empty tree, about half a millisecond each. Raises DataBlockLost when it is gone."""
         for index, planned in enumerate(self._nodes):
             tree = resolve(bpy.data.node_groups, session_uid)
             node = tree.nodes.new(planned.kind)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import bpy
 import numpy as np
 
-from ..outputs.result import resolve
+from .datablocks import resolve
 from .mesh_building import corners_of
 
 OFFSETS_AT_ONCE = 120_000  # set in one call, a few milliseconds
@@ -56,8 +56,8 @@ def with_edges_of_corners(vertices: np.ndarray, corners: np.ndarray, starts: np.
 def mesh_pieces(name: str, geometry: Geometry) -> Generator[None, None, int]:
     """Make one smooth-shaded mesh, a piece of work per item; returns its session_uid.
 
-    Until the last piece the mesh is not fit to be drawn, so no object must use it. Raises ResultLost when it disappears
-    on the way.
+    Until the last piece the mesh is not fit to be drawn, so no object must use it. Raises DataBlockLost when it
+    disappears on the way.
     """
     count = len(geometry.starts)
     mesh = bpy.data.meshes.new(name)

@@ -10,6 +10,7 @@ import bpy
 import numpy as np
 
 from ...engine.shared.errors import EngineError
+from ..blender_data.datablocks import DataBlockLost, resolve
 from ..look.appearance import COLOR_ATTRIBUTE, Look
 from ..outputs import result
 from ..outputs.frames import frames_in_cache, frames_in_file
@@ -72,7 +73,7 @@ class Conversion:
                 pass
         except StopIteration:
             self.state, self.fraction = State.DONE, 1.0
-        except result.ResultLost:
+        except DataBlockLost:
             self._fail("The head or one of its frames was deleted; undo that, or use Make Output.")
         except EngineError as error:
             self._fail(str(error))
@@ -125,7 +126,7 @@ class Conversion:
         yield from self._exchange()
 
     def _exchange(self) -> Iterator[bool]:
-        owner = result.resolve(bpy.data.objects, self._owner)
+        owner = resolve(bpy.data.objects, self._owner)
         place, removal = owner.modifiers.find(PLAYER_NAME), iter(())
         if self._cached:
             frames_in_cache.remove_player(owner)
@@ -153,7 +154,7 @@ def _objects(owner: bpy.types.Object) -> list[bpy.types.Object]:
 
 def _read_pieces(uid: int) -> Generator[bool, None, FrameMesh]:
     """What the object of a frame shows: a piece of work per item."""
-    mesh = result.resolve(bpy.data.objects, uid).data
+    mesh = resolve(bpy.data.objects, uid).data
     vertices, corners = np.empty((len(mesh.vertices), 3), "f4"), np.empty(len(mesh.loops), "i4")
     starts, slots = np.empty(len(mesh.polygons), "i4"), np.zeros(len(mesh.polygons), "i4")
     mesh.attributes["position"].data.foreach_get("vector", vertices.ravel())
@@ -161,7 +162,7 @@ def _read_pieces(uid: int) -> Generator[bool, None, FrameMesh]:
     if "material_index" in mesh.attributes:
         mesh.attributes["material_index"].data.foreach_get("value", slots)
     yield True
-    mesh = result.resolve(bpy.data.objects, uid).data
+    mesh = resolve(bpy.data.objects, uid).data
     if len(corners) == 3 * len(starts):  # triangles, since none has fewer; asking Blender takes many times longer
         starts[:] = np.arange(0, len(corners), 3)
     else:

@@ -22,6 +22,7 @@ import bpy
 from ...engine.shared.errors import EngineError
 from ...engine.shared.protocol import Message
 from ...engine.shared.style import Style
+from ..blender_data.datablocks import DataBlockLost, resolve
 from ..engine_access.client import EngineClient
 from ..look import appearance, stage
 from ..look.material import material_pieces
@@ -29,7 +30,7 @@ from ..outputs.curves import expression_curves
 from ..outputs.frames.frame_meshes import FrameMeshes
 from ..outputs.frames.frame_storage import FrameStorage
 from ..outputs.frames.frames_in_cache import kept_files
-from ..outputs.result import ResultLost, ResultWriter, kept_meshes, resolve
+from ..outputs.result import ResultWriter, kept_meshes
 from ..outputs.shape_keys import ShapeKeys
 from ..sound import digest as sound_digest
 from ..sound import link as playback
@@ -175,9 +176,9 @@ class Generation:
         return passed * (high - self.fraction) / (self.fraction - low)
 
     def head(self) -> bpy.types.Object:
-        """The head that is being written. Raises ResultLost when there is none."""
+        """The head that is being written. Raises DataBlockLost when there is none."""
         if self._writer is None or not self._writer.makes_head:
-            raise ResultLost
+            raise DataBlockLost
         return self._writer.result()
 
     def take_text(self) -> bpy.types.Text | None:
@@ -190,7 +191,7 @@ class Generation:
         try:
             while self.running and time.perf_counter() < deadline and self._work(deadline):
                 pass
-        except ResultLost:
+        except DataBlockLost:
             self._lost()
         return self.running
 
@@ -389,11 +390,11 @@ class Generation:
     def _digest_now(self) -> str | None:
         strip = sound_strip.find_strip(self._follow_strip(), self.clip.strip_name)
         if strip is None:
-            raise ResultLost
+            raise DataBlockLost
         return sound_digest.digest(strip)
 
     def _follow_strip(self) -> bpy.types.Scene:
-        """Take over the name that the strip has now; its scene. Raises ResultLost when that is gone."""
+        """Take over the name that the strip has now; its scene. Raises DataBlockLost when that is gone."""
         scene = resolve(bpy.data.scenes, self._scene)
         self.clip = replace(self.clip, strip_name=playback.linked_name(scene, self._link) or self.clip.strip_name)
         return scene

@@ -13,8 +13,9 @@ import numpy as np
 
 from ...engine.shared.errors import EngineError
 from ...engine.shared.protocol import Message
-from ..blender_data.mesh_building import dress_mesh, fill_mesh
+from ..blender_data.mesh_building import fill_mesh
 from ..look import appearance
+from ..look.material import dress_mesh
 from . import head_request, session
 
 NAME = "FaceTalk Head Preview"

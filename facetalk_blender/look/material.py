@@ -7,7 +7,8 @@ from collections.abc import Iterator
 import bpy
 
 from .. import compat
-from .appearance import DEFAULT_EYE_COLOR, DEFAULT_SKIN_COLOR, SLOTS, region_colors
+from ..blender_data.datablocks import run_to_end
+from .appearance import DEFAULT_EYE_COLOR, DEFAULT_SKIN_COLOR, SLOTS, Look, region_colors, write_values
 from .surface_shader import GROUP_NAME, surface_group_pieces
 
 # Colour and roughness of the slots in viewports without shaders, by the region that shows most.
@@ -36,8 +37,7 @@ def material_pieces() -> Iterator[None]:
 
 def head_materials() -> list[bpy.types.Material]:
     """The materials of SLOTS, made when there are none."""
-    for _ in material_pieces():
-        pass
+    run_to_end(material_pieces())
     return [bpy.data.materials[_name(slot)] for slot in SLOTS]
 
 
@@ -56,6 +56,18 @@ def _make(slot: str) -> None:
     output = tree.nodes.new("ShaderNodeOutputMaterial")
     output.location = (220.0, 0.0)
     tree.links.new(group.outputs[0], output.inputs["Surface"])
+
+
+def dress_mesh(mesh: bpy.types.Mesh, look: Look) -> None:
+    """Give a new mesh attributes and material slots."""
+    write_values(mesh, look)
+    add_materials(mesh)
+
+
+def add_materials(mesh: bpy.types.Mesh) -> None:
+    """Give a new mesh material slots."""
+    for material in head_materials():
+        mesh.materials.append(material)
 
 
 def dress_object(owner: bpy.types.Object) -> None:

@@ -11,7 +11,7 @@ import numpy as np
 from mathutils import Vector
 
 from .. import compat
-from ..outputs.result import resolve, run
+from ..blender_data.datablocks import resolve, run_to_end
 from .collar import collar, collar_rows
 
 COLLECTION_NAME = "FaceTalk Stage"
@@ -49,7 +49,7 @@ def has_own_stage(scene: bpy.types.Scene) -> bool:
 def stage_around(scene_uid: int, head_uid: int) -> Iterator[None]:
     """Add the stage around an object as it looks at the current frame, in pieces. Takes session_uids.
 
-    Raises ResultLost when one of them is gone.
+    Raises DataBlockLost when one of them is gone.
     """
     scene, head = resolve(bpy.data.scenes, scene_uid), resolve(bpy.data.objects, head_uid)
     layer = scene.view_layers[0]
@@ -75,12 +75,12 @@ def add_stage(scene: bpy.types.Scene, vertices: np.ndarray, aspect: float = 1.0)
 
     The scene's own camera and world stay if there are any. Staging again replaces the earlier stage.
     """
-    run(stage_pieces(scene.session_uid, vertices, aspect))
+    run_to_end(stage_pieces(scene.session_uid, vertices, aspect))
     return next(item for item in _collection(scene).objects if item.type == "CAMERA")
 
 
 def stage_pieces(scene_uid: int, vertices: np.ndarray, aspect: float) -> Iterator[None]:
-    """The same in pieces. Raises ResultLost when the scene is gone."""
+    """The same in pieces. Raises DataBlockLost when the scene is gone."""
     rows = []
     for row in collar_rows(vertices):
         rows.append(row)

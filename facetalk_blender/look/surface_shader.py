@@ -12,8 +12,8 @@ from collections.abc import Iterator
 
 import bpy
 
+from ..blender_data.datablocks import resolve
 from ..blender_data.shader_nodes import ShaderNodes, Socket
-from ..outputs.result import resolve
 from .appearance import (
     BROW_SHADE,
     COLOR_ATTRIBUTE,

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 import bpy
 from mathutils import Vector
 
+from ..blender_data.datablocks import DataBlockLost, remove_unused, remove_unused_node_groups, resolve, run_to_end
 from ..sound.link import STRIP_PROPERTY
 from ..sound.strip import Clip
 from ..takes.take import TAKE_PROPERTY
@@ -19,18 +20,6 @@ FRAME_PROPERTY = "facetalk_frame"  # on the object of a frame: its scene frame w
 LOOK_PROPERTY = "facetalk_look"  # on a result of frame meshes: two of the same look may share meshes
 COMPARED_PROPERTY = "facetalk_compared"  # on a result that stands aside to be compared: delta location before
 UNFINISHED_PROPERTY = "facetalk_unfinished"  # on a result while it is being made
-
-
-class ResultLost(Exception):
-    """The object or scene that a generation writes to has been deleted or undone."""
-
-
-def resolve(collection: bpy.types.bpy_prop_collection, session_uid: int) -> bpy.types.ID:
-    """A data-block by its session_uid. Raises ResultLost when it is gone."""
-    for item in collection:
-        if item.session_uid == session_uid:
-            return item
-    raise ResultLost
 
 
 def results_of(scene: bpy.types.Scene, strip_name: str) -> list[bpy.types.Object]:
@@ -114,15 +103,9 @@ def remove_unfinished() -> None:
         remove_result(item)
 
 
-def run(pieces: Iterator) -> None:
-    """Do all of a work at once."""
-    for _ in pieces:
-        pass
-
-
 def remove_result(result: bpy.types.Object) -> None:
     """Remove a result with everything that was made for it, but not its take."""
-    run(result_removal(result))
+    run_to_end(result_removal(result))
 
 
 def result_removal(result: bpy.types.Object) -> Iterator[None]:
@@ -133,8 +116,8 @@ def result_removal(result: bpy.types.Object) -> Iterator[None]:
     mesh = result.data
     actions = [action for action, _ in curve_action.uses(mesh.shape_keys)] if mesh.shape_keys else []
     bpy.data.objects.remove(result)
-    _remove_unused(bpy.data.meshes, [mesh])
-    _remove_unused(bpy.data.actions, actions)
+    remove_unused(bpy.data.meshes, [mesh])
+    remove_unused(bpy.data.actions, actions)
     remove_unused_players(trees, caches)
     if isinstance(frames, bpy.types.Collection):
         yield from collection_removal(frames.session_uid)
@@ -158,16 +141,8 @@ def frame_removal(session_uid: int, start: int) -> Iterator[None]:
 
 def remove_unused_players(trees: Iterable[bpy.types.NodeTree], caches: Iterable[bpy.types.CacheFile | None]) -> None:
     """Remove node groups with the groups in them, and cache files, that nothing uses; never what is on disk."""
-    trees = list(trees)
-    inner = [node.node_tree for tree in trees for node in tree.nodes if node.type == "GROUP"]
-    _remove_unused(bpy.data.node_groups, trees + inner)
+    remove_unused_node_groups(trees)
     bpy.data.batch_remove([cache for cache in caches if cache and cache.users == 0])
-
-
-def _remove_unused(collection: bpy.types.bpy_prop_collection, items: Iterable[bpy.types.ID]) -> None:
-    for item in items:
-        if item.users == 0:
-            collection.remove(item)
 
 
 class ResultWriter:
@@ -209,10 +184,10 @@ class ResultWriter:
         return True
 
     def result(self) -> bpy.types.Object:
-        """The object in the scene. Raises ResultLost when it is gone."""
+        """The object in the scene. Raises DataBlockLost when it is gone."""
         found = resolve(bpy.data.objects, self._result)
         if found.name not in resolve(bpy.data.scenes, self._scene).objects:
-            raise ResultLost
+            raise DataBlockLost
         return found
 
     def size(self) -> int:
@@ -235,7 +210,7 @@ class ResultWriter:
         """Remove everything that was written; results that it had hidden are as the artist left them."""
         try:
             remove_result(resolve(bpy.data.objects, self._result))
-        except ResultLost:
+        except DataBlockLost:
             pass
         for item in bpy.data.objects:
             if item.session_uid in self._hidden:

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 import bpy
 
+from ..blender_data.datablocks import resolve
 from ..sound import link as playback
 from ..sound.strip import Clip
-from . import result
 from .template_head import TemplateWriter
 
 KEY_SPACING = 10.0  # evaluation time from one absolute key to the next, fixed by Blender
@@ -35,7 +35,7 @@ class ShapeKeys(TemplateWriter):
 
     def finish(self) -> Iterator[None]:
         """Drive the evaluation time, and remove earlier results of the same take."""
-        scene = result.resolve(bpy.data.scenes, self._scene)
+        scene = resolve(bpy.data.scenes, self._scene)
         drive_evaluation_time(self.result(), scene, self._clip.audio_start, self._written, self._code_rate)
         yield from super().finish()
 

@@ -8,10 +8,11 @@ import bpy
 import numpy as np
 
 from ...engine.shared.protocol import Message
-from ..blender_data.mesh_building import dress_mesh
+from ..blender_data.datablocks import resolve
 from ..blender_data.piece_queue import PieceQueue
 from ..blender_data.streamed_mesh import Geometry, mesh_pieces, with_edges
 from ..look.appearance import Color, Look, Regions, colors_of, group_members
+from ..look.material import dress_mesh
 from ..sound.strip import Clip
 from . import result
 
@@ -37,7 +38,7 @@ class TemplateWriter(result.ResultWriter):
             self._queue.add(self._key_pieces, _key_positions, message.fields, message.arrays)
 
     def work(self, deadline: float) -> bool:
-        """Write until the deadline; True when nothing is left. Raises ResultLost when the object was deleted."""
+        """Write until the deadline; True when nothing is left. Raises DataBlockLost when the object was deleted."""
         return self._queue.work(deadline)
 
     def finish(self) -> Iterator[None]:
@@ -58,11 +59,11 @@ class TemplateWriter(result.ResultWriter):
         self, geometry: Geometry, corner_uv: np.ndarray, look: Look, members: list[tuple[str, float, list[int]]]
     ) -> Iterator[None]:
         uid = yield from mesh_pieces(self.result().name, geometry)
-        mesh = result.resolve(bpy.data.meshes, uid)
+        mesh = resolve(bpy.data.meshes, uid)
         mesh.uv_layers.new(name="UVMap").uv.foreach_set("vector", corner_uv)
         dress_mesh(mesh, look)
         yield
-        owner, mesh = self.result(), result.resolve(bpy.data.meshes, uid)
+        owner, mesh = self.result(), resolve(bpy.data.meshes, uid)
         empty, name, owner.data = owner.data, owner.data.name, mesh
         bpy.data.meshes.remove(empty)
         mesh.name = name

@@ -16,12 +16,13 @@ import numpy as np
 from ....engine.shared.arkit import ARKIT_NAMES, FIT_COMMAND
 from ....engine.shared.errors import EngineError
 from ....engine.shared.protocol import Message
+from ...blender_data.datablocks import DataBlockLost, resolve
 from ...retargeting.channels import channel_values, resample
 from ...retargeting.matching import match_names
 from ...retargeting.presets import Link
 from ...sound.strip import Clip
 from ...takes.take import TAKE_PROPERTY, Take
-from .. import curve_action, result
+from .. import curve_action
 from ..template_head import TemplateWriter
 from . import movement_check
 
@@ -170,7 +171,7 @@ class _ActionBuilder:
         )
 
     def action(self) -> bpy.types.Action:
-        return result.resolve(bpy.data.actions, self._action)
+        return resolve(bpy.data.actions, self._action)
 
     def slot(self, index: int) -> bpy.types.ActionSlot:
         return next(slot for slot in self.action().slots if slot.handle == self._slots[index])
@@ -178,7 +179,7 @@ class _ActionBuilder:
     def discard(self) -> None:
         try:
             bpy.data.actions.remove(self.action())
-        except result.ResultLost:
+        except DataBlockLost:
             pass
 
 
@@ -264,13 +265,13 @@ class CurvesOnTargets:
         return KEYFRAME_BYTES * self._builder.keyframes()
 
     def result(self) -> bpy.types.Object:
-        """The first target. Raises ResultLost when it is gone."""
-        return result.resolve(bpy.data.objects, self._plans[0].session_uid)
+        """The first target. Raises DataBlockLost when it is gone."""
+        return resolve(bpy.data.objects, self._plans[0].session_uid)
 
     def finish(self) -> Iterator[None]:
         """Attach the curves, park those of the strip's other takes, and check that every target moves."""
-        scene = result.resolve(bpy.data.scenes, self._scene)
-        targets = [result.resolve(bpy.data.objects, plan.session_uid) for plan in self._plans]
+        scene = resolve(bpy.data.scenes, self._scene)
+        targets = [resolve(bpy.data.objects, plan.session_uid) for plan in self._plans]
         action = self._builder.action()
         text = action[TAKE_PROPERTY]
         for earlier in curve_action.actions_of_take(scene, text):

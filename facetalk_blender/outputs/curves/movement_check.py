@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import bpy
 import numpy as np
 
+from ...blender_data.datablocks import resolve
 from .. import curve_action
-from ..result import resolve
 
 LEAST_CHANGE = 0.01  # of a key's value: less is not seen
 LEAST_DISTANCE = 1e-6  # of a vertex, in the mesh's units
@@ -38,7 +38,7 @@ def check(scene_uid: int, item_uid: int, action_uid: int) -> Generator[None, Non
     """The same in pieces, of which evaluating the scene at one frame is the longest. Takes session_uids.
 
     Looks at the two frames between which the action's largest curve changes most; the current frame stays in the end.
-    Raises ResultLost when one of the three is gone.
+    Raises DataBlockLost when one of the three is gone.
     """
 
     def found() -> tuple[bpy.types.Scene, bpy.types.Object, bpy.types.Action]:

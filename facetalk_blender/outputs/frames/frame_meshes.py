@@ -89,7 +89,7 @@ class FrameMeshes(result.ResultWriter):
     def work(self, deadline: float) -> bool:
         """Store frames until the deadline; True when none is left.
 
-        Raises ResultLost when an object was deleted, EngineError when files cannot be written.
+        Raises DataBlockLost when an object was deleted, EngineError when files cannot be written.
         """
         idle = self._store.work(deadline)
         self._attach()

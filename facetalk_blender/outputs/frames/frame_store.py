@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import bpy
 
+from ...blender_data.datablocks import resolve
 from ...blender_data.piece_queue import PieceQueue
 from ...sound.strip import Clip
-from .. import result
 from .frame_file import FrameMesh
 
 PLAYER_NAME = "FaceTalk Player"  # of the modifier that shows the frames
@@ -75,7 +75,7 @@ class FrameStore:
         raise NotImplementedError
 
     def work(self, deadline: float) -> bool:
-        """Store frames until the deadline; True when none is left. Raises ResultLost, and what `load` raises."""
+        """Store frames until the deadline; True when none is left. Raises DataBlockLost, and what `load` raises."""
         return self._queue.work(deadline)
 
     def attach(self) -> None:
@@ -97,4 +97,4 @@ class FrameStore:
         self._queue.end()
 
     def _resolve_owner(self) -> bpy.types.Object:
-        return result.resolve(bpy.data.objects, self._owner)
+        return resolve(bpy.data.objects, self._owner)

@@ -14,6 +14,7 @@ from pathlib import Path
 import bpy
 
 from ....engine.shared.errors import EngineError
+from ...blender_data.datablocks import resolve
 from ...extension import user_folder
 from ...sound import link as playback
 from .. import result
@@ -182,7 +183,7 @@ class FramesInCache(FrameStore):
         cache.is_sequence = cache.override_frame = True
         start = playback.FRAME_OF_FILE_TIME.format(self.timing.first_heard)
         number = NUMBER.format(start=start, rate=self.timing.rate, last=self.timing.count - 1)
-        scene = result.resolve(bpy.data.scenes, self._scene)
+        scene = resolve(bpy.data.scenes, self._scene)
         playback.drive(cache, "frame", scene, owner[playback.STRIP_PROPERTY], number)
         modifier = owner.modifiers.new(PLAYER_NAME, "MESH_SEQUENCE_CACHE")
         modifier.cache_file, modifier.object_path = cache, f"/{PRIM}"

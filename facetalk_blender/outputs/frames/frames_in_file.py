@@ -11,10 +11,11 @@ from collections.abc import Callable, Iterator
 
 import bpy
 
+from ...blender_data.datablocks import resolve, run_to_end
 from ...blender_data.geometry_nodes import add_math, add_node
-from ...blender_data.mesh_building import add_materials
 from ...blender_data.streamed_mesh import Geometry, mesh_pieces, with_edges_of_corners
 from ...look import appearance
+from ...look.material import add_materials
 from ...sound import link as playback
 from .. import result
 from .frame_file import FrameMesh
@@ -57,14 +58,14 @@ class FramesInFile(FrameStore):
         """Make the objects of frames for at most about `seconds`; True once there are all."""
         deadline = time.perf_counter() + seconds
         owner = self._resolve_owner()
-        collection = result.resolve(bpy.data.collections, self._collection)
-        tree = result.resolve(bpy.data.node_groups, self._tree)
-        placeholder = result.resolve(bpy.data.meshes, self._placeholder)
+        collection = resolve(bpy.data.collections, self._collection)
+        tree = resolve(bpy.data.node_groups, self._tree)
+        placeholder = resolve(bpy.data.meshes, self._placeholder)
         while len(self._slots) < self.timing.count and time.perf_counter() < deadline:
             position = len(self._slots)
             frame = self.timing.first_frame + position
             kept = self._kept.get(position)
-            mesh = placeholder if kept is None else result.resolve(bpy.data.meshes, kept)
+            mesh = placeholder if kept is None else resolve(bpy.data.meshes, kept)
             item = bpy.data.objects.new(f"{owner.name} {frame:04d}", mesh)
             item[result.FRAME_PROPERTY] = frame
             if kept is not None:
@@ -81,18 +82,18 @@ class FramesInFile(FrameStore):
     def attach(self) -> None:
         """Add the modifier."""
         owner = self._resolve_owner()
-        owner[result.FRAMES_PROPERTY] = result.resolve(bpy.data.collections, self._collection)
-        owner.modifiers.new(PLAYER_NAME, "NODES").node_group = result.resolve(bpy.data.node_groups, self._tree)
+        owner[result.FRAMES_PROPERTY] = resolve(bpy.data.collections, self._collection)
+        owner.modifiers.new(PLAYER_NAME, "NODES").node_group = resolve(bpy.data.node_groups, self._tree)
 
     def size(self) -> int:
         """About how many bytes of memory the meshes take."""
-        frame = result.resolve(bpy.data.objects, self._slots[0])
+        frame = resolve(bpy.data.objects, self._slots[0])
         return BYTES_PER_VERTEX * len(frame.data.vertices) * self.written
 
     def finish(self) -> Iterator[None]:
         """Drop the room of frames that never came."""
         self._end_work()
-        tree = result.resolve(bpy.data.node_groups, self._tree)
+        tree = resolve(bpy.data.node_groups, self._tree)
         tree.nodes["Last Frame"].inputs["Max"].default_value = self.written - 1
         yield from result.frame_removal(self._collection, self.written)
         yield from super().finish()
@@ -103,32 +104,32 @@ class FramesInFile(FrameStore):
         trees = [tree for tree in bpy.data.node_groups if tree.session_uid == self._tree]
         result.remove_unused_players(trees, [])
         if any(collection.session_uid == self._collection for collection in bpy.data.collections):
-            result.run(result.collection_removal(self._collection))
+            run_to_end(result.collection_removal(self._collection))
 
     def _mesh_pieces(self, position: int, geometry: Geometry, look: appearance.Look) -> Iterator[None]:
         name = f"{self._resolve_owner().name} {self.timing.first_frame + position:04d}"
         uid = yield from mesh_pieces(name, geometry)
-        mesh = result.resolve(bpy.data.meshes, uid)
+        mesh = resolve(bpy.data.meshes, uid)
         appearance.write_values(mesh, look)
         yield
-        add_materials(result.resolve(bpy.data.meshes, uid))
+        add_materials(resolve(bpy.data.meshes, uid))
         yield
         if self._placeholder is not None:
             yield from self._replace_placeholder(uid)
-        item = result.resolve(bpy.data.objects, self._slots[position])
-        item.data = result.resolve(bpy.data.meshes, uid)
+        item = resolve(bpy.data.objects, self._slots[position])
+        item.data = resolve(bpy.data.meshes, uid)
         name_groups(item)
         self.written += 1
 
     def _replace_placeholder(self, session_uid: int) -> Iterator[None]:
         """Let all objects that wait for their frame show a mesh."""
         while True:
-            placeholder = result.resolve(bpy.data.meshes, self._placeholder)
-            frames = result.resolve(bpy.data.collections, self._collection).objects
+            placeholder = resolve(bpy.data.meshes, self._placeholder)
+            frames = resolve(bpy.data.collections, self._collection).objects
             waiting = [item for item in frames if item.data == placeholder][:OBJECTS_AT_ONCE]
             if not waiting:
                 break
-            mesh = result.resolve(bpy.data.meshes, session_uid)
+            mesh = resolve(bpy.data.meshes, session_uid)
             for item in waiting:
                 item.data = mesh
             yield

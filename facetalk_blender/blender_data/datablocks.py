@@ -1,0 +1,39 @@
+"""Data-blocks between two moments of a long work: found again by number, and removed when nothing uses them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+import bpy
+
+
+class DataBlockLost(Exception):
+    """A data-block that a work reads or writes has been deleted or undone."""
+
+
+def resolve(collection: bpy.types.bpy_prop_collection, session_uid: int) -> bpy.types.ID:
+    """A data-block by its session_uid. Raises DataBlockLost when it is gone."""
+    for item in collection:
+        if item.session_uid == session_uid:
+            return item
+    raise DataBlockLost
+
+
+def run_to_end(pieces: Iterator) -> None:
+    """Do a work in pieces at once."""
+    for _ in pieces:
+        pass
+
+
+def remove_unused(collection: bpy.types.bpy_prop_collection, items: Iterable[bpy.types.ID]) -> None:
+    """Remove those of a collection's data-blocks that nothing uses."""
+    for item in items:
+        if item.users == 0:
+            collection.remove(item)
+
+
+def remove_unused_node_groups(trees: Iterable[bpy.types.NodeTree]) -> None:
+    """Remove node groups that nothing uses, with the groups in them that nothing else uses."""
+    trees = list(trees)
+    inner = [node.node_tree for tree in trees for node in tree.nodes if node.type == "GROUP"]
+    remove_unused(bpy.data.node_groups, trees + inner)
