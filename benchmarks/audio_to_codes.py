@@ -20,6 +20,7 @@ from engine.bundle import Bundle
 from engine.motion.denoiser import DenoiserConfig, ExpressionDecoder, load_expression_decoder
 from engine.motion.diffusion import sample
 from engine.motion.speech import SpeechConfig, SpeechEncoder, load_speech_encoder
+from engine.shared.options import STARTER
 from engine.shared.units import SAMPLE_RATE
 
 MEASURED_DDPM_STEPS = 50
@@ -76,7 +77,7 @@ def main() -> None:
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--threads", type=int, default=torch.get_num_threads(), help="CPU threads of torch")
     parser.add_argument("--repeats", type=int, default=3)
-    parser.add_argument("--bundle", default="starter")
+    parser.add_argument("--bundle", default=STARTER)
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
     torch.manual_seed(0)

@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
+from engine.shared.options import RESOLUTIONS
 from tests.extension_package import ROOT, import_from_extension
 
 SECONDS = 10
@@ -48,7 +49,7 @@ def measure(recording: Path) -> dict[str, float]:
     times["engine start, model loading and 10 s of audio to codes"] = time.perf_counter() - begun
     times["audio to codes, 10 s, warm"] = answers(client, "sample", sample)[-1][0]
     codes, rate = take.arrays["codes"], take.fields["rate"]
-    for resolution in (64, 128, 256):
+    for resolution in RESOLUTIONS:
         frames = np.linspace(0, len(codes) / rate, FRAMES, endpoint=False)
         fields = {"rate": rate, "resolution": resolution, "identity": "mean"}
         received = answers(client, "surfaces", fields, {"codes": codes, "times": frames})

@@ -23,10 +23,10 @@ import numpy as np
 
 from engine.shared.arkit import ARKIT_NAMES
 from engine.shared.protocol import Message
+from engine.shared.regions import REGION_NAMES
 
 ROOT = Path(__file__).resolve().parent.parent
 TIMER_SECONDS, IDLE_SECONDS = 0.01, 0.0002
-REGION_NAMES = ["skin", "lips", "sclera", "iris", "pupil", "teeth", "gums", "tongue", "mouth_cavity", "brows"]
 OUTPUTS = ("FRAME_MESHES", "SHAPE_KEYS", "EXPRESSION_CURVES")
 
 
@@ -46,7 +46,7 @@ class ReplayedEngine:
 
     def request(self, kind: str, _fields: dict, arrays: dict | None = None) -> int:
         """Queue all answers at once: the fastest engine there could be."""
-        names = {"region_names": REGION_NAMES}
+        names = {"region_names": list(REGION_NAMES)}
         answers = []
         if kind == "sample":
             answers = [self._take()]

@@ -27,6 +27,7 @@ from engine.head.networks.identity import IdentityConfig, IdentityNetwork
 from engine.head.surface.extract import SurfaceExtractor
 from engine.head.surface.parallel import in_chunks
 from engine.shared.arkit import ARKIT_NAMES
+from engine.shared.options import RESOLUTIONS, STARTER
 
 SAMPLED_POINTS = 1 << 14
 
@@ -115,11 +116,11 @@ def compare(head: NeuralHead, official: NeuralHead, resolution: int, frames: int
 def main() -> None:
     """Command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--bundle", default="starter", help='"starter" or a bundle folder')
+    parser.add_argument("--bundle", default=STARTER, help='"starter" or a bundle folder')
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--threads", type=int, nargs="+", default=[1, 2])
     parser.add_argument("--frames", type=int, default=6, help="frames after the first")
-    parser.add_argument("--resolutions", type=int, nargs="+", default=[64, 128, 256])
+    parser.add_argument("--resolutions", type=int, nargs="+", default=RESOLUTIONS)
     arguments = parser.parse_args()
     device = torch.device(arguments.device)
     head, official = load_head(Bundle.open(arguments.bundle), device), official_size_head(device)

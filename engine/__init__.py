@@ -9,10 +9,10 @@
 Nothing heavy is imported until it is used, so Blender may import `engine.shared.protocol` without torch.
 """
 
+from .shared import __version__
 from .shared.errors import EngineError
 
 __all__ = ["Engine", "EngineError", "ExpressionTake", "Style", "__version__"]
-__version__ = "0.1.0"
 
 
 def __getattr__(name: str):

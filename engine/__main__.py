@@ -12,8 +12,10 @@ from pathlib import Path
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 os.environ.setdefault("GOMP_SPINCOUNT", "0")
 
-from . import EngineError, __version__
+from .shared import __version__
 from .shared.arkit import conversion_text
+from .shared.errors import EngineError
+from .shared.options import DEVICE, GUIDANCE, RESOLUTION, SAMPLERS, STARTER, STEPS, STRENGTH
 from .shared.style import Style, add_style_options, style_of
 
 USAGE = """\
@@ -206,8 +208,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=__version__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     common = argparse.ArgumentParser(add_help=False)
-    common.add_argument("--bundle", default="starter", help="'starter' or a bundle folder (default: starter)")
-    common.add_argument("--device", default="auto", help="auto, cpu or cuda (default: auto)")
+    common.add_argument("--bundle", default=STARTER, help="'starter' or a bundle folder (default: starter)")
+    common.add_argument("--device", default=DEVICE, help="auto, cpu or cuda (default: auto)")
 
     sample = commands.add_parser("sample", parents=[common], help="recording -> take of expression codes")
     sample.description = (
@@ -219,10 +221,12 @@ def _parser() -> argparse.ArgumentParser:
     sample.add_argument("--start", type=float, default=0.0, help="seconds into the file (default: 0)")
     sample.add_argument("--duration", type=float, help="seconds to use (default: to the end)")
     sample.add_argument("--seed", type=int, default=0, help="another seed is another performance (default: 0)")
-    sample.add_argument("--steps", type=int, help="sampling steps (default: the bundle's)")
-    sample.add_argument("--sampler", choices=("ddpm", "ddim", "dpm++"), help="default: the bundle's")
-    sample.add_argument("--guidance", type=float, help="classifier-free guidance, 0..3 (default: the bundle's)")
-    sample.add_argument("--strength", type=float, default=1.0, help="factor on the expression (default: 1)")
+    sample.add_argument("--steps", type=int, help=f"sampling steps, {STEPS} (default: the bundle's)")
+    sample.add_argument("--sampler", choices=SAMPLERS, help="default: the bundle's")
+    sample.add_argument("--guidance", type=float, help=f"classifier-free guidance, {GUIDANCE} (default: the bundle's)")
+    sample.add_argument(
+        "--strength", type=float, default=1.0, help=f"factor on the expression, {STRENGTH} (default: 1)"
+    )
     raw = "leave the codes as they were sampled, without the smoothing that the bundle asks for"
     sample.add_argument("--no-refine", dest="refine", action="store_false", help=raw)
     add_style_options(sample)
@@ -234,7 +238,7 @@ def _parser() -> argparse.ArgumentParser:
     surface.description = "Writes frame_00000.ply ... : binary PLY, metres, Blender's axes, one weight per region."
     surface.add_argument("--take", required=True, help="take written by 'sample' (.npz)")
     surface.add_argument("--output", required=True, help="folder for the PLY files")
-    surface.add_argument("--resolution", type=int, default=128, help="cells per side (default: 128)")
+    surface.add_argument("--resolution", type=int, default=RESOLUTION, help="cells per side (default: %(default)s)")
     surface.add_argument("--frames", help="code frames A:B, B excluded (default: all)")
     identities = "mean, random:SEED, subject:N (of an imported model) or a .npy file (default: mean)"
     surface.add_argument("--identity", default="mean", help=identities)
@@ -250,7 +254,7 @@ def _parser() -> argparse.ArgumentParser:
     fit.add_argument("bundle", metavar="BUNDLE", help="bundle folder, e.g. one that 'import' made")
     codes = "takes (.npz) or codes (.npy, one a row) to fit to (default: codes of its training scans, else random ones)"
     fit.add_argument("--codes", nargs="+", default=(), metavar="FILE", help=codes)
-    fit.add_argument("--device", default="auto", help="auto, cpu or cuda (default: auto)")
+    fit.add_argument("--device", default=DEVICE, help="auto, cpu or cuda (default: auto)")
     fit.set_defaults(run=_fit_arkit)
 
     info = commands.add_parser("info", parents=[common], help="device, versions, bundle, licences, what it can do")

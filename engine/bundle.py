@@ -16,9 +16,9 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 
 from .shared.errors import EngineError
+from .shared.options import STARTER
 
 FORMAT = 1
-STARTER = "starter"
 MAXIMUM_CONFIG_BYTES = 1 << 20
 SECTION_FILES = {
     "head.identity": "head_identity.safetensors",

@@ -11,12 +11,13 @@ import os
 import platform
 import sys
 
-from . import __version__
 from .packages import MISSING, package_versions
+from .shared import __version__
 from .shared.errors import EngineError
+from .shared.options import DEVICE, STARTER
 
 
-def check(bundle: str = "starter", device: str = "auto") -> dict:
+def check(bundle: str = STARTER, device: str = DEVICE) -> dict:
     """Facts of this Python and the first thing that keeps the engine from running.
 
     Keys: "engine", "python" (versions), "executable", "packages" (name to version or "missing"), "device",
@@ -78,8 +79,8 @@ def _free_and_total_memory() -> tuple[int | None, int | None]:
 def main() -> None:
     """Print the facts."""
     parser = argparse.ArgumentParser(prog="python -m engine.check", description=__doc__)
-    parser.add_argument("--bundle", default="starter", help="'starter' or a bundle folder (default: starter)")
-    parser.add_argument("--device", default="auto", help="auto, cpu or cuda (default: auto)")
+    parser.add_argument("--bundle", default=STARTER, help="'starter' or a bundle folder (default: starter)")
+    parser.add_argument("--device", default=DEVICE, help="auto, cpu or cuda (default: auto)")
     options = parser.parse_args()
     sys.stdout.write(json.dumps(check(options.bundle, options.device)) + "\n")
 

@@ -11,18 +11,18 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from . import __version__
-from .bundle import ABILITIES, STARTER, Bundle
+from .bundle import ABILITIES, Bundle
 from .motion import audio, diffusion
 from .motion.codes import ExpressionTake, codes_from_weights
 from .packages import package_versions
+from .shared import __version__
 from .shared.arkit import ARKIT_NAMES
 from .shared.errors import EngineError
 from .shared.identity_text import split_identity
+from .shared.options import DEVICE, RESOLUTION, RESOLUTIONS, STARTER, STRENGTH
 from .shared.style import NO_WEIGHTS, Style
 from .shared.units import METRES_PER_UNIT
 
-RESOLUTIONS = (64, 128, 256)
 RANDOM_HEAD_DEVIATION = 0.8
 RANDOM_HEAD_LIMIT = 2.0
 
@@ -80,7 +80,7 @@ class Engine:
         self.device = device
 
     @classmethod
-    def load(cls, bundle: str | Path = STARTER, device: str = "auto") -> Engine:
+    def load(cls, bundle: str | Path = STARTER, device: str = DEVICE) -> Engine:
         """Open a bundle.
 
         bundle: "starter" or a bundle folder.
@@ -172,7 +172,7 @@ class Engine:
 
         recording: a sound file, or (samples, rate) with samples (S,) or (S, channels) in -1..1.
         start, duration: part of the recording, seconds.
-        steps, sampler, guidance: None takes the bundle's defaults; samplers are `diffusion.SAMPLERS`.
+        steps, sampler, guidance: None takes the bundle's defaults; `engine.shared.options` has the samplers and ranges.
         guidance: w of Eq. 10; 1 is the conditional model itself, more follows the voice more closely.
         strength: factor on the sampled codes, 0..3; 1 leaves them.
         refine: whether jitter is smoothed as the bundle asks for (see `engine.motion.refinement`); else the codes are
@@ -183,6 +183,7 @@ class Engine:
 
         Raises EngineError for a recording or a setting that cannot be used.
         """
+        STRENGTH.check(strength)
         self.bundle.require("sample")
         samples = audio.load(recording, start=start, duration=duration)
         features = self._speech.features(samples)
@@ -247,7 +248,7 @@ class Engine:
         take: ExpressionTake,
         *,
         identity: str | np.ndarray | None = None,
-        resolution: int = 128,
+        resolution: int = RESOLUTION,
         times: Sequence[float] | None = None,
     ) -> Iterator[SurfaceFrame]:
         """Surfaces of a take, one after the other.

@@ -35,6 +35,7 @@ import numpy as np
 from .motion.codes import ExpressionTake
 from .shared.arkit import ARKIT_NAMES
 from .shared.errors import Cancelled, EngineError
+from .shared.options import DEVICE, RESOLUTION, STARTER
 from .shared.protocol import Message, ProtocolError, read_message, write_message
 from .shared.style import Style
 
@@ -87,7 +88,7 @@ class EngineProcess:
     def _engine(self, fields: dict):
         from .engine import Engine
 
-        key = (str(fields.get("bundle", "starter")), str(fields.get("device", "auto")))
+        key = (str(fields.get("bundle", STARTER)), str(fields.get("device", DEVICE)))
         if key not in self._engines:
             self._engines.clear()
             self._engines[key] = Engine.load(bundle=key[0], device=key[1])
@@ -123,7 +124,7 @@ class EngineProcess:
         take = _styled_take(engine, request)
         times = request.arrays["times"]
         frames = engine.surfaces(
-            take, identity=fields.get("identity"), resolution=int(fields.get("resolution", 128)), times=times
+            take, identity=fields.get("identity"), resolution=int(fields.get("resolution", RESOLUTION)), times=times
         )
         for surface in frames:
             self._check_cancelled(request)

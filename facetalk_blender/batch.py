@@ -40,6 +40,7 @@ from mathutils import Color
 
 from ..engine.shared.errors import EngineError
 from ..engine.shared.identity_text import join_identity, split_identity
+from ..engine.shared.options import DEVICE, GUIDANCE, RESOLUTION, RESOLUTIONS, STARTER, STEPS, STRENGTH, Range
 from ..engine.shared.style import LARGEST, add_style_options, style_of
 from .generation import session
 from .generation.generation import Generation, Settings, State
@@ -149,22 +150,22 @@ def _parse(arguments: list[str]) -> argparse.Namespace:
         default="automatic",
         help="where frame meshes are kept: in the .blend, or in NAME_frames beside it (default: by their size)",
     )
-    add("--resolution", type=int, choices=(64, 128, 256), default=128, help="cells per side (default: %(default)s)")
+    add("--resolution", type=int, choices=RESOLUTIONS, default=RESOLUTION, help="cells per side (default: %(default)s)")
     add("--identity", default="mean", help=IDENTITY_HELP)
     add("--skin-colour", type=_colour, help="colour of the skin, #RRGGBB (default: a light one)")
     add("--eye-colour", type=_colour, help="colour of the iris, #RRGGBB (default: a grey blue)")
     add("--seed", type=int, default=0, help="another number gives another performance (default: %(default)s)")
     add("--steps", type=int, help="denoising steps (default: the model's)")
-    add("--guidance", type=float, help="how closely the voice is followed, 0 to 3 (default: the model's)")
-    add("--strength", type=float, default=1.0, help="how large expressions are, 0 to 3 (default: %(default)s)")
+    add("--guidance", type=float, help=f"how closely the voice is followed, {GUIDANCE} (default: the model's)")
+    add("--strength", type=float, default=1.0, help=f"how large expressions are, {STRENGTH} (default: %(default)s)")
     add_style_options(parser)
-    add("--bundle", default="starter", help="folder of a model bundle (default: the built-in starter model)")
+    add("--bundle", default=STARTER, help="folder of a model bundle (default: the built-in starter model)")
     add("--fps", type=float, help="frames per second of the video (default: 24; with --target the opened file's)")
     add("--frames", type=_frame_range, help="only frames A:B of the clip, counted from 1")
     add("--engine", choices=rendering.ENGINES, default="cycles", help="render engine (default: %(default)s)")
     add("--size", type=_size, default=(480, 480), help="picture size, WIDTHxHEIGHT (default: 480x480)")
     add("--samples", type=int, help="render samples (default: fitting the engine)")
-    add("--device", default="auto", help="what the model computes on: auto, cpu or cuda (default: %(default)s)")
+    add("--device", default=DEVICE, help="what the model computes on: auto, cpu or cuda (default: %(default)s)")
     add("--engine-python", default="", help="interpreter that can import torch (default: this one)")
     options = parser.parse_args(arguments)
     if not (options.output or options.blend):
@@ -173,11 +174,13 @@ def _parse(arguments: list[str]) -> argparse.Namespace:
         parser.error("--contact-sheet shows a video: give --output too")
     if options.target and options.head_output != "expression-curves":
         parser.error("--target gets curves: give --head-output expression-curves too")
-    limits = (("steps", 1, 1000), ("samples", 1, 4096), ("strength", 0, 3), ("guidance", 0, 20), ("fps", 1, 240))
-    for name, low, high in (*limits, *((name, 0, largest) for name, largest in LARGEST.items())):
+    limits = {"steps": STEPS, "strength": STRENGTH, "guidance": GUIDANCE}
+    limits |= {"samples": Range("samples", 1, 4096), "fps": Range("fps", 1, 240)}
+    limits |= {name: Range(name, 0, largest) for name, largest in LARGEST.items()}
+    for name, limit in limits.items():
         value = getattr(options, name)
-        if value is not None and not low <= value <= high:
-            parser.error(f"--{name} must lie between {low} and {high}")
+        if value is not None and not limit.holds(value):
+            parser.error(f"--{name} must lie between {limit.least:g} and {limit.greatest:g}")
     return options
 
 

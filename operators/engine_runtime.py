@@ -8,6 +8,7 @@ from pathlib import Path
 import bpy
 
 from ..engine.shared.errors import EngineError
+from ..engine.shared.options import STARTER
 from ..facetalk_blender.engine_access.background_task import BackgroundTask
 from ..facetalk_blender.engine_access.installation import RuntimeInstallation
 from ..facetalk_blender.engine_access.runtime import EngineCheck
@@ -191,7 +192,7 @@ class FACETALK_OT_check_engine(bpy.types.Operator):
         except EngineError as error:
             self.report({"ERROR"}, str(error))
             return {"CANCELLED"}
-        bundle = bpy.path.abspath(chosen.bundle) if chosen.bundle else "starter"
+        bundle = bpy.path.abspath(chosen.bundle) if chosen.bundle else STARTER
         return _run_task(self, EngineCheck(runtime, session.ROOT, bundle, chosen.device))
 
 

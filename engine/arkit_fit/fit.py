@@ -13,13 +13,14 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from ..bundle import STARTER, Bundle, merge_section
+from ..bundle import Bundle, merge_section
 from ..engine import choose_device
 from ..head import load_head
 from ..head.arkit_map import FittedArkitMap
 from ..head.surface.extract import SurfaceExtractor
 from ..head.surface.forward_surface import ForwardSurfaceExtractor
 from ..shared.errors import EngineError
+from ..shared.options import DEVICE, STARTER
 from ..shared.units import MILLIMETRES_PER_UNIT
 from .followed_face import FollowedFace
 from .linear import Components, NonNegativeWeights, codes_per_weight, linear_motion
@@ -39,7 +40,7 @@ def fit_arkit(
     folder: str | Path,
     codes: Iterable[str | Path] = (),
     *,
-    device: str = "auto",
+    device: str = DEVICE,
     progress: Callable[[str, float], None] = lambda _stage, _fraction: None,
 ) -> Bundle:
     """Add the map to a bundle folder; an earlier one is exchanged.

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from ..shared.errors import EngineError
+from ..shared.regions import NECK
 from .arkit_map import ExactArkitMap, FittedArkitMap
 from .controls import IdentityControls
 from .networks.conditioned_mlp import FoldedLayer
@@ -21,7 +22,7 @@ from .networks.forward_identity import ForwardIdentityNetwork, ForwardIdentitySt
 from .networks.identity import IdentityNetwork, IdentityState
 from .networks.regions import RegionNetwork
 from .networks.smoothing import GaussianMask, SmoothingConfig
-from .region_geometry import NECK, RegionGeometry, has_region_geometry, region_geometry
+from .region_geometry import RegionGeometry, has_region_geometry, region_geometry
 
 Array = np.ndarray | Tensor
 BOX = ((-0.55, -0.50, -0.95), (0.55, 0.75, 0.40))

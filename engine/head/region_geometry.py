@@ -14,10 +14,8 @@ from scipy.spatial.transform import Rotation
 from torch import Tensor
 
 from ..shared.arkit import ARKIT_NAMES
+from ..shared.regions import EYE_REGIONS, IRIS_ANGLE, PUPIL_ANGLE
 
-EYE_REGIONS = ("sclera", "iris", "pupil")
-NECK = "neck"
-IRIS_ANGLE, PUPIL_ANGLE = 24.0, 8.5  # degrees from the gaze at the eyeball's centre, as in ICT-FaceKit
 EYE_BORDER = 0.7  # half width in degrees of the soft borders of iris and pupil
 # How far an eyeball turns at a weight of one, degrees: up and down about x, to the sides about y. ICT-FaceKit's shapes
 # move the lids alone, its eyeballs are turned apart from them.

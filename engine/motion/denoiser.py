@@ -20,6 +20,7 @@ from torch.nn import functional
 
 from ..bundle import Bundle
 from ..shared.errors import EngineError
+from ..shared.options import SAMPLER
 from .timestep_injection import INJECTIONS, FiLM
 
 # Keys of the bundle's section that concern sampling, not the network.
@@ -66,7 +67,7 @@ class DenoiserConfig:
     film_rank: int | None = None
     alignment_mask: bool = True
     default_steps: int = 8
-    default_sampler: str = "dpm++"
+    default_sampler: str = SAMPLER
     default_guidance: float = 1.0
     default_mouth_temperature: float = 1.0
     default_lid_temperature: float = 1.0

@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 
 from ..shared.errors import Cancelled, EngineError
+from ..shared.options import GUIDANCE, SAMPLER, SAMPLERS, STEPS
 from .denoiser import ExpressionDecoder
 from .temperature import Temperature
 
@@ -137,7 +138,6 @@ def dpm_solver_to_clean(predict: Predict, x: Tensor, schedule: CosineSchedule, s
     return predict(x, timesteps[-1])
 
 
-SAMPLERS = ("dpm++", "ddim", "ddpm")
 JOIN_FRAMES = 4
 
 
@@ -193,7 +193,7 @@ def sample(
     *,
     seed: int,
     steps: int = 8,
-    sampler: str = "dpm++",
+    sampler: str = SAMPLER,
     guidance: float = 1.0,
     temperature: Temperature | None = None,
     kept: Kept | None = None,
@@ -214,10 +214,8 @@ def sample(
     schedule = _default_schedule()
     if sampler not in SAMPLERS:
         raise EngineError(f"Unknown sampler '{sampler}'; use one of {', '.join(SAMPLERS)}.")
-    if not 1 <= steps <= schedule.steps:
-        raise EngineError(f"{steps} sampling steps are not possible; use 1 to {schedule.steps}.")
-    if not math.isfinite(guidance):
-        raise EngineError(f"The guidance {guidance} is no number; use 0 to 3.")
+    STEPS.check(steps)
+    GUIDANCE.check(guidance)
     device = denoiser.null_condition.device
     # Noise comes from the CPU, so that a seed means the same take on every device.
     generator = torch.Generator("cpu").manual_seed(seed % (1 << 63))

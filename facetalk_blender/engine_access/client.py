@@ -13,7 +13,7 @@ import threading
 from collections import deque
 from pathlib import Path
 
-from ...engine import __version__
+from ...engine.shared import __version__
 from ...engine.shared.protocol import Message, ProtocolError, read_message, write_message
 
 # The reader stops taking frames while this many wait, so a slow consumer slows the engine instead of filling memory.

@@ -11,8 +11,9 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from ...engine import __version__
+from ...engine.shared import __version__
 from ...engine.shared.errors import EngineError
+from ...engine.shared.options import DEVICE, STARTER
 from .background_task import BackgroundTask
 from .client import engine_environment
 from .wheel_lock import this_python
@@ -77,7 +78,7 @@ class EngineCheck(BackgroundTask):
 
 
 def ask_runtime(
-    task: BackgroundTask, runtime: Runtime, engine_parent_folder: Path, bundle: str = "starter", device: str = "auto"
+    task: BackgroundTask, runtime: Runtime, engine_parent_folder: Path, bundle: str = STARTER, device: str = DEVICE
 ) -> tuple[list[str], str]:
     """What `engine.check` says in a runtime: lines for people, and the first problem with its fix, or "".
 

@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 
+from ...engine.shared.options import STARTER
 from ..extension import user_folder
 
 FILE_NAME = "costs.json"
@@ -46,7 +47,7 @@ class Job:
     device: str
     output: str
     resolution: int
-    bundle: str = "starter"
+    bundle: str = STARTER
 
     @property
     def kind(self) -> tuple[str, int]:
@@ -56,7 +57,7 @@ class Job:
     @property
     def name(self) -> str:
         """Under which its cost is remembered."""
-        own = "" if self.bundle == "starter" else f" {self.bundle}"
+        own = "" if self.bundle == STARTER else f" {self.bundle}"
         return f"{self.device} {self.kind[0]} {self.kind[1]}{own}"
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import bpy
 
+from ...engine.shared.options import STARTER
 from .. import compat
 from ..outputs.frames.frame_storage import SHARE_OF_MEMORY, FrameStorage
 from ..sound import strip as sound_strip
@@ -38,7 +39,7 @@ def estimate(
     facetalk = scene.facetalk
     start, end = compat.handles(strip)
     seconds = (end - start) / sound_strip.frames_per_second(scene)
-    job = costs.Job(device, facetalk.output, int(facetalk.resolution), bundle or "starter")
+    job = costs.Job(device, facetalk.output, int(facetalk.resolution), bundle or STARTER)
     # Of fixed topology, there is one key for each of the model's codes.
     frames = end - start if facetalk.output == "FRAME_MESHES" else round(24 * seconds)
     cost = costs.expected(job)

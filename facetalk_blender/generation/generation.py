@@ -20,6 +20,7 @@ from pathlib import Path
 import bpy
 
 from ...engine.shared.errors import EngineError
+from ...engine.shared.options import DEVICE, RESOLUTION, STARTER
 from ...engine.shared.protocol import Message
 from ...engine.shared.style import Style
 from ..blender_data.datablocks import DataBlockLost, resolve
@@ -78,7 +79,7 @@ class Settings:
     """
 
     output: str = "FRAME_MESHES"
-    resolution: int = 128
+    resolution: int = RESOLUTION
     identity: str = "mean"
     skin_color: appearance.Color | None = None
     eye_color: appearance.Color | None = None
@@ -86,8 +87,8 @@ class Settings:
     steps: int | None = None
     guidance: float | None = None
     strength: float = 1.0
-    bundle: str = "starter"
-    device: str = "auto"
+    bundle: str = STARTER
+    device: str = DEVICE
     frames: range | None = None
     audio_playback: bool = True
     add_stage: bool = True

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import bpy
 
 from ...engine.shared.errors import EngineError
+from ...engine.shared.options import STARTER
 from ...engine.shared.protocol import Message
 from ..settings.preferences import preferences
 from . import session
@@ -32,7 +33,7 @@ class HeadRequest:
             self._client.start()
         except OSError as error:
             raise EngineError("The engine's Python could not be started; check it in the preferences.") from error
-        bundle = bpy.path.abspath(chosen.bundle) if chosen.bundle else "starter"
+        bundle = bpy.path.abspath(chosen.bundle) if chosen.bundle else STARTER
         fields = {"bundle": bundle, "device": chosen.device, "identity": identity, "with_template": with_template}
         self._number = self._client.request("head", fields)
         self._answered = answered

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 import bpy
 import numpy as np
 
+from ...engine.shared.regions import EYE_REGIONS
+
 COLOR_ATTRIBUTE = "facetalk_color"  # linear colour of the vertex, for viewports without shaders
 SKIN_ATTRIBUTE = "facetalk_skin"  # weights of skin (neck and brows included), lips, brows
 TISSUE_ATTRIBUTE = "facetalk_tissue"  # weights of eyeball, teeth, gums and tongue; what is left is the mouth cavity
@@ -50,7 +52,7 @@ TISSUE_COLORS: dict[str, Color] = {
     "mouth_cavity": (0.13, 0.025, 0.022),
 }
 SKIN_COLUMNS = (("skin", "neck", "brows"), ("lips",), ("brows",))
-TISSUE_COLUMNS = (("sclera", "iris", "pupil"), ("teeth",), ("gums", "tongue"))
+TISSUE_COLUMNS = (EYE_REGIONS, ("teeth",), ("gums", "tongue"))
 REST_STEP = 2.0**-15  # metres: a thirtieth of a millimetre, so that places at rest take half the room when compressed
 GROUP_LEVELS = 8  # vertex groups keep weights in steps of 1 / GROUP_LEVELS
 VERTICES_PER_PIECE = 5000  # of a vertex group, about a millisecond to write

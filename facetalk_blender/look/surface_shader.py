@@ -12,6 +12,7 @@ from collections.abc import Iterator
 
 import bpy
 
+from ...engine.shared.regions import IRIS_ANGLE, PUPIL_ANGLE
 from ..blender_data.datablocks import resolve
 from ..blender_data.shader_nodes import ShaderNodes, Socket
 from .appearance import (
@@ -35,7 +36,6 @@ GROUP_NAME = "FaceTalk Surface"
 UNFINISHED_NAME = "FaceTalk Surface (Unfinished)"
 SUBSURFACE_RADIUS = (1.0, 0.32, 0.16)  # relative distances of red, green and blue light in skin
 SUBSURFACE_SCALE = 0.005  # metres
-PUPIL_ANGLE, IRIS_ANGLE = 9.0, 24.0  # degrees from the gaze
 # Where blood shows: centre (the right side mirrors the left) and radius on the head at rest, metres, and strength.
 FLUSHES = (
     ((0.046, -0.034, -0.020), 0.036, 0.75),  # cheeks

@@ -5,6 +5,7 @@ from __future__ import annotations
 import bpy
 
 from ...engine.shared.identity_text import join_identity
+from ...engine.shared.options import GUIDANCE, RESOLUTION, RESOLUTIONS, STARTER, STEPS, STRENGTH
 from ..generation import head_preview
 from ..generation.generation import Settings
 from ..look import stage
@@ -50,6 +51,10 @@ def _head_changed(_self, context: bpy.types.Context) -> None:
     head_preview.refresh(context.scene)
 
 
+RESOLUTION_ITEMS = tuple(
+    (str(cells), str(cells), text)
+    for cells, text in zip(RESOLUTIONS, ("Draft", "Standard", "Fine, slow and large"), strict=True)
+)
 # Name, cells a side, denoising steps (0: as the model was made for).
 QUALITIES = (("Preview", "64", 4), ("Standard", "128", 0), ("Final", "256", 16))
 
@@ -90,8 +95,8 @@ class FaceTalkSettings(bpy.types.PropertyGroup):
     resolution: bpy.props.EnumProperty(
         name="Resolution",
         description="Cells along each side of the head's box",
-        items=(("64", "64", "Draft"), ("128", "128", "Standard"), ("256", "256", "Fine, slow and large")),
-        default="128",
+        items=RESOLUTION_ITEMS,
+        default=str(RESOLUTION),
     )
     frames_in: bpy.props.EnumProperty(
         name="Frames",
@@ -120,17 +125,22 @@ class FaceTalkSettings(bpy.types.PropertyGroup):
     )
     seed: bpy.props.IntProperty(name="Seed", description="Another number gives another performance", min=0)
     steps: bpy.props.IntProperty(
-        name="Steps", description="Denoising steps. 0: as the model was made for", min=0, max=1000
+        name="Steps", description="Denoising steps. 0: as the model was made for", min=0, max=int(STEPS.greatest)
     )
     guidance: bpy.props.FloatProperty(
         name="Guidance",
         description="How closely the performance follows the voice; 0 takes the model's own value",
         default=0.0,
-        min=0.0,
-        max=5.0,
+        min=GUIDANCE.least,
+        max=GUIDANCE.greatest,
+        soft_max=5.0,
     )
     strength: bpy.props.FloatProperty(
-        name="Strength", description="How large the expressions are", default=1.0, min=0.0, max=3.0
+        name="Strength",
+        description="How large the expressions are",
+        default=1.0,
+        min=STRENGTH.least,
+        max=STRENGTH.greatest,
     )
     audio_playback: bpy.props.BoolProperty(
         name="Audio Playback",
@@ -166,7 +176,7 @@ class FaceTalkSettings(bpy.types.PropertyGroup):
             steps=self.steps or None,
             guidance=self.guidance or None,
             strength=self.strength,
-            bundle=bpy.path.abspath(bundle) if bundle else "starter",
+            bundle=bpy.path.abspath(bundle) if bundle else STARTER,
             device=device,
             audio_playback=self.audio_playback,
             add_stage=self.add_stage,

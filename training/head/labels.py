@@ -9,11 +9,11 @@ from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 from scipy.spatial import cKDTree
 
+from engine.shared.regions import IRIS_ANGLE, PUPIL_ANGLE, REGION_NAMES
 from training.head.ict import UNITS_PER_MILLIMETRE, FaceKit
 
-REGION_NAMES = ("skin", "lips", "sclera", "iris", "pupil", "teeth", "gums", "tongue", "mouth_cavity", "brows")
 LIP_BORDER_UV = 0.006  # half width of the vermilion's soft border in texture coordinates, about 1 mm
-IRIS_ANGLE, PUPIL_ANGLE, EYE_BORDER_ANGLE = 24.0, 8.5, 0.7  # degrees at the eyeball's centre
+EYE_BORDER_ANGLE = 0.7  # half width of the soft borders of iris and pupil, degrees at the eyeball's centre
 BROW_HALF_WIDTH, BROW_BORDER = 3.2, 1.3  # mm
 TONGUE_POINTS = ((0.0, -0.20, 0.0), (0.0, -0.28, 0.03))  # on the top and the underside of the mean head's tongue
 

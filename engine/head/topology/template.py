@@ -17,8 +17,9 @@ from scipy.spatial import cKDTree
 from torch import Tensor
 
 from ...shared.arkit import ARKIT_NAMES
+from ...shared.regions import EYE_REGIONS
 from ..head import Array, NeuralHead
-from ..region_geometry import EYE_REGIONS, gaze_rotations
+from ..region_geometry import gaze_rotations
 
 LIP_CURVES = ("lip_upper", "lip_lower")
 LIP_NEIGHBOURS = 3
