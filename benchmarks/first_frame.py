@@ -19,7 +19,7 @@ from pathlib import Path
 import bpy
 
 from benchmarks.stages import ten_seconds
-from tests.extension_package import ROOT, import_from_extension
+from tests.helpers.repository import ROOT, import_from_extension
 
 TIMER_SECONDS = 0.03  # as the operator's
 LONGEST_SECONDS = 600.0

@@ -17,7 +17,7 @@ import numpy as np
 import soundfile
 
 from engine.shared.options import RESOLUTIONS
-from tests.extension_package import ROOT, import_from_extension
+from tests.helpers.repository import ROOT, import_from_extension
 
 SECONDS = 10
 FRAMES = 8

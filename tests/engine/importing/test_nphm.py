@@ -1,0 +1,360 @@
+"""Official NPHM folders become bundles that compute the reference numbers; anything doubtful is refused as a whole."""
+
+import json
+import shutil
+from pathlib import Path, PosixPath
+
+import numpy as np
+import pytest
+import torch
+import yaml
+from official_heads import FULL, SMALL, full_size_folder, load
+from repository import PARITY
+from scipy.spatial import cKDTree
+from skimage.measure import marching_cubes
+
+from engine import Engine, EngineError
+from engine.bundle import Bundle, merge_section
+from engine.engine import blender_metres
+from engine.head.surface.forward_surface import ForwardSurfaceExtractor
+from engine.importing.nphm import LICENCES, import_nphm
+from engine.motion.codes import ExpressionTake
+from engine.shared.errors import Cancelled
+
+FORWARD = "nphm_forward_small"
+TOLERANCE = 1e-5
+HOSTILE_SETTINGS = "!!python/object/apply:os.mkdir [executed]"
+CHECKPOINTS = {
+    "nphm_backward_small": "checkpoints/checkpoint_epoch_6000.tar",
+    "mononphm_small": "checkpoints/checkpoint_epoch_2500.tar",
+}
+
+
+@pytest.fixture
+def backward(tmp_path):
+    """A copy of the small backward model that a test may damage."""
+    return Path(shutil.copytree(PARITY / "nphm_backward_small", tmp_path / "model"))
+
+
+def assert_nothing_written(folder):
+    assert sorted(path.name for path in folder.iterdir()) == ["model"]
+
+
+def refuse(model, match, **options):
+    """The import fails with a sentence that matches, and leaves nothing beside the model."""
+    with pytest.raises(EngineError, match=match) as raised:
+        import_nphm([model], model.parent / "bundle", **options)
+    assert "\n" not in str(raised.value)
+    assert_nothing_written(model.parent)
+
+
+def assert_reference_numbers(head, reference):
+    points = reference["points"]
+    for number, (identity_row, expression_row) in enumerate(reference["cases"]):
+        identity, expression = reference["id_codes"][identity_row], reference["exp_codes"][expression_row]
+
+        def expected(key, number=number):
+            return reference[f"case{number}_{key}"]
+
+        np.testing.assert_allclose(head.anchors(identity), expected("anchors"), rtol=0, atol=TOLERANCE)
+        moved = head.deformation(points, identity, expression)
+        if head.deforms_forward:
+            offsets, distances, values = "offsets_forward", "sdf_canonical", head.signed_distance(points, identity)
+        else:
+            np.testing.assert_allclose(moved[:, 3:], expected("hyper"), rtol=0, atol=TOLERANCE)
+            offsets, distances, values = "offsets", "sdf", head.signed_distance(points, identity, expression)
+        np.testing.assert_allclose(moved[:, :3], expected(offsets), rtol=0, atol=TOLERANCE)
+        np.testing.assert_allclose(values, expected(distances), rtol=0, atol=TOLERANCE)
+
+
+@pytest.mark.parametrize("name", [FORWARD, *SMALL])
+def test_a_published_folder_becomes_a_bundle_with_the_reference_numbers(name, tmp_path):
+    bundle = import_nphm([PARITY / name], tmp_path / "bundle")
+    head = Engine.load(tmp_path / "bundle", "cpu").head
+    assert_reference_numbers(head, load(name)[1])
+    assert bundle.name == "bundle" and bundle.licences["head"] in LICENCES.values()
+    assert [path.name for path in tmp_path.iterdir()] == ["bundle"]
+
+
+@pytest.mark.parametrize("name", FULL)
+def test_full_official_sizes(name, tmp_path):
+    folder, reference = full_size_folder(name, tmp_path / "published")
+    import_nphm([folder], tmp_path / "bundle")
+    assert_reference_numbers(Engine.load(tmp_path / "bundle", "cpu").head, reference)
+
+
+def test_checkpoint_files_can_be_named_one_by_one(tmp_path):
+    files = sorted((PARITY / FORWARD).rglob("*.tar"))
+    import_nphm(files, tmp_path / "bundle", anchors=PARITY / FORWARD / "anchors_39.npy")
+    assert_reference_numbers(Engine.load(tmp_path / "bundle", "cpu").head, load(FORWARD)[1])
+
+
+def test_the_last_epoch_is_taken(backward, tmp_path):
+    first = backward / "checkpoints" / "checkpoint_epoch_900.tar"
+    first.write_bytes(b"older")
+    import_nphm([backward], tmp_path / "bundle")
+
+
+@pytest.mark.parametrize("reading", ["all", "offsets"])
+def test_both_readings_of_the_smoothing_survive_the_bundle(reading, tmp_path):
+    import_nphm([PARITY / "nphm_backward_small"], tmp_path / "bundle", smoothing=reading)
+    head = Engine.load(tmp_path / "bundle", "cpu").head
+    _, reference = load("nphm_backward_small")
+    key = "sdf_smooth" if reading == "all" else "sdf_smooth_offsets_only"
+    identity, expression = reference["id_codes"][0], reference["exp_codes"][0]
+    values = head.signed_distance(reference["points"], identity, expression, mask=reference["smooth_weights"])
+    np.testing.assert_allclose(values, reference[f"case0_{key}"], rtol=0, atol=TOLERANCE)
+    assert head.mask_weights(torch.zeros(1, 3)) is not None
+
+
+def test_code_books_come_along(tmp_path):
+    import_nphm([PARITY / "nphm_backward_small"], tmp_path / "bundle")
+    engine = Engine.load(tmp_path / "bundle", "cpu")
+    _, reference = load("nphm_backward_small")
+    rows = np.stack([engine.identity_code(f"subject:{row}") for row in range(5)])
+    np.testing.assert_allclose(rows, reference["lookup_geo"], rtol=0, atol=1e-6)
+    rows = np.stack([engine.head.code_book_row("expression", row) for row in range(7)])
+    np.testing.assert_allclose(rows, reference["lookup_exp"], rtol=0, atol=1e-6)
+    with pytest.raises(EngineError, match="0 to 4"):
+        engine.identity_code("subject:5")
+
+
+def test_a_head_without_motion_says_what_is_missing(tmp_path):
+    import_nphm([PARITY / FORWARD], tmp_path / "bundle")
+    engine = Engine.load(tmp_path / "bundle", "cpu")
+    missing = engine.info()["missing"]
+    assert missing["surfaces"] == [] and missing["sample"] == ["speech", "motion"]
+    with pytest.raises(EngineError, match="no speech and no motion"):
+        engine.sample((np.zeros(16000, np.float32), 16000))
+    with pytest.raises(EngineError, match=r"no head\.template"):
+        engine.shape_keys(ExpressionTake(np.zeros((1, 12), np.float32), 24.0))
+
+
+def test_surfaces_of_a_forward_head_correspond(tmp_path):
+    import_nphm([PARITY / FORWARD], tmp_path / "bundle")
+    engine = Engine.load(tmp_path / "bundle", "cpu")
+    _, reference = load(FORWARD)
+    identity, codes = reference["id_codes"][1], reference["exp_codes"][:2]
+    frames = list(engine.surfaces(ExpressionTake(codes, 24.0), identity=identity, resolution=20))
+    canonical = ForwardSurfaceExtractor(engine.head, identity, 20).extract().canonical
+    for frame, code in zip(frames, codes, strict=True):
+        posed = canonical + engine.head.deformation(canonical, identity, code)
+        np.testing.assert_allclose(frame.vertices, blender_metres(posed), atol=1e-6)
+        np.testing.assert_array_equal(frame.faces, frames[0].faces)
+
+
+@pytest.mark.parametrize("subject", [0, 1])
+def test_a_forward_head_is_meshed_once_as_on_the_dense_grid(subject, monkeypatch):
+    head, reference = load(FORWARD)
+    identity, cells = reference["id_codes"][subject], 28
+    extractor = ForwardSurfaceExtractor(head, identity, cells)
+    surface = extractor.extract()
+    axes = [np.linspace(low, high, cells) for low, high in zip(*head.box, strict=True)]
+    grid = np.stack(np.meshgrid(*axes, indexing="ij"), -1).astype(np.float32)
+    places, _, _, _ = marching_cubes(head.signed_distance(grid, identity), 0.0, gradient_direction="descent")
+    low, high = map(np.array, head.box)
+    dense = places * (high - low) / (cells - 1) + low
+    distances, _ = cKDTree(surface.canonical).query(dense)
+    assert len(dense) == len(surface.canonical) and distances.max() < 1e-5
+    monkeypatch.setattr(head.identity, "evaluate", None)  # from here on only vertices move
+    moved = extractor.extract(reference["exp_codes"][0])
+    assert np.abs(moved.vertices - surface.vertices).max() > 1e-3
+
+
+def test_wrong_anchor_count(backward):
+    refuse(backward, r"anchors_39\.npy", anchors=PARITY / "mononphm_small" / "anchors_65.npy")
+
+
+def test_missing_anchors(backward):
+    (backward / "anchors_39.npy").unlink()
+    refuse(backward, r"mean anchors are missing.*anchors_39\.npy")
+
+
+@pytest.mark.parametrize("content", [b"", b"text", np.zeros(3)])
+def test_anchors_of_another_kind(backward, content):
+    file = backward / "anchors_39.npy"
+    np.save(file, content) if isinstance(content, np.ndarray) else file.write_bytes(content)
+    refuse(backward, r"anchors_39\.npy is no readable|holds no finite anchor")
+
+
+def test_truncated_checkpoint(backward):
+    file = backward / CHECKPOINTS["nphm_backward_small"]
+    file.write_bytes(file.read_bytes()[:-2000])
+    refuse(backward, "damaged, incomplete")
+
+
+@pytest.mark.parametrize("content", [b"", b"version https://example.org/large-file\n", b"PK\x03\x04"])
+def test_no_checkpoint_at_all(backward, content):
+    (backward / CHECKPOINTS["nphm_backward_small"]).write_bytes(content)
+    refuse(backward, "damaged, incomplete")
+
+
+def change(folder, edit):
+    file = folder / CHECKPOINTS["nphm_backward_small"]
+    checkpoint = torch.load(file, weights_only=True)
+    edit(checkpoint)
+    torch.save(checkpoint, file)
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+@pytest.mark.parametrize(
+    ("part", "key"),
+    [("id_decoder", "mlp_pos.0.bias"), ("ex_decoder", "defDeepSDF.lin6.bias")],
+)
+def test_weights_that_are_not_finite(backward, part, key, value):
+    def poison(checkpoint):
+        checkpoint[part][key][0] = value
+
+    change(backward, poison)
+    refuse(backward, f"NaN or infinity in '{key}'")
+
+
+@pytest.mark.parametrize(
+    ("part", "old", "new", "match"),
+    [
+        ("id_decoder", "mlp_pos.4.weight", "mlp.4.weight", "identity network"),
+        ("id_decoder", "deepSDFensemble.layers.3.layers.2.weight", "other", "identity network"),
+        ("ex_decoder", "compressor.0.weight", "other", "expression network"),
+        ("ex_decoder", "defDeepSDF.lin4.weight", "defDeepSDF.lin4.v", "expression network"),
+    ],
+)
+def test_other_key_names(backward, part, old, new, match):
+    change(backward, lambda checkpoint: checkpoint[part].update({new: checkpoint[part].pop(old)}))
+    refuse(backward, match)
+
+
+def test_a_checkpoint_of_another_model(backward):
+    change(backward, lambda checkpoint: checkpoint.pop("ex_decoder"))
+    refuse(backward, "no NPHM network")
+
+
+def test_networks_that_do_not_belong_together(backward):
+    other = torch.load(PARITY / "mononphm_small" / CHECKPOINTS["mononphm_small"], weights_only=True)
+    change(backward, lambda checkpoint: checkpoint.update(ex_decoder=other["ex_decoder"]))
+    refuse(backward, "belong together")
+
+
+def test_half_of_the_released_model(tmp_path):
+    model = Path(shutil.copytree(PARITY / FORWARD, tmp_path / "model"))
+    shutil.rmtree(model / "expression")
+    refuse(model, "expression network as well")
+
+
+@pytest.mark.parametrize(
+    ("text", "match"),
+    [
+        (HOSTILE_SETTINGS, "no plain settings"),
+        ("decoder: !foreign {id: 3}", "no plain settings"),
+        ("decoder: {id: [", "not valid YAML"),
+        ("[" * 3000, "not valid YAML"),
+        ("- 1", "holds no settings"),
+        ("decoder: {id: {blend_std: 4.0}}", r"decoder\.id\.nneigh"),
+        ("decoder: {id: {nneigh: 8.5, blend_std: 4.0}}", r"whole number in decoder\.id\.nneigh"),
+        ("decoder: {id: {nneigh: 99, blend_std: 4.0}}", "99 of 39"),
+        ("decoder: {id: {nneigh: 8, blend_std: -1}}", r"decoder\.id\.blend_std"),
+    ],
+)
+def test_settings_that_cannot_be_used(backward, monkeypatch, text, match):
+    monkeypatch.chdir(backward)
+    (backward / "configs.yaml").write_text(text)
+    refuse(backward, match)
+    assert not (backward / "executed").exists()
+
+
+def test_the_hostile_settings_of_this_test_do_run_when_trusted(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    yaml.unsafe_load(HOSTILE_SETTINGS)
+    assert (tmp_path / "executed").exists()
+
+
+def test_missing_settings(backward):
+    (backward / "configs.yaml").unlink()
+    refuse(backward, r"configs\.yaml is missing")
+
+
+class Payload:
+    def __reduce__(self):
+        return (Path.touch, (Path("executed"),))
+
+
+@pytest.mark.parametrize("zipped", [True, False])
+@pytest.mark.parametrize("place", ["whole", "optimizer", "weights"])
+def test_a_payload_is_never_run(backward, monkeypatch, place, zipped):
+    monkeypatch.chdir(backward)
+    file = backward / CHECKPOINTS["nphm_backward_small"]
+    checkpoint = torch.load(file, weights_only=True)
+    if place == "whole":
+        checkpoint = Payload()
+    else:
+        (checkpoint if place == "optimizer" else checkpoint["id_decoder"])[place] = Payload()
+    torch.save(checkpoint, file, _use_new_zipfile_serialization=zipped)
+    refuse(backward, "would run code")
+    assert not (backward / "executed").exists()
+    trusted = [getattr, Path, PosixPath, Path.touch]
+    with torch.serialization.safe_globals(trusted):
+        torch.load(file, weights_only=True)  # the payload is real: it runs where its parts are trusted
+    assert (backward / "executed").exists()
+
+
+def test_pickled_anchors_are_never_run(backward, monkeypatch):
+    monkeypatch.chdir(backward)
+    np.save(backward / "anchors_39.npy", np.array([Payload()], dtype=object), allow_pickle=True)
+    refuse(backward, "no readable array")
+    assert not (backward / "executed").exists()
+
+
+def test_nothing_there(tmp_path):
+    (tmp_path / "model").mkdir()
+    refuse(tmp_path / "model", "no checkpoint_epoch")
+    with pytest.raises(EngineError, match="There is no folder"):
+        import_nphm([tmp_path / "none"], tmp_path / "bundle")
+
+
+def test_existing_bundles_are_kept_unless_asked_otherwise(tmp_path):
+    output = tmp_path / "bundle"
+    merge_section(output, "motion", {"layers": 2}, {"weight": torch.eye(2)})
+    before = (output / "config.json").read_bytes()
+    with pytest.raises(EngineError, match="--replace"):
+        import_nphm([PARITY / FORWARD], output)
+    with pytest.raises(EngineError, match="mean anchors are missing"):
+        import_nphm(sorted((PARITY / FORWARD).rglob("*.tar")), output, replace=True)
+    assert (output / "config.json").read_bytes() == before
+    added = import_nphm([PARITY / FORWARD], output, add=True)
+    assert added.missing("sample") == ["speech"] and added.section("motion") == {"layers": 2}
+    replaced = import_nphm([PARITY / FORWARD], output, replace=True)
+    assert replaced.missing("sample") == ["speech", "motion"]
+    assert [path.name for path in tmp_path.iterdir()] == ["bundle"]
+
+
+def test_other_folders_are_never_replaced(tmp_path):
+    output = tmp_path / "holiday"
+    output.mkdir()
+    (output / "picture.png").write_bytes(b"mine")
+    (output / "config.json").write_text(json.dumps({"not": "a bundle"}))
+    for option in ({}, {"replace": True}, {"add": True}):
+        with pytest.raises(EngineError, match="no model bundle"):
+            import_nphm([PARITY / FORWARD], output, **option)
+    assert (output / "picture.png").read_bytes() == b"mine"
+
+
+def test_cancelling_leaves_nothing(tmp_path):
+    stages = []
+
+    def cancelled():
+        return len(stages) == 3
+
+    with pytest.raises(Cancelled):
+        import_nphm(
+            [PARITY / FORWARD],
+            tmp_path / "bundle",
+            progress=lambda text, fraction: stages.append((text, fraction)),
+            cancelled=cancelled,
+        )
+    assert not list(tmp_path.iterdir()) and [fraction for _, fraction in stages] == [0.0, 0.5, 0.6]
+
+
+def test_bundles_keep_full_precision(tmp_path):
+    import_nphm([PARITY / "nphm_backward_small"], tmp_path / "bundle")
+    stored = Bundle.open(tmp_path / "bundle").tensors("head.identity")["anchor_network.0.weight"]
+    file = PARITY / "nphm_backward_small" / CHECKPOINTS["nphm_backward_small"]
+    assert torch.equal(stored, torch.load(file, weights_only=True)["id_decoder"]["mlp_pos.0.weight"])

@@ -1,0 +1,168 @@
+"""The state machine: whatever happens on the way, it ends, says why and leaves no rubbish."""
+
+import time
+
+import pytest
+from blender_scene import bpy, generate, speaking_strip
+from repository import import_from_extension
+
+generation = import_from_extension("facetalk_blender.generation.generation")
+EngineError = import_from_extension("engine.shared.errors").EngineError
+KINDS = ("objects", "meshes", "texts", "collections", "actions")
+
+
+def counts():
+    players = sum(tree.type == "GEOMETRY" for tree in bpy.data.node_groups)  # materials stay for the next head
+    return {kind: len(getattr(bpy.data, kind)) for kind in KINDS} | {"players": players}
+
+
+def start(client, strip, **settings):
+    return generation.Generation(client, strip, generation.Settings(**settings))
+
+
+def tick_until(run, condition, seconds=60.0):
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline
+        run.tick()
+        time.sleep(0.002)
+
+
+def test_cancelling_removes_everything_at_once(scene, client, tmp_path):
+    strip = speaking_strip(scene, tmp_path)
+    before = counts()
+    run = start(client, strip, bundle="slow")
+    tick_until(run, lambda: run.written >= 3)
+    run.cancel()
+    assert run.state is generation.State.CANCELLED and counts() == before and not run.tick()
+    after = generate(client, strip)
+    assert after.state is generation.State.DONE, after.error  # the engine is still usable
+
+
+def test_cancelling_keeps_and_shows_the_earlier_result(scene, client, tmp_path):
+    strip = speaking_strip(scene, tmp_path)
+    earlier = bpy.data.objects[generate(client, strip).result_name]
+    run = start(client, strip, bundle="slow")
+    tick_until(run, lambda: run.written >= 2)
+    assert earlier.hide_render
+    run.cancel()
+    assert not earlier.hide_render and not earlier.hide_viewport
+
+
+@pytest.mark.parametrize("output", ["FRAME_MESHES", "SHAPE_KEYS"])
+def test_a_killed_engine_leaves_the_finished_frames_and_a_reason(scene, client, tmp_path, output):
+    run = generate(client, speaking_strip(scene, tmp_path), bundle="dies-after-5", output=output)
+    assert run.state is generation.State.FAILED
+    assert "ended unexpectedly" in run.error and "5 of 48 frames were kept" in run.error
+    head = bpy.data.objects[run.result_name]
+    scene.frame_set(40)
+    assert len(head.evaluated_get(bpy.context.view_layer.depsgraph).data.vertices) > 0
+    if output == "FRAME_MESHES":
+        assert len(head["facetalk_frames"].objects) == 5
+    assert not client.alive
+
+
+@pytest.mark.parametrize(
+    ("bundle", "reason"),
+    [
+        ("fails", "recording is empty"),
+        ("garbled", "unusable"),
+        ("short", "few"),
+        ("outdated", "has version 0.0.0, the extension"),
+    ],
+)
+def test_a_failing_engine_is_reported(scene, client, tmp_path, bundle, reason):
+    run = generate(client, speaking_strip(scene, tmp_path), bundle=bundle)
+    assert run.state is generation.State.FAILED and reason in run.error
+
+
+@pytest.mark.parametrize("output", ["FRAME_MESHES", "SHAPE_KEYS"])
+def test_deleting_the_head_meanwhile_ends_cleanly(scene, client, tmp_path, output):
+    strip = speaking_strip(scene, tmp_path)
+    before = counts()
+    run = start(client, strip, bundle="slow", output=output)
+    tick_until(run, lambda: run.written >= 3)
+    head = next(item for item in scene.objects if "facetalk_strip" in item)
+    mesh = head.data
+    bpy.data.objects.remove(head)
+    tick_until(run, lambda: not run.running)
+    assert run.state is generation.State.FAILED and "deleted" in run.error
+    left = counts()
+    if mesh.name in bpy.data.meshes:
+        left["meshes"] -= 1  # the artist's deletion leaves the unused mesh, which Blender drops on saving
+    assert {kind: left[kind] for kind in ("objects", "collections")} == {
+        kind: before[kind] for kind in ("objects", "collections")
+    }
+    assert left["texts"] == 1  # the take stays, to be made into another head
+
+
+def test_deleting_the_scene_meanwhile_ends_cleanly(scene, client, tmp_path):
+    bpy.data.scenes.new("Other")
+    run = start(client, speaking_strip(scene, tmp_path), bundle="slow")
+    tick_until(run, lambda: run.written >= 3)
+    bpy.data.scenes.remove(scene)
+    tick_until(run, lambda: not run.running)
+    assert run.state is generation.State.FAILED and "deleted" in run.error
+
+
+def test_renaming_the_head_meanwhile_does_no_harm(scene, client, tmp_path):
+    run = start(client, speaking_strip(scene, tmp_path))
+    tick_until(run, lambda: run.written >= 1)
+    next(item for item in scene.objects if "facetalk_strip" in item).name = "Renamed"
+    tick_until(run, lambda: not run.running)
+    assert run.state is generation.State.DONE and run.written == 48
+
+
+def test_progress_only_grows_and_stages_are_timed(scene, client, tmp_path):
+    run = start(client, speaking_strip(scene, tmp_path))
+    fractions = []
+    run.run(lambda _text, fraction: fractions.append(fraction))
+    assert fractions == sorted(fractions) and fractions[-1] == 1.0
+    assert {"load", "sample", "surfaces", "finish"} <= set(run.seconds)
+
+
+def test_a_temporary_recording_is_removed(scene, client, tmp_path):
+    strip = speaking_strip(scene, tmp_path)
+    strip.sound.pack()
+    run = start(client, strip)
+    path = run._audio
+    assert path.exists()
+    run.run()
+    assert run.state is generation.State.DONE and not path.exists()
+
+
+def test_an_interpreter_that_is_not_there_is_refused(scene, tmp_path):
+    strip = speaking_strip(scene, tmp_path)
+    engine_client = import_from_extension("facetalk_blender.engine_access.client")
+    with pytest.raises(EngineError, match="preferences"):
+        start(engine_client.EngineClient(str(tmp_path / "no-python"), tmp_path), strip)
+
+
+def test_playback_is_set_up_and_nothing_is_shortened(scene, client, tmp_path):
+    scene.frame_end = 500
+    generate(client, speaking_strip(scene, tmp_path), add_stage=False)
+    assert scene.use_audio_scrub and scene.sync_mode == "AUDIO_SYNC" and scene.frame_end == 500
+    assert scene.camera is None
+
+
+def test_the_stage_leaves_the_artists_camera_and_world(scene, client, tmp_path):
+    camera = bpy.data.objects.new("Mine", bpy.data.cameras.new("Mine"))
+    scene.collection.objects.link(camera)
+    scene.camera, scene.world = camera, bpy.data.worlds.new("Mine")
+    strip = speaking_strip(scene, tmp_path)
+    generate(client, strip)
+    lights = len(bpy.data.lights)
+    generate(client, strip)
+    assert scene.camera == camera and scene.world.name == "Mine"
+    assert len(bpy.data.lights) == lights
+
+
+def test_nothing_of_the_stage_is_drawn_across_the_face(scene, client, tmp_path):
+    run = generate(client, speaking_strip(scene, tmp_path))
+    head = bpy.data.objects[run.result_name].matrix_world.translation
+    assert 0 < scene.camera.data.display_size < 0.3 * (scene.camera.location - head).length
+    lights = [item for item in scene.objects if item.type == "LIGHT"]
+    assert len(lights) == 3
+    for light in lights:  # what viewports draw of a light reaches that far; renders ignore it
+        assert light.data.cutoff_distance < 0.5 * (light.location - head).length
+        assert not light.data.use_custom_distance

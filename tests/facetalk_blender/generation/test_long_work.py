@@ -1,0 +1,156 @@
+"""A head that is being made survives what an artist does meanwhile, or its making ends cleanly."""
+
+import time
+from pathlib import Path
+
+import pytest
+import scripted_shapes
+from blender_scene import COUNT, bpy, speaking_strip
+from registered_extension import module
+
+
+@pytest.fixture(params=["FRAME_MESHES", "CACHE", "SHAPE_KEYS"])
+def run(request, registered, tmp_path):
+    """A generation under way, some frames written, with an undo step before it."""
+    bpy.context.preferences.edit.use_global_undo = True
+    strip = speaking_strip(bpy.context.scene, tmp_path)
+    bpy.ops.ed.undo_push(message="Before")
+    generation = module("facetalk_blender.generation.generation")
+    output, choice = ("FRAME_MESHES", "CACHE") if request.param == "CACHE" else (request.param, "FILE")
+    storage = module("facetalk_blender.outputs.frames.frame_storage").FrameStorage(
+        choice, folder=str(tmp_path / "frames")
+    )
+    settings = generation.Settings(bundle="slow", output=output, add_stage=False, storage=storage)
+    run = generation.Generation(registered.client(), strip, settings)
+    registered.set_generation(run)
+    tick_until(run, lambda: run.written >= 5)
+    return run
+
+
+def tick_until(run, condition, seconds=60.0):
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline and run.running
+        run.tick()
+        time.sleep(0.002)
+
+
+def finish(run):
+    tick_until(run, lambda: not run.running or run.state.name == "FINISH")
+    run.run()
+
+
+def heads():
+    return [item for item in bpy.data.objects if "facetalk_strip" in item]
+
+
+def frame_files(run):
+    """All files in the folder for cached frames."""
+    return [path for path in Path(run.settings.storage.folder).rglob("*") if path.is_file()]
+
+
+def check_complete(run):
+    """Every frame shows its own shape, and there are no files of frames but its own."""
+    assert run.state.name == "DONE", run.error
+    assert len(frame_files(run)) == (COUNT if run.settings.storage.choice == "CACHE" else 0)
+    (head,) = heads()
+    for frame in (0, 3, 20, COUNT - 1):
+        bpy.context.scene.frame_set(1 + frame)
+        mesh = head.evaluated_get(bpy.context.view_layer.depsgraph).data
+        if run.settings.output == "SHAPE_KEYS":
+            assert mesh.vertices[4].co.z == pytest.approx(scripted_shapes.positions(frame)[4, 2], abs=1e-5)
+        else:
+            assert len(mesh.vertices) == frame + 5
+
+
+def test_undoing_an_edit_made_meanwhile(run):
+    bpy.ops.ed.undo_push(message="Edit")  # with five frames of the head in it
+    tick_until(run, lambda: run.written >= 12)
+    bpy.ops.ed.undo_push(message="Another edit")
+    tick_until(run, lambda: run.written >= 16)
+    assert bpy.ops.ed.undo() == {"FINISHED"}
+    finish(run)
+    check_complete(run)
+    assert len(bpy.data.texts) == 1
+
+
+def test_undoing_to_before_the_head(run):
+    bpy.ops.ed.undo_push(message="Edit")
+    assert bpy.ops.ed.undo() == {"FINISHED"}  # "Before": neither head nor take
+    finish(run)
+    check_complete(run)
+    assert len(bpy.data.texts) == 1
+
+
+def test_saving_meanwhile(run, tmp_path):
+    path = str(tmp_path / "meanwhile.blend")
+    bpy.ops.wm.save_as_mainfile(filepath=path)
+    finish(run)
+    check_complete(run)
+    bpy.ops.wm.open_mainfile(filepath=path)
+    # What was saved half made is taken away, and its take stays.
+    assert not heads() and not bpy.data.meshes and len(bpy.data.texts) == 1
+    settings = bpy.context.scene.facetalk
+    settings.take = bpy.data.texts[0]
+    settings.strip, settings.add_stage = "tone", False
+    assert bpy.ops.facetalk.make_output() == {"FINISHED"}
+    assert len(heads()) == 1
+
+
+def test_showing_another_scene_meanwhile(run):
+    own = bpy.context.scene
+    other = bpy.data.scenes.new("Other")
+    bpy.context.window.scene = other
+    finish(run)
+    bpy.context.window.scene = own
+    check_complete(run)
+    assert not [item for item in other.objects if "facetalk_strip" in item]
+
+
+def test_opening_another_file_meanwhile(run):
+    bpy.ops.wm.read_factory_settings(use_empty=True)
+    assert run.state.name == "CANCELLED" and not heads() and not bpy.data.texts
+    assert not frame_files(run)
+
+
+def test_closing_blender_meanwhile_ends_the_engine(run, registered):
+    engine = registered.client()
+    module("facetalk_blender.registration").unregister()  # as on quitting and on disabling
+    try:
+        assert run.state.name == "CANCELLED" and not engine.alive
+    finally:
+        module("facetalk_blender.registration").register()
+
+
+def test_deleting_the_strip_meanwhile(run):
+    strips = bpy.context.scene.sequence_editor.strips
+    strips.remove(strips[0])
+    finish(run)
+    assert run.state.name == "DONE"  # the sound had been read; the take says that its strip is gone
+    assert "gone" in module("facetalk_blender.takes.status").strip_problem(run.take_text())
+
+
+def test_cancelling_takes_less_than_half_a_second(run):
+    begin = time.perf_counter()
+    assert bpy.ops.facetalk.cancel() == {"FINISHED"}
+    assert time.perf_counter() - begin < 0.5
+    assert run.state.name == "CANCELLED" and not heads() and not bpy.data.texts and not bpy.data.cache_files
+    assert not frame_files(run)
+
+
+def test_cancelling_does_not_show_what_the_artist_had_hidden(registered, tmp_path):
+    strip = speaking_strip(bpy.context.scene, tmp_path)
+    settings = bpy.context.scene.facetalk
+    settings.strip, settings.add_stage = strip.name, False
+    bpy.ops.facetalk.generate()
+    bpy.ops.facetalk.generate()
+    first, second = sorted(heads(), key=lambda item: item.name)
+    first.hide_viewport, first.hide_render = True, True
+    second.hide_viewport, second.hide_render = False, True
+    before = [(item.hide_viewport, item.hide_render) for item in (first, second)]
+    generation = module("facetalk_blender.generation.generation")
+    run = generation.Generation(registered.client(), strip, generation.Settings(bundle="slow"))
+    tick_until(run, lambda: run.written >= 1)
+    assert second.hide_viewport
+    run.cancel()
+    assert [(item.hide_viewport, item.hide_render) for item in (first, second)] == before

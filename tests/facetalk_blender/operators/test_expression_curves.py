@@ -1,0 +1,253 @@
+"""Operators and panels of expression curves and export, registered as Blender has them."""
+
+import csv
+from types import SimpleNamespace
+
+import pytest
+from blender_scene import START, bpy, speaking_strip
+from registered_extension import CheckedLayout, drawn, module
+from speaking_faces import artists_action, face, snapshot, values
+
+
+@pytest.fixture
+def curves(registered, tmp_path, monkeypatch):
+    """The scene's settings of expression curves, with a strip chosen and presets in a folder of their own."""
+    operators = module("operators.expression_curves")
+    panel = module("panels.expression_curves")
+    for user in (operators, panel):
+        monkeypatch.setattr(user, "preset_folder", lambda: tmp_path / "presets")
+    settings = bpy.context.scene.facetalk
+    settings.strip = speaking_strip(bpy.context.scene, tmp_path, frame=START).name
+    settings.output, settings.add_stage = "EXPRESSION_CURVES", False
+    return settings.curves
+
+
+def selected(*items):
+    for item in bpy.context.scene.objects:
+        item.select_set(item in items)
+
+
+def channels(curves):
+    return {row.name: row.channel for row in curves.links}
+
+
+def test_targets_are_added_matched_and_removed(curves):
+    head, teeth, plain = face(["jawOpen", "Mouth_Smile_L", "odd"]), face(["Jaw_Open"], "Teeth"), face([], "Plain")
+    selected(plain)
+    assert bpy.ops.facetalk.add_curve_targets() == {"CANCELLED"}
+    selected(head, teeth, plain)
+    assert bpy.ops.facetalk.add_curve_targets() == {"FINISHED"}
+    assert {row.item for row in curves.targets} == {head, teeth}
+    assert channels(curves) == {
+        "jawOpen": "jawOpen",
+        "Mouth_Smile_L": "mouthSmileLeft",
+        "odd": "",
+        "Jaw_Open": "jawOpen",
+    }
+    curves.links["odd"].channel = "tongueOut"
+    curves.links["jawOpen"].gain = 1.5
+    bpy.ops.facetalk.match_shape_keys()
+    assert channels(curves)["odd"] == "tongueOut" and curves.links["odd"].method == "Manual"
+    assert curves.links["jawOpen"].gain == 1.5
+    bpy.ops.facetalk.remove_curve_target()
+    assert len(curves.targets) == 1
+    bpy.data.objects.remove(curves.targets[0].item)
+    assert "missing" in curves.problem() and not bpy.ops.facetalk.match_shape_keys.poll()
+    assert not bpy.ops.facetalk.generate.poll()
+    bpy.ops.facetalk.remove_curve_target()
+    assert not bpy.ops.facetalk.remove_curve_target.poll()
+    bpy.ops.facetalk.match_shape_keys()
+    assert len(curves.links) > 52 - 1  # a new head's keys, for their gains
+
+
+def test_presets_go_and_come_back(curves, tmp_path):
+    assert not bpy.ops.facetalk.save_curve_preset.poll()
+    selected(face(["jawOpen", "odd"]))
+    bpy.ops.facetalk.add_curve_targets()
+    curves.links["odd"].channel, curves.links["odd"].gain = "viseme_aa", 0.5
+    bpy.ops.facetalk.save_curve_preset(preset="Robot")
+    with pytest.raises(RuntimeError, match="choose another name"):
+        bpy.ops.facetalk.save_curve_preset(preset="../Robot")
+    curves.links.clear()
+    bpy.ops.facetalk.load_curve_preset(preset="Robot")
+    assert channels(curves) == {"jawOpen": "jawOpen", "odd": "viseme_aa"} and curves.links["odd"].gain == 0.5
+    with pytest.raises(RuntimeError, match="There is no preset"):
+        bpy.ops.facetalk.load_curve_preset(preset="Other")
+    assert [path.name for path in (tmp_path / "presets").iterdir()] == ["Robot.json"]
+
+
+def test_a_preset_is_deleted_for_good(curves, tmp_path):
+    assert not bpy.ops.facetalk.delete_curve_preset.poll()
+    bpy.ops.facetalk.match_shape_keys()
+    for name in ("Robot", "Queen"):
+        bpy.ops.facetalk.save_curve_preset(preset=name)
+    assert bpy.ops.facetalk.delete_curve_preset(preset="Robot") == {"FINISHED"}
+    assert [path.name for path in (tmp_path / "presets").iterdir()] == ["Queen.json"] and len(curves.links) == 52
+    with pytest.raises(TypeError, match="Robot"):
+        bpy.ops.facetalk.delete_curve_preset(preset="Robot")
+    assert bpy.ops.facetalk.delete_curve_preset(preset="Queen") == {"FINISHED"}
+    assert not bpy.ops.facetalk.delete_curve_preset.poll()
+
+
+def test_generate_check_and_remove(curves, capfd):
+    item = face(["jawOpen", "smile"])
+    action = artists_action(item, "smile")
+    before = snapshot(action)
+    selected(item)
+    bpy.ops.facetalk.add_curve_targets()
+    curves.links["smile"].channel = ""
+    curves.keys = "DENSE"
+    assert not bpy.ops.facetalk.remove_curves.poll() and not bpy.ops.facetalk.check_curves.poll()
+    assert bpy.ops.facetalk.generate() == {"FINISHED"}
+    assert bpy.ops.facetalk.check_curves() == {"FINISHED"}
+    item.data.shape_keys.animation_data.nla_tracks[0].mute = True
+    capfd.readouterr()
+    bpy.ops.facetalk.check_curves()
+    assert "is muted" in capfd.readouterr().out
+    module("facetalk_blender.generation.session").generation().notes.append("The face holds still.")
+    context = SimpleNamespace(
+        scene=bpy.context.scene, region=SimpleNamespace(width=280), preferences=bpy.context.preferences
+    )
+    layout = CheckedLayout()
+    panels = module("panels.expression_curves")
+    panels.FACETALK_PT_expression_curves.draw(SimpleNamespace(layout=layout), context)
+    assert "The face holds still." in " ".join(layout.shown)
+    bpy.ops.facetalk.remove_curves()
+    assert snapshot(action) == before and list(bpy.data.actions) == [action]
+    assert not item.data.shape_keys.animation_data.nla_tracks and not item.data.shape_keys.keys()
+
+
+def two_takes(curves, *items):
+    """Two takes on meshes; in the first the artist has held the jaw half open. Their texts, first and second."""
+    selected(*items)
+    bpy.ops.facetalk.add_curve_targets()
+    curves.keys = "DENSE"
+    bpy.ops.facetalk.generate()
+    facetalk = bpy.context.scene.facetalk
+    first, action = facetalk.take, next(item for item in bpy.data.actions if "facetalk_take" in item)
+    for bag in action.layers[0].strips[0].channelbags:
+        for point in bag.fcurves[0].keyframe_points:
+            point.co.y = 0.5
+    assert bpy.ops.facetalk.vary_take() == {"FINISHED"}
+    return first, facetalk.take
+
+
+def choose(text):
+    bpy.context.scene.facetalk.take_position = bpy.data.texts.find(text.name)
+    bpy.context.view_layer.update()
+
+
+FRAMES = (START, START + 30)
+FIRST, SECOND = [0.5, 0.5], [0.0, 1.0]
+
+
+@pytest.mark.parametrize("animated", [False, True])
+def test_choosing_a_take_shows_its_curves_and_touches_nothing_of_the_artists(curves, animated):
+    head, teeth = face(["jawOpen", "smile"]), face(["jawOpen"], "Teeth")
+    action = artists_action(head, "smile") if animated else None
+    before = snapshot(action) if animated else None
+    first, second = two_takes(curves, head, teeth)
+    for text, expected in ((second, SECOND), (first, FIRST), (first, FIRST), (second, SECOND), (first, FIRST)):
+        choose(text)
+        for item in (head, teeth):
+            assert values(item, "jawOpen", FRAMES) == pytest.approx(expected)
+    data = head.data.shape_keys.animation_data
+    if animated:
+        assert data.action == action and snapshot(action) == before
+        assert values(head, "smile", FRAMES) == pytest.approx([0.25, 0.25])
+    else:
+        assert data.action["facetalk_take"] == first  # where nothing else moves the mesh, it is edited without tracks
+
+
+def test_a_take_without_curves_lets_the_mesh_rest(curves):
+    item = face(["jawOpen"])
+    item.data.shape_keys.key_blocks["jawOpen"].value = 0.125
+    first, _ = two_takes(curves, item)
+    bpy.context.scene.facetalk.output = "SHAPE_KEYS"
+    bpy.ops.facetalk.vary_take()
+    choose(bpy.context.scene.facetalk.take)
+    assert values(item, "jawOpen", FRAMES) == pytest.approx([0.125, 0.125])
+    choose(first)
+    assert values(item, "jawOpen", FRAMES) == pytest.approx(FIRST)
+
+
+def test_undo_shows_the_take_before(curves):
+    bpy.context.preferences.edit.use_global_undo = True
+    first, _ = two_takes(curves, face(["jawOpen"]))
+    bpy.ops.ed.undo_push(message="Before")
+    choose(first)
+    bpy.ops.ed.undo_push(message="Take")
+    assert bpy.ops.ed.undo() == {"FINISHED"}
+    assert values(bpy.data.objects["Face"], "jawOpen", FRAMES) == pytest.approx(SECOND)
+
+
+def test_a_deleted_take_takes_its_curves_along(curves):
+    item = face(["jawOpen"])
+    first, _ = two_takes(curves, item)
+    bpy.ops.facetalk.delete_take()
+    assert values(item, "jawOpen", FRAMES) == pytest.approx(FIRST) and len(bpy.data.actions) == 1
+    assert bpy.context.scene.facetalk.take == first
+    bpy.ops.facetalk.delete_take()
+    assert not bpy.data.actions and item.data.shape_keys.animation_data is None
+
+
+def test_the_curves_that_are_shown_are_checked_and_exported(curves, tmp_path, capfd):
+    item = face(["jawOpen"])
+    first, _ = two_takes(curves, item)
+    path = tmp_path / "weights.csv"
+
+    def exported():
+        assert bpy.ops.facetalk.export_csv(filepath=str(path)) == {"FINISHED"}
+        return [float(row["JawOpen"]) for row in csv.DictReader(path.open())]
+
+    assert max(exported()) == pytest.approx(1.0, abs=0.01)
+    capfd.readouterr()
+    bpy.ops.facetalk.check_curves()
+    assert "Every target moves" in capfd.readouterr().out
+    choose(first)
+    assert set(exported()) == {0.5}
+
+
+def test_export_operators_write_and_say_why_not(curves, tmp_path):
+    assert not bpy.ops.facetalk.export_csv.poll()
+    bpy.ops.facetalk.generate()
+    path = tmp_path / "weights.csv"
+    assert bpy.ops.facetalk.export_csv(filepath=str(path)) == {"FINISHED"}
+    assert len(list(csv.DictReader(path.open()))) == bpy.context.scene.frame_end
+    with pytest.raises(RuntimeError, match="choose another place"):
+        bpy.ops.facetalk.export_csv(filepath=str(tmp_path / "none" / "weights.csv"))
+    assert bpy.ops.facetalk.export_gltf(filepath=str(tmp_path / "head.glb")) == {"FINISHED"}
+    bpy.context.scene.facetalk.output = "SHAPE_KEYS"
+    bpy.ops.facetalk.generate()
+    assert bpy.ops.facetalk.export_csv.poll()
+
+
+def test_panels_and_menus_draw(curves):
+    panels = module("panels.expression_curves")
+
+    assert panels.FACETALK_PT_expression_curves.poll(bpy.context)
+    shown = drawn("expression_curves.FACETALK_PT_expression_curves")
+    assert "tolerance" in shown and "facetalk.check_curves" not in shown and "none" in " ".join(shown)
+    selected(face(["jawOpen", "odd"]))
+    bpy.ops.facetalk.add_curve_targets()
+    curves.keys = "DENSE"
+    shown = drawn("expression_curves.FACETALK_PT_expression_curves")
+    assert "tolerance" not in shown and {"facetalk.check_curves", "FACETALK_MT_curve_presets"} <= set(shown)
+    assert drawn("expression_curves.FACETALK_MT_curve_presets") == ["No preset was saved yet"]
+    bpy.ops.facetalk.save_curve_preset(preset="Robot")
+    assert "facetalk.load_curve_preset" in drawn("expression_curves.FACETALK_MT_curve_presets")
+    assert {f"facetalk.export_{kind}" for kind in ("gltf", "fbx", "alembic", "usd", "csv")} <= set(
+        drawn("export.FACETALK_MT_export")
+    )
+    assert drawn("export.FACETALK_PT_export") == ["FACETALK_MT_export"]
+    for kind, row in (
+        (panels.FACETALK_UL_curve_links, curves.links[0]),
+        (panels.FACETALK_UL_curve_targets, curves.targets[0]),
+    ):
+        layout = CheckedLayout()
+        kind.draw_item(None, None, layout, None, row, 0, None, "")
+        assert layout.shown
+    lister = SimpleNamespace(filter_name="", bitflag_filter_item=4)
+    assert panels.FACETALK_UL_curve_links.filter_items(lister, None, curves, "links")[0] == [4, 0]
+    curves.show_all = True
+    assert panels.FACETALK_UL_curve_links.filter_items(lister, None, curves, "links")[0] == [4, 4]

@@ -1,0 +1,304 @@
+"""Expression curves on meshes of the artist: right values, nothing of the artist's touched, and a reason when still."""
+
+import subprocess
+import sys
+import textwrap
+
+import numpy as np
+import pytest
+from blender_scene import START, bpy, generate, speaking_strip, write_wav
+from repository import SCRIPTED_ENGINE, import_from_extension
+from speaking_faces import a_text, artists_action, bake, expected, face, snapshot, speech, values
+
+from engine.shared.arkit import ARKIT_NAMES
+
+action_module = import_from_extension("facetalk_blender.outputs.curve_action")
+check = import_from_extension("facetalk_blender.outputs.curves.movement_check")
+curves = import_from_extension("facetalk_blender.outputs.curves.expression_curves")
+sound_strip = import_from_extension("facetalk_blender.sound.strip")
+take_module = import_from_extension("facetalk_blender.takes.take")
+Link = import_from_extension("facetalk_blender.retargeting.presets").Link
+EngineError = import_from_extension("engine.shared.errors").EngineError
+
+DENSE = {"tolerance": None}
+
+
+@pytest.mark.parametrize("fps", [24, 30, 60])
+@pytest.mark.parametrize("tolerance", [None, 0.02])
+def test_values_at_scene_frames_are_the_takes(scene, tmp_path, fps, tolerance):
+    scene.render.fps = fps
+    strip, item, take = speaking_strip(scene, tmp_path, frame=START), face(["jawOpen", "mouthClose"]), speech()
+    writer = bake(strip, take, targets=("Face",), tolerance=tolerance)
+    assert writer.notes == [] and writer.written == writer.frame_count == 2 * fps
+    frames = range(START, START + 2 * fps)
+    for key in ("jawOpen", "mouthClose"):
+        error = np.abs(values(item, key, frames) - expected(take, key, frames, fps))
+        assert error.max() < (tolerance or 0) + 1e-4
+    (action,) = bpy.data.actions
+    points = [len(curve.keyframe_points) for curve in action_module.curves_of(action, action.slots[0])]
+    assert set(points) == {2 * fps} if tolerance is None else max(points) < 2 * fps
+    np.testing.assert_allclose(values(item, "jawOpen", [1]), expected(take, "jawOpen", [START], fps), atol=1e-4)
+
+
+def test_several_meshes_share_one_action_with_a_slot_each(scene, tmp_path):
+    strip, take = speaking_strip(scene, tmp_path, frame=START), speech()
+    head, teeth = face(["jawOpen", "eyeBlinkLeft", "unrelated"]), face(["Jaw_Open"], "Teeth")
+    assert bake(strip, take, targets=("Face", "Teeth"), **DENSE).notes == []
+    (action,) = bpy.data.actions
+    assert len(action.slots) == 2
+    for item in (head, teeth):
+        data = item.data.shape_keys.animation_data
+        assert data.action == action and data.action_slot.name_display == item.name
+    np.testing.assert_allclose(values(teeth, "Jaw_Open", [30]), expected(take, "jawOpen", [30]), atol=1e-4)
+    assert values(head, "unrelated", [30]) == 0
+
+
+def test_gain_limits_and_unlisted_keys(scene, tmp_path):
+    strip, item, take = speaking_strip(scene, tmp_path, frame=START), face(["jawOpen", "Mouth", "other"]), speech()
+    item.data.shape_keys.key_blocks["Mouth"].slider_max = 0.5
+    links = (Link("Mouth", "mouthClose", 2.0), Link("other", "", 1.0))
+    bake(strip, take, targets=("Face",), links=links, **DENSE)
+    frames = range(START, START + 48)
+    wanted = np.clip(2 * expected(take, "mouthClose", frames), 0, 0.5)
+    np.testing.assert_allclose(values(item, "Mouth", frames), wanted, atol=1e-4)
+    assert not values(item, "jawOpen", frames).any() and not values(item, "other", frames).any()
+
+
+def test_visemes_move_a_character_that_has_nothing_else(scene, tmp_path):
+    names = import_from_extension("facetalk_blender.retargeting.names").VISEMES
+    strip, item = speaking_strip(scene, tmp_path, frame=START), face(list(names))
+    assert bake(strip, targets=("Face",)).notes == []
+    assert np.ptp(values(item, "viseme_aa", range(START, START + 48))) > 0.05
+
+
+def test_the_artists_action_stays_and_ours_comes_as_a_track(scene, tmp_path):
+    strip, item, take = speaking_strip(scene, tmp_path, frame=START), face(["jawOpen", "smile"]), speech()
+    action = artists_action(item, "smile")
+    before, users, text = snapshot(action), action.users, a_text(strip)
+    writer = bake(strip, take, text, targets=("Face",), **DENSE)
+    data = item.data.shape_keys.animation_data
+    assert writer.notes == [] and data.action == action and snapshot(action) == before and action.users == users
+    (track,) = data.nla_tracks
+    assert track.strips[0].action != action
+    frames = range(START, START + 48)
+    np.testing.assert_allclose(values(item, "jawOpen", frames), expected(take, "jawOpen", frames), atol=1e-4)
+    np.testing.assert_allclose(values(item, "smile", frames), 0.25)
+    bake(strip, take, text, targets=("Face",), **DENSE)
+    assert len(data.nla_tracks) == 1 and data.action == action and len(bpy.data.actions) == 2
+
+
+def test_two_strips_on_one_face_play_one_after_the_other(scene, tmp_path):
+    first, item = speaking_strip(scene, tmp_path, frame=START), face(["jawOpen"])
+    second = sound_strip.load_sound(scene, tmp_path / "tone.wav", 101, channel=2)
+    one, two = speech(seed=1), speech(seed=2)
+    bake(first, one, targets=("Face",), **DENSE)
+    assert bake(second, two, targets=("Face",), **DENSE).notes == []
+    assert item.data.shape_keys.animation_data.action is None
+    frames = np.arange(START, START + 48)
+    np.testing.assert_allclose(values(item, "jawOpen", frames), expected(one, "jawOpen", frames), atol=1e-4)
+    np.testing.assert_allclose(values(item, "jawOpen", frames + 90), expected(two, "jawOpen", frames), atol=1e-4)
+
+
+@pytest.mark.parametrize("animated", [False, True])
+def test_removing_brings_everything_back(scene, tmp_path, animated):
+    strip, item = speaking_strip(scene, tmp_path, frame=START), face(["jawOpen", "smile"])
+    keys = item.data.shape_keys
+    action = artists_action(item, "smile") if animated else None
+    keys.key_blocks["jawOpen"].value = 0.125
+    bake(strip, targets=("Face",))
+    scene.frame_set(START + 20)
+    bake(strip, speech(seed=5), targets=("Face",))
+    assert curves.remove_from_targets(scene, strip.name) == 2
+    assert list(bpy.data.actions) == ([action] if animated else []) and not keys.keys()
+    assert keys.key_blocks["jawOpen"].value == 0.125
+    assert (keys.animation_data is None) != animated
+    if animated:
+        assert keys.animation_data.action == action and not keys.animation_data.nla_tracks
+
+
+def test_giving_up_leaves_nothing(scene, tmp_path):
+    strip, item = speaking_strip(scene, tmp_path), face(["jawOpen", "mouthClose"])
+    clip, settings = sound_strip.clip_of(strip), curves.CurveSettings(targets=("Face",))
+    writer = curves.CurvesOnTargets(scene, clip, bpy.data.texts.new("Take"), speech(), settings, curves.plans(settings))
+    writer.prepare(0.0005)
+    writer.discard()
+    assert not bpy.data.actions and item.data.shape_keys.animation_data is None and not item.data.shape_keys.keys()
+
+
+@pytest.mark.parametrize("animated", [False, True])
+@pytest.mark.parametrize("tolerance", [None, 0.01])
+def test_curves_follow_their_strip_and_the_rate(scene, tmp_path, animated, tolerance):
+    strip, item, take = speaking_strip(scene, tmp_path, frame=START), face(["jawOpen", "smile"]), speech()
+    if animated:
+        artists_action(item, "smile")
+    bake(strip, take, targets=("Face",), tolerance=tolerance)
+    frames = np.arange(START + 2, START + 46)
+    before = values(item, "jawOpen", frames)
+    strip.frame_start += 30
+    action_module.follow_strips(scene)
+    np.testing.assert_allclose(values(item, "jawOpen", frames + 30), before, atol=1e-4)
+    strip.frame_start -= 30
+    scene.render.fps = 48
+    action_module.follow_strips(scene)
+    np.testing.assert_allclose(values(item, "jawOpen", START + 2 * (frames - START)), before, atol=1e-4)
+
+
+def mute_key(item):
+    item.data.shape_keys.key_blocks["jawOpen"].mute = True
+
+
+def pin(item):
+    item.active_shape_key_index, item.show_only_shape_key = 0, True
+
+
+def drive(item):
+    item.data.shape_keys.key_blocks["jawOpen"].driver_add("value").driver.expression = "0.1"
+
+
+def other_action(item):
+    artists_action(item, "jawOpen")
+
+
+def no_shape(item):
+    item.data.shape_keys.key_blocks["jawOpen"].points[0].co.z = 0.0
+
+
+@pytest.mark.parametrize(
+    ("spoil", "reason"),
+    [
+        (mute_key, "Muted shape keys of Face: jawOpen"),
+        (pin, "turn off the pin"),
+        (drive, "Drivers hold jawOpen"),
+        (other_action, "holds jawOpen of Face"),
+        (no_shape, "without a shape"),
+    ],
+)
+def test_a_still_face_has_its_reason(scene, tmp_path, spoil, reason):
+    strip, item = speaking_strip(scene, tmp_path, frame=START), face(["jawOpen", "smile"])
+    spoil(item)
+    scene.frame_set(7)
+    (note,) = bake(strip, targets=("Face",)).notes
+    assert reason in note and note.endswith(".") and scene.frame_current == 7
+
+
+def test_a_muted_track_and_a_modifier_are_found(scene, tmp_path):
+    strip, item = speaking_strip(scene, tmp_path, frame=START), face(["jawOpen", "smile"])
+    artists_action(item, "smile")
+    bake(strip, targets=("Face",))
+    action = action_module.actions_of(scene, strip.name)[0]
+    track = item.data.shape_keys.animation_data.nla_tracks[0]
+    track.mute = True
+    assert "is muted" in check.problems(scene, item, action)[0]
+    track.mute = False
+    assert check.problems(scene, item, action) == []
+    modifier = item.modifiers.new("Flat", "SHRINKWRAP")
+    modifier.target = face(["x"], "Wall")
+    modifier.wrap_method, modifier.use_project_z = "NEAREST_VERTEX", False
+    (note,) = check.problems(scene, item, action)
+    assert "modifier" in note
+
+
+@pytest.mark.parametrize(
+    ("prepare", "text"),
+    [
+        (lambda: None, "missing"),
+        (lambda: bpy.context.scene.collection.objects.link(bpy.data.objects.new("Face", None)), "no mesh with shape"),
+        (lambda: face([]), "no mesh with shape"),
+        (lambda: face(["tail", "ear"]), "No shape key of Face"),
+        (lambda: setattr(face(["jawOpen"]).data.shape_keys, "use_relative", False), "absolute"),
+    ],
+)
+def test_a_target_that_cannot_be_used_is_refused(scene, prepare, text):
+    prepare()
+    with pytest.raises(EngineError, match=text):
+        curves.plans(curves.CurveSettings(targets=("Face",)))
+
+
+def test_it_plays_in_a_fresh_blender_without_the_extension(scene, tmp_path):
+    strip, take = speaking_strip(scene, tmp_path, frame=START), speech()
+    face(["jawOpen"])
+    bake(strip, take, targets=("Face",))
+    path = tmp_path / "face.blend"
+    bpy.ops.wm.save_as_mainfile(filepath=str(path))
+    script = textwrap.dedent(f"""
+        import bpy
+        bpy.ops.wm.open_mainfile(filepath={str(path)!r})
+        item = bpy.data.objects["Face"]
+        for frame in ({START}, {START} + 13, {START} + 40):
+            bpy.context.scene.frame_set(frame)
+            print("height", item.evaluated_get(bpy.context.view_layer.depsgraph).data.vertices[0].co.z, flush=True)
+        import os; os._exit(0)
+    """)
+    run = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    heights = [float(line.split()[1]) for line in run.stdout.splitlines() if line.startswith("height")]
+    wanted = expected(take, "jawOpen", [START, START + 13, START + 40])
+    np.testing.assert_allclose(heights, wanted, atol=0.006)
+
+
+def test_a_head_of_ours_has_the_52_keys_and_moves(scene, client, tmp_path):
+    strip = speaking_strip(scene, tmp_path, frame=START)
+    before = {kind: len(getattr(bpy.data, kind)) for kind in ("actions", "meshes", "objects")}
+    run = generate(client, strip, output="EXPRESSION_CURVES", add_stage=False)
+    assert run.error == "" and run.notes == [] and run.written == run.frames.stop - run.frames.start
+    head = bpy.data.objects[run.result_name]
+    keys = head.data.shape_keys
+    assert [block.name for block in keys.key_blocks[1:]] == list(ARKIT_NAMES) and keys.use_relative
+    # Of the scripted take's two weights jawOpen counts the codes, so it is zero first and one from then on.
+    scene.frame_set(START)
+    rest = head.evaluated_get(bpy.context.view_layer.depsgraph).data.vertices[4].co.z
+    scene.frame_set(START + 30)
+    moved = head.evaluated_get(bpy.context.view_layer.depsgraph).data.vertices[4].co.z - rest
+    assert moved == pytest.approx(0.01 * (ARKIT_NAMES.index("jawOpen") + 1), abs=1e-4)
+    assert head.data.materials and head.data.uv_layers
+    import_from_extension("facetalk_blender.outputs.result").remove_result(head)
+    assert {kind: len(getattr(bpy.data, kind)) for kind in before} == before
+
+
+@pytest.mark.parametrize("bundle", ["dies-after-5", "short"])
+def test_a_head_with_too_few_keys_is_not_kept(scene, client, tmp_path, bundle):
+    strip = speaking_strip(scene, tmp_path)
+    run = generate(client, strip, output="EXPRESSION_CURVES", bundle=bundle)
+    assert run.state.name == "FAILED" and run.error
+    assert not bpy.data.actions and not [item for item in scene.objects if item.type == "MESH"]
+
+
+def test_a_generation_moves_the_targets_alone(scene, client, tmp_path):
+    strip, item = speaking_strip(scene, tmp_path, frame=START), face(["jawOpen"])
+    settings = curves.CurveSettings(targets=("Face",))
+    run = generate(client, strip, output="EXPRESSION_CURVES", curves=settings)
+    assert run.state.name == "DONE" and run.error == "" and run.result_name == "Face"
+    assert list(scene.objects) == [item] and not item.keys()
+    assert values(item, "jawOpen", [START, START + 30]) == pytest.approx([0, 1], abs=0.006)
+    with pytest.raises(EngineError, match="missing"):
+        generate(client, strip, output="EXPRESSION_CURVES", curves=curves.CurveSettings(targets=("Nobody",)))
+
+
+def test_a_target_deleted_meanwhile_ends_cleanly(scene, client, tmp_path):
+    strip, item = speaking_strip(scene, tmp_path, frame=START), face(["jawOpen"])
+    other = face(["jawOpen"], "Teeth")
+    generation = import_from_extension("facetalk_blender.generation.generation")
+    settings = curves.CurveSettings(targets=("Face", "Teeth"))
+    run = generation.Generation(client, strip, generation.Settings(output="EXPRESSION_CURVES", curves=settings))
+    bpy.data.objects.remove(other)
+    run.run()
+    assert run.state.name == "FAILED" and "deleted" in run.error
+    assert item.data.shape_keys.animation_data is None and not bpy.data.actions
+
+
+def test_batch_moves_a_mesh_of_the_opened_file(scene, tmp_path, monkeypatch):
+    batch, session = (import_from_extension(f"facetalk_blender.{name}") for name in ("batch", "generation.session"))
+    monkeypatch.setattr(session, "ROOT", SCRIPTED_ENGINE)
+    monkeypatch.setattr(batch.signal, "signal", lambda *_: None)
+    scene.render.fps, scene.render.resolution_x = 30, 1234
+    face(["jawOpen", "tail"])
+    write_wav(tmp_path / "voice.wav", 0.4)
+    path = tmp_path / "out.blend"
+    options = ["--audio", str(tmp_path / "voice.wav"), "--blend", str(path), "--target"]
+    assert batch.main([*options, "Face"]) == batch.BAD_INPUT
+    options = ["--head-output", "expression-curves", *options]
+    assert batch.main([*options, "Nobody"]) == batch.BAD_INPUT and not path.exists()
+    assert batch.main([*options, "Face"]) == batch.OK
+    bpy.ops.wm.open_mainfile(filepath=str(path))
+    assert (bpy.context.scene.render.fps, bpy.context.scene.render.resolution_x) == (30, 1234)
+    assert "FaceTalk voice" not in bpy.data.objects
+    assert values(bpy.data.objects["Face"], "jawOpen", [1, 10]) == pytest.approx([0, 1], abs=0.006)

@@ -1,0 +1,189 @@
+"""Takes: kept in the file, switched, compared, varied, made into other outputs, sampled again in part."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import scripted_shapes
+from blender_scene import COUNT, START, bpy, speaking_strip, write_wav
+from registered_extension import CheckedLayout, head_of, module
+
+
+def load(text):
+    return module("facetalk_blender.takes.take").load(text)
+
+
+def shown(head, frame):
+    """Number of vertices: the scripted surface of frame i has i + 5."""
+    bpy.context.scene.frame_set(frame)
+    return len(head.evaluated_get(bpy.context.view_layer.depsgraph).data.vertices)
+
+
+def test_a_take_is_listed_and_outlives_the_file(settings, tmp_path):
+    text = settings.take
+    assert text["facetalk_strip"] == "tone" and text["facetalk_seed"] == "0" and text["facetalk_date"]
+    assert bpy.data.texts[settings.take_position] == text
+    name, path = text.name, str(tmp_path / "takes.blend")
+    bpy.ops.wm.save_as_mainfile(filepath=path)
+    bpy.ops.wm.open_mainfile(filepath=path)
+    text = bpy.context.scene.facetalk.take
+    assert text.name == name and head_of(text)
+    np.testing.assert_array_equal(load(text).codes, scripted_shapes.take(2.0)["codes"])
+
+
+def test_a_new_seed_is_a_take_of_its_own_and_choosing_shows_only_that(settings):
+    first = settings.take
+    assert bpy.ops.facetalk.vary_take() == {"FINISHED"}
+    second = settings.take
+    assert second != first and second["facetalk_seed"] == "1" and load(second).seed == 1
+    assert head_of(first).hide_render and not head_of(second).hide_render
+    settings.take_position = bpy.data.texts.find(first.name)
+    assert not head_of(first).hide_viewport and head_of(second).hide_viewport and settings.take == first
+    bpy.ops.facetalk.vary_take()
+    assert settings.take["facetalk_seed"] == "2"
+
+
+def test_two_takes_stand_side_by_side_until_another_is_chosen(settings):
+    first = settings.take
+    bpy.ops.facetalk.vary_take()
+    head_of(first).delta_location.x = 0.5  # the artist's own
+    assert bpy.ops.facetalk.compare_take(name=first.name) == {"FINISHED"}
+    heads = head_of(first), head_of(settings.take)
+    assert not any(head.hide_viewport or head.hide_render for head in heads)
+    bpy.context.view_layer.update()
+    assert abs(heads[0].matrix_world.translation.x - heads[1].matrix_world.translation.x) > 0.3
+    bpy.ops.facetalk.compare_take(name=first.name)
+    settings.take_position = settings.take_position
+    assert heads[0].delta_location.x == 0.5 and heads[0].hide_render and not heads[1].hide_render
+
+
+def test_another_output_needs_no_sampling(settings, monkeypatch):
+    text, head = settings.take, head_of(settings.take)
+    asked = []
+    client = module("facetalk_blender.engine_access.client").EngineClient
+    send = client.request
+    monkeypatch.setattr(client, "request", lambda self, kind, *rest: asked.append(kind) or send(self, kind, *rest))
+    settings.output = "SHAPE_KEYS"
+    place = head.location.copy()
+    assert bpy.ops.facetalk.make_output() == {"FINISHED"}
+    assert asked == ["info", "shape_keys"]
+    assert settings.take == text and len(bpy.data.texts) == 1
+    assert head_of(text).data.shape_keys and head_of(text).location == place
+
+
+def test_a_renamed_take_stays_what_it_was(settings):
+    text, head = settings.take, head_of(settings.take)
+    text.name = "The good one"
+    assert settings.take == text and head_of(text) == head and load(text).seed == 0
+    assert bpy.ops.facetalk.make_output() == {"FINISHED"} and bpy.ops.facetalk.vary_take() == {"FINISHED"}
+    assert settings.take != text and head_of(text).hide_render and "The good one" in bpy.data.texts
+
+
+def test_the_preview_range_is_sampled_again(settings):
+    first, shot = settings.take, bpy.context.scene
+    shot.use_preview_range, shot.frame_preview_start, shot.frame_preview_end = True, START + 4, START + 9
+    assert bpy.ops.facetalk.regenerate_range() == {"FINISHED"}
+    changed = np.flatnonzero((load(settings.take).codes != load(first).codes).any(1))
+    np.testing.assert_array_equal(changed, np.arange(4, 10))
+    shot.frame_preview_start, shot.frame_preview_end = 900, 950
+    with pytest.raises(RuntimeError, match="move the range over the sound strip"):
+        bpy.ops.facetalk.regenerate_range()
+
+
+def test_deleting_a_take_shows_the_one_that_is_left(settings):
+    first = settings.take
+    bpy.ops.facetalk.vary_take()
+    name = settings.take.name
+    assert bpy.ops.facetalk.delete_take() == {"FINISHED"}
+    assert name not in bpy.data.texts and settings.take == first and not head_of(first).hide_render
+    bpy.ops.facetalk.delete_take()
+    assert not bpy.data.texts and not any("facetalk_strip" in item for item in bpy.data.objects)
+    assert not bpy.ops.facetalk.make_output.poll()
+
+
+def test_only_the_range_is_sampled_and_made_again(settings):
+    first = settings.take
+    meshes = {item["facetalk_frame"]: item.data for item in head_of(first)["facetalk_frames"].objects}
+    assert not bpy.ops.facetalk.regenerate_range.poll()
+    for name, frame in (("from", START + 20), ("to", START + 25)):
+        bpy.context.scene.timeline_markers.new(name, frame=frame).select = True
+    assert bpy.ops.facetalk.regenerate_range() == {"FINISHED"}
+    second = settings.take
+    changed = np.flatnonzero((load(second).codes != load(first).codes).any(1))
+    np.testing.assert_array_equal(changed, np.arange(20, 26))
+    frames = {item["facetalk_frame"]: item.data for item in head_of(second)["facetalk_frames"].objects}
+    new = [frame for frame in frames if frames[frame] != meshes[frame]]
+    assert set(range(START + 20, START + 26)) <= set(new) and len(new) < COUNT // 2
+    assert second != first and head_of(first).hide_render
+    # The kept meshes must outlive the take that they came from.
+    settings.take_position = bpy.data.texts.find(first.name)
+    bpy.ops.facetalk.delete_take()
+    assert shown(head_of(second), START + 40) == 45
+    assert shown(head_of(second), START + min(new) - START) == 5  # the first of the new surfaces
+
+
+def test_a_take_says_when_its_sound_has_changed(settings, tmp_path):
+    status, text = module("facetalk_blender.takes.status"), settings.take
+    digests = module("facetalk_blender.sound.digest")
+    strip = bpy.context.scene.sequence_editor.strips_all[0]
+
+    def change():
+        digests.digest(strip, wait=True)
+        return status.change_of_sound(text)
+
+    assert change() == ""
+    strip.frame_start += 30
+    strip.frame_offset_start = 10
+    assert change() == ""  # moved, and less of the same sound
+    write_wav(tmp_path / "tone.wav", 2.0, frequency=300.0)
+    assert "changed" in change() and "changed" in status.range_problem(text)
+    write_wav(tmp_path / "tone.wav", 2.0)
+    assert change() == ""
+    strips = bpy.context.scene.sequence_editor.strips
+    strips.remove(strips[0])
+    assert "gone" in status.strip_problem(text)
+
+
+def test_a_strip_pulled_beyond_its_take_is_told(registered, tmp_path):
+    strip = speaking_strip(bpy.context.scene, tmp_path)
+    strip.frame_offset_start = strip.frame_offset_end = 12
+    settings = bpy.context.scene.facetalk
+    settings.strip = strip.name
+    bpy.ops.facetalk.generate()
+    status = module("facetalk_blender.takes.status")
+    assert status.change_of_sound(settings.take) == ""
+    strip.frame_offset_start = 4
+    assert "does not cover" in status.change_of_sound(settings.take)
+
+
+def test_the_panel_lists_takes_and_says_why_a_range_is_not_possible(settings):
+    panels = module("panels.takes")
+    layout = CheckedLayout()
+    layout.template_list = lambda *_arguments, **_options: layout.shown.append("list")
+    layout.menu = lambda name, **_options: layout.shown.append(name)
+    context = SimpleNamespace(
+        scene=bpy.context.scene, region=SimpleNamespace(width=280), preferences=bpy.context.preferences
+    )
+    panels.FACETALK_PT_takes.draw(SimpleNamespace(layout=layout), context)
+    said = " ".join(layout.shown)
+    assert "list" in layout.shown and "facetalk.make_output" in said and "preview range" in said
+    rows = panels.FACETALK_UL_takes.filter_items
+    bpy.data.texts.new("Notes")
+    flags, _ = rows(SimpleNamespace(filter_name="", bitflag_filter_item=1), context, bpy.data, "texts")
+    assert sum(flags) == 1
+
+
+def test_selected_strips_speak_one_after_the_other(registered, tmp_path):
+    scene = bpy.context.scene
+    assert not bpy.ops.facetalk.generate_selected.poll()
+    load_sound = module("facetalk_blender.sound.strip").load_sound
+    strips = [
+        load_sound(scene, write_wav(tmp_path / f"{name}.wav", 1.0), 1, channel) for channel, name in enumerate("ab", 1)
+    ]
+    for strip in strips:
+        strip.select = True
+    assert bpy.ops.facetalk.generate_selected() == {"FINISHED"}
+    assert {text["facetalk_strip"] for text in bpy.data.texts} == {"a", "b"}
+    assert {"FaceTalk a", "FaceTalk b"} <= set(scene.objects.keys())
+    strips[1].mute = True
+    assert "muted" in module("operators.generate").selected_reason(bpy.context)

@@ -1,0 +1,106 @@
+"""Answers requests as the engine does, with shapes known in closed form (`scripted_shapes`).
+
+The bundle name chooses how it behaves: "starter" is good; "slow" waits before every frame; "dies-after-N" kills the
+process after N frames; "short" leaves frames out; "fails" answers sample with an error; "garbled" sends a surface
+without arrays; "outdated" says that it is an older version.
+"""
+
+import importlib.util
+import os
+import queue
+import signal
+import sys
+import threading
+import time
+from pathlib import Path
+
+import numpy as np
+
+HELPERS = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(HELPERS))
+specification = importlib.util.spec_from_file_location("protocol", HELPERS.parents[1] / "engine/shared/protocol.py")
+protocol = sys.modules["protocol"] = importlib.util.module_from_spec(specification)
+specification.loader.exec_module(protocol)
+import scripted_shapes as shapes  # noqa: E402
+
+SLOW_SECONDS = 0.05
+cancelled = set()
+
+
+def write(kind, request, fields=None, arrays=None):
+    protocol.write_message(output, protocol.Message(kind, request, fields or {}, arrays or {}))
+
+
+def sample(message):
+    fields = message.fields
+    if fields["bundle"] == "fails":
+        return "The recording is empty; choose another recording."
+    write("progress", message.request, {"stage": "Sampling expression codes", "fraction": 0.5})
+    take = shapes.take(fields["duration"])
+    if "keep" in message.arrays:
+        start, end = fields["resample"]
+        codes = message.arrays["keep"].copy()
+        codes[start:end, 1] = fields["seed"]
+        take["codes"] = codes
+    facts = {"rate": shapes.RATE, "seed": fields["seed"], "weight_names": shapes.WEIGHT_NAMES, "provenance": {}}
+    write("take", message.request, facts, take)
+    return ""
+
+
+def frames(message, count, kind, make):
+    bundle = message.fields["bundle"]
+    for index in range(count - 1 if bundle == "short" else count):
+        if message.request in cancelled:
+            return False
+        if bundle == f"dies-after-{index}":
+            os.kill(os.getpid(), signal.SIGKILL)
+        if bundle == "slow":
+            time.sleep(SLOW_SECONDS)
+        fields, arrays = make(index)
+        write(kind, message.request, {"index": index} | fields, {} if bundle == "garbled" else arrays)
+        write("progress", message.request, {"stage": "Extracting surfaces", "fraction": (index + 1) / count})
+    return True
+
+
+def answer(message):
+    kind, complete, error = message.kind, True, ""
+    if kind == "info":
+        facts = {"version": "0.0.0"} if message.fields["bundle"] == "outdated" else {}
+        write("info", message.request, {"device": "cpu", "versions": {}, "bundle": "scripted"} | facts)
+    elif kind == "sample":
+        error = sample(message)
+    elif kind == "surfaces":
+        complete = frames(message, len(message.arrays["times"]), "surface", shapes.surface)
+    elif kind == "shape_keys":
+        fields, arrays = shapes.template()
+        write("template", message.request, fields, arrays)
+        count = len(message.arrays["codes"])
+        complete = frames(message, count, "positions", lambda i: ({}, {"vertices": shapes.positions(i)}))
+    elif kind == "arkit_shapes":
+        fields, arrays = shapes.template()
+        write("template", message.request, fields, arrays)
+        complete = frames(message, 52, "positions", lambda i: ({}, {"vertices": shapes.arkit_shape(i)}))
+    elif kind == "head":
+        fields, arrays = shapes.template()
+        identity = message.fields["identity"]
+        code = np.frombuffer(identity.encode(), np.uint8).astype(np.float32)
+        error = "There is no such head; reset it." if "nobody" in identity else ""
+        if not error:
+            write("head", message.request, fields, {"code": code} | (arrays if message.fields["with_template"] else {}))
+    if error:
+        write("error", message.request, {"message": error})
+    else:
+        write("done" if complete else "cancelled", message.request)
+
+
+def read_requests():
+    while (message := protocol.read_message(sys.stdin.buffer)) is not None:
+        cancelled.add(message.request) if message.kind == "cancel" else requests.put(message)
+    os._exit(0)
+
+
+output = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
+requests = queue.Queue()
+threading.Thread(target=read_requests, daemon=True).start()
+while True:
+    answer(requests.get())

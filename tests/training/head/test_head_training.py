@@ -1,0 +1,189 @@
+"""Training of the starter's head: resumption, ground truth against closed forms, the OBJ converter."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+from closed_spheres import sphere
+from torch import nn
+
+from engine.head.topology.template import vertex_displacements
+from engine.motion.codes import ICT_NAMES
+from engine.shared.arkit import ARKIT_NAMES
+from engine.shared.errors import EngineError
+from training.head import convert as converter
+from training.head.ground_truth import HeadSolid, boundary_loops, close_with_fans
+from training.head.ict import named_weights
+from training.head.loop import LoopOptions, train
+from training.head.poses import random_weights
+from training.head.sampling import material_positions
+from training.head.template import sparse_displacements
+from training.muon import orthogonalised
+
+
+def small_network() -> nn.Module:
+    torch.manual_seed(3)
+    return nn.Sequential(nn.Linear(3, 8), nn.SiLU(), nn.Linear(8, 1))
+
+
+def small_loss(network: nn.Module):
+    def losses(iteration: int) -> dict[str, torch.Tensor]:
+        points = torch.from_numpy(np.random.default_rng([0, iteration]).normal(size=(32, 3))).float()
+        return {"distance": (network(points)[:, 0] - points.norm(dim=1)).abs().mean()}
+
+    return losses
+
+
+def test_interrupted_run_ends_with_the_parameters_of_an_uninterrupted_one(tmp_path):
+    options = LoopOptions(iterations=40, learning_rate=1e-2)
+    whole = small_network()
+    averaged_whole = train(whole, small_loss(whole), tmp_path / "whole", options)
+    for part in (17, None):
+        resumed = small_network()
+        averaged = train(resumed, small_loss(resumed), tmp_path / "parts", options, stop_after=part)
+    for key, value in whole.state_dict().items():
+        assert torch.equal(value, resumed.state_dict()[key])
+        assert torch.equal(averaged_whole[key], averaged[key])
+
+
+def test_training_lowers_the_loss(tmp_path):
+    network = small_network()
+    before = float(small_loss(network)(1000)["distance"].detach())
+    averaged = train(network, small_loss(network), tmp_path, LoopOptions(iterations=300, learning_rate=1e-2))
+    network.load_state_dict(averaged)
+    assert float(small_loss(network)(1000)["distance"].detach()) < 0.3 * before
+
+
+def sphere_solid(radius: float = 0.2) -> HeadSolid:
+    """A ground-truth solid whose skin is one sphere; pocket and gums are a speck deep inside it."""
+    skin, triangles = sphere((0, 0, 0), radius)
+    speck, speck_triangles = sphere((0, 0, -0.1), 0.001, 8)
+    inner = speck_triangles + len(skin)
+    topology = SimpleNamespace(
+        mouth_corners=np.array([0, 1]),
+        solid=triangles,
+        cap_loops=[],
+        pocket=inner,
+        pocket_loops=[],
+        gums=inner,
+        candidates=triangles,
+        visible=np.arange(len(triangles)),
+    )
+    return HeadSolid(topology, np.concatenate([skin, speck]), throat=-1.0)
+
+
+def test_signed_distance_of_a_sphere_is_its_closed_form():
+    points = np.random.default_rng(0).uniform(-0.4, 0.4, (3000, 3))
+    points = points[points[:, 1] > -0.3]
+    expected = np.linalg.norm(points, axis=1) - 0.2
+    # 60 rings: the polyhedron lies up to 0.2 (1 - cos(pi / 60)) = 0.0003 inside the sphere.
+    np.testing.assert_allclose(sphere_solid().signed_distance(points), expected, atol=6e-4)
+
+
+def test_neck_plane_ends_the_solid():
+    solid = sphere_solid(radius=0.7)
+    points = np.array([[0.0, -0.55, 0.0], [0.0, -0.50, 0.0]])
+    np.testing.assert_allclose(solid.signed_distance(points), [0.03, -0.02], atol=1e-3)
+
+
+def test_boundary_loops_and_fans_close_a_mesh():
+    vertices, triangles = sphere((0, 0, 0), 1.0, 12)
+    opened = triangles[(triangles < 12 * 11).all(1)]  # both polar caps taken away
+    loops = boundary_loops(opened)
+    assert sorted(len(loop) for loop in loops) == [12, 12]
+    closed_vertices, closed = close_with_fans(vertices, opened, loops)
+    a, b, c = (closed_vertices[closed[:, corner]] for corner in range(3))
+    assert boundary_loops(closed) == []
+    volume = np.einsum("tc,tc->t", a, np.cross(b, c)).sum() / 6
+    assert 3.5 < volume < 4 * np.pi / 3
+
+
+def test_material_points_follow_their_triangle():
+    vertices = np.array([[0, 0, 0], [1, 0, 0], [0, 1, 0]], np.float64)
+    triangles = np.array([[0, 1, 2]])
+    material = np.array([[0, 0.5, 0.25, 0.0], [0, 1.0, 0.0, 2.0]])
+    moved = vertices @ np.array([[0, 0, 1], [1, 0, 0], [0, 1, 0]]).T  # a rotation
+    for mesh in (vertices, moved):
+        positions, normals = material_positions(mesh, triangles, material)
+        normal = np.cross(mesh[1] - mesh[0], mesh[2] - mesh[0])
+        np.testing.assert_allclose(positions[0], 0.5 * mesh[0] + 0.25 * mesh[1] + 0.25 * mesh[2], atol=1e-6)
+        np.testing.assert_allclose(positions[1], mesh[0] + 0.008 * normal, atol=1e-6)
+        np.testing.assert_allclose(normals[0], normal, atol=1e-6)
+
+
+def test_random_weights_are_possible_faces():
+    random = np.random.default_rng(0)
+    drawn = np.stack([random_weights(random) for _ in range(400)])
+    column = ARKIT_NAMES.index
+    assert drawn.min() >= 0 and drawn.max() <= 1
+    assert (drawn[:, column("mouthClose")] <= drawn[:, column("jawOpen")]).all()
+    assert (drawn[:, column("jawLeft")] * drawn[:, column("jawRight")] == 0).all()
+    assert (drawn[:, [i for i, name in enumerate(ARKIT_NAMES) if name != "tongueOut"]].max(0) > 0.2).all()
+
+
+def test_a_name_without_side_sets_both_sides():
+    weights = named_weights({"eyeBlink": 1.0, "jawOpen": 0.5})
+    assert weights.sum() == 2.5 and weights[ARKIT_NAMES.index("eyeBlinkRight")] == 1.0
+
+
+def write_obj(path, vertices):
+    lines = [f"v {x} {y} {z}" for x, y, z in vertices] + ["vt 0 0", "vt 1 0", "vt 1 1", "vt 0 1"]
+    path.write_text("\n".join([*lines, "usemtl M_Face", "f 1/1 2/2 3/3 4/4", "f 1/1/1 3/3/1 5/2/1"]) + "\n")
+
+
+def test_converter_keeps_meshes_and_displacements(tmp_path):
+    vertices = np.random.default_rng(0).normal(size=(5, 3)).round(4)
+    write_obj(tmp_path / converter.NEUTRAL, vertices)
+    moved = {name: vertices + 0.25 * (1 + number) for number, name in enumerate(["identity000", *ICT_NAMES])}
+    for name, shape in moved.items():
+        write_obj(tmp_path / f"{name}.obj", shape)
+    converter.convert(tmp_path, tmp_path / "out" / "kit.npz", identities=1)
+    with np.load(tmp_path / "out" / "kit.npz", allow_pickle=False) as archive:
+        np.testing.assert_allclose(archive["neutral"], vertices, atol=1e-6)
+        np.testing.assert_allclose(archive["identity"][0], 0.25, atol=1e-3)
+        np.testing.assert_allclose(archive["expression"][5], 0.25 * 7, atol=1e-3)
+        assert archive["poly"].tolist() == [[0, 1, 2, 3], [0, 2, 4, -1]]
+        assert archive["poly_uv"].tolist() == [[0, 1, 2, 3], [0, 2, 1, -1]]
+        assert archive["tri_poly"].tolist() == [0, 0, 1] and set(archive["tri"][:2].ravel()) == {0, 1, 2, 3}
+
+
+def test_converter_names_the_missing_file(tmp_path):
+    write_obj(tmp_path / converter.NEUTRAL, np.zeros((5, 3)))
+    with pytest.raises(EngineError, match=r"identity000\.obj is missing"):
+        converter.convert(tmp_path, tmp_path / "kit.npz", identities=1)
+
+
+def test_stored_template_displacements_are_read_back_where_they_were():
+    dense = np.random.default_rng(0).normal(size=(7, 4, 3)) * np.random.default_rng(1).integers(0, 2, (7, 4, 1))
+    moved, displacement = sparse_displacements(dense)
+    template = {"vertices": torch.zeros(7, 3), "displacement_moved": torch.from_numpy(moved)}
+    template["displacement"] = torch.from_numpy(displacement)
+    head = SimpleNamespace(template=template, device="cpu")
+    read = vertex_displacements(head)
+    np.testing.assert_allclose(read.numpy(), dense, atol=1e-6)
+
+
+def test_orthogonalised_matrices_keep_their_directions():
+    generator = torch.Generator().manual_seed(0)
+    for shape in ((2, 3, 8, 8), (5, 12), (12, 5)):
+        left, values, right = torch.linalg.svd(torch.randn(shape, generator=generator), full_matrices=False)
+        stretched = left @ torch.diag_embed(torch.linspace(0.1, 1, values.shape[-1]).expand_as(values)) @ right
+        nearest = left.mT @ orthogonalised(stretched) @ right.mT  # diagonal where the singular vectors are kept
+        diagonal = torch.diagonal(nearest, dim1=-2, dim2=-1)
+        assert (nearest - torch.diag_embed(diagonal)).abs().max() < 1e-3
+        assert diagonal.min() > 0.6 and diagonal.max() < 1.3
+
+
+def test_muon_trains_the_matrices_it_is_given(tmp_path):
+    torch.manual_seed(5)
+    network = nn.Sequential(nn.Linear(3, 24), nn.SiLU(), nn.Linear(24, 24), nn.SiLU(), nn.Linear(24, 1))
+    options = LoopOptions(iterations=150, learning_rate=1e-2)
+    losses = small_loss(network)
+    before = float(losses(1000)["distance"].detach())
+    for part in (70, None):
+        averaged = train(network, losses, tmp_path, options, matrices=[network[2].weight], stop_after=part)
+    network.load_state_dict(averaged)
+    assert float(losses(1000)["distance"].detach()) < 0.5 * before
+    saved = torch.load(tmp_path / "checkpoint.pt", weights_only=True)["optimizers"]
+    assert [len(state["state"]) for state in saved] == [5, 1]
