@@ -1,5 +1,6 @@
 """Recordings, strips and generations for tests inside Blender."""
 
+import time
 import wave
 from pathlib import Path
 
@@ -37,3 +38,22 @@ def generate(client, strip, **settings):
     run = generation.Generation(client, strip, generation.Settings(**settings))
     run.run()
     return run
+
+
+def tick_until(run, condition, seconds=60.0):
+    """Drive a generation as Blender's timer does until something is so, which must be while it runs."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline
+        assert run.running
+        run.tick()
+        time.sleep(0.002)
+
+
+def group_weights(mesh, names):
+    """Weights (V, G) of a mesh in the groups of its object; a vertex that is no member has 0."""
+    weights = np.zeros((len(mesh.vertices), len(names)), np.float32)
+    for vertex in mesh.vertices:
+        for member in vertex.groups:
+            weights[vertex.index, member.group] = member.weight
+    return weights

@@ -1,9 +1,7 @@
 """The state machine: whatever happens on the way, it ends, says why and leaves no rubbish."""
 
-import time
-
 import pytest
-from blender_scene import bpy, generate, speaking_strip
+from blender_scene import bpy, generate, speaking_strip, tick_until
 from repository import import_from_extension
 
 generation = import_from_extension("facetalk_blender.generation.generation")
@@ -18,14 +16,6 @@ def counts():
 
 def start(client, strip, **settings):
     return generation.Generation(client, strip, generation.Settings(**settings))
-
-
-def tick_until(run, condition, seconds=60.0):
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline
-        run.tick()
-        time.sleep(0.002)
 
 
 def test_cancelling_removes_everything_at_once(scene, client, tmp_path):

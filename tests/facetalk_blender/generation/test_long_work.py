@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 import scripted_shapes
-from blender_scene import COUNT, bpy, speaking_strip
+from blender_scene import COUNT, bpy, speaking_strip, tick_until
 from registered_extension import module
 
 
@@ -25,14 +25,6 @@ def run(request, registered, tmp_path):
     registered.set_generation(run)
     tick_until(run, lambda: run.written >= 5)
     return run
-
-
-def tick_until(run, condition, seconds=60.0):
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline and run.running
-        run.tick()
-        time.sleep(0.002)
 
 
 def finish(run):

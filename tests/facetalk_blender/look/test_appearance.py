@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import scripted_shapes
-from blender_scene import bpy, generate, speaking_strip
+from blender_scene import bpy, generate, group_weights, speaking_strip
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
@@ -66,14 +66,6 @@ def slot_of_vertices(mesh):
     return [material.name for material in mesh.materials], [polygon.material_index for polygon in mesh.polygons]
 
 
-def group_weights(mesh, names):
-    weights = np.zeros((len(mesh.vertices), len(names)))
-    for vertex in mesh.vertices:
-        for member in vertex.groups:
-            weights[vertex.index, member.group] = member.weight
-    return weights
-
-
 @pytest.mark.parametrize("output", ["FRAME_MESHES", "SHAPE_KEYS", "EXPRESSION_CURVES"])
 def test_every_output_has_slots_and_colors_and_fixed_topology_stored_groups(scene, client, tmp_path, output):
     strip = speaking_strip(scene, tmp_path)
@@ -92,7 +84,7 @@ def test_every_output_has_slots_and_colors_and_fixed_topology_stored_groups(scen
     owner = head
     if output == "FRAME_MESHES":
         owner = next(item for item in head["facetalk_frames"].objects if len(item.data.vertices) == len(shown.vertices))
-        assert not any(vertex.groups for vertex in owner.data.vertices)  # see test_blender_region_groups.py
+        assert not any(vertex.groups for vertex in owner.data.vertices)  # see frames/test_region_groups.py
     else:
         assert [group.name for group in owner.vertex_groups] == ["Skin", "Lips"]
         expected = scripted_shapes.regions(len(shown.vertices)) / 255

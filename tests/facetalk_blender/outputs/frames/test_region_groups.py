@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import scripted_shapes
-from blender_scene import START, bpy, generate, speaking_strip
+from blender_scene import START, bpy, generate, group_weights, speaking_strip
 from repository import import_from_extension
 
 appearance = import_from_extension("facetalk_blender.look.appearance")
@@ -22,14 +22,9 @@ def evaluated(head):
     return head.evaluated_get(bpy.context.evaluated_depsgraph_get()).data
 
 
-def group_weights(head):
-    """Weights (V,) by group of the evaluated mesh; a vertex that is no member has 0."""
-    mesh, names = evaluated(head), [group.name for group in head.vertex_groups]
-    weights = np.zeros((len(mesh.vertices), len(names)), np.float32)
-    for vertex in mesh.vertices:
-        for member in vertex.groups:
-            weights[vertex.index, member.group] = member.weight
-    return dict(zip(names, weights.T, strict=True))
+def weights_by_name(head):
+    names = [group.name for group in head.vertex_groups]
+    return dict(zip(names, group_weights(evaluated(head), names).T, strict=True))
 
 
 def vectors(mesh, name):
@@ -43,7 +38,7 @@ def check_lips_alone_are_smoothed(head, indices=(7, 0, 20, 47)):
     for index in indices:
         bpy.context.scene.frame_set(START + index)
         expected = scripted_shapes.regions(index + 5) / 255
-        weights = group_weights(head)
+        weights = weights_by_name(head)
         np.testing.assert_array_equal(np.stack([weights["Skin"], weights["Lips"]], 1), expected)
         skin = vectors(evaluated(head), appearance.SKIN_ATTRIBUTE)
         np.testing.assert_array_equal(np.stack([weights[name] for name in ("Skin", "Lips", "Brows")], 1), skin)
@@ -71,14 +66,14 @@ def test_groups_are_there_while_a_modifier_follows(head):
     bpy.context.scene.frame_set(START)
     groups = head.modifiers[region_groups.MODIFIER_NAME]
     assert not groups.show_viewport and not groups.show_render
-    assert not any(weights.any() for weights in group_weights(head).values())
+    assert not any(weights.any() for weights in weights_by_name(head).values())
     smooth = add_smooth(head)
     check_lips_alone_are_smoothed(head)
     assert groups.show_viewport and groups.show_render
     head.modifiers.remove(smooth)
     bpy.context.scene.frame_set(START + 3)
     assert not groups.show_viewport and not groups.show_render
-    assert not any(weights.any() for weights in group_weights(head).values())
+    assert not any(weights.any() for weights in weights_by_name(head).values())
 
 
 def test_groups_survive_saving_without_the_extension(head):
@@ -140,7 +135,7 @@ def test_every_group_is_what_attributes_and_slots_say(scene):
     material.dress_mesh(head.data, look)
     region_groups.add_groups(head)
     head.modifiers.new("Follows", "SMOOTH")
-    shown = group_weights(head)
+    shown = weights_by_name(head)
     skin, tissue = (look.values[name] for name in (appearance.SKIN_ATTRIBUTE, appearance.TISSUE_ATTRIBUTE))
     soft = {"Skin": skin[:, 0], "Lips": skin[:, 1], "Brows": skin[:, 2]}
     soft |= {"Eyes": tissue[:, 0], "Teeth": tissue[:, 1], "Gums and Tongue": tissue[:, 2]}
