@@ -1,4 +1,4 @@
-"""Run by `tests/wheels/test_package.py` in a Blender of its own: installs a zip in an empty profile and generates a head.
+"""Run by `tests/wheels/test_package.py` in a Blender of its own: installs a zip in an empty profile, makes a head.
 
 Usage: installed_extension.py ZIP RECORDING [ENGINE_PYTHON]; prints one line of JSON.
 """
