@@ -109,13 +109,15 @@ def engine_killed() -> Iterator[float]:
     generation = session().generation()
     began = time.perf_counter()
     while generation.written < 3:
-        assert generation.running and time.perf_counter() - began < LONGEST_SECONDS, generation.error
+        assert generation.running, generation.error
+        assert time.perf_counter() - began < LONGEST_SECONDS, generation.error
         yield 0.1
     session()._client._process.kill()
     while generation.running:
         assert time.perf_counter() - began < LONGEST_SECONDS, generation.stage_text
         yield 0.1
-    assert generation.state.name == "FAILED" and "ended unexpectedly" in generation.error, generation.error
+    assert generation.state.name == "FAILED", generation.error
+    assert "ended unexpectedly" in generation.error, generation.error
     assert before <= {item.name for item in scene.objects}
     yield 1.0
     picture("state-engine-killed", area())

@@ -89,7 +89,8 @@ def generate() -> Iterator[float]:
     began = time.perf_counter()
     call("facetalk.generate")
     run = session().generation()
-    assert run is not None and run.running
+    assert run is not None
+    assert run.running
     pictured = set()
     while run.running:
         assert time.perf_counter() - began < LONGEST_SECONDS, run.stage_text

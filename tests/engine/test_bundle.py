@@ -23,7 +23,8 @@ def test_sections_are_read_back(folder):
     assert bundle.section("motion") == {"layers": 2}
     assert bundle.section("head.identity") == {"width": 8}
     tensors = bundle.tensors("motion")
-    assert tensors["weight"].dtype == torch.float32 and tensors["n"].dtype == torch.int64
+    assert tensors["weight"].dtype == torch.float32
+    assert tensors["n"].dtype == torch.int64
     torch.testing.assert_close(tensors["weight"], torch.tensor([[0.1, 2.0]]).half().float())
     assert not list(folder.glob("*.part"))
 

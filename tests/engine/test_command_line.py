@@ -28,11 +28,14 @@ def take(tmp_path_factory):
 
 def test_sample_writes_what_it_documents(take):
     with np.load(take, allow_pickle=False) as stored:
-        assert stored["codes"].shape == (36, 200) and np.isfinite(stored["codes"]).all()
+        assert stored["codes"].shape == (36, 200)
+        assert np.isfinite(stored["codes"]).all()
         assert stored["weights"].shape == (36, 52)
-        assert stored["lip_opening_mm"].shape == (36,) and (stored["lip_opening_mm"] >= 0).all()
+        assert stored["lip_opening_mm"].shape == (36,)
+        assert (stored["lip_opening_mm"] >= 0).all()
         assert list(stored["weight_names"]) == list(ARKIT_NAMES)
-        assert stored["rate"] == 24.0 and stored["seed"] == 3
+        assert stored["rate"] == 24.0
+        assert stored["seed"] == 3
 
 
 def test_the_same_seed_gives_the_same_take(take, tmp_path):
@@ -57,7 +60,8 @@ def read_ply(path):
     vertices = np.frombuffer(data, vertex_type, counts["vertex"], end)
     face_type = np.dtype([("count", "u1"), ("indices", "<i4", 3)])
     faces = np.frombuffer(data, face_type, counts["face"], end + vertices.nbytes)
-    assert end + vertices.nbytes + faces.nbytes == len(data) and (faces["count"] == 3).all()
+    assert end + vertices.nbytes + faces.nbytes == len(data)
+    assert (faces["count"] == 3).all()
     return np.stack([vertices[axis] for axis in "xyz"], -1), faces["indices"]
 
 
@@ -67,9 +71,11 @@ def test_surface_writes_heads_in_metres_facing_minus_y(take, tmp_path):
     paths = sorted(tmp_path.glob("*.ply"))
     assert [path.name for path in paths] == ["frame_00002.ply", "frame_00003.ply"]
     vertices, faces = read_ply(paths[0])
-    assert faces.min() == 0 and faces.max() == len(vertices) - 1
+    assert faces.min() == 0
+    assert faces.max() == len(vertices) - 1
     size = np.ptp(vertices, axis=0)
-    assert (size > 0.15).all() and (size < 0.4).all()
+    assert (size > 0.15).all()
+    assert (size < 0.4).all()
     corners = vertices[faces].astype(float)
     volume = np.einsum("fi,fi->", corners[:, 0], np.cross(corners[:, 1], corners[:, 2])) / 6
     assert 0.002 < volume < 0.01  # litres of a human head, faces outward
@@ -82,14 +88,17 @@ def test_info_prints_json():
     assert result.returncode == 0, result.stderr
     information = json.loads(result.stdout)
     assert {"device", "versions", "bundle", "licences"} <= information.keys()
-    assert information["bundle"] == "starter" and information["licences"]
-    assert information["arkit_weights"] == "exact" and "jaw_width" in information["head_controls"]
+    assert information["bundle"] == "starter"
+    assert information["licences"]
+    assert information["arkit_weights"] == "exact"
+    assert "jaw_width" in information["head_controls"]
 
 
 @pytest.mark.parametrize("command", [(), ("sample",), ("surface",), ("info",)])
 def test_help_is_complete(command):
     result = run(*command, "--help")
-    assert result.returncode == 0 and "--help" in result.stdout
+    assert result.returncode == 0
+    assert "--help" in result.stdout
 
 
 @pytest.mark.parametrize(
@@ -108,7 +117,9 @@ def test_bad_input_is_one_line_and_exit_code_two(arguments, reason, tmp_path):
     result = run(*arguments)
     assert result.returncode == 2
     lines = result.stderr.strip().splitlines()
-    assert len(lines) == 1 and lines[0].startswith("error: ") and reason in lines[0]
+    assert len(lines) == 1
+    assert lines[0].startswith("error: ")
+    assert reason in lines[0]
 
 
 @pytest.mark.parametrize(
@@ -124,19 +135,28 @@ def test_bad_input_is_one_line_and_exit_code_two(arguments, reason, tmp_path):
 )
 def test_bad_surface_options_are_refused(take, tmp_path, arguments, reason):
     result = run("surface", "--take", take, "--output", tmp_path / "out", *arguments)
-    assert result.returncode == 2 and reason in result.stderr and len(result.stderr.strip().splitlines()) == 1
+    assert result.returncode == 2
+    assert reason in result.stderr
+    assert len(result.stderr.strip().splitlines()) == 1
     assert not list((tmp_path).rglob("*.ply"))
 
 
 def test_import_makes_a_bundle_that_info_describes(tmp_path):
     source, output = PARITY / "nphm_forward_small", tmp_path / "nphm"
     result = run("import", "nphm", source, "--output", output)
-    assert result.returncode == 0 and "surfaces: yes" in result.stdout and "lacks speech, motion" in result.stdout
+    assert result.returncode == 0
+    assert "surfaces: yes" in result.stdout
+    assert "lacks speech, motion" in result.stdout
     information = json.loads(run("info", "--bundle", output, "--device", "cpu", "--json").stdout)
-    assert information["arkit_weights"] == "none" and information["head_controls"] == []
-    assert information["missing"]["surfaces"] == [] and "NPHM" in information["licences"]["head"]
+    assert information["arkit_weights"] == "none"
+    assert information["head_controls"] == []
+    assert information["missing"]["surfaces"] == []
+    assert "NPHM" in information["licences"]["head"]
     again = run("import", "nphm", source, "--output", output)
-    assert again.returncode == 2 and "--replace" in again.stderr and len(again.stderr.splitlines()) == 1
+    assert again.returncode == 2
+    assert "--replace" in again.stderr
+    assert len(again.stderr.splitlines()) == 1
     result = run("sample", "--audio", VOICE, "--output", tmp_path / "take.npz", "--bundle", output)
-    assert result.returncode == 2 and "no speech and no motion" in result.stderr
+    assert result.returncode == 2
+    assert "no speech and no motion" in result.stderr
     assert "import wav2vec2 SOURCE" in run("--help").stdout

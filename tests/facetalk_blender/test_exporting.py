@@ -80,7 +80,8 @@ def test_exporting_changes_nothing(speaking, tmp_path):
     for kind in exporting.FORMATS:
         write(kind, tmp_path, strip)
     assert [other.name for other in bpy.context.selected_objects] == ["Bystander"]
-    assert bpy.context.view_layer.objects.active == item and bpy.context.scene.frame_current == START + 3
+    assert bpy.context.view_layer.objects.active == item
+    assert bpy.context.scene.frame_current == START + 3
 
 
 def test_weights_of_curves_with_their_edits(speaking, tmp_path):
@@ -91,10 +92,12 @@ def test_weights_of_curves_with_their_edits(speaking, tmp_path):
     curve = next(c for c in curve_action.curves_of(action, action.slots[0]) if "mouthClose" in c.data_path)
     curve.keyframe_points[5].co.y = 0.75
     rows = list(csv.DictReader(write("csv", tmp_path, strip).open()))
-    assert len(rows) == LENGTH and rows[0]["Timecode"] == f"00:00:00:{START:02d}.000"
+    assert len(rows) == LENGTH
+    assert rows[0]["Timecode"] == f"00:00:00:{START:02d}.000"
     jaw = [float(row["JawOpen"]) for row in rows]
     np.testing.assert_allclose(jaw, expected(take, "jawOpen", frames), atol=1e-4)
-    assert float(rows[5]["MouthClose"]) == pytest.approx(0.75) and {row["TongueOut"] for row in rows} == {"0.000000"}
+    assert float(rows[5]["MouthClose"]) == pytest.approx(0.75)
+    assert {row["TongueOut"] for row in rows} == {"0.000000"}
 
 
 @pytest.mark.parametrize("output", ["FRAME_MESHES", "SHAPE_KEYS"])
@@ -139,7 +142,8 @@ def test_reasons_for_what_cannot_be_exported(scene, client, tmp_path, monkeypatc
     monkeypatch.setattr(exporting.compat, "exports_picked_geometry_as_one_object", lambda: False)
     assert exporting.problem("usd", items) == ""
     items[0][exporting.FRAMES_PROPERTY] = True
-    assert "an object for every frame" in exporting.problem("usd", items) and exporting.problem("csv", items) == ""
+    assert "an object for every frame" in exporting.problem("usd", items)
+    assert exporting.problem("csv", items) == ""
     monkeypatch.undo()
     del items[0][exporting.FRAMES_PROPERTY]
     for kind, place in (("csv", tmp_path / "none" / "x.csv"), ("alembic", Path("/proc/x.abc")), ("usd", tmp_path)):
@@ -157,7 +161,8 @@ def test_an_exporter_that_fails_is_quoted_in_one_line(scene, client, tmp_path, m
         path = tmp_path / "tone.wav" / f"x{exporting.FORMATS[kind].suffix}"
         with pytest.raises(EngineError, match="was not written") as caught:
             exporting.export(kind, path, scene, strip.name, items)
-        assert "\n" not in str(caught.value) and "Traceback" not in str(caught.value)
+        assert "\n" not in str(caught.value)
+        assert "Traceback" not in str(caught.value)
 
 
 def test_weights_of_a_take_without_curves(scene, client, tmp_path):

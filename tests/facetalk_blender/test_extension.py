@@ -30,7 +30,8 @@ def test_unregistering_leaves_nothing(scene, request):
     assert _registered_names() != before
     registration = module("facetalk_blender.registration")
     registration.unregister()
-    assert _registered_names() == before and session._client is None
+    assert _registered_names() == before
+    assert session._client is None
     registration.register()  # enabling again works, and the fixture disables
 
 
@@ -38,9 +39,11 @@ def test_load_sound_and_generate_in_background(registered, tmp_path):
     settings = bpy.context.scene.facetalk
     assert not bpy.ops.facetalk.generate.poll()
     bpy.ops.facetalk.load_sound(filepath=str(write_wav(tmp_path / "voice.wav", 1.0)))
-    assert settings.strip == "voice" and bpy.ops.facetalk.generate.poll()
+    assert settings.strip == "voice"
+    assert bpy.ops.facetalk.generate.poll()
     assert bpy.ops.facetalk.generate() == {"FINISHED"}
-    assert bpy.context.scene.objects["FaceTalk voice"].modifiers and not registered.busy()
+    assert bpy.context.scene.objects["FaceTalk voice"].modifiers
+    assert not registered.busy()
 
 
 def test_every_refusal_names_its_reason(registered, tmp_path):
@@ -72,12 +75,14 @@ def test_the_panel_shows_settings_reason_and_progress(registered, tmp_path, head
 
     context.scene.facetalk.head = head
     shown = draw()
-    assert "facetalk.generate" in shown and "no sound strip" in " ".join(shown)
+    assert "facetalk.generate" in shown
+    assert "no sound strip" in " ".join(shown)
     generation = module("facetalk_blender.generation.generation")
     strip = speaking_strip(bpy.context.scene, tmp_path)
     run = generation.Generation(registered.client(), strip, generation.Settings(bundle="slow"))
     registered.set_generation(run)
-    assert "progress" in draw() and "facetalk.cancel" in draw()
+    assert "progress" in draw()
+    assert "facetalk.cancel" in draw()
     run.fail("The engine stopped; try again.")
     context.scene.facetalk.strip = strip.name
     assert "The engine stopped;" in " ".join(draw())

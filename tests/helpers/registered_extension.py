@@ -80,7 +80,9 @@ class CheckedLayout:
         self.shown.append(name)
 
     def template_list(self, kind, _name, data, items, active_data, active, **_options):
-        assert kind in dir(bpy.types) and items in data.bl_rna.properties and active in active_data.bl_rna.properties
+        assert kind in dir(bpy.types)
+        assert items in data.bl_rna.properties
+        assert active in active_data.bl_rna.properties
         self.shown.append(kind)
 
 

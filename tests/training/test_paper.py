@@ -70,7 +70,8 @@ def test_frames_are_read_in_the_order_of_their_numbers(data):
 def test_whole_sequences_are_kept_out_for_validation(data):
     sequences = read_sequences(data, 48)
     training, validation = split(sequences, 0.25, seed=5)
-    assert len(training) == 3 and len(validation) == 1
+    assert len(training) == 3
+    assert len(validation) == 1
     assert {s.name for s in training} | {s.name for s in validation} == set(NAMES)
     assert [s.name for s in split(sequences, 0.25, seed=5)[1]] == [validation[0].name]
     assert len({split(sequences, 0.25, seed=seed)[1][0].name for seed in range(20)}) > 1
@@ -100,7 +101,9 @@ def test_crops_keep_sound_and_codes_together_and_scale_each_by_a_factor_of_its_o
     # Features are kept in half precision, hence the tolerance.
     torch.testing.assert_close(factors, factors[:, :1].expand_as(factors), rtol=2e-3, atol=0)
     assert features.shape == (20 * paper.BATCH, paper.CROP, 1)
-    assert 0.49 < factors.min() < 0.6 and 2.9 < factors.max() < 3.01 and abs(factors.mean() - 1.75) < 0.15
+    assert 0.49 < factors.min() < 0.6
+    assert 2.9 < factors.max() < 3.01
+    assert abs(factors.mean() - 1.75) < 0.15
     lengths = [(codes // 1000 == number).float().mean().item() for number in (1,)]
     assert lengths[0] < 0.2  # the shortest sequence has one crop of 57
     torch.testing.assert_close(crops.batch(0, 7)[1], batches[7][1], rtol=0, atol=0)
@@ -119,13 +122,15 @@ def test_the_trained_decoder_is_the_papers_and_speaks_through_the_engine(train, 
     codes = np.stack([np.load(path)["expression"] for path in files])
     assert section["code_scale"] == pytest.approx(np.sqrt(np.mean(codes.astype(float) ** 2)), rel=1e-6)
     (entry,) = map(json.loads, (run / "log.jsonl").read_text().splitlines())
-    assert entry["step"] == 2 and 0.5 < entry["validation"] < 5
+    assert entry["step"] == 2
+    assert 0.5 < entry["validation"] < 5
 
     import_nphm([PARITY / "nphm_backward_small"], run / "export", add=True)
     engine = Engine.load(run / "export", "cpu")
     assert engine.info()["missing"]["sample"] == []
     take = engine.sample((np.sin(np.arange(16000)), 16000), steps=2)
-    assert take.codes.shape == (24, DIMENSIONS) and np.isfinite(take.codes).all()
+    assert take.codes.shape == (24, DIMENSIONS)
+    assert np.isfinite(take.codes).all()
 
 
 def test_a_stopped_run_goes_on_bit_for_bit(train, tmp_path):
@@ -202,7 +207,9 @@ def test_bad_data_is_one_sentence_and_nothing_is_written(train, data, tmp_path, 
     BAD[sentence](data)
     assert train("--steps", 1) == 2
     error = capsys.readouterr().err
-    assert sentence in error and error.startswith("error: ") and error.count("\n") == 1
+    assert sentence in error
+    assert error.startswith("error: ")
+    assert error.count("\n") == 1
     assert not (tmp_path / "run").exists()
 
 
@@ -216,4 +223,5 @@ def test_the_codes_array_can_be_named(data):
 def test_a_folder_without_speech_encoder_is_refused(train, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr("test_paper_training.ENCODER", tmp_path)
     assert train("--steps", 1) == 2
-    assert "wav2vec 2.0" in capsys.readouterr().err and not (tmp_path / "run" / "config.json").exists()
+    assert "wav2vec 2.0" in capsys.readouterr().err
+    assert not (tmp_path / "run" / "config.json").exists()

@@ -78,7 +78,8 @@ def test_motion_training_resumes_and_exports(data, tmp_path, monkeypatch):
         steps.append(run.step)
     assert steps == [2, 5]
     section = Bundle.open(tmp_path / "run" / "export").section("motion")
-    assert section["code_scale"] > 0 and section["default_steps"] > 0
+    assert section["code_scale"] > 0
+    assert section["default_steps"] > 0
 
 
 class PowerCut(Exception):
@@ -120,7 +121,8 @@ def test_crops_without_augmentation_repeat_one_performance(data, tmp_path, monke
         for epoch in range(2):
             crops.batch(epoch * crops.batches_per_epoch)
             seen[augmented].append(crops.performances)
-    assert np.array_equal(*seen[False]) and not np.array_equal(*seen[True])
+    assert np.array_equal(*seen[False])
+    assert not np.array_equal(*seen[True])
 
 
 def test_motion_training_takes_a_public_speech_encoder(data, tmp_path, monkeypatch):
@@ -150,7 +152,8 @@ def test_held_out_speakers_are_never_trained_on(data, tmp_path):
     corpus = load_corpus(data, tmp_path / "cache", synthesised=0)
     training = {clip.speaker for clip in corpus.select("so762", held_out=False)}
     held_out = {clip.speaker for clip in corpus.select("so762", held_out=True)}
-    assert held_out == {"s015"} and not training & held_out
+    assert held_out == {"s015"}
+    assert not training & held_out
 
 
 def test_wider_kernels_start_as_the_trained_ones_a_little_later():
@@ -163,7 +166,8 @@ def test_wider_kernels_start_as_the_trained_ones_a_little_later():
     with torch.no_grad():
         found = encoder.wav2vec2.feature_extractor.conv_layers[-1](hidden)
         known = trained.wav2vec2.feature_extractor.conv_layers[-1](hidden[..., 1:])  # by one tap
-    assert found.shape[-1] == 28 and torch.allclose(found, known[..., :28], atol=1e-6)
+    assert found.shape[-1] == 28
+    assert torch.allclose(found, known[..., :28], atol=1e-6)
     assert torch.equal(
         encoder.wav2vec2.encoder.layers[0].attention.k_proj.weight,
         trained.wav2vec2.encoder.layers[0].attention.k_proj.weight,
@@ -202,4 +206,5 @@ def test_film_of_a_small_rank_starts_near_the_trained_one():
         motion.take_over(decoder, trained)
         with torch.inference_mode():
             errors.append(float((decoder(*inputs) - trained(*inputs)).abs().max()))
-    assert errors[0] > errors[1] > errors[2] and errors[2] < 1e-5  # the last rank is the whole one
+    assert errors[0] > errors[1] > errors[2]
+    assert errors[2] < 1e-5  # the last rank is the whole one

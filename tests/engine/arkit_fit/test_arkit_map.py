@@ -76,8 +76,11 @@ def test_the_face_is_found_on_another_head_of_another_size_and_turn(starter, fac
     same = {tuple(place): number for number, place in enumerate(mean)}
     numbers = [same[tuple(place)] for place in face.neutral[: face.upper.start]]
     error = MILLIMETRES_PER_UNIT * np.linalg.norm(found.points[: len(numbers)] - shape[numbers], axis=1)
-    assert error.mean() < 1.5 and np.percentile(error, 95) < 4
-    assert found.matched.mean() > 0.95 and found.distance.mean() < 0.5 and abs(found.jaw - 0.2) < 0.06
+    assert error.mean() < 1.5
+    assert np.percentile(error, 95) < 4
+    assert found.matched.mean() > 0.95
+    assert found.distance.mean() < 0.5
+    assert abs(found.jaw - 0.2) < 0.06
     jaw = ARKIT_NAMES.index("jawOpen")
     np.testing.assert_allclose(found.shapes[:, jaw], 1.04 * face.shapes[:, jaw] @ turn.T, atol=0.006)
 
@@ -134,7 +137,8 @@ def test_random_codes_move_the_lips_as_speech_does():
     codes, _ = random_codes(tracker, lips)
     moved = MILLIMETRES_PER_UNIT * (tracker.posed(codes)[0] - tracker.rest.numpy())[:, lips]
     assert abs(np.sqrt(np.square(moved).sum(-1).mean()) / SPEECH_MOTION_MM - 1) < 0.25
-    assert codes.shape == (480, head.expression_dimensions) and abs(codes.mean()) < 0.05 * codes.std()
+    assert codes.shape == (480, head.expression_dimensions)
+    assert abs(codes.mean()) < 0.05 * codes.std()
     head.expression.deformation.layers[-1].weight.zero_()
     with pytest.raises(EngineError, match="do not move its lips"):
         random_codes(PointTracker(head, head.anchors()), lips)
@@ -179,13 +183,17 @@ def test_hidden_weights_of_the_starter_are_recovered(recovered, starter):
         found, true = take.weights[:, ARKIT_NAMES.index(name)], weights[:, ARKIT_NAMES.index(name)]
         # Rims of lids are hard to follow, so a blink shares its motion with the other shapes of the lids.
         error, correlation = (0.25, 0.8) if name.startswith("eye") else (0.08, 0.9)
-        assert np.abs(found - true).mean() < error and np.corrcoef(found, true)[0, 1] > correlation, name
+        assert np.abs(found - true).mean() < error, name
+        assert np.corrcoef(found, true)[0, 1] > correlation, name
     opening = starter.lip_opening(codes)
-    assert np.abs(take.lip_opening_mm - opening).mean() < 1.5 and opening.max() > 15
+    assert np.abs(take.lip_opening_mm - opening).mean() < 1.5
+    assert opening.max() > 15
     report = recovered.info()
-    assert report["arkit_weights"] == "fitted" and report["arkit_fit"]["codes"] == "given codes"
+    assert report["arkit_weights"] == "fitted"
+    assert report["arkit_fit"]["codes"] == "given codes"
     errors = report["arkit_fit"]["to_weights"]
-    assert 0.9 < errors["explained"] <= errors["explained_at_best"] + 0.01 and errors["lips_mean_mm"] < 1.0
+    assert 0.9 < errors["explained"] <= errors["explained_at_best"] + 0.01
+    assert errors["lips_mean_mm"] < 1.0
     assert report["arkit_fit"]["to_codes"]["explained"] > 0.9
 
 
@@ -208,18 +216,24 @@ def test_a_random_head_is_fitted_and_its_error_stated(name, tmp_path, capsys, mo
     monkeypatch.setattr(fitting, "RESOLUTION", 64)
     bundle = import_nphm([PARITY / name], tmp_path / "bundle")
     engine = Engine.load(bundle.folder, "cpu")
-    assert "fit-arkit" in conversion_text(engine.info()) and engine.head.weights(np.zeros((1, 12))) is None
+    assert "fit-arkit" in conversion_text(engine.info())
+    assert engine.head.weights(np.zeros((1, 12))) is None
     codes = np.random.default_rng(3).normal(0, 0.02, (48, engine.head.expression_dimensions)).astype(np.float32)
     ExpressionTake(codes).save(tmp_path / "take.npz")
     assert main(["fit-arkit", str(bundle.folder), "--codes", str(tmp_path / "take.npz"), "--device", "cpu"]) == 0
     printed = capsys.readouterr().out
     engine = Engine.load(bundle.folder, "cpu")
     fitted = engine.info()["arkit_fit"]
-    assert conversion_text(engine.info()) in printed and "off by" in printed and fitted["fitted_to"] == 48
+    assert conversion_text(engine.info()) in printed
+    assert "off by" in printed
+    assert fitted["fitted_to"] == 48
     # Random weights are no face: the map must say that most of their motion is beyond the 52 shapes.
-    assert fitted["to_weights"]["explained"] < 0.8 and fitted["to_weights"]["lips_mean_mm"] > 0.05
+    assert fitted["to_weights"]["explained"] < 0.8
+    assert fitted["to_weights"]["lips_mean_mm"] > 0.05
     take = engine.take_from_codes(codes, 24.0)
-    assert take.weights.shape == (48, 52) and (take.weights >= 0).all() and np.isfinite(take.lip_opening_mm).all()
+    assert take.weights.shape == (48, 52)
+    assert (take.weights >= 0).all()
+    assert np.isfinite(take.lip_opening_mm).all()
     assert np.isfinite(engine.styled(take, Style(jaw=0.5, smooth=0.1)).codes).all()
 
 

@@ -72,7 +72,8 @@ def test_a_published_folder_becomes_a_bundle_with_the_reference_numbers(name, tm
     bundle = import_nphm([PARITY / name], tmp_path / "bundle")
     head = Engine.load(tmp_path / "bundle", "cpu").head
     assert_reference_numbers(head, load(name)[1])
-    assert bundle.name == "bundle" and bundle.licences["head"] in LICENCES.values()
+    assert bundle.name == "bundle"
+    assert bundle.licences["head"] in LICENCES.values()
     assert [path.name for path in tmp_path.iterdir()] == ["bundle"]
 
 
@@ -123,7 +124,8 @@ def test_a_head_without_motion_says_what_is_missing(tmp_path):
     import_nphm([PARITY / FORWARD], tmp_path / "bundle")
     engine = Engine.load(tmp_path / "bundle", "cpu")
     missing = engine.info()["missing"]
-    assert missing["surfaces"] == [] and missing["sample"] == ["speech", "motion"]
+    assert missing["surfaces"] == []
+    assert missing["sample"] == ["speech", "motion"]
     with pytest.raises(EngineError, match="no speech and no motion"):
         engine.sample((np.zeros(16000, np.float32), 16000))
     with pytest.raises(EngineError, match=r"no head\.template"):
@@ -155,7 +157,8 @@ def test_a_forward_head_is_meshed_once_as_on_the_dense_grid(subject, monkeypatch
     low, high = map(np.array, head.box)
     dense = places * (high - low) / (cells - 1) + low
     distances, _ = cKDTree(surface.canonical).query(dense)
-    assert len(dense) == len(surface.canonical) and distances.max() < 1e-5
+    assert len(dense) == len(surface.canonical)
+    assert distances.max() < 1e-5
     monkeypatch.setattr(head.identity, "evaluate", None)  # from here on only vertices move
     moved = extractor.extract(reference["exp_codes"][0])
     assert np.abs(moved.vertices - surface.vertices).max() > 1e-3
@@ -320,7 +323,8 @@ def test_existing_bundles_are_kept_unless_asked_otherwise(tmp_path):
         import_nphm(sorted((PARITY / FORWARD).rglob("*.tar")), output, replace=True)
     assert (output / "config.json").read_bytes() == before
     added = import_nphm([PARITY / FORWARD], output, add=True)
-    assert added.missing("sample") == ["speech"] and added.section("motion") == {"layers": 2}
+    assert added.missing("sample") == ["speech"]
+    assert added.section("motion") == {"layers": 2}
     replaced = import_nphm([PARITY / FORWARD], output, replace=True)
     assert replaced.missing("sample") == ["speech", "motion"]
     assert [path.name for path in tmp_path.iterdir()] == ["bundle"]
@@ -350,7 +354,8 @@ def test_cancelling_leaves_nothing(tmp_path):
             progress=lambda text, fraction: stages.append((text, fraction)),
             cancelled=cancelled,
         )
-    assert not list(tmp_path.iterdir()) and [fraction for _, fraction in stages] == [0.0, 0.5, 0.6]
+    assert not list(tmp_path.iterdir())
+    assert [fraction for _, fraction in stages] == [0.0, 0.5, 0.6]
 
 
 def test_bundles_keep_full_precision(tmp_path):

@@ -58,7 +58,8 @@ def test_closed_lips_keep_their_weights_whatever_the_style(weights, opening, sty
     closed = (opening <= CLOSED_MM) | (weights[:, ROLL] >= TUCKED)
     mouth = columns("mouth", "jaw", "cheek", "nose", "tongue")
     np.testing.assert_array_equal(styled[closed][:, mouth], weights[closed][:, mouth])
-    assert np.isfinite(styled).all() and (styled <= np.maximum(weights, 1)).all()
+    assert np.isfinite(styled).all()
+    assert (styled <= np.maximum(weights, 1)).all()
 
 
 @settings(deadline=None)
@@ -97,8 +98,10 @@ def test_lips_between_closed_and_open_change_in_between_and_without_a_step():
     weights = np.full((400, 52), 0.4, np.float32)
     weights[:, ROLL] = 0.0
     jaw = styled_weights(weights, RATE, Style(jaw=2.0), opening)[:, ARKIT_NAMES.index("jawOpen")]
-    assert jaw[0] == np.float32(0.4) and jaw[-1] == pytest.approx(0.8)
-    assert (np.diff(jaw) >= 0).all() and np.diff(jaw).max() < 0.01
+    assert jaw[0] == np.float32(0.4)
+    assert jaw[-1] == pytest.approx(0.8)
+    assert (np.diff(jaw) >= 0).all()
+    assert np.diff(jaw).max() < 0.01
 
 
 @pytest.mark.parametrize("hertz", [0.5, 2.0, 4.0])
@@ -128,7 +131,8 @@ def test_smoothing_reaches_no_further_than_it_says():
     weights[50] = 1.0
     style = Style(smooth=0.25)
     moved = np.flatnonzero(opened(weights, style)[:, ARKIT_NAMES.index("jawOpen")])
-    assert moved.min() == 50 - style.reach(RATE) and moved.max() == 50 + style.reach(RATE)
+    assert moved.min() == 50 - style.reach(RATE)
+    assert moved.max() == 50 + style.reach(RATE)
 
 
 def test_codes_follow_the_weights_and_keep_what_is_no_weight():
@@ -140,7 +144,8 @@ def test_codes_follow_the_weights_and_keep_what_is_no_weight():
     np.testing.assert_allclose(weights_from_codes(styled.codes, basis), styled.weights, atol=1e-6)
     rest = [take.codes - take.weights @ basis.T, styled.codes - styled.weights @ basis.T]
     np.testing.assert_allclose(*rest, atol=1e-6)
-    assert styled.lip_opening_mm is None and styled.provenance["style"]["articulation"] == 1.4
+    assert styled.lip_opening_mm is None
+    assert styled.provenance["style"]["articulation"] == 1.4
     assert (styled.weights[:, columns("eyeBlink")] == 0).all()
 
 
@@ -189,14 +194,16 @@ def spoken(engine):
 def test_closed_lips_of_the_starter_stay_closed(engine, spoken, style):
     styled = engine.styled(spoken, style)
     closed = spoken.lip_opening_mm <= CLOSED_MM
-    assert closed.sum() >= 5 and spoken.lip_opening_mm.max() > 10
+    assert closed.sum() >= 5
+    assert spoken.lip_opening_mm.max() > 10
     # The network lets smoothed brows move the lips by some hundredths of a millimetre.
     assert (styled.lip_opening_mm - spoken.lip_opening_mm)[closed].max() < 0.1
 
 
 def test_the_starter_opens_its_mouth_as_articulation_says(engine, spoken):
     peaks = [engine.styled(spoken, Style(articulation=f)).lip_opening_mm.max() for f in (0.5, 1.0, 1.5)]
-    assert peaks[0] < 0.65 * peaks[1] and peaks[2] > 1.35 * peaks[1]
+    assert peaks[0] < 0.65 * peaks[1]
+    assert peaks[2] > 1.35 * peaks[1]
     assert engine.styled(spoken, Style()) is spoken
 
 
@@ -234,5 +241,7 @@ def test_the_command_line_styles_takes(spoken, engine, tmp_path, capsys):
     keep = ["--keep", str(tmp_path / "styled.npz"), "--range", "0:12", "--jaw", "0.8"]
     assert main([*common, str(tmp_path / "bad.npz"), *keep]) == 2
     lines = capsys.readouterr().err.splitlines()
-    assert len(lines) == 2 and "jaw" in lines[0] and "style already" in lines[1]
+    assert len(lines) == 2
+    assert "jaw" in lines[0]
+    assert "style already" in lines[1]
     assert not (tmp_path / "bad.npz").exists()

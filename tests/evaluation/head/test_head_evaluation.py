@@ -58,7 +58,8 @@ def test_distance_to_an_ellipsoid_whose_field_is_no_distance():
     feet = nearest_feet(lambda query: 0.3 * ((query / torch.from_numpy(axes).float()).square().sum(1) - 1), points)
     assert feet.converged.all()
     error = np.abs(feet.distance - reference.query(points)[0])
-    assert error.mean() < 0.01 * MILLIMETRE and error.max() < 0.1 * MILLIMETRE
+    assert error.mean() < 0.01 * MILLIMETRE
+    assert error.max() < 0.1 * MILLIMETRE
 
 
 def test_point_in_a_flat_field_takes_its_neighbours_foot():
@@ -99,11 +100,13 @@ def test_flipped_and_torn_triangles_are_counted():
     folded = true.copy()
     folded[14] += [1.5 * MILLIMETRE, 0, 0]  # past its neighbour
     flipped, torn = damaged_triangles(folded, true, triangles)
-    assert 0 < flipped.sum() <= 6 and (triangles[flipped] == 14).any(1).all()
+    assert 0 < flipped.sum() <= 6
+    assert (triangles[flipped] == 14).any(1).all()
     lifted = true.copy()
     lifted[14] += [0, 0, 5 * MILLIMETRE]  # to the other lip
     flipped, torn = damaged_triangles(lifted, true, triangles)
-    assert flipped.sum() == 0 and np.array_equal(torn, (triangles == 14).any(1))
+    assert flipped.sum() == 0
+    assert np.array_equal(torn, (triangles == 14).any(1))
 
 
 def test_template_vertices_follow_the_triangles_they_lie_on(monkeypatch):
@@ -127,7 +130,8 @@ def test_template_vertices_follow_the_triangles_they_lie_on(monkeypatch):
     sampler.place = lambda *arguments: SurfaceSampler.place(sampler, *arguments)
     monkeypatch.setattr(fixed_topology, "group_of_triangles", lambda _: np.full(len(triangles), "lips"))
     truth = TemplateTruth(sampler, template, seed=0)
-    assert (truth.group[:40] == "lips").all() and (truth.group[40:] == "").all()
+    assert (truth.group[:40] == "lips").all()
+    assert (truth.group[40:] == "").all()
     assert truth.lip_triangles.tolist() == [[0, 1, 2]]
     matrix = random.normal(size=(3, 3))
     posed = SimpleNamespace(
@@ -190,7 +194,8 @@ def test_lid_opening_is_the_height_over_which_the_eyeball_is_seen():
     lines = sight_lines(vertices, triangles, np.array([0.1, 0.05, 15 * MILLIMETRE]))
     x, y, z = np.moveaxis(lines, 2, 0) - np.array([0.1, 0.05, 0.0])[:, None, None]
     front = np.sqrt((15 * MILLIMETRE) ** 2 - y[:, :1] ** 2)
-    assert np.allclose(x, 0) and np.allclose(z, front + SIGHT, atol=0.1 * MILLIMETRE)
+    assert np.allclose(x, 0)
+    assert np.allclose(z, front + SIGHT, atol=0.1 * MILLIMETRE)
     assert lid_opening(np.ones(y.shape, bool)) == pytest.approx(22.0, abs=0.3)
     lid = (np.abs(z - 17 * MILLIMETRE) < MILLIMETRE) & (y > 4 * MILLIMETRE)  # thin, with air behind it
     lower_lid = (z < 16 * MILLIMETRE) & (y < -4 * MILLIMETRE)
@@ -205,10 +210,13 @@ def test_wrong_solid_and_wrong_air_leave_the_surface_out():
 
 def test_judged_expressions_differ_between_heads_and_are_drawn_the_same_again():
     first, again, other = evaluation_poses(3), evaluation_poses(3), evaluation_poses(4)
-    assert len(first) == POSES and all(np.array_equal(first[name], again[name]) for name in first)
+    assert len(first) == POSES
+    assert all(np.array_equal(first[name], again[name]) for name in first)
     assert all(np.array_equal(first[name], other[name]) == (name in JUDGED_POSES) for name in first)
     few = evaluation_poses(3, 6)
-    assert len(few) == 6 and any(name.startswith("speech") for name in few) and any(map(is_speech, few))
+    assert len(few) == 6
+    assert any(name.startswith("speech") for name in few)
+    assert any(map(is_speech, few))
     assert set(SHOWN_POSES) <= set(JUDGED_POSES)
 
 
@@ -275,12 +283,18 @@ def test_summary_pools_points_and_keeps_speech_apart():
     summary = results().summary()
     assert (summary["identities"], summary["poses"]) == (2, 4)
     face = summary["surface"]["posed"]["face"]
-    assert face["mean"] == pytest.approx(0.2, abs=1e-3) and face["p95"] == pytest.approx(0.3, abs=1e-3)
+    assert face["mean"] == pytest.approx(0.2, abs=1e-3)
+    assert face["p95"] == pytest.approx(0.3, abs=1e-3)
     field = summary["lips"]["field"]  # neutral and the moment of speech
-    assert field["mean"] == pytest.approx(0.3) and field["poses"] == 4 and field["sealed_poses"] == 2
-    assert field["sealed_share"] == 1.0 and field["sealed_largest"] == pytest.approx(0.3)
-    assert summary["lids"]["mean"] == pytest.approx(0.25) and summary["lids"]["blink_field"] == pytest.approx(7.75)
-    assert summary["mouth"]["poses"] == 2 and summary["mouth"]["solid_in_air_mean"] == pytest.approx(0.02)
+    assert field["mean"] == pytest.approx(0.3)
+    assert field["poses"] == 4
+    assert field["sealed_poses"] == 2
+    assert field["sealed_share"] == 1.0
+    assert field["sealed_largest"] == pytest.approx(0.3)
+    assert summary["lids"]["mean"] == pytest.approx(0.25)
+    assert summary["lids"]["blink_field"] == pytest.approx(7.75)
+    assert summary["mouth"]["poses"] == 2
+    assert summary["mouth"]["solid_in_air_mean"] == pytest.approx(0.02)
     assert summary["floating"] == {"surfaces": 8, "with_pieces": 2, "pieces": 2, "largest": 12.5}
     assert summary["template"]["table"]["flipped"] == {"all": 16, "most": 2}
     assert summary["by_head"][1]["lips"] == pytest.approx(0.3, abs=1e-3)
@@ -288,8 +302,11 @@ def test_summary_pools_points_and_keeps_speech_apart():
 
 def test_report_shows_the_figures():
     text = report_text(results().summary(), 128)
-    assert "2 heads in 4 of" in text and "| mean | 0.200 |" in text and "75.0 % quads" in text
-    assert "The field holds 2 solid pieces" in text and "nan" not in text
+    assert "2 heads in 4 of" in text
+    assert "| mean | 0.200 |" in text
+    assert "75.0 % quads" in text
+    assert "The field holds 2 solid pieces" in text
+    assert "nan" not in text
 
 
 def test_interrupted_evaluation_goes_on_and_other_weights_start_anew(tmp_path, monkeypatch):
@@ -311,7 +328,8 @@ def test_interrupted_evaluation_goes_on_and_other_weights_start_anew(tmp_path, m
     arguments = (None, "starter", tmp_path / "report", tmp_path / "parts", 2, 4)
     with pytest.raises(KeyboardInterrupt):
         evaluate.evaluate_head(*arguments)
-    assert evaluate.evaluate_head(*arguments)["identities"] == 2 and calls == [0, 1, 1]
+    assert evaluate.evaluate_head(*arguments)["identities"] == 2
+    assert calls == [0, 1, 1]
     assert json.loads((tmp_path / "report" / "head.json").read_text())["identities"] == 2
     monkeypatch.setattr(evaluate, "_digest", lambda _: "others")
     evaluate.evaluate_head(*arguments, first=1)

@@ -58,12 +58,14 @@ def test_lag_is_positive_for_motion_that_comes_late(shift):
     reference = np.random.default_rng(0).standard_normal(200)
     moved = np.roll(reference, shift)
     frames, correlation = metrics.lag(moved, reference)
-    assert frames == shift and correlation == pytest.approx(1.0)
+    assert frames == shift
+    assert correlation == pytest.approx(1.0)
 
 
 def test_pauses_leave_out_the_frames_next_to_speech():
     rest = metrics.pause_openings(_opening(), SEGMENTS)
-    assert len(rest) > 20 and rest.max() == 0.0
+    assert len(rest) > 20
+    assert rest.max() == 0.0
 
 
 def test_blinks_are_counted_with_their_durations():

@@ -23,7 +23,9 @@ def test_moments_are_the_middles_of_what_is_read_from_the_lips():
 def test_moments_of_a_long_recording_are_spread_over_it():
     segments = [Segment("B", 0.5 * number, 0.5 * number + 0.25) for number in range(40)]
     chosen = moments_of(segments, 480)
-    assert len(chosen) == MOMENTS and chosen[0].frame == 3 and chosen[-1].frame == 471
+    assert len(chosen) == MOMENTS
+    assert chosen[0].frame == 3
+    assert chosen[-1].frame == 471
     assert np.ptp(np.diff([moment.frame for moment in chosen])) <= 12
 
 
@@ -36,4 +38,5 @@ def test_an_open_mouth_is_seen(monkeypatch):
     codes = codes_from_weights(weights, expression_basis())
     closed, opened = pictures(load_head(Bundle.open("starter")), codes, [Moment("M", 0), Moment("AA", 1)])
     dark = [int((picture.mean(-1) < 0.15).sum()) for picture in (closed, opened)]  # the depth of the mouth
-    assert opened.shape == (60, 60, 3) and dark[1] > dark[0] + 10
+    assert opened.shape == (60, 60, 3)
+    assert dark[1] > dark[0] + 10

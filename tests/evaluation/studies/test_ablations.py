@@ -93,7 +93,8 @@ def test_every_variant_is_trained_alike_and_reported(data, tmp_path, tiny, monke
 def test_without_diffusion_the_codes_are_hidden_in_training_and_no_seed_matters():
     schedule = ablations.DirectRegression()
     clean = torch.ones(3, 4, 5)
-    assert schedule.steps == 1 and not schedule.add_noise(clean, clean, torch.zeros(3, dtype=torch.long)).any()
+    assert schedule.steps == 1
+    assert not schedule.add_noise(clean, clean, torch.zeros(3, dtype=torch.long)).any()
     torch.manual_seed(0)
     sizes = DenoiserConfig(layers=1, width=16, heads=2, feed_forward=16, code_scale=2.0, audio_dimensions=6)
     decoder, features = ExpressionDecoder(sizes).eval(), torch.randn(7, 6)
@@ -132,7 +133,8 @@ def test_the_recording_left_out_is_in_none_of_its_trainings_scenes(data, tmp_pat
     assert seen == {"000": {"", "facegood/001"}, "001": {"", "facegood/000"}}
     report = json.loads((tmp_path / "captured.json").read_text())
     for row in report["recordings"].values():
-        assert set(row["channels"]) >= {"jawOpen"} and "mouthPucker" not in row["channels"]
+        assert set(row["channels"]) >= {"jawOpen"}
+        assert "mouthPucker" not in row["channels"]
     assert "| jawOpen | 2 |" in (tmp_path / "captured.md").read_text()
 
 
@@ -142,11 +144,14 @@ def test_channel_figures_of_known_takes():
     capture[:, ARKIT_NAMES.index("mouthPucker")] = 0.3
     takes = np.stack([0.5 * capture, 0.5 * (1 - capture)])
     jaw = captured.channel_figures(takes, capture, noise)["jawOpen"]
-    assert jaw["correlation"] == pytest.approx(0, abs=1e-6) and jaw["amplitude"] == pytest.approx(0.5)
+    assert jaw["correlation"] == pytest.approx(0, abs=1e-6)
+    assert jaw["amplitude"] == pytest.approx(0.5)
     assert abs(jaw["control"]) < 0.2
     figures = captured.channel_figures(takes[:1], capture, noise)
     assert figures["jawOpen"]["correlation"] == figures["jawOpen"]["correlation_of_mean"] == pytest.approx(1)
-    assert "mouthPucker" not in figures and "eyeBlinkLeft" not in figures and "mouthSmileRight" not in figures
+    assert "mouthPucker" not in figures
+    assert "eyeBlinkLeft" not in figures
+    assert "mouthSmileRight" not in figures
 
 
 def test_a_probe_recovers_a_linear_map_of_frames_in_context():

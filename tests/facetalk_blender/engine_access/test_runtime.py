@@ -158,22 +158,27 @@ def test_interrupted_then_installed_from_the_index(index, wheels, engine_folder,
     begin = time.monotonic()
     run.cancel()
     run.wait()
-    assert run.cancelled and not run.error and time.monotonic() - begin < HELD_SECONDS / 5
+    assert run.cancelled
+    assert not run.error
+    assert time.monotonic() - begin < HELD_SECONDS / 5
     assert runtime.find_runtime("", folder, OWN) == OWN  # what is half made is not used
     index.held_file = ""
     index.released.set()
 
     run = install(folder, wheels, None, engine_folder)
-    assert run.error == "" and run.fraction == 1.0
+    assert run.error == ""
+    assert run.fraction == 1.0
     assert sorted(index.sent) == sorted([*(wheel.file_name for wheel in wheels), wheels[1].file_name])
     found = runtime.find_runtime("", folder, OWN)
-    assert found.source == runtime.INSTALLED and found.python != sys.executable
+    assert found.source == runtime.INSTALLED
+    assert found.python != sys.executable
     left = {path.name for path in (folder / wheel_lock.this_python()).iterdir()}
     assert left == {"environment", "installed.json"}
     check = runtime.EngineCheck(found, engine_folder, "starter", "auto")
     check.start()
     check.wait()
-    assert check.error == check.problem == "" and "example-second 1.0" in "\n".join(check.report)
+    assert check.error == check.problem == ""
+    assert "example-second 1.0" in "\n".join(check.report)
 
 
 def test_a_file_with_another_hash_is_refused(wheels, engine_folder, folder):
@@ -187,7 +192,8 @@ def test_a_file_that_changes_on_the_way_is_refused(index, wheels, engine_folder,
     path = index.folder / "example-torch" / wheels[0].file_name
     path.write_bytes(path.read_bytes() + b"more")
     run = install(folder, wheels[:1], None, engine_folder)
-    assert "hash differs" in run.error and runtime.find_runtime("", folder, OWN) == OWN
+    assert "hash differs" in run.error
+    assert runtime.find_runtime("", folder, OWN) == OWN
 
 
 def test_from_a_folder_without_the_index(index, engine_folder, tmp_path, folder):
@@ -203,7 +209,8 @@ def test_from_a_folder_without_the_index(index, engine_folder, tmp_path, folder)
     assert runtime.find_runtime("", folder, OWN) == OWN
     damaged.write_bytes(content)
     assert install(folder, copies, source, engine_folder).error == ""
-    assert index.sent == [] and damaged.exists()
+    assert index.sent == []
+    assert damaged.exists()
     assert runtime.find_runtime("", folder, OWN).source == runtime.INSTALLED
 
 
@@ -245,11 +252,13 @@ def check(python, engine_folder):
 
 def test_an_engine_of_another_version_is_named(tmp_path):
     run = check(sys.executable, write_engine(tmp_path, "99.0"))
-    assert "install them" in run.problem and "example-torch missing" in "\n".join(run.report)
+    assert "install them" in run.problem
+    assert "example-torch missing" in "\n".join(run.report)
     other = tmp_path / "engine" / "check.py"
     other.write_text(other.read_text().replace('packages[name] = "missing"', 'packages[name] = "1.0"'))
     run = check(sys.executable, tmp_path)
-    assert "version 99.0" in run.problem and "restart Blender" in run.report[-1]
+    assert "version 99.0" in run.problem
+    assert "restart Blender" in run.report[-1]
 
 
 OTHER_PROCESS = """
@@ -284,7 +293,8 @@ def test_an_engine_process_that_does_not_fit_says_so(tmp_path, change, reason):
     client.request("info", {})
     message = client.wait(60)
     client.stop()
-    assert message.kind == "error" and reason in message.fields["message"]
+    assert message.kind == "error"
+    assert reason in message.fields["message"]
 
 
 def test_what_is_no_python_is_named(tmp_path):
@@ -324,7 +334,8 @@ def test_the_lock_pins_every_requirement_for_every_blender(platform, python):
             assert wanted.specifier.contains(wheels[canonicalize_name(wanted.name)].version)
         for wheel in wheels.values():
             name, version, _, tags = parse_wheel_filename(wheel.file_name)
-            assert (name, str(version)) == (wheel.name, wheel.version) and len(wheel.sha256) == 64
+            assert (name, str(version)) == (wheel.name, wheel.version)
+            assert len(wheel.sha256) == 64
             assert any(fits(tag, platform, python) for tag in tags), wheel.file_name
 
 

@@ -28,11 +28,14 @@ def promised(registered, tmp_path, monkeypatch):
 
 def test_time_and_size_follow_from_length_and_costs(promised):
     guess = promised()
-    assert not guess.measured and guess.frames == COUNT and "guess" in str(guess)
+    assert not guess.measured
+    assert guess.frames == COUNT
+    assert "guess" in str(guess)
     costs = module("facetalk_blender.generation.costs")
     costs.remember(costs.Job("auto", "FRAME_MESHES", 128), costs.Cost(**COST))
     told = promised()
-    assert told.measured and (told.seconds, told.size) == (10 + 2 * 2 + 0.5 * COUNT, COUNT * 1e6)
+    assert told.measured
+    assert (told.seconds, told.size) == (10 + 2 * 2 + 0.5 * COUNT, COUNT * 1e6)
     assert str(told) == "48 frames, about 38\u00a0s, 48\u00a0MB"
 
 
@@ -41,7 +44,8 @@ def test_a_run_replaces_the_guess(promised):
     assert bpy.ops.facetalk.generate() == {"FINISHED"}
     session = module("facetalk_blender.generation.session")
     told, took = promised(), session.generation().seconds
-    assert told.measured and 0 < told.size < guess.size  # of tiny meshes
+    assert told.measured
+    assert 0 < told.size < guess.size  # of tiny meshes
     assert told.seconds == pytest.approx(took["sample"] + took["surfaces"])  # the engine runs already
     session.stop_engine()
     assert promised().seconds == pytest.approx(took["load"] + took["sample"] + took["surfaces"])
@@ -65,7 +69,8 @@ def test_another_resolution_is_as_much_slower_as_the_measured_one(promised):
     costs.remember(costs.Job("auto", "FRAME_MESHES", 128), costs.Cost(**COST))
     settings.resolution = "256"
     guess, assumed = promised(), costs.ASSUMED["FRAME_MESHES", 256]
-    assert not guess.measured and guess.size == COUNT * assumed.size
+    assert not guess.measured
+    assert guess.size == COUNT * assumed.size
     assert guess.seconds == pytest.approx(10 + 2 * 2 + pace * assumed.frame * COUNT)
     settings.output = "SHAPE_KEYS"  # whose pace is another
     assert promised().seconds == pytest.approx(4 + 0.1 * 2 + 0.01 * COUNT)

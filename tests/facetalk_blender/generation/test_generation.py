@@ -24,7 +24,9 @@ def test_cancelling_removes_everything_at_once(scene, client, tmp_path):
     run = start(client, strip, bundle="slow")
     tick_until(run, lambda: run.written >= 3)
     run.cancel()
-    assert run.state is generation.State.CANCELLED and counts() == before and not run.tick()
+    assert run.state is generation.State.CANCELLED
+    assert counts() == before
+    assert not run.tick()
     after = generate(client, strip)
     assert after.state is generation.State.DONE, after.error  # the engine is still usable
 
@@ -36,14 +38,16 @@ def test_cancelling_keeps_and_shows_the_earlier_result(scene, client, tmp_path):
     tick_until(run, lambda: run.written >= 2)
     assert earlier.hide_render
     run.cancel()
-    assert not earlier.hide_render and not earlier.hide_viewport
+    assert not earlier.hide_render
+    assert not earlier.hide_viewport
 
 
 @pytest.mark.parametrize("output", ["FRAME_MESHES", "SHAPE_KEYS"])
 def test_a_killed_engine_leaves_the_finished_frames_and_a_reason(scene, client, tmp_path, output):
     run = generate(client, speaking_strip(scene, tmp_path), bundle="dies-after-5", output=output)
     assert run.state is generation.State.FAILED
-    assert "ended unexpectedly" in run.error and "5 of 48 frames were kept" in run.error
+    assert "ended unexpectedly" in run.error
+    assert "5 of 48 frames were kept" in run.error
     head = bpy.data.objects[run.result_name]
     scene.frame_set(40)
     assert len(head.evaluated_get(bpy.context.view_layer.depsgraph).data.vertices) > 0
@@ -63,7 +67,8 @@ def test_a_killed_engine_leaves_the_finished_frames_and_a_reason(scene, client, 
 )
 def test_a_failing_engine_is_reported(scene, client, tmp_path, bundle, reason):
     run = generate(client, speaking_strip(scene, tmp_path), bundle=bundle)
-    assert run.state is generation.State.FAILED and reason in run.error
+    assert run.state is generation.State.FAILED
+    assert reason in run.error
 
 
 @pytest.mark.parametrize("output", ["FRAME_MESHES", "SHAPE_KEYS"])
@@ -76,7 +81,8 @@ def test_deleting_the_head_meanwhile_ends_cleanly(scene, client, tmp_path, outpu
     mesh = head.data
     bpy.data.objects.remove(head)
     tick_until(run, lambda: not run.running)
-    assert run.state is generation.State.FAILED and "deleted" in run.error
+    assert run.state is generation.State.FAILED
+    assert "deleted" in run.error
     left = counts()
     if mesh.name in bpy.data.meshes:
         left["meshes"] -= 1  # the artist's deletion leaves the unused mesh, which Blender drops on saving
@@ -92,7 +98,8 @@ def test_deleting_the_scene_meanwhile_ends_cleanly(scene, client, tmp_path):
     tick_until(run, lambda: run.written >= 3)
     bpy.data.scenes.remove(scene)
     tick_until(run, lambda: not run.running)
-    assert run.state is generation.State.FAILED and "deleted" in run.error
+    assert run.state is generation.State.FAILED
+    assert "deleted" in run.error
 
 
 def test_renaming_the_head_meanwhile_does_no_harm(scene, client, tmp_path):
@@ -100,14 +107,16 @@ def test_renaming_the_head_meanwhile_does_no_harm(scene, client, tmp_path):
     tick_until(run, lambda: run.written >= 1)
     next(item for item in scene.objects if "facetalk_strip" in item).name = "Renamed"
     tick_until(run, lambda: not run.running)
-    assert run.state is generation.State.DONE and run.written == 48
+    assert run.state is generation.State.DONE
+    assert run.written == 48
 
 
 def test_progress_only_grows_and_stages_are_timed(scene, client, tmp_path):
     run = start(client, speaking_strip(scene, tmp_path))
     fractions = []
     run.run(lambda _text, fraction: fractions.append(fraction))
-    assert fractions == sorted(fractions) and fractions[-1] == 1.0
+    assert fractions == sorted(fractions)
+    assert fractions[-1] == 1.0
     assert {"load", "sample", "surfaces", "finish"} <= set(run.seconds)
 
 
@@ -118,7 +127,8 @@ def test_a_temporary_recording_is_removed(scene, client, tmp_path):
     path = run._audio
     assert path.exists()
     run.run()
-    assert run.state is generation.State.DONE and not path.exists()
+    assert run.state is generation.State.DONE
+    assert not path.exists()
 
 
 def test_an_interpreter_that_is_not_there_is_refused(scene, tmp_path):
@@ -131,7 +141,9 @@ def test_an_interpreter_that_is_not_there_is_refused(scene, tmp_path):
 def test_playback_is_set_up_and_nothing_is_shortened(scene, client, tmp_path):
     scene.frame_end = 500
     generate(client, speaking_strip(scene, tmp_path), add_stage=False)
-    assert scene.use_audio_scrub and scene.sync_mode == "AUDIO_SYNC" and scene.frame_end == 500
+    assert scene.use_audio_scrub
+    assert scene.sync_mode == "AUDIO_SYNC"
+    assert scene.frame_end == 500
     assert scene.camera is None
 
 
@@ -143,7 +155,8 @@ def test_the_stage_leaves_the_artists_camera_and_world(scene, client, tmp_path):
     generate(client, strip)
     lights = len(bpy.data.lights)
     generate(client, strip)
-    assert scene.camera == camera and scene.world.name == "Mine"
+    assert scene.camera == camera
+    assert scene.world.name == "Mine"
     assert len(bpy.data.lights) == lights
 
 

@@ -81,7 +81,9 @@ def test_saving_meanwhile(run, tmp_path):
     check_complete(run)
     bpy.ops.wm.open_mainfile(filepath=path)
     # What was saved half made is taken away, and its take stays.
-    assert not heads() and not bpy.data.meshes and len(bpy.data.texts) == 1
+    assert not heads()
+    assert not bpy.data.meshes
+    assert len(bpy.data.texts) == 1
     settings = bpy.context.scene.facetalk
     settings.take = bpy.data.texts[0]
     settings.strip, settings.add_stage = "tone", False
@@ -101,7 +103,9 @@ def test_showing_another_scene_meanwhile(run):
 
 def test_opening_another_file_meanwhile(run):
     bpy.ops.wm.read_factory_settings(use_empty=True)
-    assert run.state.name == "CANCELLED" and not heads() and not bpy.data.texts
+    assert run.state.name == "CANCELLED"
+    assert not heads()
+    assert not bpy.data.texts
     assert not frame_files(run)
 
 
@@ -109,7 +113,8 @@ def test_closing_blender_meanwhile_ends_the_engine(run, registered):
     engine = registered.client()
     module("facetalk_blender.registration").unregister()  # as on quitting and on disabling
     try:
-        assert run.state.name == "CANCELLED" and not engine.alive
+        assert run.state.name == "CANCELLED"
+        assert not engine.alive
     finally:
         module("facetalk_blender.registration").register()
 
@@ -126,7 +131,10 @@ def test_cancelling_takes_less_than_half_a_second(run):
     begin = time.perf_counter()
     assert bpy.ops.facetalk.cancel() == {"FINISHED"}
     assert time.perf_counter() - begin < 0.5
-    assert run.state.name == "CANCELLED" and not heads() and not bpy.data.texts and not bpy.data.cache_files
+    assert run.state.name == "CANCELLED"
+    assert not heads()
+    assert not bpy.data.texts
+    assert not bpy.data.cache_files
     assert not frame_files(run)
 
 

@@ -12,7 +12,9 @@ def reason():
 def check(*words):
     text = reason()
     assert all(word in text for word in words), text
-    assert text.endswith(".") and "\n" not in text and not bpy.ops.facetalk.generate.poll()
+    assert text.endswith(".")
+    assert "\n" not in text
+    assert not bpy.ops.facetalk.generate.poll()
     with pytest.raises(RuntimeError):
         bpy.ops.facetalk.generate()
     assert not [item for item in bpy.data.objects if "facetalk_strip" in item]
@@ -65,7 +67,8 @@ def test_a_file_that_was_moved(strip, tmp_path):
 def test_a_packed_sound_needs_no_file(strip, tmp_path):
     strip.sound.pack()
     (tmp_path / "tone.wav").unlink()
-    assert reason() == "" and bpy.ops.facetalk.generate() == {"FINISHED"}
+    assert reason() == ""
+    assert bpy.ops.facetalk.generate() == {"FINISHED"}
 
 
 def test_a_muted_strip(strip):
@@ -77,10 +80,13 @@ def test_a_retimed_strip(strip):
     """Before anything is made of it, and after."""
     assert bpy.ops.facetalk.generate() == {"FINISHED"}
     in_sequencer("retiming_segment_speed_set", strip, speed=50.0)
-    assert "retimed" in reason() and "remove its retiming keys" in reason()
-    assert "retimed" in " ".join(panel()) and not bpy.ops.facetalk.make_output.poll()
+    assert "retimed" in reason()
+    assert "remove its retiming keys" in reason()
+    assert "retimed" in " ".join(panel())
+    assert not bpy.ops.facetalk.make_output.poll()
     in_sequencer("retiming_reset", strip)
-    assert reason() == "" and bpy.ops.facetalk.make_output() == {"FINISHED"}
+    assert reason() == ""
+    assert bpy.ops.facetalk.make_output() == {"FINISHED"}
 
 
 def in_sequencer(name, strip, **options):
@@ -107,7 +113,8 @@ def test_handles_beyond_the_sound(strip):
     with pytest.raises(RuntimeError, match="No sound is heard"):
         bpy.ops.facetalk.generate()
     strip.select = True
-    assert "No sound is heard" in " ".join(panel()) and "No sound is heard" in " ".join(panel("sequencer"))
+    assert "No sound is heard" in " ".join(panel())
+    assert "No sound is heard" in " ".join(panel("sequencer"))
     strip.frame_offset_start = strip.frame_offset_end = 0
     assert bpy.ops.facetalk.generate() == {"FINISHED"}
     assert "No sound is heard" not in " ".join(panel())
@@ -150,7 +157,9 @@ def test_linked_and_overridden_heads_are_left_alone(registered, tmp_path):
     strip = speaking_strip(scene, tmp_path)
     scene.facetalk.strip, scene.facetalk.add_stage = strip.name, False
     assert bpy.ops.facetalk.generate() == {"FINISHED"}
-    assert not linked.hide_render and not override.hide_render and override.location.x == 4.0
+    assert not linked.hide_render
+    assert not override.hide_render
+    assert override.location.x == 4.0
     (own,) = [
         item for item in scene.objects if "facetalk_strip" in item and not item.library and not item.override_library
     ]

@@ -66,13 +66,15 @@ def test_installing_needs_consent_to_go_online(operators, tmp_path):
 def test_a_task_under_way_is_shown_and_can_be_cancelled(operators, waiting):
     while not waiting.text:
         time.sleep(0.01)
-    assert "facetalk.cancel_engine_task" in shown() and "progress" in shown()
+    assert "facetalk.cancel_engine_task" in shown()
+    assert "progress" in shown()
     for name in ("install_engine_runtime_from_folder", "check_engine", "remove_engine_runtime", "release_memory"):
         assert not getattr(bpy.ops.facetalk, name).poll()
     assert "Downloading example" in operators._busy_reason()
     bpy.ops.facetalk.cancel_engine_task()
     waiting.wait()
-    assert waiting.cancelled and "Cancelled" in shown()
+    assert waiting.cancelled
+    assert "Cancelled" in shown()
 
 
 def test_a_task_ends_with_the_extension(operators, waiting):
@@ -88,7 +90,9 @@ def test_the_report_is_shown_and_can_be_copied(registered, operators):
     registered.ROOT = ROOT
     assert bpy.ops.facetalk.check_engine() == {"FINISHED"}
     text = shown()
-    assert "Packages: torch" in text and "facetalk.copy_engine_report" in text and "Runs on: Blender's own" in text
+    assert "Packages: torch" in text
+    assert "facetalk.copy_engine_report" in text
+    assert "Runs on: Blender's own" in text
     assert bpy.ops.facetalk.copy_engine_report() == {"FINISHED"}
 
 

@@ -47,12 +47,14 @@ def test_targets_are_added_matched_and_removed(curves):
     curves.links["odd"].channel = "tongueOut"
     curves.links["jawOpen"].gain = 1.5
     bpy.ops.facetalk.match_shape_keys()
-    assert channels(curves)["odd"] == "tongueOut" and curves.links["odd"].method == "Manual"
+    assert channels(curves)["odd"] == "tongueOut"
+    assert curves.links["odd"].method == "Manual"
     assert curves.links["jawOpen"].gain == 1.5
     bpy.ops.facetalk.remove_curve_target()
     assert len(curves.targets) == 1
     bpy.data.objects.remove(curves.targets[0].item)
-    assert "missing" in curves.problem() and not bpy.ops.facetalk.match_shape_keys.poll()
+    assert "missing" in curves.problem()
+    assert not bpy.ops.facetalk.match_shape_keys.poll()
     assert not bpy.ops.facetalk.generate.poll()
     bpy.ops.facetalk.remove_curve_target()
     assert not bpy.ops.facetalk.remove_curve_target.poll()
@@ -70,7 +72,8 @@ def test_presets_go_and_come_back(curves, tmp_path):
         bpy.ops.facetalk.save_curve_preset(preset="../Robot")
     curves.links.clear()
     bpy.ops.facetalk.load_curve_preset(preset="Robot")
-    assert channels(curves) == {"jawOpen": "jawOpen", "odd": "viseme_aa"} and curves.links["odd"].gain == 0.5
+    assert channels(curves) == {"jawOpen": "jawOpen", "odd": "viseme_aa"}
+    assert curves.links["odd"].gain == 0.5
     with pytest.raises(RuntimeError, match="There is no preset"):
         bpy.ops.facetalk.load_curve_preset(preset="Other")
     assert [path.name for path in (tmp_path / "presets").iterdir()] == ["Robot.json"]
@@ -82,7 +85,8 @@ def test_a_preset_is_deleted_for_good(curves, tmp_path):
     for name in ("Robot", "Queen"):
         bpy.ops.facetalk.save_curve_preset(preset=name)
     assert bpy.ops.facetalk.delete_curve_preset(preset="Robot") == {"FINISHED"}
-    assert [path.name for path in (tmp_path / "presets").iterdir()] == ["Queen.json"] and len(curves.links) == 52
+    assert [path.name for path in (tmp_path / "presets").iterdir()] == ["Queen.json"]
+    assert len(curves.links) == 52
     with pytest.raises(TypeError, match="Robot"):
         bpy.ops.facetalk.delete_curve_preset(preset="Robot")
     assert bpy.ops.facetalk.delete_curve_preset(preset="Queen") == {"FINISHED"}
@@ -97,7 +101,8 @@ def test_generate_check_and_remove(curves, capfd):
     bpy.ops.facetalk.add_curve_targets()
     curves.links["smile"].channel = ""
     curves.keys = "DENSE"
-    assert not bpy.ops.facetalk.remove_curves.poll() and not bpy.ops.facetalk.check_curves.poll()
+    assert not bpy.ops.facetalk.remove_curves.poll()
+    assert not bpy.ops.facetalk.check_curves.poll()
     assert bpy.ops.facetalk.generate() == {"FINISHED"}
     assert bpy.ops.facetalk.check_curves() == {"FINISHED"}
     item.data.shape_keys.animation_data.nla_tracks[0].mute = True
@@ -113,8 +118,10 @@ def test_generate_check_and_remove(curves, capfd):
     panels.FACETALK_PT_expression_curves.draw(SimpleNamespace(layout=layout), context)
     assert "The face holds still." in " ".join(layout.shown)
     bpy.ops.facetalk.remove_curves()
-    assert snapshot(action) == before and list(bpy.data.actions) == [action]
-    assert not item.data.shape_keys.animation_data.nla_tracks and not item.data.shape_keys.keys()
+    assert snapshot(action) == before
+    assert list(bpy.data.actions) == [action]
+    assert not item.data.shape_keys.animation_data.nla_tracks
+    assert not item.data.shape_keys.keys()
 
 
 def two_takes(curves, *items):
@@ -153,7 +160,8 @@ def test_choosing_a_take_shows_its_curves_and_touches_nothing_of_the_artists(cur
             assert values(item, "jawOpen", FRAMES) == pytest.approx(expected)
     data = head.data.shape_keys.animation_data
     if animated:
-        assert data.action == action and snapshot(action) == before
+        assert data.action == action
+        assert snapshot(action) == before
         assert values(head, "smile", FRAMES) == pytest.approx([0.25, 0.25])
     else:
         assert data.action["facetalk_take"] == first  # where nothing else moves the mesh, it is edited without tracks
@@ -185,10 +193,12 @@ def test_a_deleted_take_takes_its_curves_along(curves):
     item = face(["jawOpen"])
     first, _ = two_takes(curves, item)
     bpy.ops.facetalk.delete_take()
-    assert values(item, "jawOpen", FRAMES) == pytest.approx(FIRST) and len(bpy.data.actions) == 1
+    assert values(item, "jawOpen", FRAMES) == pytest.approx(FIRST)
+    assert len(bpy.data.actions) == 1
     assert bpy.context.scene.facetalk.take == first
     bpy.ops.facetalk.delete_take()
-    assert not bpy.data.actions and item.data.shape_keys.animation_data is None
+    assert not bpy.data.actions
+    assert item.data.shape_keys.animation_data is None
 
 
 def test_the_curves_that_are_shown_are_checked_and_exported(curves, tmp_path, capfd):
@@ -227,12 +237,15 @@ def test_panels_and_menus_draw(curves):
 
     assert panels.FACETALK_PT_expression_curves.poll(bpy.context)
     shown = drawn("expression_curves.FACETALK_PT_expression_curves")
-    assert "tolerance" in shown and "facetalk.check_curves" not in shown and "none" in " ".join(shown)
+    assert "tolerance" in shown
+    assert "facetalk.check_curves" not in shown
+    assert "none" in " ".join(shown)
     selected(face(["jawOpen", "odd"]))
     bpy.ops.facetalk.add_curve_targets()
     curves.keys = "DENSE"
     shown = drawn("expression_curves.FACETALK_PT_expression_curves")
-    assert "tolerance" not in shown and {"facetalk.check_curves", "FACETALK_MT_curve_presets"} <= set(shown)
+    assert "tolerance" not in shown
+    assert {"facetalk.check_curves", "FACETALK_MT_curve_presets"} <= set(shown)
     assert drawn("expression_curves.FACETALK_MT_curve_presets") == ["No preset was saved yet"]
     bpy.ops.facetalk.save_curve_preset(preset="Robot")
     assert "facetalk.load_curve_preset" in drawn("expression_curves.FACETALK_MT_curve_presets")

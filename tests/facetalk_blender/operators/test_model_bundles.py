@@ -32,7 +32,8 @@ def drawn(preferences):
 
 
 def test_an_official_model_is_added_chosen_and_removed(bundles, tmp_path):
-    assert "Can: speak recordings, Frame Meshes, Shape Keys" in drawn(bundles) and "GPL" in drawn(bundles)
+    assert "Can: speak recordings, Frame Meshes, Shape Keys" in drawn(bundles)
+    assert "GPL" in drawn(bundles)
     assert "ARKit weights: exact both ways" in drawn(bundles)
     for _ in range(2):
         assert bpy.ops.facetalk.add_bundle(filepath=str(PARITY / "nphm_forward_small")) == {"FINISHED"}
@@ -40,12 +41,17 @@ def test_an_official_model_is_added_chosen_and_removed(bundles, tmp_path):
     assert [folder.name for folder in folders] == ["nphm_forward_small", "nphm_forward_small 2"]
     assert bundles.bundle == str(folders[1])
     shown = drawn(bundles)
-    assert "Can: Frame Meshes" in shown and "lacks speech, motion" in shown and "NPHM data set" in shown
+    assert "Can: Frame Meshes" in shown
+    assert "lacks speech, motion" in shown
+    assert "NPHM data set" in shown
     assert "ARKit weights: none; 'python -m engine fit-arkit BUNDLE' fits them" in shown
     bpy.ops.facetalk.choose_bundle(folder=str(folders[0]))
     assert bundles.bundle == str(folders[0])
     bpy.ops.facetalk.remove_bundle(folder=str(folders[0]))
-    assert bundles.bundle == "" and not folders[0].exists() and folders[1].exists() and len(bundles.bundles) == 1
+    assert bundles.bundle == ""
+    assert not folders[0].exists()
+    assert folders[1].exists()
+    assert len(bundles.bundles) == 1
 
 
 def test_a_fitted_bundle_shows_its_errors(bundles):
@@ -61,9 +67,11 @@ def test_a_fitted_bundle_shows_its_errors(bundles):
 def test_a_finished_bundle_is_listed_where_it_lies(bundles, tmp_path):
     folder = Path(shutil.copytree(ROOT / "engine" / "starter", tmp_path / "mine"))
     assert bpy.ops.facetalk.add_bundle(filepath=str(folder)) == {"FINISHED"}
-    assert bundles.bundle == str(folder) and not (tmp_path / "user").exists()
+    assert bundles.bundle == str(folder)
+    assert not (tmp_path / "user").exists()
     bpy.ops.facetalk.remove_bundle(folder=str(folder))
-    assert folder.is_dir() and not bundles.bundles
+    assert folder.is_dir()
+    assert not bundles.bundles
 
 
 def test_what_cannot_be_added_says_why_and_leaves_nothing(bundles, tmp_path):
@@ -72,7 +80,8 @@ def test_what_cannot_be_added_says_why_and_leaves_nothing(bundles, tmp_path):
     with pytest.raises(RuntimeError, match="mean anchors are missing"):
         bpy.ops.facetalk.add_bundle(filepath=str(source))
     assert "mean anchors are missing" in drawn(bundles)
-    assert not bundles.bundles and not list((tmp_path / "user" / "bundles").iterdir())
+    assert not bundles.bundles
+    assert not list((tmp_path / "user" / "bundles").iterdir())
     anchors = str(PARITY / "nphm_forward_small" / "anchors_39.npy")
     assert bpy.ops.facetalk.add_bundle(filepath=str(source), anchors=anchors, bundle_name="a/b") == {"FINISHED"}
     assert bundles.bundles[0].name == "a_b"
@@ -86,11 +95,14 @@ def test_progress_and_cancelling(bundles, tmp_path):
     )
     model_bundles.set_current_import(adding)
     adding.start()
-    assert "progress" in drawn(bundles) and "facetalk.cancel_adding_bundle" in drawn(bundles)
+    assert "progress" in drawn(bundles)
+    assert "facetalk.cancel_adding_bundle" in drawn(bundles)
     assert not bpy.ops.facetalk.add_bundle.poll()
     bpy.ops.facetalk.cancel_adding_bundle()
     adding.wait()
-    assert adding.cancelled and "nothing was added" in drawn(bundles) and not list(tmp_path.glob("*bundle*"))
+    assert adding.cancelled
+    assert "nothing was added" in drawn(bundles)
+    assert not list(tmp_path.glob("*bundle*"))
 
 
 def test_switching_the_extension_off_ends_the_import(bundles, tmp_path):
@@ -104,7 +116,8 @@ def test_switching_the_extension_off_ends_the_import(bundles, tmp_path):
     registration = module("facetalk_blender.registration")
     registration.unregister()
     adding.wait()
-    assert adding.cancelled and model_bundles.current_import() is None
+    assert adding.cancelled
+    assert model_bundles.current_import() is None
     registration.register()
 
 

@@ -11,7 +11,8 @@ CODES = 48
 @pytest.fixture
 def head(scene, client, tmp_path):
     run = generate(client, speaking_strip(scene, tmp_path, frame=START), output="SHAPE_KEYS")
-    assert run.error == "" and run.state.name == "DONE"
+    assert run.error == ""
+    assert run.state.name == "DONE"
     return bpy.data.objects[run.result_name]
 
 

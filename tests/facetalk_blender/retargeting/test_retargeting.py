@@ -88,13 +88,15 @@ def test_all_arkit_names_are_recognised_in_every_spelling():
 def test_one_kind_of_names_wins_on_each_mesh():
     found = matching.match_names([["jawOpen", "Jaw_Open", "mouthOpen"], ["Jaw_Open"]])
     assert found["jawOpen"].method == matching.EXACT
-    assert "mouthOpen" not in found and found["Jaw_Open"].channel == "jawOpen"  # for the second mesh
+    assert "mouthOpen" not in found
+    assert found["Jaw_Open"].channel == "jawOpen"  # for the second mesh
     assert set(matching.match_names([["jawOpen", "Jaw_Open"]])) == {"jawOpen"}
 
 
 def test_likely_names_are_proposed_with_the_same_side_only():
     found = matching.match_names([["eye_blnk_L", "mouthSmil_R", "tail_wag", "Basis", "jaw"]])
-    assert found["eye_blnk_L"].channel == "eyeBlinkLeft" and found["mouthSmil_R"].channel == "mouthSmileRight"
+    assert found["eye_blnk_L"].channel == "eyeBlinkLeft"
+    assert found["mouthSmil_R"].channel == "mouthSmileRight"
     assert all(match.method == matching.FUZZY and match.likeness < 1 for match in found.values())
     assert not {"tail_wag", "Basis", "jaw"} & set(found)
 
@@ -118,7 +120,8 @@ def test_a_viseme_of_its_own_pose_is_the_strongest(viseme):
     poses = visemes.pose_matrix(list(ARKIT_NAMES))
     pose = poses[:, visemes.SPEAKING.index(viseme)]
     (found,) = visemes.visemes_from_weights(pose[None], list(ARKIT_NAMES))
-    assert names.VISEMES[int(found.argmax())] == viseme and found.max() > 0.7
+    assert names.VISEMES[int(found.argmax())] == viseme
+    assert found.max() > 0.7
     (rest,) = visemes.visemes_from_weights(np.zeros((1, 52)), list(ARKIT_NAMES))
     np.testing.assert_allclose(rest, np.eye(15)[0], atol=1e-6)
 
@@ -149,7 +152,9 @@ def test_resampling_equals_the_engines_spline(count):
 def test_reduction_keeps_its_bound(values, tolerance):
     values = np.array(values)
     keys = reduction.key_frames(values, tolerance)
-    assert keys[0] == 0 and keys[-1] == len(values) - 1 and (np.diff(keys) > 0).all()
+    assert keys[0] == 0
+    assert keys[-1] == len(values) - 1
+    assert (np.diff(keys) > 0).all()
     assert np.abs(reduction.interpolated(values, keys) - values).max() <= tolerance
 
 
@@ -163,7 +168,8 @@ def test_presets_come_back_and_bad_ones_are_refused(tmp_path):
     links = [presets.Link("Jaw_Open", "jawOpen", 1.25), presets.Link("V Open", "viseme_aa", 0.0)]
     path = presets.preset_path(tmp_path / "new", "My Character-1")
     presets.save(path, links)
-    assert presets.load(path) == links and presets.preset_names(path.parent) == ["My Character-1"]
+    assert presets.load(path) == links
+    assert presets.preset_names(path.parent) == ["My Character-1"]
     assert [item.name for item in path.parent.iterdir()] == ["My Character-1.json"]
     for content in ("{", "[]", '{"format": 2, "links": []}', '{"format": 1, "links": [{"key": "a"}]}',
                     json.dumps({"format": 1, "links": [{"key": "a", "channel": "os.system", "gain": 1}]}),
@@ -187,10 +193,13 @@ def test_csv_has_the_columns_of_live_link_face(tmp_path):
     live_link.write_csv(path, {"jawOpen": values, "jawRight": 1 - values}, 29.97, first_frame=29)
     rows = list(csv.reader(path.open()))
     assert rows[0][:5] == ["Timecode", "BlendShapeCount", "EyeBlinkLeft", "EyeLookDownLeft", "EyeLookInLeft"]
-    assert rows[0][16:20] == ["JawForward", "JawRight", "JawLeft", "JawOpen"] and rows[0][53] == "TongueOut"
-    assert rows[0][-1] == "RightEyeRoll" and {len(row) for row in rows} == {63}
+    assert rows[0][16:20] == ["JawForward", "JawRight", "JawLeft", "JawOpen"]
+    assert rows[0][53] == "TongueOut"
+    assert rows[0][-1] == "RightEyeRoll"
+    assert {len(row) for row in rows} == {63}
     assert [row[0] for row in rows[1:4]] == ["00:00:00:29.000", "00:00:01:00.000", "00:00:01:01.000"]
-    assert {row[1] for row in rows[1:]} == {"61"} and set(rows[5][54:]) == {"0.000000"}
+    assert {row[1] for row in rows[1:]} == {"61"}
+    assert set(rows[5][54:]) == {"0.000000"}
     np.testing.assert_allclose([float(row[19]) for row in rows[1:]], values, atol=1e-6)
     np.testing.assert_allclose([float(row[17]) for row in rows[1:]], 1 - values, atol=1e-6)
     with pytest.raises(EngineError, match="choose another place"):

@@ -40,7 +40,8 @@ def test_sliders_and_bundle_know_the_same_controls(settings, scene):
 @pytest.mark.parametrize("name", head_identity.PRESETS)
 def test_presets_are_moderate_heads_of_the_starter(name):
     values = head_identity.PRESETS[name]
-    assert set(values) <= set(head_identity.CONTROLS) and all(0 < abs(value) <= 2 for value in values.values())
+    assert set(values) <= set(head_identity.CONTROLS)
+    assert all(0 < abs(value) <= 2 for value in values.values())
     bundle = Bundle.open("starter")
     names, directions = bundle.section("head.controls")["names"], bundle.tensors("head.controls")["directions"].numpy()
     coefficients = sum(value * directions[names.index(control)] for control, value in values.items())
@@ -123,7 +124,8 @@ def test_the_preview_shows_the_head_and_leaves_nothing_behind(settings, scene):
     objects, meshes = len(bpy.data.objects), len(bpy.data.meshes)
     assert bpy.ops.facetalk.preview_head() == {"FINISHED"}
     shown = head_preview.find(scene)
-    assert shown.hide_render and head_preview.problem == ""
+    assert shown.hide_render
+    assert head_preview.problem == ""
     vertices = scripted_shapes.template()[1]["vertices"]
     np.testing.assert_allclose([vertex.co for vertex in shown.data.vertices], vertices, atol=1e-7)
     scene.facetalk_head.skin_color = (0.1, 0.05, 0.03)
@@ -195,11 +197,14 @@ def test_in_a_window_only_the_last_move_is_asked_for(settings, scene, client, mo
     bpy.ops.facetalk.preview_head()
     for value in (0.5, 1.0, 1.5):
         scene.facetalk_head.jaw_width = value
-    assert not asked and not len(head_preview.find(scene).data.vertices)
+    assert not asked
+    assert not len(head_preview.find(scene).data.vertices)
     window.run()
     assert asked == ["mean+jaw_width=1.5"]
-    assert len(head_preview.find(scene).data.vertices) == 5 and not head_request.pending()
+    assert len(head_preview.find(scene).data.vertices) == 5
+    assert not head_request.pending()
     scene.facetalk_head.jaw_width = 2.0
     bpy.ops.facetalk.preview_head()  # gone before the answer
     window.run()
-    assert head_preview.find(scene) is None and head_preview.problem == ""
+    assert head_preview.find(scene) is None
+    assert head_preview.problem == ""

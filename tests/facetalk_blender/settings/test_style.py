@@ -75,5 +75,6 @@ def test_the_panel_shows_every_control_with_its_description(settings):
     assert set(LARGEST) <= set(layout.shown)
     properties = settings.style.bl_rna.properties
     for name, largest in LARGEST.items():
-        assert properties[name].description and properties[name].hard_max == pytest.approx(largest)
+        assert properties[name].description
+        assert properties[name].hard_max == pytest.approx(largest)
     assert not settings.style.style().changes

@@ -41,7 +41,8 @@ def test_names_follow_a_renamed_strip(settings):
     text = settings.take
     rename("tone", 'a "new\\name"')
     assert names_in(bpy.context.scene) == {'a "new\\name"'} == {settings.strip}
-    assert problem(text) == "" and bpy.ops.facetalk.vary_take() == {"FINISHED"}
+    assert problem(text) == ""
+    assert bpy.ops.facetalk.vary_take() == {"FINISHED"}
     assert links(bpy.context.scene) == ["facetalk_link_1"]
     strip_named(settings.strip).frame_start += 7
     settings.take_position = bpy.data.texts.find(text.name)
@@ -61,7 +62,8 @@ def test_two_strips_that_swap_their_names_keep_their_takes(settings, tmp_path):
         strip.name = name
     bpy.context.view_layer.update()
     assert (first["facetalk_strip"], second["facetalk_strip"]) == ("other", "tone")
-    assert head_of(first)["facetalk_strip"] == "other" and settings.strip == "tone"
+    assert head_of(first)["facetalk_strip"] == "other"
+    assert settings.strip == "tone"
 
 
 def test_undo_takes_the_names_back(settings):
@@ -92,7 +94,9 @@ def test_names_follow_a_strip_that_was_renamed_without_the_extension(settings, t
     subprocess.run([sys.executable, "-c", RENAME_ELSEWHERE, path], check=True, capture_output=True, timeout=120)
     bpy.ops.wm.open_mainfile(filepath=path)
     text = bpy.context.scene.facetalk.take
-    assert names_in(bpy.context.scene) == {"elsewhere"} and problem(text) == "" and shown(text, START + 15) == 10
+    assert names_in(bpy.context.scene) == {"elsewhere"}
+    assert problem(text) == ""
+    assert shown(text, START + 15) == 10
 
 
 def test_curves_on_an_artists_mesh_follow_a_renamed_strip(registered, tmp_path):
@@ -106,11 +110,13 @@ def test_curves_on_an_artists_mesh_follow_a_renamed_strip(registered, tmp_path):
     rename("tone", "renamed")
     strip.frame_start += 9
     bpy.context.view_layer.update()
-    assert action["facetalk_strip"] == "renamed" and action.frame_range[0] == first + 9
+    assert action["facetalk_strip"] == "renamed"
+    assert action.frame_range[0] == first + 9
     earlier = action.name
     assert bpy.ops.facetalk.generate() == {"FINISHED"}  # shown in place of the earlier take's curves
     animation = item.data.shape_keys.animation_data
-    assert animation.action.name != earlier and animation.action["facetalk_strip"] == "renamed"
+    assert animation.action.name != earlier
+    assert animation.action["facetalk_strip"] == "renamed"
     assert [track.strips[0].action.name for track in animation.nla_tracks if track.mute] == [earlier]
 
 
@@ -131,7 +137,9 @@ def test_a_strip_with_the_same_sound_replaces_one_that_is_gone(settings, tmp_pat
     copy = tmp_path / "copy.wav"
     copy.write_bytes((tmp_path / "tone.wav").read_bytes())
     replace_strip(copy, again=0)
-    assert names_in(bpy.context.scene) == {"again"} and problem(text) == "" and shown(text, START + 30) == 20
+    assert names_in(bpy.context.scene) == {"again"}
+    assert problem(text) == ""
+    assert shown(text, START + 30) == 20
 
 
 def test_of_several_strips_the_one_that_plays_the_same_part_replaces_it(settings, tmp_path):
@@ -143,14 +151,16 @@ def test_of_several_strips_the_one_that_plays_the_same_part_replaces_it(settings
 def test_a_strip_is_not_replaced_by_guessing(settings, tmp_path, strips):
     path = tmp_path / "tone.wav" if len(strips) > 1 else write_wav(tmp_path / "other.wav", frequency=300.0)
     replace_strip(path, **strips)
-    assert names_in(bpy.context.scene) == {"tone"} and "gone" in problem(settings.take)
+    assert names_in(bpy.context.scene) == {"tone"}
+    assert "gone" in problem(settings.take)
 
 
 def test_links_go_with_the_last_take(settings):
     scene = bpy.context.scene
     assert len(links(scene)) == 1
     bpy.ops.facetalk.delete_take()
-    assert not links(scene) and not scene.animation_data.drivers
+    assert not links(scene)
+    assert not scene.animation_data.drivers
 
 
 def test_a_cancelled_generation_leaves_no_link(registered, tmp_path):

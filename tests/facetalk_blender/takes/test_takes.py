@@ -21,13 +21,16 @@ def shown(head, frame):
 
 def test_a_take_is_listed_and_outlives_the_file(settings, tmp_path):
     text = settings.take
-    assert text["facetalk_strip"] == "tone" and text["facetalk_seed"] == "0" and text["facetalk_date"]
+    assert text["facetalk_strip"] == "tone"
+    assert text["facetalk_seed"] == "0"
+    assert text["facetalk_date"]
     assert bpy.data.texts[settings.take_position] == text
     name, path = text.name, str(tmp_path / "takes.blend")
     bpy.ops.wm.save_as_mainfile(filepath=path)
     bpy.ops.wm.open_mainfile(filepath=path)
     text = bpy.context.scene.facetalk.take
-    assert text.name == name and head_of(text)
+    assert text.name == name
+    assert head_of(text)
     np.testing.assert_array_equal(load(text).codes, scripted_shapes.take(2.0)["codes"])
 
 
@@ -35,10 +38,15 @@ def test_a_new_seed_is_a_take_of_its_own_and_choosing_shows_only_that(settings):
     first = settings.take
     assert bpy.ops.facetalk.vary_take() == {"FINISHED"}
     second = settings.take
-    assert second != first and second["facetalk_seed"] == "1" and load(second).seed == 1
-    assert head_of(first).hide_render and not head_of(second).hide_render
+    assert second != first
+    assert second["facetalk_seed"] == "1"
+    assert load(second).seed == 1
+    assert head_of(first).hide_render
+    assert not head_of(second).hide_render
     settings.take_position = bpy.data.texts.find(first.name)
-    assert not head_of(first).hide_viewport and head_of(second).hide_viewport and settings.take == first
+    assert not head_of(first).hide_viewport
+    assert head_of(second).hide_viewport
+    assert settings.take == first
     bpy.ops.facetalk.vary_take()
     assert settings.take["facetalk_seed"] == "2"
 
@@ -54,7 +62,9 @@ def test_two_takes_stand_side_by_side_until_another_is_chosen(settings):
     assert abs(heads[0].matrix_world.translation.x - heads[1].matrix_world.translation.x) > 0.3
     bpy.ops.facetalk.compare_take(name=first.name)
     settings.take_position = settings.take_position
-    assert heads[0].delta_location.x == 0.5 and heads[0].hide_render and not heads[1].hide_render
+    assert heads[0].delta_location.x == 0.5
+    assert heads[0].hide_render
+    assert not heads[1].hide_render
 
 
 def test_another_output_needs_no_sampling(settings, monkeypatch):
@@ -67,16 +77,23 @@ def test_another_output_needs_no_sampling(settings, monkeypatch):
     place = head.location.copy()
     assert bpy.ops.facetalk.make_output() == {"FINISHED"}
     assert asked == ["info", "shape_keys"]
-    assert settings.take == text and len(bpy.data.texts) == 1
-    assert head_of(text).data.shape_keys and head_of(text).location == place
+    assert settings.take == text
+    assert len(bpy.data.texts) == 1
+    assert head_of(text).data.shape_keys
+    assert head_of(text).location == place
 
 
 def test_a_renamed_take_stays_what_it_was(settings):
     text, head = settings.take, head_of(settings.take)
     text.name = "The good one"
-    assert settings.take == text and head_of(text) == head and load(text).seed == 0
-    assert bpy.ops.facetalk.make_output() == {"FINISHED"} and bpy.ops.facetalk.vary_take() == {"FINISHED"}
-    assert settings.take != text and head_of(text).hide_render and "The good one" in bpy.data.texts
+    assert settings.take == text
+    assert head_of(text) == head
+    assert load(text).seed == 0
+    assert bpy.ops.facetalk.make_output() == {"FINISHED"}
+    assert bpy.ops.facetalk.vary_take() == {"FINISHED"}
+    assert settings.take != text
+    assert head_of(text).hide_render
+    assert "The good one" in bpy.data.texts
 
 
 def test_the_preview_range_is_sampled_again(settings):
@@ -95,9 +112,12 @@ def test_deleting_a_take_shows_the_one_that_is_left(settings):
     bpy.ops.facetalk.vary_take()
     name = settings.take.name
     assert bpy.ops.facetalk.delete_take() == {"FINISHED"}
-    assert name not in bpy.data.texts and settings.take == first and not head_of(first).hide_render
+    assert name not in bpy.data.texts
+    assert settings.take == first
+    assert not head_of(first).hide_render
     bpy.ops.facetalk.delete_take()
-    assert not bpy.data.texts and not any("facetalk_strip" in item for item in bpy.data.objects)
+    assert not bpy.data.texts
+    assert not any("facetalk_strip" in item for item in bpy.data.objects)
     assert not bpy.ops.facetalk.make_output.poll()
 
 
@@ -113,8 +133,10 @@ def test_only_the_range_is_sampled_and_made_again(settings):
     np.testing.assert_array_equal(changed, np.arange(20, 26))
     frames = {item["facetalk_frame"]: item.data for item in head_of(second)["facetalk_frames"].objects}
     new = [frame for frame in frames if frames[frame] != meshes[frame]]
-    assert set(range(START + 20, START + 26)) <= set(new) and len(new) < COUNT // 2
-    assert second != first and head_of(first).hide_render
+    assert set(range(START + 20, START + 26)) <= set(new)
+    assert len(new) < COUNT // 2
+    assert second != first
+    assert head_of(first).hide_render
     # The kept meshes must outlive the take that they came from.
     settings.take_position = bpy.data.texts.find(first.name)
     bpy.ops.facetalk.delete_take()
@@ -136,7 +158,8 @@ def test_a_take_says_when_its_sound_has_changed(settings, tmp_path):
     strip.frame_offset_start = 10
     assert change() == ""  # moved, and less of the same sound
     write_wav(tmp_path / "tone.wav", 2.0, frequency=300.0)
-    assert "changed" in change() and "changed" in status.range_problem(text)
+    assert "changed" in change()
+    assert "changed" in status.range_problem(text)
     write_wav(tmp_path / "tone.wav", 2.0)
     assert change() == ""
     strips = bpy.context.scene.sequence_editor.strips
@@ -166,7 +189,9 @@ def test_the_panel_lists_takes_and_says_why_a_range_is_not_possible(settings):
     )
     panels.FACETALK_PT_takes.draw(SimpleNamespace(layout=layout), context)
     said = " ".join(layout.shown)
-    assert "list" in layout.shown and "facetalk.make_output" in said and "preview range" in said
+    assert "list" in layout.shown
+    assert "facetalk.make_output" in said
+    assert "preview range" in said
     rows = panels.FACETALK_UL_takes.filter_items
     bpy.data.texts.new("Notes")
     flags, _ = rows(SimpleNamespace(filter_name="", bitflag_filter_item=1), context, bpy.data, "texts")

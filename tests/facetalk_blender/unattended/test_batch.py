@@ -49,15 +49,19 @@ def test_video_scene_sheet_and_report(scripted, tmp_path):
     sound = aud.Sound(str(paths["mp4"])).data()
     assert np.sqrt((sound**2).mean()) > 0.05  # audible: the tone has 0.35
     report = json.loads(paths["json"].read_text())
-    assert report["frames"] == 10 and report["engine"]["bundle"] == "scripted" and report["seconds"]["render"] > 0
+    assert report["frames"] == 10
+    assert report["engine"]["bundle"] == "scripted"
+    assert report["seconds"]["render"] > 0
     assert str(tmp_path) not in paths["json"].read_text()
     assert {path.name for path in tmp_path.iterdir()} == {path.name for path in paths.values()} | {"voice.wav"}
     bpy.ops.wm.open_mainfile(filepath=str(paths["blend"]))
     (strip,) = bpy.context.scene.sequence_editor.strips_all
-    assert strip.sound.packed_file and strip.sound.filepath == "//voice.wav"
+    assert strip.sound.packed_file
+    assert strip.sound.filepath == "//voice.wav"
     assert all(path.startswith("//") for path in bpy.utils.blend_paths(absolute=False))
     clip = bpy.data.movieclips.load(str(paths["mp4"]))
-    assert tuple(clip.size) == (32, 32) and clip.frame_duration == 10
+    assert tuple(clip.size) == (32, 32)
+    assert clip.frame_duration == 10
 
 
 def test_frames_in_a_cache_folder(scripted, tmp_path):
@@ -76,7 +80,8 @@ def test_frames_in_a_cache_folder(scripted, tmp_path):
         mesh = head.evaluated_get(bpy.context.view_layer.depsgraph).data
         assert len(mesh.vertices) == len(scripted_shapes.surface(frame - 1)[1]["vertices"])
     (tmp_path / "out_frames" / "own.txt").write_text("an artist's file")
-    assert scripted(*options) == 4 and (tmp_path / "out_frames" / "own.txt").exists()
+    assert scripted(*options) == 4
+    assert (tmp_path / "out_frames" / "own.txt").exists()
 
 
 def test_shape_keys_and_part_of_the_clip(scripted, tmp_path):
@@ -116,12 +121,15 @@ def test_a_refusal_is_one_line_and_leaves_nothing(scripted, tmp_path, capfd, mon
 def test_a_missing_recording_is_refused(tmp_path, capfd, monkeypatch, scene):
     monkeypatch.setattr(signal, "signal", lambda *_: None)
     assert batch.main(["--audio", str(tmp_path / "none.wav"), "--output", str(tmp_path / "x.mp4")]) == 2
-    assert "none.wav" in capfd.readouterr().err and not list(tmp_path.iterdir())
+    assert "none.wav" in capfd.readouterr().err
+    assert not list(tmp_path.iterdir())
 
 
 def test_the_script_runs_with_plain_python():
     run = subprocess.run([sys.executable, SCRIPT, "--", "--help"], capture_output=True, text=True)
-    assert run.returncode == 0 and "Exit codes" in run.stdout and "--head-output" in run.stdout
+    assert run.returncode == 0
+    assert "Exit codes" in run.stdout
+    assert "--head-output" in run.stdout
 
 
 def test_an_interrupted_run_leaves_no_file_and_no_process(tmp_path):

@@ -57,7 +57,8 @@ def test_several_strips_and_the_opened_file_itself(command, tmp_path):
 def test_a_refusal_says_why(command, tmp_path, monkeypatch, capfd, options, code, text):
     monkeypatch.chdir(tmp_path)
     assert command(*options) == code
-    assert text in capfd.readouterr().err and not list(tmp_path.glob("*.blend"))
+    assert text in capfd.readouterr().err
+    assert not list(tmp_path.glob("*.blend"))
 
 
 def test_a_failing_engine_has_its_exit_code(command, tmp_path, capfd):

@@ -67,7 +67,8 @@ def onsets(audio: np.ndarray) -> np.ndarray:
 def test_stretching_keeps_pitch_and_formants_and_moves_sounds_in_proportion(tempo):
     changed = stretch(vowel(), tempo)
     assert len(changed) == int(RATE / tempo)
-    assert pitch(changed)[0] == pytest.approx(PITCH, rel=0.02) and pitch(changed)[1] > 0.9
+    assert pitch(changed)[0] == pytest.approx(PITCH, rel=0.02)
+    assert pitch(changed)[1] > 0.9
     assert formants(changed) == pytest.approx(formants(vowel()), rel=0.04)
     assert onsets(stretch(bursts((0.5, 1.2)), tempo)) == pytest.approx([0.5 / tempo, 1.2 / tempo], abs=0.015)
 
@@ -83,7 +84,8 @@ def test_resampling_moves_pitch_formants_and_times(factor):
 @pytest.mark.parametrize("factor", [0.8, 1.0, 1.25])
 def test_shifting_formants_keeps_pitch_and_times(factor):
     changed = shift_formants(vowel(), factor)
-    assert len(changed) == RATE and pitch(changed)[0] == pytest.approx(PITCH, rel=0.01)
+    assert len(changed) == RATE
+    assert pitch(changed)[0] == pytest.approx(PITCH, rel=0.01)
     wanted = factor * np.array(FORMANTS)
     # The third formant is weak, and its peak may drown when it moves.
     assert formants(changed)[:2] == pytest.approx(wanted[:2], rel=0.11)
@@ -93,7 +95,9 @@ def test_shifting_formants_keeps_pitch_and_times(factor):
 def test_a_whisper_has_no_pitch_but_the_same_envelope_and_times():
     generator = np.random.default_rng(4)
     voiced, whispered = vowel(2.0), whisper(vowel(2.0), generator)
-    assert len(whispered) == len(voiced) and pitch(voiced)[1] > 0.95 and pitch(whispered)[1] < 0.45
+    assert len(whispered) == len(voiced)
+    assert pitch(voiced)[1] > 0.95
+    assert pitch(whispered)[1] < 0.45
     assert formants(whispered) == pytest.approx(FORMANTS, rel=0.06)
     assert whispered.std() == pytest.approx(voiced.std(), rel=0.3)
     assert onsets(whisper(bursts((0.5, 1.2)), generator)) == pytest.approx([0.5, 1.2], abs=0.02)
@@ -117,13 +121,15 @@ def test_drawn_voices_stay_in_the_documented_range():
     assert 0.02 < np.mean([voice.whispered for voice in voices]) < 0.06
     for voice in voices[:12]:
         changed = voice.apply(vowel(), generator)
-        assert len(changed) == pytest.approx(RATE / voice.speed, abs=2) and np.isfinite(changed).all()
+        assert len(changed) == pytest.approx(RATE / voice.speed, abs=2)
+        assert np.isfinite(changed).all()
 
 
 def test_a_telephone_carries_nothing_above_four_kilohertz():
     noise = np.random.default_rng(6).standard_normal(RATE)
     before, after = (np.abs(np.fft.rfft(audio)) ** 2 for audio in (noise, telephone(noise)))
-    assert after[4300:].sum() < 0.01 * before[4300:].sum() and len(telephone(noise)) == RATE
+    assert after[4300:].sum() < 0.01 * before[4300:].sum()
+    assert len(telephone(noise)) == RATE
     assert after[300:3400].sum() == pytest.approx(before[300:3400].sum(), rel=0.1)
 
 
@@ -138,7 +144,9 @@ def test_companding_leaves_eight_bits_and_a_ratio_of_37_decibels():
 
 def test_gain_drifts_within_eight_decibels():
     decibels = 20 * np.log10(drifting_gain(np.ones(4 * RATE), np.random.default_rng(7)))
-    assert np.abs(decibels).max() <= 8 and decibels.std() > 0.5 and np.abs(np.diff(decibels)).max() < 0.01
+    assert np.abs(decibels).max() <= 8
+    assert decibels.std() > 0.5
+    assert np.abs(np.diff(decibels)).max() < 0.01
 
 
 def test_music_is_made_of_tones():
@@ -147,7 +155,8 @@ def test_music_is_made_of_tones():
     for audio in (piece, noise):
         power = np.abs(np.fft.rfft(audio)) ** 2 + 1e-9
         flatness.append(np.exp(np.log(power).mean()) / power.mean())
-    assert flatness[0] < 0.1 * flatness[1] and piece.std() == pytest.approx(1.0, rel=0.01)
+    assert flatness[0] < 0.1 * flatness[1]
+    assert piece.std() == pytest.approx(1.0, rel=0.01)
 
 
 def test_recording_conditions_keep_times():
@@ -159,7 +168,8 @@ def test_recording_conditions_keep_times():
         heard = np.convolve(changed**2, np.ones(160), "same")
         lags = range(-400, 401, 40)
         fits = [np.corrcoef(np.roll(level, lag), heard)[0, 1] for lag in lags]
-        assert len(changed) == len(clean) and abs(lags[int(np.argmax(fits))]) <= 80
+        assert len(changed) == len(clean)
+        assert abs(lags[int(np.argmax(fits))]) <= 80
 
 
 def corpus_of_bursts() -> Corpus:
@@ -212,7 +222,8 @@ def test_phones_stay_with_their_sound_in_every_voice(maker, monkeypatch):
 
 def test_the_same_step_gives_the_same_batch_and_another_step_another(maker):
     first, again, other = maker.batch(4, 12.0), maker.batch(4, 12.0), maker.batch(5, 12.0)
-    assert (first.waveforms == again.waveforms).all() and (first.phones == again.phones).all()
+    assert (first.waveforms == again.waveforms).all()
+    assert (first.phones == again.phones).all()
     assert first.waveforms.shape != other.waveforms.shape or (first.waveforms != other.waveforms).any()
 
 
@@ -222,4 +233,5 @@ def test_where_nobody_speaks_the_mouth_is_closed(maker):
         audio, phones, articulation = maker.example(3.0, np.random.default_rng(seed))
         if (phones == PHONE_INDEX[SILENCE]).all() and (articulation == maker.rest).all():
             kinds.add("silence" if not audio.any() else "sound")
-    assert kinds == {"silence", "sound"} and maker.rest[-1] == 0.0
+    assert kinds == {"silence", "sound"}
+    assert maker.rest[-1] == 0.0

@@ -57,7 +57,8 @@ def test_tables_hold_phones_of_the_inventory():
     for table in (US_ENGLISH, RUSSIAN, IPA):
         for phones in table.values():
             for phone in phones.split():
-                assert to_phone(phone) in PHONES and phone.rstrip("012") in PHONES
+                assert to_phone(phone) in PHONES
+                assert phone.rstrip("012") in PHONES
                 if is_stressed(phone) is not None:
                     assert PHONES[phone[:-1]].manner == "vowel"
 
@@ -71,7 +72,8 @@ def test_every_label_of_the_recordings_is_known():
 
 def test_every_russian_label_is_known_and_stress_doubles_the_vowel():
     assert set(RUSSIAN_LABELS.split()) <= set(RUSSIAN)
-    assert from_table("bb", RUSSIAN, "") == ["B"] and from_table("pp", RUSSIAN, "") == ["P"]
+    assert from_table("bb", RUSSIAN, "") == ["B"]
+    assert from_table("pp", RUSSIAN, "") == ["P"]
     assert all(is_stressed(RUSSIAN[label]) for label in ("aa", "ee", "ii", "oo", "uu", "yy"))
     assert not any(is_stressed(RUSSIAN[label]) for label in ("a", "e", "i", "u", "y", "ae", "ay", "ur"))
 
@@ -80,7 +82,8 @@ def test_every_russian_label_is_known_and_stress_doubles_the_vowel():
 def test_every_name_of_espeak_is_known(language):
     for name in ESPEAK_NAMES[language].split():
         phones = from_ipa(name, language)
-        assert all(phone in PHONES for phone in phones) and (phones or name.startswith("("))
+        assert all(phone in PHONES for phone in phones)
+        assert phones or name.startswith("(")
 
 
 @pytest.mark.parametrize("name", EXPECTED)
@@ -142,7 +145,8 @@ def test_the_bilabial_check_tells_right_from_late_labels():
     audio[16000:17600] *= 0.01
     right = [["AA", 0.0, 1.0], ["B", 1.0, 1.1], ["AA", 1.1, 2.0]]
     late = [["AA", 0.0, 1.3], ["B", 1.3, 1.4], ["AA", 1.4, 2.0]]
-    assert bilabial_dips([(audio, right)]).all() and not bilabial_dips([(audio, late)]).any()
+    assert bilabial_dips([(audio, right)]).all()
+    assert not bilabial_dips([(audio, late)]).any()
 
 
 def test_espeak_stops_begin_with_the_quiet_before_their_burst():
@@ -150,7 +154,8 @@ def test_espeak_stops_begin_with_the_quiet_before_their_burst():
     samples[7200:8000] = 0  # 50 ms of closure, which the events count to the vowel
     phones = espeak.with_closures([["AA", 0.0, 0.5], ["P", 0.5, 0.55], ["AA", 0.55, 1.0]], samples)
     assert phones[1][1] == phones[0][2] == pytest.approx(0.45, abs=0.006)
-    assert phones[1][2:] == [0.55] and phones[2] == ["AA", 0.55, 1.0]
+    assert phones[1][2:] == [0.55]
+    assert phones[2] == ["AA", 0.55, 1.0]
     voiced = [["AA", 0.0, 0.5], ["M", 0.5, 0.55], ["AA", 0.55, 1.0]]
     assert espeak.with_closures(voiced, samples) == voiced
 
@@ -221,8 +226,10 @@ def test_russian_utterances_are_held_out_by_number():
     clips = [Clip(f"festvox-ru/ru_{number:04d}", "festvox-ru", "festvox-ru", 0, 1, []) for number in numbers]
     corpus = Corpus(clips, np.zeros(1, np.int16))
     held_out = [int(clip.key[-4:]) for clip in corpus.select("festvox-ru", held_out=True)]
-    assert held_out == [610, 620, 831, 844] and len(HELD_OUT_RUSSIAN) == 2
-    assert len(corpus.select("festvox-ru", held_out=False)) == 3 and len(corpus.select("festvox-ru")) == 7
+    assert held_out == [610, 620, 831, 844]
+    assert len(HELD_OUT_RUSSIAN) == 2
+    assert len(corpus.select("festvox-ru", held_out=False)) == 3
+    assert len(corpus.select("festvox-ru")) == 7
 
 
 def test_fortunes_become_sentences():
@@ -235,7 +242,9 @@ def test_own_sentences_are_spoken_again_when_there_are_too_few():
     for language in ("fr", "hi"):
         assert language in FOREIGN
         texts = foreign_sentences(language, 100, 0)
-        assert len(texts) == 100 and len(set(texts)) == 40 and texts == foreign_sentences(language, 100, 0)
+        assert len(texts) == 100
+        assert len(set(texts)) == 40
+        assert texts == foreign_sentences(language, 100, 0)
 
 
 def has_espeak() -> bool:
@@ -253,7 +262,8 @@ def test_espeak_times_fit_its_sound():
     for utterance in espeak.speak("en-us", texts, 3):
         assert utterance.phones[-1][2] == pytest.approx(len(utterance.samples) / 16000, abs=0.01)
         heard.append((utterance.samples / 32768, utterance.phones))
-    assert abs(sibilant_offset(heard)) < 0.015 and bilabial_dips(heard).mean() > 0.7
+    assert abs(sibilant_offset(heard)) < 0.015
+    assert bilabial_dips(heard).mean() > 0.7
 
 
 @pytest.mark.skipif(not has_espeak(), reason="libespeak-ng is not installed")
@@ -266,7 +276,8 @@ def test_espeak_says_the_same_in_every_new_process():
     printed = [
         subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, cwd=ROOT).stdout for _ in range(2)
     ]
-    assert printed[0] == printed[1] and len(set(printed[0].splitlines())) == 3
+    assert printed[0] == printed[1]
+    assert len(set(printed[0].splitlines())) == 3
 
 
 @pytest.mark.skipif(shutil.which("flite") is None, reason="flite is not installed")
@@ -278,4 +289,6 @@ def test_flite_labels_end_with_its_sound():
 def test_the_command_reports_a_missing_data_folder_in_one_sentence(tmp_path):
     command = [sys.executable, "-m", "training.data", "--data", str(tmp_path), "--output", str(tmp_path / "c")]
     result = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT)
-    assert result.returncode == 1 and "Traceback" not in result.stderr and "--data" in result.stderr
+    assert result.returncode == 1
+    assert "Traceback" not in result.stderr
+    assert "--data" in result.stderr

@@ -116,7 +116,8 @@ def test_random_weights_are_possible_faces():
     random = np.random.default_rng(0)
     drawn = np.stack([random_weights(random) for _ in range(400)])
     column = ARKIT_NAMES.index
-    assert drawn.min() >= 0 and drawn.max() <= 1
+    assert drawn.min() >= 0
+    assert drawn.max() <= 1
     assert (drawn[:, column("mouthClose")] <= drawn[:, column("jawOpen")]).all()
     assert (drawn[:, column("jawLeft")] * drawn[:, column("jawRight")] == 0).all()
     assert (drawn[:, [i for i, name in enumerate(ARKIT_NAMES) if name != "tongueOut"]].max(0) > 0.2).all()
@@ -124,7 +125,8 @@ def test_random_weights_are_possible_faces():
 
 def test_a_name_without_side_sets_both_sides():
     weights = named_weights({"eyeBlink": 1.0, "jawOpen": 0.5})
-    assert weights.sum() == 2.5 and weights[ARKIT_NAMES.index("eyeBlinkRight")] == 1.0
+    assert weights.sum() == 2.5
+    assert weights[ARKIT_NAMES.index("eyeBlinkRight")] == 1.0
 
 
 def write_obj(path, vertices):
@@ -145,7 +147,8 @@ def test_converter_keeps_meshes_and_displacements(tmp_path):
         np.testing.assert_allclose(archive["expression"][5], 0.25 * 7, atol=1e-3)
         assert archive["poly"].tolist() == [[0, 1, 2, 3], [0, 2, 4, -1]]
         assert archive["poly_uv"].tolist() == [[0, 1, 2, 3], [0, 2, 1, -1]]
-        assert archive["tri_poly"].tolist() == [0, 0, 1] and set(archive["tri"][:2].ravel()) == {0, 1, 2, 3}
+        assert archive["tri_poly"].tolist() == [0, 0, 1]
+        assert set(archive["tri"][:2].ravel()) == {0, 1, 2, 3}
 
 
 def test_converter_names_the_missing_file(tmp_path):
@@ -172,7 +175,8 @@ def test_orthogonalised_matrices_keep_their_directions():
         nearest = left.mT @ orthogonalised(stretched) @ right.mT  # diagonal where the singular vectors are kept
         diagonal = torch.diagonal(nearest, dim1=-2, dim2=-1)
         assert (nearest - torch.diag_embed(diagonal)).abs().max() < 1e-3
-        assert diagonal.min() > 0.6 and diagonal.max() < 1.3
+        assert diagonal.min() > 0.6
+        assert diagonal.max() < 1.3
 
 
 def test_muon_trains_the_matrices_it_is_given(tmp_path):

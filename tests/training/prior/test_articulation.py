@@ -56,7 +56,9 @@ def test_every_bilabial_closes_the_lips(phones, seed, bilabial):
 def test_motion_of_the_mouth_is_bounded_and_in_range(phones, seed):
     segments, frames = _string(phones)
     weights = perform(segments, frames, seed)
-    assert np.isfinite(weights).all() and weights.min() >= 0 and weights.max() <= 1
+    assert np.isfinite(weights).all()
+    assert weights.min() >= 0
+    assert weights.max() <= 1
     # The jaw of the real capture moves at most 0.35 of its range per frame of 24 Hz.
     assert np.abs(np.diff(weights[:, ARKIT_NAMES.index("jawOpen")])).max() < 0.35
     assert np.abs(np.diff(weights[:, MOUTH], axis=0)).max() < 0.6
@@ -109,5 +111,6 @@ def test_lip_opening_is_linear_in_the_weights():
 def test_labels_become_segments_without_gaps():
     segments = segments_from_labels([["AH0", 0.2, 0.3], ["sp", 0.3, 0.5], ["", 0.5, 0.6], ["M", 0.6, 0.7]], 1.0)
     assert [s.phone for s in segments] == [SILENCE, "AH", SILENCE, "M", SILENCE]
-    assert segments[0].start == 0.0 and segments[-1].end == 1.0
+    assert segments[0].start == 0.0
+    assert segments[-1].end == 1.0
     assert all(a.end == pytest.approx(b.start) for a, b in pairwise(segments))

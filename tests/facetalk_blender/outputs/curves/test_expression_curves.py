@@ -29,7 +29,8 @@ def test_values_at_scene_frames_are_the_takes(scene, tmp_path, fps, tolerance):
     scene.render.fps = fps
     strip, item, take = speaking_strip(scene, tmp_path, frame=START), face(["jawOpen", "mouthClose"]), speech()
     writer = bake(strip, take, targets=("Face",), tolerance=tolerance)
-    assert writer.notes == [] and writer.written == writer.frame_count == 2 * fps
+    assert writer.notes == []
+    assert writer.written == writer.frame_count == 2 * fps
     frames = range(START, START + 2 * fps)
     for key in ("jawOpen", "mouthClose"):
         error = np.abs(values(item, key, frames) - expected(take, key, frames, fps))
@@ -48,7 +49,8 @@ def test_several_meshes_share_one_action_with_a_slot_each(scene, tmp_path):
     assert len(action.slots) == 2
     for item in (head, teeth):
         data = item.data.shape_keys.animation_data
-        assert data.action == action and data.action_slot.name_display == item.name
+        assert data.action == action
+        assert data.action_slot.name_display == item.name
     np.testing.assert_allclose(values(teeth, "Jaw_Open", [30]), expected(take, "jawOpen", [30]), atol=1e-4)
     assert values(head, "unrelated", [30]) == 0
 
@@ -61,7 +63,8 @@ def test_gain_limits_and_unlisted_keys(scene, tmp_path):
     frames = range(START, START + 48)
     wanted = np.clip(2 * expected(take, "mouthClose", frames), 0, 0.5)
     np.testing.assert_allclose(values(item, "Mouth", frames), wanted, atol=1e-4)
-    assert not values(item, "jawOpen", frames).any() and not values(item, "other", frames).any()
+    assert not values(item, "jawOpen", frames).any()
+    assert not values(item, "other", frames).any()
 
 
 def test_visemes_move_a_character_that_has_nothing_else(scene, tmp_path):
@@ -77,14 +80,19 @@ def test_the_artists_action_stays_and_ours_comes_as_a_track(scene, tmp_path):
     before, users, text = snapshot(action), action.users, a_text(strip)
     writer = bake(strip, take, text, targets=("Face",), **DENSE)
     data = item.data.shape_keys.animation_data
-    assert writer.notes == [] and data.action == action and snapshot(action) == before and action.users == users
+    assert writer.notes == []
+    assert data.action == action
+    assert snapshot(action) == before
+    assert action.users == users
     (track,) = data.nla_tracks
     assert track.strips[0].action != action
     frames = range(START, START + 48)
     np.testing.assert_allclose(values(item, "jawOpen", frames), expected(take, "jawOpen", frames), atol=1e-4)
     np.testing.assert_allclose(values(item, "smile", frames), 0.25)
     bake(strip, take, text, targets=("Face",), **DENSE)
-    assert len(data.nla_tracks) == 1 and data.action == action and len(bpy.data.actions) == 2
+    assert len(data.nla_tracks) == 1
+    assert data.action == action
+    assert len(bpy.data.actions) == 2
 
 
 def test_two_strips_on_one_face_play_one_after_the_other(scene, tmp_path):
@@ -109,11 +117,13 @@ def test_removing_brings_everything_back(scene, tmp_path, animated):
     scene.frame_set(START + 20)
     bake(strip, speech(seed=5), targets=("Face",))
     assert curves.remove_from_targets(scene, strip.name) == 2
-    assert list(bpy.data.actions) == ([action] if animated else []) and not keys.keys()
+    assert list(bpy.data.actions) == ([action] if animated else [])
+    assert not keys.keys()
     assert keys.key_blocks["jawOpen"].value == 0.125
     assert (keys.animation_data is None) != animated
     if animated:
-        assert keys.animation_data.action == action and not keys.animation_data.nla_tracks
+        assert keys.animation_data.action == action
+        assert not keys.animation_data.nla_tracks
 
 
 def test_giving_up_leaves_nothing(scene, tmp_path):
@@ -122,7 +132,9 @@ def test_giving_up_leaves_nothing(scene, tmp_path):
     writer = curves.CurvesOnTargets(scene, clip, bpy.data.texts.new("Take"), speech(), settings, curves.plans(settings))
     writer.prepare(0.0005)
     writer.discard()
-    assert not bpy.data.actions and item.data.shape_keys.animation_data is None and not item.data.shape_keys.keys()
+    assert not bpy.data.actions
+    assert item.data.shape_keys.animation_data is None
+    assert not item.data.shape_keys.keys()
 
 
 @pytest.mark.parametrize("animated", [False, True])
@@ -178,7 +190,9 @@ def test_a_still_face_has_its_reason(scene, tmp_path, spoil, reason):
     spoil(item)
     scene.frame_set(7)
     (note,) = bake(strip, targets=("Face",)).notes
-    assert reason in note and note.endswith(".") and scene.frame_current == 7
+    assert reason in note
+    assert note.endswith(".")
+    assert scene.frame_current == 7
 
 
 def test_a_muted_track_and_a_modifier_are_found(scene, tmp_path):
@@ -239,17 +253,21 @@ def test_a_head_of_ours_has_the_52_keys_and_moves(scene, client, tmp_path):
     strip = speaking_strip(scene, tmp_path, frame=START)
     before = {kind: len(getattr(bpy.data, kind)) for kind in ("actions", "meshes", "objects")}
     run = generate(client, strip, output="EXPRESSION_CURVES", add_stage=False)
-    assert run.error == "" and run.notes == [] and run.written == run.frames.stop - run.frames.start
+    assert run.error == ""
+    assert run.notes == []
+    assert run.written == run.frames.stop - run.frames.start
     head = bpy.data.objects[run.result_name]
     keys = head.data.shape_keys
-    assert [block.name for block in keys.key_blocks[1:]] == list(ARKIT_NAMES) and keys.use_relative
+    assert [block.name for block in keys.key_blocks[1:]] == list(ARKIT_NAMES)
+    assert keys.use_relative
     # Of the scripted take's two weights jawOpen counts the codes, so it is zero first and one from then on.
     scene.frame_set(START)
     rest = head.evaluated_get(bpy.context.view_layer.depsgraph).data.vertices[4].co.z
     scene.frame_set(START + 30)
     moved = head.evaluated_get(bpy.context.view_layer.depsgraph).data.vertices[4].co.z - rest
     assert moved == pytest.approx(0.01 * (ARKIT_NAMES.index("jawOpen") + 1), abs=1e-4)
-    assert head.data.materials and head.data.uv_layers
+    assert head.data.materials
+    assert head.data.uv_layers
     import_from_extension("facetalk_blender.outputs.result").remove_result(head)
     assert {kind: len(getattr(bpy.data, kind)) for kind in before} == before
 
@@ -258,16 +276,21 @@ def test_a_head_of_ours_has_the_52_keys_and_moves(scene, client, tmp_path):
 def test_a_head_with_too_few_keys_is_not_kept(scene, client, tmp_path, bundle):
     strip = speaking_strip(scene, tmp_path)
     run = generate(client, strip, output="EXPRESSION_CURVES", bundle=bundle)
-    assert run.state.name == "FAILED" and run.error
-    assert not bpy.data.actions and not [item for item in scene.objects if item.type == "MESH"]
+    assert run.state.name == "FAILED"
+    assert run.error
+    assert not bpy.data.actions
+    assert not [item for item in scene.objects if item.type == "MESH"]
 
 
 def test_a_generation_moves_the_targets_alone(scene, client, tmp_path):
     strip, item = speaking_strip(scene, tmp_path, frame=START), face(["jawOpen"])
     settings = curves.CurveSettings(targets=("Face",))
     run = generate(client, strip, output="EXPRESSION_CURVES", curves=settings)
-    assert run.state.name == "DONE" and run.error == "" and run.result_name == "Face"
-    assert list(scene.objects) == [item] and not item.keys()
+    assert run.state.name == "DONE"
+    assert run.error == ""
+    assert run.result_name == "Face"
+    assert list(scene.objects) == [item]
+    assert not item.keys()
     assert values(item, "jawOpen", [START, START + 30]) == pytest.approx([0, 1], abs=0.006)
     with pytest.raises(EngineError, match="missing"):
         generate(client, strip, output="EXPRESSION_CURVES", curves=curves.CurveSettings(targets=("Nobody",)))
@@ -281,8 +304,10 @@ def test_a_target_deleted_meanwhile_ends_cleanly(scene, client, tmp_path):
     run = generation.Generation(client, strip, generation.Settings(output="EXPRESSION_CURVES", curves=settings))
     bpy.data.objects.remove(other)
     run.run()
-    assert run.state.name == "FAILED" and "deleted" in run.error
-    assert item.data.shape_keys.animation_data is None and not bpy.data.actions
+    assert run.state.name == "FAILED"
+    assert "deleted" in run.error
+    assert item.data.shape_keys.animation_data is None
+    assert not bpy.data.actions
 
 
 def test_batch_moves_a_mesh_of_the_opened_file(scene, tmp_path, monkeypatch):
@@ -296,7 +321,8 @@ def test_batch_moves_a_mesh_of_the_opened_file(scene, tmp_path, monkeypatch):
     options = ["--audio", str(tmp_path / "voice.wav"), "--blend", str(path), "--target"]
     assert batch.main([*options, "Face"]) == batch.BAD_INPUT
     options = ["--head-output", "expression-curves", *options]
-    assert batch.main([*options, "Nobody"]) == batch.BAD_INPUT and not path.exists()
+    assert batch.main([*options, "Nobody"]) == batch.BAD_INPUT
+    assert not path.exists()
     assert batch.main([*options, "Face"]) == batch.OK
     bpy.ops.wm.open_mainfile(filepath=str(path))
     assert (bpy.context.scene.render.fps, bpy.context.scene.render.resolution_x) == (30, 1234)

@@ -12,7 +12,8 @@ from repository import import_from_extension
 @pytest.fixture
 def head(scene, client, tmp_path):
     run = generate(client, speaking_strip(scene, tmp_path, frame=START))
-    assert run.error == "" and run.state.name == "DONE"
+    assert run.error == ""
+    assert run.state.name == "DONE"
     return bpy.data.objects[run.result_name]
 
 
@@ -69,13 +70,16 @@ def test_the_head_keeps_in_sync_at_another_frame_rate(head):
 
 def test_the_frame_objects_are_hidden_and_apart(head):
     frames = head["facetalk_frames"]
-    assert frames.hide_render and frames.hide_viewport and len(frames.objects) == COUNT
+    assert frames.hide_render
+    assert frames.hide_viewport
+    assert len(frames.objects) == COUNT
 
 
 def test_a_take_is_kept_with_the_head(head):
     take = import_from_extension("facetalk_blender.takes.take").load(head)
     np.testing.assert_array_equal(take.codes, scripted_shapes.take(2.0)["codes"])
-    assert take.rate == scripted_shapes.RATE and take.settings["sound"] == "tone.wav"
+    assert take.rate == scripted_shapes.RATE
+    assert take.settings["sound"] == "tone.wav"
 
 
 def test_generating_again_keeps_the_earlier_take_hidden(head, client):
@@ -85,8 +89,13 @@ def test_generating_again_keeps_the_earlier_take_hidden(head, client):
     head.location.x = 3.0
     run = generate(client, scene.sequence_editor.strips_all[0], seed=1)
     new = bpy.data.objects[run.result_name]
-    assert new != head and new.location.x == 3.0 and own.name in scene.objects
-    assert head.hide_render and head.hide_viewport and not new.hide_render and not own.hide_render
+    assert new != head
+    assert new.location.x == 3.0
+    assert own.name in scene.objects
+    assert head.hide_render
+    assert head.hide_viewport
+    assert not new.hide_render
+    assert not own.hide_render
     assert {text["facetalk_seed"] for text in bpy.data.texts} == {"0", "1"}
     assert len(head["facetalk_frames"].objects) == COUNT
 

@@ -33,7 +33,8 @@ def saved(scene, tmp_path):
 
 def make(client, strip, choice="CACHE", **settings):
     run = generate(client, strip, storage=storage.FrameStorage(choice), **settings)
-    assert run.error == "" and run.state.name == "DONE"
+    assert run.error == ""
+    assert run.state.name == "DONE"
     return bpy.data.objects[run.result_name]
 
 
@@ -82,12 +83,14 @@ def test_cached_frames_are_the_ones_in_the_file(saved, client):
     folder, strip = saved
     in_file = make(client, strip, "FILE")
     cached = make(client, strip, seed=1)
-    assert "facetalk_frames" not in cached and not cached.data.vertices
+    assert "facetalk_frames" not in cached
+    assert not cached.data.vertices
     for frame in [START - 4, *range(START, START + COUNT, 5), START + 3, START + COUNT + 9]:
         check(cached, frame)
         check_same(shown(cached, frame), shown(in_file, frame))
     path = cached.modifiers["FaceTalk Player"].cache_file.filepath
-    assert path.startswith("//head_frames/") and len(list((folder / path[2:]).parent.iterdir())) == COUNT
+    assert path.startswith("//head_frames/")
+    assert len(list((folder / path[2:]).parent.iterdir())) == COUNT
 
 
 def test_the_cached_head_follows_its_strip(saved, client):
@@ -145,17 +148,21 @@ def test_frames_are_moved_there_and_back(saved, client):
     for cached in (True, False):
         run = conversion.Conversion(bpy.context.scene, head, storage.FrameStorage())
         run.run()
-        assert run.error == "" and run.state.name == "DONE"
+        assert run.error == ""
+        assert run.state.name == "DONE"
         assert [modifier.name for modifier in head.modifiers] == ["Own", "FaceTalk Player", "FaceTalk Vertex Groups"]
         assert storage.is_cached(head) == cached
         if cached:
             assert not storage.cache_problem(head)
-            assert len(bpy.data.objects) == objects - COUNT and "facetalk_frames" not in head
+            assert len(bpy.data.objects) == objects - COUNT
+            assert "facetalk_frames" not in head
         after = [shown(head, frame) for frame in frames]
         for mine, others in zip(after, before, strict=True):
             check_same(mine, others)
-    assert len(bpy.data.objects) == objects and len(bpy.data.node_groups) == trees
-    assert not bpy.data.cache_files and (folder / "head_frames").is_dir()
+    assert len(bpy.data.objects) == objects
+    assert len(bpy.data.node_groups) == trees
+    assert not bpy.data.cache_files
+    assert (folder / "head_frames").is_dir()
 
 
 def test_a_cancelled_move_leaves_everything_as_it_was(saved, client):
@@ -167,7 +174,8 @@ def test_a_cancelled_move_leaves_everything_as_it_was(saved, client):
         while run.fraction < 0.5:
             run.tick()
         run.cancel()
-        assert run.state.name == "CANCELLED" and files(folder) == before
+        assert run.state.name == "CANCELLED"
+        assert files(folder) == before
         assert (len(bpy.data.meshes), len(bpy.data.node_groups)) == (meshes, trees)
         check(head, START + 7)
 
@@ -180,7 +188,9 @@ def test_undo_ends_a_move_and_leaves_everything_as_it_was(saved, client):
     while run.fraction < 0.5:
         run.tick()
     run.start_head_again()  # what the handler of undo and redo calls
-    assert run.state.name == "FAILED" and "start it again" in run.error and files(folder) == before
+    assert run.state.name == "FAILED"
+    assert "start it again" in run.error
+    assert files(folder) == before
     check(head, START + 7)
 
 
@@ -197,7 +207,9 @@ def test_missing_frames_are_reported(saved, client):
     assert "Find Frames" in storage.cache_problem(head)
     run = conversion.Conversion(bpy.context.scene, head, storage.FrameStorage())
     run.run()
-    assert run.state.name == "FAILED" and "Make Output" in run.error and storage.is_cached(head)
+    assert run.state.name == "FAILED"
+    assert "Make Output" in run.error
+    assert storage.is_cached(head)
 
 
 def test_a_cancelled_generation_leaves_no_file(saved, client):
@@ -212,7 +224,8 @@ def test_a_cancelled_generation_leaves_no_file(saved, client):
         run.tick()
     assert files(folder) != before
     run.cancel()
-    assert files(folder) == before and not earlier.hide_render
+    assert files(folder) == before
+    assert not earlier.hide_render
     check(earlier, START + 7)
 
 
@@ -228,8 +241,12 @@ def test_a_full_disk_ends_cleanly(saved, client):
         run = generate(client, strip, seed=1, storage=storage.FrameStorage("CACHE"))
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
-    assert run.state.name == "FAILED" and "Cannot write" in run.error and "in the file" in run.error
-    assert files(folder) == before and set(bpy.data.objects) == objects and not earlier.hide_render
+    assert run.state.name == "FAILED"
+    assert "Cannot write" in run.error
+    assert "in the file" in run.error
+    assert files(folder) == before
+    assert set(bpy.data.objects) == objects
+    assert not earlier.hide_render
     check(earlier, START + 7)
     assert run.take_text() is not None
 
@@ -238,14 +255,17 @@ def test_a_disk_without_room_is_told_before(saved, client, monkeypatch):
     folder, strip = saved
     monkeypatch.setattr(shutil, "disk_usage", lambda _path: shutil._ntuple_diskusage(1, 1, 0))
     run = generate(client, strip, storage=storage.FrameStorage("CACHE"))
-    assert run.state.name == "FAILED" and "GB left" in run.error and not list(folder.rglob("*.usdc"))
+    assert run.state.name == "FAILED"
+    assert "GB left" in run.error
+    assert not list(folder.rglob("*.usdc"))
 
 
 def test_a_folder_that_cannot_be_written_is_told(saved, client, monkeypatch):
     folder, strip = saved
     (folder / "head_frames").write_text("an artist's file")
     run = generate(client, strip, storage=storage.FrameStorage("CACHE"))
-    assert run.state.name == "FAILED" and "Cannot write to" in run.error
+    assert run.state.name == "FAILED"
+    assert "Cannot write to" in run.error
     assert (folder / "head_frames").read_text() == "an artist's file"
     (folder / "head_frames").unlink()
 
@@ -254,7 +274,8 @@ def test_a_folder_that_cannot_be_written_is_told(saved, client, monkeypatch):
 
     monkeypatch.setattr(Path, "mkdir", refuse)
     run = generate(client, strip, storage=storage.FrameStorage("CACHE"))
-    assert run.state.name == "FAILED" and "Permission denied" in run.error
+    assert run.state.name == "FAILED"
+    assert "Permission denied" in run.error
 
 
 def test_removing_a_head_keeps_its_files(saved, client):
@@ -262,7 +283,8 @@ def test_removing_a_head_keeps_its_files(saved, client):
     head = make(client, strip)
     before = files(folder)
     result.remove_result(head)
-    assert files(folder) == before and not bpy.data.cache_files
+    assert files(folder) == before
+    assert not bpy.data.cache_files
 
 
 def test_a_folder_is_never_shared_and_names_are_safe(saved, client):
@@ -270,12 +292,14 @@ def test_a_folder_is_never_shared_and_names_are_safe(saved, client):
     strip.name = "../CON: ф/.."
     heads = [make(client, strip, seed=seed) for seed in (0, 1)]
     paths = {storage.frames_in_cache.cached_path(head).parent for head in heads}
-    assert len(paths) == 2 and all(path.parent == folder / "head_frames" and path.is_dir() for path in paths)
+    assert len(paths) == 2
+    assert all(path.parent == folder / "head_frames" and path.is_dir() for path in paths)
 
 
 def test_the_size_decides(scene):
     chosen = storage.FrameStorage("AUTOMATIC", limit=1e6)
-    assert chosen.in_cache(2e6) and not chosen.in_cache(0.5e6)
+    assert chosen.in_cache(2e6)
+    assert not chosen.in_cache(0.5e6)
     assert not storage.FrameStorage("FILE", limit=1.0).in_cache(1e12)
     # Of an unsaved file, which has no place yet.
     assert storage.frames_in_cache.default_parent().name == "frames"
@@ -289,7 +313,8 @@ def test_frames_kept_in_a_range_are_copied(saved, client):
     wanted = generation.Settings(seed=5, storage=storage.FrameStorage("CACHE"))
     run = generation.Generation(client, strip, wanted, source=source, frame_range=(START + 40, START + 44))
     run.run()
-    assert run.error == "" and run.state.name == "DONE"
+    assert run.error == ""
+    assert run.state.name == "DONE"
     second = bpy.data.objects[run.result_name]
     check(second, START + 5)
     assert storage.frames_in_cache.cached_path(second).parent != storage.frames_in_cache.cached_path(first).parent
@@ -322,15 +347,18 @@ def test_the_buttons(settings, tmp_path):
     """Moving frames, what the panel says when they are missing, and finding them again."""
     bpy.ops.wm.save_as_mainfile(filepath=str(tmp_path / "head.blend"))
     head = head_of(bpy.context.scene.facetalk.take)
-    assert not bpy.ops.facetalk.find_frames.poll() and "in the file" in " ".join(drawn("takes.FACETALK_PT_takes"))
+    assert not bpy.ops.facetalk.find_frames.poll()
+    assert "in the file" in " ".join(drawn("takes.FACETALK_PT_takes"))
     assert bpy.ops.facetalk.move_frames() == {"FINISHED"}
-    assert "facetalk_frames" not in head and "head_frames" in " ".join(drawn("takes.FACETALK_PT_takes"))
+    assert "facetalk_frames" not in head
+    assert "head_frames" in " ".join(drawn("takes.FACETALK_PT_takes"))
     (folder,) = (tmp_path / "head_frames").iterdir()
     moved = folder.rename(tmp_path / "elsewhere")
     seen = module("facetalk_blender.outputs.frames.frame_storage")._seen
     seen.clear()
     shown_now = drawn("takes.FACETALK_PT_takes")
-    assert "missing" in " ".join(shown_now) and "facetalk.find_frames" in shown_now
+    assert "missing" in " ".join(shown_now)
+    assert "facetalk.find_frames" in shown_now
     assert not bpy.ops.facetalk.move_frames.poll()
     with pytest.raises(RuntimeError, match="48 of 48"):
         bpy.ops.facetalk.find_frames(directory=str(tmp_path))
@@ -339,7 +367,8 @@ def test_the_buttons(settings, tmp_path):
     seen.clear()
     assert "missing" not in " ".join(drawn("takes.FACETALK_PT_takes"))
     check(head, START + 7)
-    assert bpy.ops.facetalk.move_frames() == {"FINISHED"} and len(list(moved.iterdir())) == COUNT
+    assert bpy.ops.facetalk.move_frames() == {"FINISHED"}
+    assert len(list(moved.iterdir())) == COUNT
     check(head, START + 7)
 
 
@@ -349,4 +378,5 @@ def test_the_panel_tells_where_an_unsaved_file_keeps_frames(registered, tmp_path
     for choice, cached in (("CACHE", True), ("FILE", False)):
         facetalk.frames_in = choice
         said = " ".join(drawn("talking_head.FACETALK_PT_talking_head"))
-        assert ("Unsaved file" in said) == cached and ("in a cache folder" in said) == cached
+        assert ("Unsaved file" in said) == cached
+        assert ("in a cache folder" in said) == cached

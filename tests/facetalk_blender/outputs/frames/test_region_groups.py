@@ -43,7 +43,8 @@ def check_lips_alone_are_smoothed(head, indices=(7, 0, 20, 47)):
         skin = vectors(evaluated(head), appearance.SKIN_ATTRIBUTE)
         np.testing.assert_array_equal(np.stack([weights[name] for name in ("Skin", "Lips", "Brows")], 1), skin)
         moved = vectors(evaluated(head), "position") - scripted_shapes.surface(index)[1]["vertices"]
-        assert not moved[expected[:, 1] == 0].any() and moved[expected[:, 1] == 1].any()
+        assert not moved[expected[:, 1] == 0].any()
+        assert moved[expected[:, 1] == 1].any()
 
 
 def add_smooth(head):
@@ -65,14 +66,17 @@ def head(request, scene, client, tmp_path):
 def test_groups_are_there_while_a_modifier_follows(head):
     bpy.context.scene.frame_set(START)
     groups = head.modifiers[region_groups.MODIFIER_NAME]
-    assert not groups.show_viewport and not groups.show_render
+    assert not groups.show_viewport
+    assert not groups.show_render
     assert not any(weights.any() for weights in weights_by_name(head).values())
     smooth = add_smooth(head)
     check_lips_alone_are_smoothed(head)
-    assert groups.show_viewport and groups.show_render
+    assert groups.show_viewport
+    assert groups.show_render
     head.modifiers.remove(smooth)
     bpy.context.scene.frame_set(START + 3)
-    assert not groups.show_viewport and not groups.show_render
+    assert not groups.show_viewport
+    assert not groups.show_render
     assert not any(weights.any() for weights in weights_by_name(head).values())
 
 
@@ -91,7 +95,8 @@ def test_groups_survive_moving_the_frames_there_and_back(head):
     for _ in range(2):
         run = conversion.Conversion(bpy.context.scene, head, storage.FrameStorage())
         run.run()
-        assert run.error == "" and [modifier.name for modifier in head.modifiers] == names
+        assert run.error == ""
+        assert [modifier.name for modifier in head.modifiers] == names
         check_lips_alone_are_smoothed(head)
 
 

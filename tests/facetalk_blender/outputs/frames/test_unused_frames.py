@@ -35,19 +35,24 @@ def panel():
 
 def test_only_what_no_take_shows_goes(cached):
     text = bpy.context.scene.facetalk.take
-    assert unused() == [] and "facetalk.delete_unused_frames" not in panel()
+    assert unused() == []
+    assert "facetalk.delete_unused_frames" not in panel()
     assert not bpy.ops.facetalk.delete_unused_frames.poll()
     assert bpy.ops.facetalk.make_output() == {"FINISHED"}  # in a folder of its own; the earlier result is replaced
-    assert unused() == [cached] and "facetalk.delete_unused_frames" in panel()
+    assert unused() == [cached]
+    assert "facetalk.delete_unused_frames" in panel()
     assert bpy.ops.facetalk.delete_unused_frames() == {"FINISHED"}
-    assert not cached.exists() and len(list(folder_of(text).iterdir())) == COUNT
+    assert not cached.exists()
+    assert len(list(folder_of(text).iterdir())) == COUNT
     assert module("facetalk_blender.outputs.frames.frame_storage").cache_problem(head_of(text)) == ""
-    assert unused() == [] and not bpy.ops.facetalk.delete_unused_frames.poll()
+    assert unused() == []
+    assert not bpy.ops.facetalk.delete_unused_frames.poll()
 
 
 def test_without_takes_the_last_folder_can_go(cached):
     bpy.ops.facetalk.delete_take()
-    assert not bpy.data.cache_files and "facetalk.delete_unused_frames" in panel()
+    assert not bpy.data.cache_files
+    assert "facetalk.delete_unused_frames" in panel()
     assert bpy.ops.facetalk.delete_unused_frames() == {"FINISHED"}
     assert not cached.parent.exists()
 
@@ -100,7 +105,8 @@ def test_an_unsaved_file_is_asked_to_be_saved(settings):
     operator = module("operators.frame_storage").FACETALK_OT_delete_unused_frames
     told = []
     assert not operator.poll.__func__(SimpleNamespace(poll_message_set=told.append), bpy.context)
-    assert "Save the file first" in told[0] and unused() == []
+    assert "Save the file first" in told[0]
+    assert unused() == []
 
 
 def test_a_file_in_use_is_told(cached, monkeypatch):
@@ -125,5 +131,8 @@ def test_the_dialog_says_what_goes_and_how_much_it_frees(cached):
     operators.FACETALK_OT_delete_unused_frames.draw(asked, bpy.context)
     size = sum(path.stat().st_size for path in cached.iterdir())
     said = " ".join(layout.shown)
-    assert str(cached.parent) in said and f"{cached.name}: {COUNT} frames" in said and "cannot be undone" in said
-    assert operators._size(asked._folders) in said and asked._folders[0].size == size
+    assert str(cached.parent) in said
+    assert f"{cached.name}: {COUNT} frames" in said
+    assert "cannot be undone" in said
+    assert operators._size(asked._folders) in said
+    assert asked._folders[0].size == size
