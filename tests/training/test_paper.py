@@ -220,8 +220,7 @@ def test_the_codes_array_can_be_named(data):
     assert read_sequences(data, 48, key="expression")[0].codes.shape == (FRAMES, DIMENSIONS)
 
 
-def test_a_folder_without_speech_encoder_is_refused(train, tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr("test_paper_training.ENCODER", tmp_path)
-    assert train("--steps", 1) == 2
+def test_a_folder_without_speech_encoder_is_refused(train, tmp_path, capsys):
+    assert train("--steps", 1, "--speech-encoder", tmp_path) == 2
     assert "wav2vec 2.0" in capsys.readouterr().err
     assert not (tmp_path / "run" / "config.json").exists()
