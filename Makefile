@@ -2,7 +2,7 @@ PYTHON ?= python3
 VENV := .venv/bin/python
 AUDIO ?= demo/voice.wav
 
-.PHONY: demo test test-matrix test-app package setup evaluate benchmark lint voice
+.PHONY: demo test test-matrix test-app package setup evaluate benchmark lint api voice
 
 setup:
 	@PYTHON=$(PYTHON) tools/setup.sh
@@ -49,6 +49,10 @@ evaluate: setup
 ## Times of every stage, for docs/performance.md
 benchmark: setup
 	$(VENV) -m benchmarks.stages
+
+## docs/api.md, from the docstrings
+api: setup
+	$(VENV) tools/api_page.py
 
 ## The demo's sentence, spoken by the free Debian voice flite
 voice:
