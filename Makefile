@@ -39,7 +39,7 @@ package: setup
 lint: setup
 	$(VENV) -m ruff check .
 
-## Figures and plots in docs/evaluation/. DATA: folder with head/ and speech/ (docs/training.md)
+## Figures and plots in docs/evaluation/. DATA: folder with head/ and speech/ (docs/train.md)
 ## HEADS: of how many unseen heads; 20 take half an hour of one core
 HEADS ?= 20
 evaluate: setup
