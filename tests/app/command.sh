@@ -16,7 +16,8 @@ blender --command facetalk --audio words.wav --frames 1:8 --resolution 64 --step
 python3 - <<'END'
 import json, pathlib
 report = json.loads(pathlib.Path("command.json").read_text())
-assert report["frames"] == 8 and report["resolution"] == 64, report
+assert report["frames"] == 8, report
+assert report["resolution"] == 64, report
 assert b"ftyp" in pathlib.Path("command.mp4").read_bytes()[:16]
 assert pathlib.Path("command.png").read_bytes().startswith(b"\x89PNG")
 END

@@ -114,7 +114,10 @@ def test_every_sampler_reaches_the_distribution():
     start = _noise(4000)
     generator = torch.Generator().manual_seed(5)
     predict = gaussian_prediction()
-    noise = lambda: torch.randn(start.shape, generator=generator, dtype=torch.float64)  # noqa: E731
+
+    def noise():
+        return torch.randn(start.shape, generator=generator, dtype=torch.float64)
+
     _check_distribution(ddpm(predict, start, SCHEDULE, 1000, noise), 0.06)
     _check_distribution(ddim(predict, start, SCHEDULE, 1000), 0.06)
     _check_distribution(dpm_solver_to_clean(predict, start, SCHEDULE, 40), 0.06)

@@ -96,5 +96,8 @@ def test_ddpm_is_that_of_diffusers_with_the_same_noise(predict, steps):
     scheduler = scheduler_of(DDPMScheduler, even_timesteps(SCHEDULE, steps), clip_sample=False)
     reference = states_of(scheduler, predict, generator=torch.Generator().manual_seed(5))[-1]
     generator = torch.Generator().manual_seed(5)
-    draw_noise = lambda: torch.randn(START.shape, generator=generator, dtype=START.dtype)  # noqa: E731
+
+    def draw_noise():
+        return torch.randn(START.shape, generator=generator, dtype=START.dtype)
+
     assert_same(ddpm(predict, START, SCHEDULE, steps, draw_noise), reference, FLOAT64)

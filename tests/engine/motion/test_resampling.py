@@ -41,7 +41,9 @@ def gaussian_prediction(covariance):
 
 
 def run(sampler, predict, x, generator):
-    noise = lambda: torch.randn(x.shape, generator=generator, dtype=x.dtype)  # noqa: E731
+    def noise():
+        return torch.randn(x.shape, generator=generator, dtype=x.dtype)
+
     if sampler == "ddpm":
         return ddpm(predict, x, SCHEDULE, 200, noise)
     return ddim(predict, x, SCHEDULE, 100) if sampler == "ddim" else dpm_solver_to_clean(predict, x, SCHEDULE, 30)

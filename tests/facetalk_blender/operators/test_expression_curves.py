@@ -110,13 +110,7 @@ def test_generate_check_and_remove(curves, capfd):
     bpy.ops.facetalk.check_curves()
     assert "is muted" in capfd.readouterr().out
     module("facetalk_blender.generation.session").generation().notes.append("The face holds still.")
-    context = SimpleNamespace(
-        scene=bpy.context.scene, region=SimpleNamespace(width=280), preferences=bpy.context.preferences
-    )
-    layout = CheckedLayout()
-    panels = module("panels.expression_curves")
-    panels.FACETALK_PT_expression_curves.draw(SimpleNamespace(layout=layout), context)
-    assert "The face holds still." in " ".join(layout.shown)
+    assert "The face holds still." in " ".join(drawn("expression_curves.FACETALK_PT_expression_curves"))
     bpy.ops.facetalk.remove_curves()
     assert snapshot(action) == before
     assert list(bpy.data.actions) == [action]

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import scripted_shapes
 from blender_scene import COUNT, START, bpy, speaking_strip, write_wav
-from registered_extension import CheckedLayout, head_of, module
+from registered_extension import drawn, head_of, module, panel_context
 
 
 def load(text):
@@ -180,21 +180,14 @@ def test_a_strip_pulled_beyond_its_take_is_told(registered, tmp_path):
 
 
 def test_the_panel_lists_takes_and_says_why_a_range_is_not_possible(settings):
-    panels = module("panels.takes")
-    layout = CheckedLayout()
-    layout.template_list = lambda *_arguments, **_options: layout.shown.append("list")
-    layout.menu = lambda name, **_options: layout.shown.append(name)
-    context = SimpleNamespace(
-        scene=bpy.context.scene, region=SimpleNamespace(width=280), preferences=bpy.context.preferences
-    )
-    panels.FACETALK_PT_takes.draw(SimpleNamespace(layout=layout), context)
-    said = " ".join(layout.shown)
-    assert "list" in layout.shown
+    shown = drawn("takes.FACETALK_PT_takes")
+    said = " ".join(shown)
+    assert "FACETALK_UL_takes" in shown
     assert "facetalk.make_output" in said
     assert "preview range" in said
-    rows = panels.FACETALK_UL_takes.filter_items
+    rows = module("panels.takes").FACETALK_UL_takes.filter_items
     bpy.data.texts.new("Notes")
-    flags, _ = rows(SimpleNamespace(filter_name="", bitflag_filter_item=1), context, bpy.data, "texts")
+    flags, _ = rows(SimpleNamespace(filter_name="", bitflag_filter_item=1), panel_context(), bpy.data, "texts")
     assert sum(flags) == 1
 
 

@@ -21,7 +21,7 @@ sys.path.insert(0, str(HELPERS))
 specification = importlib.util.spec_from_file_location("protocol", HELPERS.parents[1] / "engine/shared/protocol.py")
 protocol = sys.modules["protocol"] = importlib.util.module_from_spec(specification)
 specification.loader.exec_module(protocol)
-import scripted_shapes as shapes  # noqa: E402
+shapes = importlib.import_module("scripted_shapes")
 
 SLOW_SECONDS = 0.05
 cancelled = set()
