@@ -47,7 +47,8 @@ def test_the_loaded_head_computes_what_the_files_say(folder):
     regions = head.regions(points, identity)
     assert head.region_names == ["skin", "lips"]
     np.testing.assert_allclose(regions.sum(1), 1.0, atol=1e-5)
-    assert head.lip_opening(expression[None]) is None and head.weights(expression[None]) is None
+    assert head.lip_opening(expression[None]) is None
+    assert head.weights(expression[None]) is None
 
 
 def test_a_section_with_an_unknown_setting_is_named(folder):

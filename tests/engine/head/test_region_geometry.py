@@ -33,7 +33,8 @@ def test_an_eye_is_the_sphere_through_its_points_and_looks_towards_its_pupil():
     assert eye.radius == pytest.approx(radius)
     np.testing.assert_allclose(eye.frame[2], gaze, atol=1e-6)
     np.testing.assert_allclose(eye.frame @ eye.frame.T, np.eye(3), atol=1e-9)
-    assert np.linalg.det(eye.frame) == pytest.approx(1.0) and eye.frame[0, 0] > 0.9
+    assert np.linalg.det(eye.frame) == pytest.approx(1.0)
+    assert eye.frame[0, 0] > 0.9
 
 
 def _two_eyes():
@@ -78,10 +79,12 @@ def test_the_starters_eyes_look_ahead_and_its_regions_cover_the_head(engine):
             assert eye.frame[2, 2] > 0.97
     shape = engine.shape_keys(ExpressionTake(np.zeros((1, 200), np.float32)))
     found = {engine.head.region_names[column] for column in np.unique(shape.regions.argmax(1))}
-    assert found == set(engine.head.region_names) and "neck" in found
+    assert found == set(engine.head.region_names)
+    assert "neck" in found
     np.testing.assert_allclose(shape.regions.sum(1, dtype=int), 255, atol=2)
     neck = shape.rest[shape.regions[:, -1] > 127]
-    assert neck[:, 2].max() < -0.02 and neck[:, 2].min() < -0.12  # metres, z up
+    assert neck[:, 2].max() < -0.02
+    assert neck[:, 2].min() < -0.12  # metres, z up
 
 
 @pytest.mark.parametrize(

@@ -34,7 +34,8 @@ def take() -> ExpressionTake:
 
 def test_names_are_the_52_of_arkit():
     assert len(ARKIT_NAMES) == len(set(ARKIT_NAMES)) == 52
-    assert ARKIT_NAMES[0] == "eyeBlinkLeft" and ARKIT_NAMES[-1] == "tongueOut"
+    assert ARKIT_NAMES[0] == "eyeBlinkLeft"
+    assert ARKIT_NAMES[-1] == "tongueOut"
     lefts = {name.removesuffix("Left") for name in ARKIT_NAMES if name.endswith("Left")}
     rights = {name.removesuffix("Right") for name in ARKIT_NAMES if name.endswith("Right")}
     assert lefts == rights
@@ -114,14 +115,16 @@ def test_resampling_at_the_codes_own_rate_is_the_identity_bit_for_bit(rate):
 def test_very_short_takes_resample(frames):
     take = ExpressionTake(codes=np.arange(frames * 4.0).reshape(frames, 4))
     result = take.resampled(np.linspace(-1, 1, 9))
-    assert result.shape == (9, 4) and np.isfinite(result).all()
+    assert result.shape == (9, 4)
+    assert np.isfinite(result).all()
 
 
 def test_strength_scales_codes_and_weights_together(take):
     half = take.scaled(0.5)
     np.testing.assert_allclose(weights_from_codes(half.codes, expression_basis()), half.weights, atol=1e-6)
     np.testing.assert_allclose(half.weights, 0.5 * take.weights)
-    assert half.lip_opening_mm is None and half.seed == take.seed
+    assert half.lip_opening_mm is None
+    assert half.seed == take.seed
 
 
 def test_save_and_load_keep_everything(take, tmp_path):
@@ -136,7 +139,8 @@ def test_save_and_load_keep_everything(take, tmp_path):
 def test_take_without_weights_survives_a_file(tmp_path):
     ExpressionTake(codes=np.zeros((2, 200))).save(tmp_path / "bare.npz")
     loaded = ExpressionTake.load(tmp_path / "bare.npz")
-    assert loaded.weights is None and loaded.lip_opening_mm is None
+    assert loaded.weights is None
+    assert loaded.lip_opening_mm is None
 
 
 def _write(path, **changes):

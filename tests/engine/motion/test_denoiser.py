@@ -45,8 +45,10 @@ def _inputs(frames: int, batch: int = 2):
 
 def test_default_sizes_are_the_papers():
     shapes = {name: tuple(weight.shape) for name, weight in ExpressionDecoder(DenoiserConfig()).state_dict().items()}
-    assert shapes["code_projection.weight"] == (256, 200) and shapes["output.weight"] == (200, 256)
-    assert shapes["audio_projection.weight"] == (256, 768) and shapes["null_condition"] == (256,)
+    assert shapes["code_projection.weight"] == (256, 200)
+    assert shapes["output.weight"] == (200, 256)
+    assert shapes["audio_projection.weight"] == (256, 768)
+    assert shapes["null_condition"] == (256,)
     assert shapes["blocks.7.feed_forward.0.weight"] == (1024, 256)
     assert sum("film" in name and name.endswith("weight") for name in shapes) == 8 * 3
 

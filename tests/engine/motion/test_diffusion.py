@@ -62,7 +62,8 @@ def test_schedule_has_the_published_values():
     expected = {0: 0.999958716, 249: 0.847012, 499: 0.493844, 749: 0.144272, 999: 2.43e-9}
     for t, value in expected.items():
         assert SCHEDULE.alphas_bar[t].item() == pytest.approx(value, rel=2e-3 if t == 999 else 2e-6)
-    assert len(SCHEDULE.alphas_bar) == 1000 and (SCHEDULE.alphas_bar.diff() < 0).all()
+    assert len(SCHEDULE.alphas_bar) == 1000
+    assert (SCHEDULE.alphas_bar.diff() < 0).all()
 
 
 def test_noising_has_the_mean_and_variance_of_equation_3():
@@ -80,7 +81,8 @@ def test_noising_has_the_mean_and_variance_of_equation_3():
 @pytest.mark.parametrize("steps", [1, 2, 3, 4, 5, 6, 8, 16, 50, 400, 1000])
 def test_time_grids_start_in_pure_noise_and_fall(steps):
     for grid in (even_timesteps(SCHEDULE, steps), log_spaced_timesteps(SCHEDULE, steps)):
-        assert grid[0] == 999 and all(a > b >= 0 for a, b in pairwise(grid))
+        assert grid[0] == 999
+        assert all(a > b >= 0 for a, b in pairwise(grid))
     assert len(even_timesteps(SCHEDULE, steps)) == steps
     assert len(log_spaced_timesteps(SCHEDULE, steps)) == steps or steps > 100
 
@@ -204,8 +206,10 @@ def test_guidance_costs_what_it_must(denoiser, guidance, sequences, monkeypatch)
 @pytest.mark.parametrize("sampler", diffusion.SAMPLERS)
 def test_a_seed_is_a_take_bit_for_bit(denoiser, sampler):
     first, second, other = (sample(denoiser, AUDIO, seed=seed, steps=6, sampler=sampler) for seed in (1, 1, 2))
-    assert first.shape == (30, 10) and first.dtype == torch.float32
-    assert torch.equal(first, second) and not torch.allclose(first, other)
+    assert first.shape == (30, 10)
+    assert first.dtype == torch.float32
+    assert torch.equal(first, second)
+    assert not torch.allclose(first, other)
 
 
 @pytest.mark.parametrize("sampler", diffusion.SAMPLERS)

@@ -84,7 +84,8 @@ def test_codes_to_keep_stay_bit_for_bit_and_the_change_fades_in():
     np.testing.assert_array_equal(refined[70:], codes[70:])
     np.testing.assert_allclose(refined[45:65], whole[45:65], atol=1e-6)
     shares = np.linalg.norm(refined - codes, axis=1)[40:44] / np.linalg.norm(whole - codes, axis=1)[40:44]
-    assert (np.diff(shares) > 0).all() and 0 < shares[0] < 0.2
+    assert (np.diff(shares) > 0).all()
+    assert 0 < shares[0] < 0.2
 
 
 def test_a_part_of_a_long_take_is_refined_as_it_is_alone():
@@ -96,7 +97,8 @@ def test_the_starter_refines_its_takes_and_can_be_told_not_to(engine):
     raw = engine.sample(voice(3.0), seed=1, refine=False)
     take, again = (engine.sample(voice(3.0), seed=1) for _ in range(2))
     np.testing.assert_array_equal(take.codes, again.codes)
-    assert take.provenance["refined"] and "refined" not in raw.provenance
+    assert take.provenance["refined"]
+    assert "refined" not in raw.provenance
     np.testing.assert_array_equal(take.codes, load_refinement(engine.bundle, BASIS).refined(raw.codes))
     assert np.abs(np.diff(take.lip_opening_mm, 2)).mean() < 0.9 * np.abs(np.diff(raw.lip_opening_mm, 2)).mean()
 

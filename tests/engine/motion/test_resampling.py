@@ -75,7 +75,9 @@ def test_new_frames_have_the_conditional_mean_of_a_gaussian(sampler):
 @pytest.mark.parametrize(("start", "end"), [(0, 10), (10, 30), (30, 40), (12, 13), (12, 15), (0, 40)])
 def test_the_share_of_new_is_nothing_outside_and_everything_inside(start, end):
     share = Kept(torch.zeros(FRAMES, 3), start, end).share_of_new()[:, 0]
-    assert (share[:start] == 0).all() and (share[end:] == 0).all() and (share[start:end] > 0.1).all()
+    assert (share[:start] == 0).all()
+    assert (share[end:] == 0).all()
+    assert (share[start:end] > 0.1).all()
     assert start > 0 or share[0] == 1
     assert end < FRAMES or share[-1] == 1
     if end - start >= 20:
@@ -91,7 +93,8 @@ def test_codes_outside_the_range_stay_bit_for_bit(sampler):
     features = torch.randn(FRAMES, 8)
     codes = sample(decoder, features, seed=1, steps=4, sampler=sampler)
     again = sample(decoder, features, seed=2, steps=4, sampler=sampler, kept=Kept(codes, 10, 20))
-    assert torch.equal(again[:10], codes[:10]) and torch.equal(again[20:], codes[20:])
+    assert torch.equal(again[:10], codes[:10])
+    assert torch.equal(again[20:], codes[20:])
     assert not torch.isclose(again[10:20], codes[10:20]).all(1).any()
     with pytest.raises(EngineError, match="codes of"):
         sample(decoder, features[:30], seed=2, steps=4, sampler=sampler, kept=Kept(codes, 10, 20))

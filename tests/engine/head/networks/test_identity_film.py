@@ -90,4 +90,5 @@ def test_no_slot_needs_to_have_points(network):
     far = torch.tensor([[[50.0, 0.0, 0.0]], [[0.0, 50.0, 0.0]]])  # few slots are near
     codes = torch.randn(2, CONFIG.dimensions, generator=torch.Generator().manual_seed(2))
     together = network(far, codes)
-    assert together.shape == (2, 1) and torch.isfinite(together).all()
+    assert together.shape == (2, 1)
+    assert torch.isfinite(together).all()

@@ -152,7 +152,8 @@ def test_the_closed_form_mask_agrees_with_a_fine_grid():
     grid = torch.stack(torch.meshgrid(*axes, indexing="ij"), -1).view(-1, 3)
     weights = GaussianMask.over_box(config, minimum, maximum)(grid)
     assert_close(weights, GaussianMask.over_points(config, grid)(grid), 1e-3)
-    assert weights.min() >= 0 and weights.max() <= 1
+    assert weights.min() >= 0
+    assert weights.max() <= 1
 
 
 def test_results_do_not_depend_on_the_batch():

@@ -111,7 +111,8 @@ def test_the_family_s_grid_order_and_orientation(shape):
     expected = reference[f"verts_{shape}"]
     assert len(vertices) == len(expected)
     distances = torch.cdist(torch.from_numpy(vertices).double(), torch.from_numpy(expected).double())
-    assert distances.min(0).values.max() < 1e-5 and distances.min(1).values.max() < 1e-5
+    assert distances.min(0).values.max() < 1e-5
+    assert distances.min(1).values.max() < 1e-5
     if shape == "ellipsoid":
         assert volume(vertices, faces) == pytest.approx(float(reference["signed_volume"]), rel=1e-4)
 
@@ -165,7 +166,8 @@ def test_a_fitted_head_equals_the_dense_grid(fitted_head, resolution):
     assert_same_vertices(surface.vertices, expected, resolution)
     assert surface.evaluated < resolution**3 / 2
     assert volume(surface.vertices, surface.faces) > 0
-    assert surface.faces.dtype == np.int32 and surface.regions.shape == (len(expected), 1)
+    assert surface.faces.dtype == np.int32
+    assert surface.regions.shape == (len(expected), 1)
 
 
 def test_canonical_points_are_the_deformed_vertices(fitted_head):

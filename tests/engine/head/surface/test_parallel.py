@@ -26,8 +26,10 @@ def test_chunks_come_back_in_order_and_no_larger_than_asked(threads, count):
         return chunk.sum(1), chunk + 1
 
     sums, moved = in_chunks(function, points, 100)
-    assert torch.equal(sums, points.sum(1)) and torch.equal(moved, points + 1)
-    assert max(sizes) <= 100 and sum(sizes) == count
+    assert torch.equal(sums, points.sum(1))
+    assert torch.equal(moved, points + 1)
+    assert max(sizes) <= 100
+    assert sum(sizes) == count
 
 
 def test_each_chunk_has_one_core_and_no_gradients(threads):
@@ -38,7 +40,8 @@ def test_each_chunk_has_one_core_and_no_gradients(threads):
         return (chunk,)
 
     in_chunks(function, torch.zeros(64, requires_grad=True), 8)
-    assert {cores for _, cores, _ in seen} == {1} and not any(gradients for *_, gradients in seen)
+    assert {cores for _, cores, _ in seen} == {1}
+    assert not any(gradients for *_, gradients in seen)
     assert torch.get_num_threads() == threads
     later = []
     thread = Thread(target=lambda: later.append(torch.get_num_threads()))
@@ -63,8 +66,10 @@ def test_undivided_operations_leave_every_core_to_chunks(threads):
     """Also when one is within another, and when what is inside fails."""
     with pytest.raises(ZeroDivisionError), undivided_operations():
         with undivided_operations():
-            assert torch.get_num_threads() == 1 and chunk_threads() == threads
-        assert torch.get_num_threads() == 1 and chunk_threads() == threads
+            assert torch.get_num_threads() == 1
+            assert chunk_threads() == threads
+        assert torch.get_num_threads() == 1
+        assert chunk_threads() == threads
         sizes = []
         in_chunks(lambda chunk: (sizes.append(len(chunk)) or chunk,), torch.zeros(60, 3), 1000)
         assert len(sizes) == threads

@@ -31,7 +31,8 @@ def test_small_solid_pieces_go_and_hollows_and_the_largest_piece_stay(spheres, s
     kept, kept_faces, canonical = without_crumbs(vertices, faces, 2 * vertices, smallest, ((0, 0, 0), (49, 49, 49)))
     to_ball = np.stack([np.linalg.norm(kept - centre, axis=1) - radius for centre, radius in SPHERES], 1)
     nearest = np.abs(to_ball).argmin(1)
-    assert set(nearest) - set(left) <= {0} and set(left) <= set(nearest)
+    assert set(nearest) - set(left) <= {0}
+    assert set(left) <= set(nearest)
     np.testing.assert_array_equal(canonical, 2 * kept)
     corners = {tuple(np.sort(corner, axis=0).ravel()) for corner in vertices[faces]}
     assert {tuple(np.sort(corner, axis=0).ravel()) for corner in kept[kept_faces]} <= corners

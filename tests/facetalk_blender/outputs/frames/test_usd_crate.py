@@ -116,10 +116,12 @@ def test_indexed_primvars_unfold_to_one_value_a_vertex(tmp_path, seed):
     _stage, mesh = opened(tmp_path, attributes)
     shade = UsdGeom.PrimvarsAPI(mesh).GetPrimvar("shade")
     palette, indices = attributes["primvars:shade"].value, attributes["primvars:shade:indices"].value
-    assert shade.IsIndexed() and shade.GetInterpolation() == "vertex"
+    assert shade.IsIndexed()
+    assert shade.GetInterpolation() == "vertex"
     np.testing.assert_array_equal(np.array(shade.ComputeFlattened()), palette[indices])
     slot = UsdGeom.PrimvarsAPI(mesh).GetPrimvar("slot")
-    assert not slot.IsIndexed() and slot.GetInterpolation() == "uniform"
+    assert not slot.IsIndexed()
+    assert slot.GetInterpolation() == "uniform"
 
 
 @pytest.mark.parametrize("length", LENGTHS)
