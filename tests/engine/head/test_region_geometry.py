@@ -83,8 +83,8 @@ def test_the_starters_eyes_look_ahead_and_its_regions_cover_the_head(engine):
     assert "neck" in found
     np.testing.assert_allclose(shape.regions.sum(1, dtype=int), 255, atol=2)
     neck = shape.rest[shape.regions[:, -1] > 127]
-    assert neck[:, 2].max() < -0.02
-    assert neck[:, 2].min() < -0.12  # metres, z up
+    assert neck[:, 2].max() < -0.02  # metres, z up
+    assert neck[:, 2].min() < -0.12
 
 
 @pytest.mark.parametrize(
