@@ -45,8 +45,8 @@ from ..engine.shared.style import LARGEST, add_style_options, style_of
 from .generation import session
 from .generation.generation import Generation, Settings, State
 from .outputs.curves.expression_curves import CurveSettings
-from .outputs.frames.frame_file import is_frame_file
 from .outputs.frames.frame_storage import FrameStorage
+from .outputs.frames.usd_frame import is_frame_file
 from .sound import strip as sound_strip
 from .unattended import video as rendering
 from .unattended.contact_sheet import write_contact_sheet

@@ -12,7 +12,7 @@ from ..facetalk_blender.generation.estimate import size_text
 from ..facetalk_blender.generation.frame_conversion import Conversion
 from ..facetalk_blender.generation.generation import State
 from ..facetalk_blender.outputs.frames import frame_storage, frames_in_cache, unused_frames
-from ..facetalk_blender.outputs.frames.frame_store import Timing
+from ..facetalk_blender.outputs.frames.frame_timing import Timing
 from .availability import can_run
 from .generation_operator import GenerationOperator
 from .takes import NO_TAKE, chosen_take

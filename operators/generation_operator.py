@@ -13,8 +13,7 @@ from ..facetalk_blender.generation import head_preview, session
 from ..facetalk_blender.generation.generation import Generation, State
 from ..facetalk_blender.outputs.result import results_of
 from ..facetalk_blender.settings.preferences import preferences
-from ..facetalk_blender.sound.link import STRIP_PROPERTY
-from ..facetalk_blender.takes.take import SCENE_PROPERTY
+from ..facetalk_blender.sound.strip_link import SCENE_PROPERTY, STRIP_PROPERTY
 from .availability import can_run
 
 TIMER_SECONDS = 0.03

@@ -10,8 +10,9 @@ import bpy
 from ..facetalk_blender.engine_access.client import EngineClient
 from ..facetalk_blender.generation import session
 from ..facetalk_blender.generation.generation import SAMPLER_SETTINGS, Generation, Settings
-from ..facetalk_blender.outputs import curve_action, result
+from ..facetalk_blender.outputs import curve_action, removal, result
 from ..facetalk_blender.settings.preferences import preferences
+from ..facetalk_blender.sound.strip_link import STRIP_PROPERTY
 from ..facetalk_blender.takes import renamed_strips, take
 from ..facetalk_blender.takes import status as take_status
 from .availability import can_run
@@ -137,14 +138,14 @@ class FACETALK_OT_delete_take(_TakeOperator, bpy.types.Operator):
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Delete, and show the strip's last take that is left."""
         scene, text = context.scene, chosen_take(context)
-        strip_name = text[take.STRIP_PROPERTY]
+        strip_name = text[STRIP_PROPERTY]
         for item in result.results_of_take(scene, text):
-            result.remove_result(item)
+            removal.remove_result(item)
         for action in curve_action.actions_of_take(scene, text):
             curve_action.remove_action(action)
         bpy.data.texts.remove(text)
         renamed_strips.remove_unused_links()
-        left = [other for other in take.takes_of(scene) if other[take.STRIP_PROPERTY] == strip_name]
+        left = [other for other in take.takes_of(scene) if other[STRIP_PROPERTY] == strip_name]
         if left:
             scene.facetalk.take = max(left, key=lambda other: other[take.DATE_PROPERTY])
             result.show_take(scene, scene.facetalk.take)

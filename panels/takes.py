@@ -7,6 +7,7 @@ import bpy
 from ..facetalk_blender.outputs import curve_action, result
 from ..facetalk_blender.outputs.frames import frame_storage, unused_frames
 from ..facetalk_blender.settings.drawing import draw_text
+from ..facetalk_blender.sound.strip_link import STRIP_PROPERTY
 from ..facetalk_blender.takes import status as take_status
 from ..facetalk_blender.takes import take
 from ..operators.takes import chosen_take
@@ -77,7 +78,7 @@ def _draw_take(layout: bpy.types.UILayout, context: bpy.types.Context, text: bpy
     if change:
         draw_text(layout, context, change, "ERROR")
     column = layout.column(align=True)
-    column.label(text=f"Strip {text[take.STRIP_PROPERTY]}, seed {text[take.SEED_PROPERTY]}", icon="SOUND")
+    column.label(text=f"Strip {text[STRIP_PROPERTY]}, seed {text[take.SEED_PROPERTY]}", icon="SOUND")
     column.label(text=text[take.DATE_PROPERTY], icon="TIME")
     column.operator("facetalk.make_output", icon="OUTLINER_OB_MESH")
     column.operator("facetalk.regenerate_range", icon="PREVIEW_RANGE")

@@ -12,13 +12,14 @@ import numpy as np
 from ...engine.shared.errors import EngineError
 from ..blender_data.datablocks import DataBlockLost, resolve
 from ..look.appearance import COLOR_ATTRIBUTE, Look
-from ..outputs import result
 from ..outputs.frames import frames_in_cache, frames_in_file
-from ..outputs.frames.frame_file import VALUE_ATTRIBUTES, FrameMesh, frame_path, read_frame
 from ..outputs.frames.frame_storage import FrameStorage
-from ..outputs.frames.frame_store import PLAYER_NAME, FrameStore, Timing
+from ..outputs.frames.frame_timing import Timing
+from ..outputs.frames.frame_writer import PLAYER_NAME, FrameWriter
 from ..outputs.frames.frames_in_cache import FramesInCache
-from ..outputs.frames.frames_in_file import BYTES_PER_VERTEX, FramesInFile
+from ..outputs.frames.frames_in_file import BYTES_PER_VERTEX, FRAME_PROPERTY, FramesInFile
+from ..outputs.frames.usd_frame import VALUE_ATTRIBUTES, FrameMesh, frame_path, read_frame
+from ..outputs.result import FRAMES_PROPERTY
 from .generation import State
 
 PIECE_SECONDS = 0.003
@@ -45,7 +46,7 @@ class Conversion:
         self.fraction, self.result_name = 0.0, owner.name
         self._owner, self._count = owner.session_uid, timing.count
         place = (scene, owner, timing)
-        self._store: FrameStore
+        self._store: FrameWriter
         if self._cached:
             first = frames_in_cache.cached_path(owner)
             self._folder = first.parent
@@ -147,9 +148,9 @@ class Conversion:
 
 def _objects(owner: bpy.types.Object) -> list[bpy.types.Object]:
     """The frames in the file, in order."""
-    frames = owner.get(result.FRAMES_PROPERTY)
+    frames = owner.get(FRAMES_PROPERTY)
     objects = frames.objects if isinstance(frames, bpy.types.Collection) else ()
-    return sorted(objects, key=lambda item: item.get(result.FRAME_PROPERTY, 0))
+    return sorted(objects, key=lambda item: item.get(FRAME_PROPERTY, 0))
 
 
 def _read_pieces(uid: int) -> Generator[bool, None, FrameMesh]:

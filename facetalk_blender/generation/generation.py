@@ -31,10 +31,11 @@ from ..outputs.curves import expression_curves
 from ..outputs.frames.frame_meshes import FrameMeshes
 from ..outputs.frames.frame_storage import FrameStorage
 from ..outputs.frames.frames_in_cache import kept_files
-from ..outputs.result import ResultWriter, kept_meshes
+from ..outputs.frames.frames_in_file import kept_meshes
+from ..outputs.result_writer import ResultWriter
 from ..outputs.shape_keys import ShapeKeys
 from ..sound import digest as sound_digest
-from ..sound import link as playback
+from ..sound import playback, strip_link
 from ..sound import strip as sound_strip
 from ..takes import renamed_strips, take
 from . import costs
@@ -154,7 +155,7 @@ class Generation:
         except OSError as error:
             self._remove_temporary_audio()
             raise EngineError("The engine's Python could not be started; check it in the preferences.") from error
-        self._link = playback.connect(strip.id_data, strip.name)
+        self._link = strip_link.connect(strip.id_data, strip.name)
         self._request = self._ask("info", {})
 
     @property
@@ -397,7 +398,7 @@ class Generation:
     def _follow_strip(self) -> bpy.types.Scene:
         """Take over the name that the strip has now; its scene. Raises DataBlockLost when that is gone."""
         scene = resolve(bpy.data.scenes, self._scene)
-        self.clip = replace(self.clip, strip_name=playback.linked_name(scene, self._link) or self.clip.strip_name)
+        self.clip = replace(self.clip, strip_name=strip_link.linked_name(scene, self._link) or self.clip.strip_name)
         return scene
 
     def _ask_for_surfaces(self) -> None:

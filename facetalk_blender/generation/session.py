@@ -11,7 +11,7 @@ from ..engine_access.background_task import BackgroundTask
 from ..engine_access.client import EngineClient
 from ..engine_access.runtime import OWN, EngineCheck, Runtime, find_runtime
 from ..extension import user_folder
-from ..outputs.result import remove_unfinished
+from ..outputs.removal import remove_unfinished
 from .generation import Generation, State
 
 ROOT = Path(__file__).resolve().parents[2]

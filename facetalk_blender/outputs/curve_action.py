@@ -16,11 +16,10 @@ from bpy.app.handlers import persistent
 
 from ..retargeting import reduction
 from ..sound import strip as sound_strip
-from ..sound.link import STRIP_PROPERTY
 from ..sound.strip import Clip
+from ..sound.strip_link import SCENE_PROPERTY, STRIP_PROPERTY
 from ..takes.take import TAKE_PROPERTY
 
-SCENE_PROPERTY = "facetalk_scene"  # on the action: the scene of its strip
 # On the action: the moment of the sound file at which the take begins, seconds; that moment's frame; the scene's rate.
 AUDIO_START_PROPERTY = "facetalk_audio_start"
 FRAME_ZERO_PROPERTY = "facetalk_frame_zero"

@@ -7,8 +7,9 @@ from collections.abc import Iterator
 import bpy
 
 from ..blender_data.datablocks import resolve
-from ..sound import link as playback
+from ..sound import playback
 from ..sound.strip import Clip
+from ..sound.strip_link import STRIP_PROPERTY
 from .template_head import TemplateWriter
 
 KEY_SPACING = 10.0  # evaluation time from one absolute key to the next, fixed by Blender
@@ -51,4 +52,4 @@ def drive_evaluation_time(
     code = f"clamp(({file_time} - {audio_start:.6f}) * {code_rate:g}, 0, {code_count - 1})"
     # The first key is the neutral head, so code frame i lies at (i + 1) times the spacing.
     expression = f"(1 - mute) * {KEY_SPACING:g} * (1 + {code})"
-    playback.drive(owner.data.shape_keys, "eval_time", scene, owner[playback.STRIP_PROPERTY], expression)
+    playback.drive(owner.data.shape_keys, "eval_time", scene, owner[STRIP_PROPERTY], expression)

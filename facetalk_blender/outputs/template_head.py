@@ -14,10 +14,10 @@ from ..blender_data.streamed_mesh import Geometry, mesh_pieces, with_edges
 from ..look.appearance import Color, Look, Regions, colors_of, group_members
 from ..look.material import dress_mesh
 from ..sound.strip import Clip
-from . import result
+from .result_writer import ResultWriter
 
 
-class TemplateWriter(result.ResultWriter):
+class TemplateWriter(ResultWriter):
     """Writes the template, with the shape key Neutral, and a shape key for each "positions" that follows."""
 
     def __init__(self, scene: bpy.types.Scene, clip: Clip, text: bpy.types.Text):

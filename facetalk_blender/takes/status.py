@@ -6,6 +6,7 @@ import bpy
 
 from ..sound import digest as sound_digest
 from ..sound import strip as sound_strip
+from ..sound.strip_link import SCENE_PROPERTY, STRIP_PROPERTY
 from . import take
 
 TOLERANCE = 0.05  # seconds that a handle may stand outside the take without being mentioned
@@ -13,14 +14,14 @@ TOLERANCE = 0.05  # seconds that a handle may stand outside the take without bei
 
 def strip_of(text: bpy.types.Text) -> bpy.types.SoundStrip | None:
     """The sound strip that a take speaks, if it is still there."""
-    return sound_strip.find_strip(text[take.SCENE_PROPERTY], text[take.STRIP_PROPERTY])
+    return sound_strip.find_strip(text[SCENE_PROPERTY], text[STRIP_PROPERTY])
 
 
 def strip_problem(text: bpy.types.Text) -> str:
     """Why nothing can be made of a take, in one sentence that names the fix; empty when it can."""
     strip = strip_of(text)
     if strip is None:
-        return f"The strip {text[take.STRIP_PROPERTY]} of this take is gone; rename a strip to that, or generate anew."
+        return f"The strip {text[STRIP_PROPERTY]} of this take is gone; rename a strip to that, or generate anew."
     return sound_strip.strip_problem(strip)
 
 
@@ -59,7 +60,7 @@ def range_problem(text: bpy.types.Text) -> str:
     digest = sound_digest.digest(strip)
     if digest and digest != text[take.SOUND_PROPERTY]:
         return "The sound has changed since this take was made, so its frames cannot stay; generate again."
-    frames = frame_range(text[take.SCENE_PROPERTY])
+    frames = frame_range(text[SCENE_PROPERTY])
     if frames is None:
         return "Set a preview range, or select two timeline markers, around the frames to regenerate."
     return ""
@@ -67,8 +68,8 @@ def range_problem(text: bpy.types.Text) -> str:
 
 def next_seed(text: bpy.types.Text) -> int:
     """The smallest seed above the take's that no take of its strip has."""
-    scene, strip = text[take.SCENE_PROPERTY], text[take.STRIP_PROPERTY]
-    used = {int(other[take.SEED_PROPERTY]) for other in take.takes_of(scene) if other[take.STRIP_PROPERTY] == strip}
+    scene, strip = text[SCENE_PROPERTY], text[STRIP_PROPERTY]
+    used = {int(other[take.SEED_PROPERTY]) for other in take.takes_of(scene) if other[STRIP_PROPERTY] == strip}
     seed = int(text[take.SEED_PROPERTY]) + 1
     while seed in used:
         seed += 1

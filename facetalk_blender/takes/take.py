@@ -17,13 +17,12 @@ import numpy as np
 from ...engine.shared.arkit import ARKIT_NAMES
 from ...engine.shared.errors import EngineError
 from ...engine.shared.style import Style, styled_weights
-from ..sound.link import connect
+from ..sound.strip_link import SCENE_PROPERTY, STRIP_PROPERTY, connect
 
 FORMAT = 1
 TAKE_PROPERTY = "facetalk_take"  # on an object: the text of the take that it was made from
-SCENE_PROPERTY = "facetalk_scene"  # these seven on the text
-STRIP_PROPERTY = "facetalk_strip"
-LINK_PROPERTY = "facetalk_link"  # the scene's link to the strip, see `playback`
+# These five on the text, besides the two of its strip.
+LINK_PROPERTY = "facetalk_link"  # the scene's link to the strip, see `strip_link`
 SEED_PROPERTY = "facetalk_seed"
 DATE_PROPERTY = "facetalk_date"
 SOUND_PROPERTY = "facetalk_sound"  # digest of the sound

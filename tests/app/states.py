@@ -73,7 +73,8 @@ def wrong_choices() -> Iterator[float]:
 def unused_frames() -> Iterator[float]:
     """Frames that no take shows: what the panel offers, and what it asks before it deletes them."""
     package = f"{EXTENSION}.facetalk_blender"
-    appearance, frame_file = sys.modules[f"{package}.appearance"], sys.modules[f"{package}.outputs.frame_file"]
+    appearance = sys.modules[f"{package}.look.appearance"]
+    usd_frame = sys.modules[f"{package}.outputs.frames.usd_frame"]
     regions = appearance.Regions(("skin",), np.full((3, 1), 255, np.uint8))
     corners, starts = np.arange(3, dtype=np.int32), np.zeros(1, np.int32)
     colors = appearance.DEFAULT_SKIN_COLOR, appearance.DEFAULT_EYE_COLOR
@@ -81,8 +82,8 @@ def unused_frames() -> Iterator[float]:
     folder = FOLDER / "talking_frames" / "words_Take_1_01"
     folder.mkdir(parents=True)
     for number in range(1, 25):
-        frame = frame_file.FrameMesh(np.eye(3, dtype=np.float32), corners, starts, look)
-        frame_file.write_frame(frame_file.frame_path(folder, number), frame)
+        frame = usd_frame.FrameMesh(np.eye(3, dtype=np.float32), corners, starts, look)
+        usd_frame.write_frame(usd_frame.frame_path(folder, number), frame)
     yield 3.0  # panels look at the disk every few seconds
     region("UI").tag_redraw()
     yield 1.0

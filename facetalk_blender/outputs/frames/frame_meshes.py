@@ -13,15 +13,16 @@ from ...blender_data.mesh_building import corners_of
 from ...look import appearance
 from ...look.material import dress_object
 from ...sound.strip import Clip
-from .. import result
-from .frame_file import FrameMesh
-from .frame_store import FrameStore, Timing
+from ..result_writer import ResultWriter
+from .frame_timing import Timing
+from .frame_writer import LOOK_PROPERTY, FrameWriter
 from .frames_in_cache import FramesInCache
 from .frames_in_file import FramesInFile
 from .region_groups import add_groups
+from .usd_frame import FrameMesh
 
 
-class FrameMeshes(result.ResultWriter):
+class FrameMeshes(ResultWriter):
     """Writes one generation.
 
     look: two results of the same look may share meshes.
@@ -43,13 +44,13 @@ class FrameMeshes(result.ResultWriter):
     ):
         super().__init__(scene, clip, text)
         owner = self.result()
-        owner[result.LOOK_PROPERTY] = look
+        owner[LOOK_PROPERTY] = look
         dress_object(owner)
         self._scene_frames = frames
         used = {position: kept[frame] for position, frame in enumerate(frames) if kept and frame in kept}
         self._asked = [position for position in range(len(frames)) if position not in used]
         place = (scene, owner, Timing.of_clip(clip, frames))
-        self._store: FrameStore = FramesInCache(*place, folder, used) if folder else FramesInFile(*place, used)
+        self._store: FrameWriter = FramesInCache(*place, folder, used) if folder else FramesInFile(*place, used)
         self._attached = False
 
     @property

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import bpy
 
-from ...takes import take
+from ...sound.strip_link import SCENE_PROPERTY
 from ..result import FRAMES_PROPERTY, results_of_take
-from . import frame_file, frames_in_cache, frames_in_file
-from .frame_store import Timing
+from . import frames_in_cache, frames_in_file, usd_frame
+from .frame_timing import Timing
 
-SHARE_OF_MEMORY = frame_file.BYTES_PER_VERTEX / frames_in_file.BYTES_PER_VERTEX  # what files take of it
+SHARE_OF_MEMORY = usd_frame.BYTES_PER_VERTEX / frames_in_file.BYTES_PER_VERTEX  # what files take of it
 DEFAULT_LIMIT = 1.5e9
 LOOK_AGAIN_SECONDS = 2.0
 
@@ -50,7 +50,7 @@ def result_with_frames(text: bpy.types.Text | None) -> bpy.types.Object | None:
     """The frame meshes that were made from a take, if there are any."""
     if text is None:
         return None
-    made = results_of_take(text[take.SCENE_PROPERTY], text)
+    made = results_of_take(text[SCENE_PROPERTY], text)
     return next((item for item in made if FRAMES_PROPERTY in item or frames_in_cache.player(item)), None)
 
 

@@ -16,11 +16,14 @@ import bpy
 from ....engine.shared.errors import EngineError
 from ...blender_data.datablocks import resolve
 from ...extension import user_folder
-from ...sound import link as playback
-from .. import result
-from .frame_file import PRIM, FrameMesh, frame_path, is_frame_file, write_frame, write_whole
-from .frame_store import PLAYER_NAME, FrameStore, Timing
+from ...sound import playback
+from ...sound.strip_link import STRIP_PROPERTY
+from ..removal import remove_unused_players
+from ..result import results_of_take
+from .frame_timing import Timing
+from .frame_writer import LOOK_PROPERTY, PLAYER_NAME, FrameWriter
 from .frames_in_file import BYTES_PER_VERTEX
+from .usd_frame import PRIM, FrameMesh, frame_path, is_frame_file, write_frame, write_whole
 
 LONGEST_NAME = 60  # letters of a folder's name: paths of cache files hold 1023 bytes
 # The file that is heard now, counted from 1; the other names are the strip's and the scene's, see `playback.drive`.
@@ -95,9 +98,9 @@ def missing_frames(folder: Path, count: int) -> int:
 
 def kept_files(scene: bpy.types.Scene, text: bpy.types.Text, frames: range, look: str) -> dict[int, Path]:
     """Files of scene frames in the cached result of a take; none when it looks otherwise."""
-    for item in result.results_of_take(scene, text):
+    for item in results_of_take(scene, text):
         first, timing = cached_path(item), Timing.of_owner(item)
-        if first is not None and timing is not None and item.get(result.LOOK_PROPERTY) == look:
+        if first is not None and timing is not None and item.get(LOOK_PROPERTY) == look:
             by_frame = {f: frame_path(first.parent, f - timing.first_frame + 1) for f in frames}
             end = timing.first_frame + timing.count
             return {f: path for f, path in by_frame.items() if timing.first_frame <= f < end and path.is_file()}
@@ -115,7 +118,7 @@ def remove_player(owner: bpy.types.Object) -> None:
     modifier = player(owner)
     cache = modifier.cache_file
     owner.modifiers.remove(modifier)
-    result.remove_unused_players([], [cache])
+    remove_unused_players([], [cache])
 
 
 def _relative(path: Path) -> str:
@@ -127,7 +130,7 @@ def _relative(path: Path) -> str:
         return str(path)
 
 
-class FramesInCache(FrameStore):
+class FramesInCache(FrameWriter):
     """A USD file for every frame in a new folder, see `new_folder`. Work raises EngineError when writing fails.
 
     kept: files of an earlier cache by position, which are copied; these frames need not come.
@@ -184,7 +187,7 @@ class FramesInCache(FrameStore):
         start = playback.FRAME_OF_FILE_TIME.format(self.timing.first_heard)
         number = NUMBER.format(start=start, rate=self.timing.rate, last=self.timing.count - 1)
         scene = resolve(bpy.data.scenes, self._scene)
-        playback.drive(cache, "frame", scene, owner[playback.STRIP_PROPERTY], number)
+        playback.drive(cache, "frame", scene, owner[STRIP_PROPERTY], number)
         modifier = owner.modifiers.new(PLAYER_NAME, "MESH_SEQUENCE_CACHE")
         modifier.cache_file, modifier.object_path = cache, f"/{PRIM}"
 

@@ -7,7 +7,7 @@ to play, scrub or render.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 import bpy
 
@@ -16,18 +16,22 @@ from ...blender_data.geometry_nodes import add_math, add_node
 from ...blender_data.streamed_mesh import Geometry, mesh_pieces, with_edges_of_corners
 from ...look import appearance
 from ...look.material import add_materials
-from ...sound import link as playback
-from .. import result
-from .frame_file import FrameMesh
-from .frame_store import PLAYER_NAME, FrameStore, Timing
+from ...sound import playback
+from ...sound.strip_link import STRIP_PROPERTY
+from ..removal import collection_removal, frame_removal, remove_unused_players
+from ..result import FRAMES_PROPERTY, results_of_take
+from .frame_timing import Timing
+from .frame_writer import LOOK_PROPERTY, PLAYER_NAME, FrameWriter
 from .region_groups import name_groups
+from .usd_frame import FrameMesh
 
+FRAME_PROPERTY = "facetalk_frame"  # on the object of a frame: its scene frame when it was made
 FRAMES_PER_SWITCH = 64  # adding an item to an Index Switch takes time in proportion to the items it has
 OBJECTS_AT_ONCE = 64  # given another mesh in one piece
 BYTES_PER_VERTEX = 176  # of a mesh with its edges, polygons and attributes, measured with the starter model
 
 
-class FramesInFile(FrameStore):
+class FramesInFile(FrameWriter):
     """A mesh object for every frame, in a hidden collection.
 
     kept: session_uids of meshes, by position, that are used again; these frames need not come.
@@ -67,7 +71,7 @@ class FramesInFile(FrameStore):
             kept = self._kept.get(position)
             mesh = placeholder if kept is None else resolve(bpy.data.meshes, kept)
             item = bpy.data.objects.new(f"{owner.name} {frame:04d}", mesh)
-            item[result.FRAME_PROPERTY] = frame
+            item[FRAME_PROPERTY] = frame
             if kept is not None:
                 name_groups(item)
             collection.objects.link(item)
@@ -82,7 +86,7 @@ class FramesInFile(FrameStore):
     def attach(self) -> None:
         """Add the modifier."""
         owner = self._resolve_owner()
-        owner[result.FRAMES_PROPERTY] = resolve(bpy.data.collections, self._collection)
+        owner[FRAMES_PROPERTY] = resolve(bpy.data.collections, self._collection)
         owner.modifiers.new(PLAYER_NAME, "NODES").node_group = resolve(bpy.data.node_groups, self._tree)
 
     def size(self) -> int:
@@ -95,16 +99,16 @@ class FramesInFile(FrameStore):
         self._end_work()
         tree = resolve(bpy.data.node_groups, self._tree)
         tree.nodes["Last Frame"].inputs["Max"].default_value = self.written - 1
-        yield from result.frame_removal(self._collection, self.written)
+        yield from frame_removal(self._collection, self.written)
         yield from super().finish()
 
     def discard(self) -> None:
         """Remove what is still there of the frames' objects and the player; they went with the object if it did."""
         self._end_work()
         trees = [tree for tree in bpy.data.node_groups if tree.session_uid == self._tree]
-        result.remove_unused_players(trees, [])
+        remove_unused_players(trees, [])
         if any(collection.session_uid == self._collection for collection in bpy.data.collections):
-            run_to_end(result.collection_removal(self._collection))
+            run_to_end(collection_removal(self._collection))
 
     def _mesh_pieces(self, position: int, geometry: Geometry, look: appearance.Look) -> Iterator[None]:
         name = f"{self._resolve_owner().name} {self.timing.first_frame + position:04d}"
@@ -161,19 +165,29 @@ class FramesInFile(FrameStore):
         }
         for name, expression in expressions.items():
             path = f'nodes["{name}"].outputs[0].default_value'
-            playback.drive(tree, path, scene, owner[playback.STRIP_PROPERTY], expression)
+            playback.drive(tree, path, scene, owner[STRIP_PROPERTY], expression)
         return tree
+
+
+def kept_meshes(scene: bpy.types.Scene, text: bpy.types.Text, frames: Iterable[int], look: str) -> dict[int, int]:
+    """session_uids of the meshes of scene frames in the frame meshes of a take; none when these look otherwise."""
+    for item in results_of_take(scene, text):
+        collection = item.get(FRAMES_PROPERTY)
+        if isinstance(collection, bpy.types.Collection) and item.get(LOOK_PROPERTY) == look:
+            by_frame = {frame.get(FRAME_PROPERTY): frame.data.session_uid for frame in collection.objects}
+            return {frame: by_frame[frame] for frame in frames if frame in by_frame}
+    return {}
 
 
 def remove_player(owner: bpy.types.Object) -> Iterator[None]:
     """Take the modifier and the frames from a result in pieces; what is seen goes with the first."""
-    modifier, frames = owner.modifiers[PLAYER_NAME], owner[result.FRAMES_PROPERTY].session_uid
+    modifier, frames = owner.modifiers[PLAYER_NAME], owner[FRAMES_PROPERTY].session_uid
     tree = modifier.node_group
     owner.modifiers.remove(modifier)
-    del owner[result.FRAMES_PROPERTY]
-    result.remove_unused_players([tree], [])
+    del owner[FRAMES_PROPERTY]
+    remove_unused_players([tree], [])
     yield
-    yield from result.collection_removal(frames)
+    yield from collection_removal(frames)
 
 
 def _with_edges(position: int, load: Callable[..., FrameMesh], *arguments) -> tuple[int, Geometry, appearance.Look]:

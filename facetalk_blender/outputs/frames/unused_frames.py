@@ -14,8 +14,8 @@ from pathlib import Path
 
 import bpy
 
-from .frame_file import frame_path, is_frame_file, read_frame
 from .frames_in_cache import default_parent
+from .usd_frame import frame_path, is_frame_file, read_frame
 
 LOOK_AGAIN_SECONDS = 2.0
 

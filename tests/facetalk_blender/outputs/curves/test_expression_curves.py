@@ -268,7 +268,7 @@ def test_a_head_of_ours_has_the_52_keys_and_moves(scene, client, tmp_path):
     assert moved == pytest.approx(0.01 * (ARKIT_NAMES.index("jawOpen") + 1), abs=1e-4)
     assert head.data.materials
     assert head.data.uv_layers
-    import_from_extension("facetalk_blender.outputs.result").remove_result(head)
+    import_from_extension("facetalk_blender.outputs.removal").remove_result(head)
     assert {kind: len(getattr(bpy.data, kind)) for kind in before} == before
 
 

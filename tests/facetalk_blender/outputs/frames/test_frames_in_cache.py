@@ -15,10 +15,10 @@ from blender_scene import COUNT, START, bpy, generate, speaking_strip
 from registered_extension import drawn, head_of, module
 from repository import HELPERS, import_from_extension
 
-frame_file = import_from_extension("facetalk_blender.outputs.frames.frame_file")
+usd_frame = import_from_extension("facetalk_blender.outputs.frames.usd_frame")
 conversion = import_from_extension("facetalk_blender.generation.frame_conversion")
 storage = import_from_extension("facetalk_blender.outputs.frames.frame_storage")
-result = import_from_extension("facetalk_blender.outputs.result")
+removal = import_from_extension("facetalk_blender.outputs.removal")
 
 
 @pytest.fixture
@@ -200,7 +200,7 @@ def test_missing_frames_are_reported(saved, client):
     assert storage.cache_problem(head) == ""
     cache = next((folder / "head_frames").iterdir())
     storage._seen.clear()
-    frame_file.frame_path(cache, 3).unlink()
+    usd_frame.frame_path(cache, 3).unlink()
     assert "1 of 48 frames are missing" in storage.cache_problem(head)
     storage._seen.clear()
     cache.rename(folder / "lost")
@@ -282,7 +282,7 @@ def test_removing_a_head_keeps_its_files(saved, client):
     folder, strip = saved
     head = make(client, strip)
     before = files(folder)
-    result.remove_result(head)
+    removal.remove_result(head)
     assert files(folder) == before
     assert not bpy.data.cache_files
 
@@ -334,13 +334,13 @@ def test_a_spoilt_file_is_refused(tmp_path, harm):
     vertices = arrays["vertices"]
     if harm == "values":
         corners = np.where(corners == 3, len(vertices) + 5, corners)
-    path = frame_file.frame_path(tmp_path, 1)
-    frame_file.write_frame(path, frame_file.FrameMesh(vertices, corners, starts, look))
+    path = usd_frame.frame_path(tmp_path, 1)
+    usd_frame.write_frame(path, usd_frame.FrameMesh(vertices, corners, starts, look))
     if harm != "values":
-        assert np.array_equal(frame_file.read_frame(path).vertices, vertices)
+        assert np.array_equal(usd_frame.read_frame(path).vertices, vertices)
         path.write_bytes(path.read_bytes()[:-40] if harm == "cut" else b"PXR-USDC" + bytes(200))
     with pytest.raises(ValueError):
-        frame_file.read_frame(path)
+        usd_frame.read_frame(path)
 
 
 def test_the_buttons(settings, tmp_path):

@@ -12,7 +12,7 @@ conversion = import_from_extension("facetalk_blender.generation.frame_conversion
 mesh_building = import_from_extension("facetalk_blender.blender_data.mesh_building")
 material = import_from_extension("facetalk_blender.look.material")
 region_groups = import_from_extension("facetalk_blender.outputs.frames.region_groups")
-result = import_from_extension("facetalk_blender.outputs.result")
+removal = import_from_extension("facetalk_blender.outputs.removal")
 storage = import_from_extension("facetalk_blender.outputs.frames.frame_storage")
 
 NAMES = tuple(appearance.REGION_SLOTS)
@@ -120,9 +120,9 @@ def test_heads_share_the_nodes_which_go_with_the_last(scene, client, tmp_path):
     strip = speaking_strip(scene, tmp_path)
     heads = [bpy.data.objects[generate(client, strip, seed=seed).result_name] for seed in (0, 1)]
     assert len({head.modifiers[region_groups.MODIFIER_NAME].node_group for head in heads}) == 1
-    result.remove_result(heads[0])
+    removal.remove_result(heads[0])
     assert region_groups.MODIFIER_NAME in bpy.data.node_groups
-    result.remove_result(heads[1])
+    removal.remove_result(heads[1])
     assert not [tree for tree in bpy.data.node_groups if tree.type == "GEOMETRY"]
 
 

@@ -1,10 +1,7 @@
-"""Playing the head in time with its sound, with and without the extension.
+"""Links to sound strips: custom properties of a scene to which drivers copy when a strip is heard.
 
-What a result plays is driven by properties of its strip and its scene. The drivers are simple expressions, which
-Blender computes itself: they work without the extension and where scripts are not allowed to run.
-
-Paths address a strip by its name, and when a strip is renamed Blender mends the paths of its scene alone. So drivers of
-the scene copy the strip's values to a custom property of the scene, the link, which the results are driven by.
+Paths address a strip by its name, and when a strip is renamed Blender corrects the paths of its scene alone. So the
+drivers of the scene copy the strip's values to its link, and what is made for the strip is driven by the link.
 """
 
 from __future__ import annotations
@@ -16,20 +13,10 @@ from itertools import count
 import bpy
 
 from .. import compat
-from .strip import Clip
 
-STRIP_PROPERTY = "facetalk_strip"  # on a result: name of the sound strip that it speaks
+STRIP_PROPERTY = "facetalk_strip"  # on a result, a take, an action: name of the sound strip that it speaks
+SCENE_PROPERTY = "facetalk_scene"  # on a take and an action: the scene of that strip
 LINK_PREFIX = "facetalk_link_"  # of the custom properties of a scene that are links to strips
-
-# Scene frame at which a moment of the sound file is heard, see `sound_strip.clip_of`; {} is its time in seconds.
-FRAME_OF_FILE_TIME = "start - trim + (delay + {:.6f}) * fps / base"
-
-
-def set_up_audio(scene: bpy.types.Scene, clip: Clip) -> None:
-    """Let playback follow the sound, make scrubbing audible and reach the clip's end; nothing is shortened."""
-    scene.use_audio_scrub = True
-    scene.sync_mode = "AUDIO_SYNC"
-    scene.frame_end = max(scene.frame_end, clip.frame_end - 1)
 
 
 def connect(scene: bpy.types.Scene, strip_name: str) -> str:
@@ -42,7 +29,7 @@ def connect(scene: bpy.types.Scene, strip_name: str) -> str:
         scene.id_properties_ui(key).update(description="When a sound strip is heard; drives its talking head")
         for index, fact in enumerate(paths.values()):
             driver = scene.driver_add(f'["{key}"]', index).driver
-            _add_variable(driver, "value", scene, f"{_strip_path(strip_name)}.{fact}")
+            add_variable(driver, "value", scene, f"{_strip_path(strip_name)}.{fact}")
             driver.expression = "value"
     return key
 
@@ -71,20 +58,6 @@ def disconnect(scene: bpy.types.Scene, key: str) -> None:
     del scene[key]
 
 
-def drive(owner: bpy.types.bpy_struct, path: str, scene: bpy.types.Scene, strip_name: str, expression: str) -> None:
-    """Drive a property of `owner` by an expression of the strip and the scene's rate.
-
-    expression: may use `frame` and start, trim (frames), delay (seconds), left, right (handles), mute, fps and base.
-    """
-    key = connect(scene, strip_name)
-    paths = {name: f'["{key}"][{index}]' for index, name in enumerate(compat.strip_timing_paths())}
-    paths |= {"fps": "render.fps", "base": "render.fps_base"}
-    driver = owner.driver_add(path).driver
-    for name in sorted(paths.keys() & set(re.findall(r"[a-z]+", expression))):
-        _add_variable(driver, name, scene, paths[name])
-    driver.expression = expression
-
-
 def _strip_path(strip_name: str) -> str:
     return f'sequence_editor.strips_all["{bpy.utils.escape_identifier(strip_name)}"]'
 
@@ -94,7 +67,8 @@ def _link_targets(scene: bpy.types.Scene, key: str) -> Iterator[bpy.types.Driver
     return (curve.driver.variables[0].targets[0] for curve in drivers if curve.data_path == f'["{key}"]')
 
 
-def _add_variable(driver: bpy.types.Driver, name: str, scene: bpy.types.Scene, path: str) -> None:
+def add_variable(driver: bpy.types.Driver, name: str, scene: bpy.types.Scene, path: str) -> None:
+    """Give a driver the value at a path of the scene under a name."""
     variable = driver.variables.new()
     variable.name = name
     target = variable.targets[0]

@@ -3,50 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 
 import bpy
 
 from ...blender_data.datablocks import resolve
 from ...blender_data.piece_queue import PieceQueue
-from ...sound.strip import Clip
-from .frame_file import FrameMesh
+from .frame_timing import Timing
+from .usd_frame import FrameMesh
 
 PLAYER_NAME = "FaceTalk Player"  # of the modifier that shows the frames
-TIMING_PROPERTY = "facetalk_timing"  # on a result of frame meshes, see `Timing`
+LOOK_PROPERTY = "facetalk_look"  # on a result of frame meshes: two of the same look may share meshes
 
 
-@dataclass(frozen=True)
-class Timing:
-    """What the frames of an object are.
-
-    first_heard: seconds in the sound file at which the first frame is heard; rate: frames per second;
-    first_frame: scene frame of the first when it was made; count: how many there are.
-    """
-
-    first_heard: float
-    rate: float
-    first_frame: int
-    count: int
-
-    @classmethod
-    def of_clip(cls, clip: Clip, frames: range) -> Timing:
-        """The timing of scene frames of a clip."""
-        first_heard = clip.audio_start + clip.time_of(frames[0])
-        return cls(first_heard, clip.frames_per_second, frames[0], len(frames))
-
-    @classmethod
-    def of_owner(cls, owner: bpy.types.Object) -> Timing | None:
-        """The timing that `keep` has kept."""
-        kept = owner.get(TIMING_PROPERTY)
-        return cls(kept[0], kept[1], int(kept[2]), int(kept[3])) if kept is not None and len(kept) == 4 else None
-
-    def keep(self, owner: bpy.types.Object, count: int) -> None:
-        """Keep it on an object that shows `count` frames."""
-        owner[TIMING_PROPERTY] = [self.first_heard, self.rate, float(self.first_frame), float(count)]
-
-
-class FrameStore:
+class FrameWriter:
     """Takes the frames of one object and shows them with a modifier. Data-blocks are looked up at every call."""
 
     def __init__(self, scene: bpy.types.Scene, owner: bpy.types.Object, timing: Timing):

@@ -1,0 +1,41 @@
+"""When the frames of a head are shown: kept on the object, so that its frames can be moved and used again."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import bpy
+
+from ...sound.strip import Clip
+
+TIMING_PROPERTY = "facetalk_timing"  # on a result of frame meshes, see `Timing`
+
+
+@dataclass(frozen=True)
+class Timing:
+    """What the frames of an object are.
+
+    first_heard: seconds in the sound file at which the first frame is heard; rate: frames per second;
+    first_frame: scene frame of the first when it was made; count: how many there are.
+    """
+
+    first_heard: float
+    rate: float
+    first_frame: int
+    count: int
+
+    @classmethod
+    def of_clip(cls, clip: Clip, frames: range) -> Timing:
+        """The timing of scene frames of a clip."""
+        first_heard = clip.audio_start + clip.time_of(frames[0])
+        return cls(first_heard, clip.frames_per_second, frames[0], len(frames))
+
+    @classmethod
+    def of_owner(cls, owner: bpy.types.Object) -> Timing | None:
+        """The timing that `keep` has kept."""
+        kept = owner.get(TIMING_PROPERTY)
+        return cls(kept[0], kept[1], int(kept[2]), int(kept[3])) if kept is not None and len(kept) == 4 else None
+
+    def keep(self, owner: bpy.types.Object, count: int) -> None:
+        """Keep it on an object that shows `count` frames."""
+        owner[TIMING_PROPERTY] = [self.first_heard, self.rate, float(self.first_frame), float(count)]
