@@ -36,8 +36,11 @@ package: setup
 	$(VENV) wheels/package.py build $(if $(PLATFORM),--platform $(PLATFORM)) \
 		$(if $(PYTHON_VERSION),--python $(PYTHON_VERSION))
 
+## Errors and style, formatting, types
 lint: setup
 	$(VENV) -m ruff check .
+	$(VENV) -m ruff format --check .
+	$(VENV) -m mypy engine training evaluation
 
 ## Figures and plots in docs/evaluation/. DATA: folder with head/ and speech/ (docs/train.md)
 ## HEADS: of how many unseen heads; 20 take half an hour of one core

@@ -31,13 +31,14 @@ RANDOM_HEAD_LIMIT = 2.0
 class SurfaceFrame:
     """The head's surface at one moment.
 
-    index: position in the requested times; time: seconds from the start of the take.
+    index: position in the requested times.
+    time: seconds from the start of the take.
     vertices: (V, 3) float32, metres, Blender's axes (z up, facing -y).
     faces: (F, 3) int32, counter-clockwise seen from outside.
     regions: (V, K) uint8 soft weights, 0..255, of region_names.
     rest: (V, 3) float32, metres, Blender's axes: where the vertices lie on the head at rest (in canonical space).
     eyes: which vertices (E,) int32 lie on or close around an eyeball, and their direction (E, 3) float32 from its
-        centre: right, up and forward of the gaze; None when the model does not tell its eyes.
+        centre: right, up and forward of the gaze; None when the model does not mark its eyes.
     """
 
     index: int
@@ -172,6 +173,7 @@ class Engine:
 
         recording: a sound file, or (samples, rate) with samples (S,) or (S, channels) in -1..1.
         start, duration: part of the recording, seconds.
+        seed: of the noise; the same seed gives the same take.
         steps, sampler, guidance: None takes the bundle's defaults; `engine.shared.options` has the samplers and ranges.
         guidance: w of Eq. 10; 1 is the conditional model itself, more follows the voice more closely.
         strength: factor on the sampled codes, 0..3; 1 leaves them.
@@ -179,7 +181,8 @@ class Engine:
             as they were sampled.
         keep, resample: codes (N, 200) of a take of the same recording, and the code frames (start, end), end excluded,
             that are sampled again; the others stay bit for bit, and the new ones join them smoothly.
-        progress: called with 0..1; cancelled: asked between steps.
+        progress: called with the fraction done, 0..1.
+        cancelled: asked between steps; true ends the sampling with `Cancelled`.
 
         Raises EngineError for a recording or a setting that cannot be used.
         """

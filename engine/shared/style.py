@@ -63,8 +63,10 @@ _SMOOTHED = _AROUND_LIPS | _SCALED["brows"]
 class Style:
     """How a take is shown; the defaults leave it as it is.
 
-    articulation: factor on lips and jaw; jaw: on the jaw alone, besides; smile: on the corners of the mouth;
-    brows, blinks, gaze: on these. All 0..2.
+    articulation: factor on lips and jaw, 0..2.
+    jaw: factor on the jaw alone, on top of articulation, 0..2.
+    smile: factor on the corners of the mouth, 0..2.
+    brows, blinks, gaze: factors on these, 0..2.
     smooth: full width at half maximum of the Gaussian that smooths mouth, cheeks and brows in time, 0..0.5 seconds.
 
     Raises EngineError for a value out of range.
