@@ -54,9 +54,9 @@ def relative_links(page: str) -> list[str]:
 
 
 def named_paths(page: str) -> set[str]:
-    """Paths in backticks that begin with a folder of the repository."""
-    words = re.findall(r"`([\w.-]+(?:/[\w.-]+)*/?)`", (ROOT / page).read_text("utf-8"))
-    return {word for word in words if "/" in word and word.split("/")[0] in TOP_FOLDERS}
+    """Paths in backticks that begin with a folder of the repository, and all of Python files."""
+    words = re.findall(r"`([\w.-]+(?:/[\w.-]+)+/?)`", (ROOT / page).read_text("utf-8"))
+    return {word for word in words if word.split("/")[0] in TOP_FOLDERS or word.endswith(".py")}
 
 
 def named_modules(page: str) -> set[str]:
