@@ -2,7 +2,7 @@ PYTHON ?= python3
 VENV := .venv/bin/python
 AUDIO ?= demo/voice.wav
 
-.PHONY: demo test test-matrix test-app package setup evaluate benchmark lint api voice
+.PHONY: demo test test-quick test-processors test-matrix test-app package setup evaluate benchmark lint api voice
 
 setup:
 	@PYTHON=$(PYTHON) tools/setup.sh
@@ -16,6 +16,17 @@ demo: setup
 
 test: setup
 	$(VENV) -m pytest
+
+## Two minutes of tests: all that take less than a second or two
+test-quick: setup
+	$(VENV) -m pytest -m "not slow"
+
+## Numbers must be right with the kernels of any processor: those that every x86-64 has on one thread, those of AVX2 on two
+test-processors: setup
+	OPENBLAS_CORETYPE=Nehalem MKL_ENABLE_INSTRUCTIONS=SSE4_2 ONEDNN_MAX_CPU_ISA=SSE41 ATEN_CPU_CAPABILITY=default \
+		OMP_NUM_THREADS=1 $(VENV) -m pytest -m "not slow" tests/engine tests/training tests/evaluation
+	OPENBLAS_CORETYPE=Haswell MKL_ENABLE_INSTRUCTIONS=AVX2 ONEDNN_MAX_CPU_ISA=AVX2 ATEN_CPU_CAPABILITY=avx2 \
+		OMP_NUM_THREADS=2 $(VENV) -m pytest -m "not slow" tests/engine tests/training tests/evaluation
 
 ## The Blender side under every supported version of Blender; writes the README's table
 test-matrix: setup
