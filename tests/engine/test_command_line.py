@@ -26,6 +26,7 @@ def take(tmp_path_factory):
     return path
 
 
+@pytest.mark.slow
 def test_sample_writes_what_it_documents(take):
     with np.load(take, allow_pickle=False) as stored:
         assert stored["codes"].shape == (36, 200)
@@ -38,6 +39,7 @@ def test_sample_writes_what_it_documents(take):
         assert stored["seed"] == 3
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_take(take, tmp_path):
     again = tmp_path / "again.npz"
     assert run("sample", "--audio", VOICE, "--output", again, "--duration", 1.5, "--seed", 3).returncode == 0
@@ -65,6 +67,7 @@ def read_ply(path):
     return np.stack([vertices[axis] for axis in "xyz"], -1), faces["indices"]
 
 
+@pytest.mark.slow
 def test_surface_writes_heads_in_metres_facing_minus_y(take, tmp_path):
     result = run("surface", "--take", take, "--output", tmp_path, "--resolution", 64, "--frames", "2:4")
     assert result.returncode == 0, result.stderr
@@ -101,6 +104,7 @@ def test_help_is_complete(command):
     assert "--help" in result.stdout
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("arguments", "reason"),
     [
@@ -122,6 +126,7 @@ def test_bad_input_is_one_line_and_exit_code_two(arguments, reason, tmp_path):
     assert reason in lines[0]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("arguments", "reason"),
     [
@@ -141,6 +146,7 @@ def test_bad_surface_options_are_refused(take, tmp_path, arguments, reason):
     assert not list((tmp_path).rglob("*.ply"))
 
 
+@pytest.mark.slow
 def test_import_makes_a_bundle_that_info_describes(tmp_path):
     source, output = PARITY / "nphm_forward_small", tmp_path / "nphm"
     result = run("import", "nphm", source, "--output", output)

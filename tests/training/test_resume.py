@@ -48,6 +48,7 @@ def data(tmp_path_factory) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_speech_training_resumes_and_exports(data, tmp_path, monkeypatch):
     monkeypatch.setattr(speech, "SMALL", TINY_SPEECH)
     monkeypatch.setattr(speech, "BATCH_SECONDS", 6.0)
@@ -95,6 +96,7 @@ class CutCrops(motion.CropMaker):
         return super().batch(step)
 
 
+@pytest.mark.slow
 def test_a_stopped_motion_training_ends_like_an_uninterrupted_one(data, tmp_path, monkeypatch):
     monkeypatch.setattr(motion, "SMALL", TINY_MOTION)
     monkeypatch.setattr(motion, "BATCH", 4)

@@ -58,11 +58,13 @@ def generate_in_a_clean_profile(zip_path, folder, *engine_python):
     return "\n".join(facts["report"])
 
 
+@pytest.mark.slow
 def test_the_small_zip_makes_a_head_with_a_named_python(small_zip, tmp_path):
     engine_python = os.environ.get("FACETALK_ENGINE_PYTHON", sys.executable)
     assert engine_python in generate_in_a_clean_profile(small_zip, tmp_path, engine_python)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not WITH_WHEELS, reason="make package PLATFORM=linux-x64 PYTHON_VERSION=... builds the zip")
 def test_the_zip_with_wheels_makes_a_head_with_blenders_own_python(tmp_path):
     assert "Blender's own" in generate_in_a_clean_profile(WITH_WHEELS[-1], tmp_path)

@@ -175,6 +175,7 @@ def recovered(hidden):
     return Engine.load(hidden / "bundle", "cpu")
 
 
+@pytest.mark.slow
 def test_hidden_weights_of_the_starter_are_recovered(recovered, starter):
     weights = random_weights(40, 8)
     codes = codes_from_weights(weights, expression_basis())
@@ -197,6 +198,7 @@ def test_hidden_weights_of_the_starter_are_recovered(recovered, starter):
     assert report["arkit_fit"]["to_codes"]["explained"] > 0.9
 
 
+@pytest.mark.slow
 def test_a_fitted_bundle_takes_styles(recovered, starter):
     weights = np.zeros((4, len(ARKIT_NAMES)), np.float32)
     weights[:, ARKIT_NAMES.index("jawOpen")] = (0.0, 0.2, 0.4, 0.5)
@@ -211,6 +213,7 @@ def test_a_fitted_bundle_takes_styles(recovered, starter):
         recovered.arkit_shapes()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["nphm_backward_small", FORWARD_SMALL])
 def test_a_random_head_is_fitted_and_its_error_stated(name, tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(fitting, "RESOLUTION", 64)
@@ -253,6 +256,7 @@ def change_expression(folder, key, change):
     save_file(tensors, path)
 
 
+@pytest.mark.slow
 def test_what_cannot_be_fitted_is_refused_and_nothing_written(tmp_path, monkeypatch):
     monkeypatch.setattr(fitting, "RESOLUTION", 64)
     folder = import_nphm([PARITY / FORWARD_SMALL], tmp_path / "bundle").folder
@@ -277,6 +281,7 @@ def test_what_cannot_be_fitted_is_refused_and_nothing_written(tmp_path, monkeypa
         fitting.fit_arkit("starter")
 
 
+@pytest.mark.slow
 def test_a_backward_field_that_folds_is_refused(tmp_path, monkeypatch):
     monkeypatch.setattr(fitting, "RESOLUTION", 64)
     folder = import_nphm([PARITY / "nphm_backward_small"], tmp_path / "bundle").folder
@@ -284,6 +289,7 @@ def test_a_backward_field_that_folds_is_refused(tmp_path, monkeypatch):
     refuse(folder, "can be followed", [tmp_path / "wild.npy"])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("damage", ["missing file", "other head", "no count"])
 def test_a_damaged_map_is_refused(recovered, damage, tmp_path):
     folder = shutil.copytree(recovered.bundle.folder, tmp_path / "bundle")

@@ -67,6 +67,7 @@ def _options(data: Path, tmp_path: Path, *more: object) -> list[str]:
     return [str(option) for option in (*options, "--steps", 2, "--device", "cpu", *more)]
 
 
+@pytest.mark.slow
 def test_every_variant_is_trained_alike_and_reported(data, tmp_path, tiny, monkeypatch):
     ablations.main(_options(data, tmp_path))
     report = json.loads((tmp_path / "ablations.json").read_text())
@@ -121,6 +122,7 @@ def test_the_neck_is_still_under_the_mask_and_moves_without_it():
     assert mouth["masked_rms_mm"] == pytest.approx(mouth["meshes_rms_mm"], rel=0.25)
 
 
+@pytest.mark.slow
 def test_the_recording_left_out_is_in_none_of_its_trainings_scenes(data, tmp_path, tiny, monkeypatch):
     seen = {}
 

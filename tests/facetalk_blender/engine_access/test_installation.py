@@ -10,6 +10,8 @@ import pytest
 from package_index import HELD_SECONDS, NAMES, Index, make_wheel, write_engine
 from repository import import_from_extension
 
+pytestmark = pytest.mark.slow
+
 runtime = import_from_extension("facetalk_blender.engine_access.runtime")
 installation = import_from_extension("facetalk_blender.engine_access.installation")
 wheel_lock = import_from_extension("facetalk_blender.engine_access.wheel_lock")

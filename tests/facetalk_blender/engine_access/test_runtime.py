@@ -77,6 +77,7 @@ def test_what_is_no_python_is_named(tmp_path):
     assert "cannot be started" in check(str(tmp_path / "nothing"), tmp_path).error
 
 
+@pytest.mark.slow
 def test_the_real_engine_reports_itself():
     run = check(sys.executable, ROOT)
     pytest.importorskip("torch")

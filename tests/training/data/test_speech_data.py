@@ -266,6 +266,7 @@ def test_espeak_times_fit_its_sound():
     assert bilabial_dips(heard).mean() > 0.7
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not has_espeak(), reason="libespeak-ng is not installed")
 def test_espeak_says_the_same_in_every_new_process():
     code = (

@@ -101,6 +101,7 @@ def starter():
     return load_head(Bundle.open("starter"), torch.device("cpu"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", [None, 5])
 def test_the_starter_s_frames_are_the_dense_surfaces(starter, seed):
     """Speech in small steps, a blink, the jaw wide open, a jump to a pucker, for two identities."""
@@ -110,6 +111,7 @@ def test_the_starter_s_frames_are_the_dense_surfaces(starter, seed):
     assert_dense_surfaces(SurfaceExtractor(starter, identity, 40), starter, identity, expressions, 40)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["nphm_backward_small", "mononphm_small"])
 def test_official_layouts_give_the_dense_surfaces(name):
     """Random weights are no distance field, so the bound is generous; then a small step and two jumps."""
