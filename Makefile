@@ -57,8 +57,8 @@ lint: setup
 ## HEADS: of how many unseen heads; 20 take half an hour of one core
 HEADS ?= 20
 evaluate: setup
-	$(VENV) -m evaluation.motion.evaluate --data "$(DATA)" --output docs/evaluation
-	$(VENV) -m training.head evaluate --data "$(DATA)" --output docs/evaluation --identities $(HEADS)
+	$(VENV) -m evaluation.motion --data "$(DATA)" --output docs/evaluation
+	$(VENV) -m evaluation.head --data "$(DATA)" --output docs/evaluation --identities $(HEADS)
 
 ## Times of every stage, for docs/performance.md
 benchmark: setup

@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 from matplotlib import colormaps
 
 from engine.head.surface.extract import extract_surface
-from evaluation.head.poses import JUDGED_POSES
-from evaluation.render import shade
+from evaluation.head.measurement import HeadEvaluation
+from evaluation.head.poses import JUDGED_POSES, SHOWN_POSES
+from evaluation.head.report import BRIGHTEST
+from evaluation.render import View, shade
 from training.head.ground_truth import HeadSolid
 from training.head.ict import UNITS_PER_MILLIMETRE, named_weights
 
-if TYPE_CHECKING:
-    from evaluation.head.evaluate import HeadEvaluation
-
-SHOWN_POSES = ("neutral", "jawOpen 1", "mouthFunnel", "mouthSmile", "pressed lips", "blink")
-BRIGHTEST = 1.0  # mm
-VIEWS = ((0.0, 0.0, 1.0), (0.7, 0.0, 0.7))
+VIEWS = (View((0.0, 0.0, 1.0)), View((0.7, 0.0, 0.7)))
+PIXELS = 300
 
 
 def error_maps(evaluation: HeadEvaluation, resolution: int) -> np.ndarray:
@@ -32,6 +28,6 @@ def error_maps(evaluation: HeadEvaluation, resolution: int) -> np.ndarray:
         distance = truth.distance(surface.vertices) / UNITS_PER_MILLIMETRE
         colours = colormaps["viridis"](np.clip(distance / BRIGHTEST, 0, 1))[:, :3]
         columns.append(
-            np.concatenate([shade(surface.vertices, surface.faces, colours, towards, pixels=300) for towards in VIEWS])
+            np.concatenate([shade(surface.vertices, surface.faces, colours, view, PIXELS) for view in VIEWS])
         )
     return np.concatenate(columns, 1)

@@ -1,4 +1,4 @@
-"""How far lips and lids are apart, measured alike on the true solid and on a neural field."""
+"""How far lips and lids are apart and what is inside an open mouth, alike on the true solid and on a neural field."""
 
 from __future__ import annotations
 
@@ -16,6 +16,8 @@ LIP_REACH = 12.0 * UNITS_PER_MILLIMETRE  # from the landmarks of the lips, in th
 LIP_POINTS_APART = 0.05 * UNITS_PER_MILLIMETRE
 EYE_STEP = 0.2 * UNITS_PER_MILLIMETRE
 EYE_HALF_HEIGHT = 11.0 * UNITS_PER_MILLIMETRE
+MOUTH_DEPTH = np.array([0.0, 0.0, 0.10])  # behind the lips, 25 mm
+LEAST_DISTANCE = 0.5 * UNITS_PER_MILLIMETRE  # nearer to the surface it is the surface's error that is seen
 SIGHT = np.arange(0.4, 6.0, 0.4) * UNITS_PER_MILLIMETRE  # steps thinner than a lid
 
 
@@ -114,3 +116,21 @@ def lid_opening(air: np.ndarray) -> float:
     Air that a lid covers, as behind one that does not quite lie on its eyeball, is not seen.
     """
     return float(air.all(1).sum() * EYE_STEP / UNITS_PER_MILLIMETRE)
+
+
+def mouth_points(landmarks: np.ndarray, random: np.random.Generator, count: int) -> np.ndarray:
+    """Random points (P, 3) between and behind the lips of posed landmarks (68, 3)."""
+    lips = landmarks[48:68]
+    return random.uniform(lips.min(0) - MOUTH_DEPTH, lips.max(0), (count, 3))
+
+
+def wrong_shares(true: np.ndarray, found: np.ndarray) -> dict[str, float]:
+    """Shares of points in a mouth that are solid where there should be air, and air where there should be solid.
+
+    true, found: signed distances (P,); points at the true surface are left out.
+    """
+    air, solid = true > LEAST_DISTANCE, true < -LEAST_DISTANCE
+    return {
+        "solid_in_air": float((found[air] <= 0).mean()) if air.any() else 0.0,
+        "air_in_solid": float((found[solid] > 0).mean()) if solid.any() else 0.0,
+    }

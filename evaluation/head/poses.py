@@ -11,6 +11,7 @@ EVALUATION_SEED = 77001  # training draws its heads and poses from other seeds
 JUDGED_POSES = NAMED_POSES | {"pressed lips": {"mouthPress": 1.0, "mouthRollLower": 0.4, "mouthRollUpper": 0.4}}
 SPEECH_DRAWS, FREE_DRAWS = 9, 6
 POSES = len(JUDGED_POSES) + SPEECH_DRAWS + FREE_DRAWS
+SHOWN_POSES = ("neutral", "jawOpen 1", "mouthFunnel", "mouthSmile", "pressed lips", "blink")  # in the error maps
 BEYOND_SPEECH = ("jawOpen 1", "blink")
 
 
@@ -27,3 +28,8 @@ def evaluation_poses(identity: int, count: int = POSES) -> dict[str, np.ndarray]
 def is_speech(pose: str) -> bool:
     """Whether a pose of this name is one that speech goes through."""
     return not pose.startswith("mixture") and pose not in BEYOND_SPEECH
+
+
+def pose_kind(pose: str) -> str:
+    """The name of a named pose; "speech" or "mixture" for the random ones."""
+    return pose.rstrip(" 0123456789") if pose.startswith(("speech", "mixture")) else pose

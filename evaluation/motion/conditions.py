@@ -6,11 +6,14 @@ They return the changed audio and by how much faster it runs.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
 from scipy.signal import fftconvolve
 
+from engine.shared.units import SAMPLE_RATE
+from evaluation.motion.recordings import Recording
 from training.data.augmentation import Augmenter, telephone
 from training.data.voice_changes import VoiceChange
 
@@ -21,7 +24,9 @@ NOISE_SEED = 4000  # not the training's
 
 def in_noise(audio: np.ndarray, generator: np.random.Generator) -> tuple[np.ndarray, float]:
     """Room noise 5 dB below the speech."""
-    noise = np.resize(Augmenter(NOISE_SECONDS, NOISE_SEED).noise(int(NOISE_SECONDS * 16000), generator), len(audio))
+    noise = np.resize(
+        Augmenter(NOISE_SECONDS, NOISE_SEED).noise(int(NOISE_SECONDS * SAMPLE_RATE), generator), len(audio)
+    )
     return audio + np.float32(np.sqrt(np.mean(audio**2)) * 10 ** (-5 / 20)) * noise, 1.0
 
 
@@ -51,3 +56,10 @@ CONDITIONS: dict[str, Condition] = {
     "pitch and formants 25 % down": partial(with_voice, VoiceChange(resampling=0.75, tempo=1 / 0.75)),
     "whispered": partial(with_voice, VoiceChange(whispered=True)),
 }
+
+
+def under_condition(change: Condition, recording: Recording, seed: int) -> Recording:
+    """The recording as it sounds under another condition, its phones where they are then."""
+    audio, speed = change(recording.audio, np.random.default_rng(seed))
+    segments = [replace(s, start=s.start / speed, end=s.end / speed) for s in recording.segments]
+    return Recording(recording.key, audio, segments)

@@ -9,13 +9,13 @@ import numpy as np
 from engine.head import NeuralHead
 from engine.head.surface.extract import SurfaceExtractor
 from engine.shared.units import CODE_RATE
-from evaluation.render import shade
+from evaluation.render import View, shade
 from training.phones import BILABIALS, LABIODENTALS, OPEN_VOWELS, Segment
 
 SHOWN = BILABIALS | LABIODENTALS | OPEN_VOWELS
 MOMENTS = 9
 RESOLUTION, PIXELS = 112, 210
-VIEW = {"towards": (0.25, 0.0, 1.0), "centre": (0.0, -0.2, 0.0), "height": 0.62}  # nose to chin
+VIEW = View(towards=(0.25, 0.0, 1.0), centre=(0.0, -0.2, 0.0), height=0.62)  # nose to chin
 COLOURS = {
     "lips": (0.72, 0.36, 0.34), "teeth": (0.96, 0.94, 0.88), "gums": (0.66, 0.30, 0.30), "tongue": (0.74, 0.40, 0.38),
     "mouth_cavity": (0.35, 0.12, 0.12), "sclera": (0.95, 0.95, 0.95), "iris": (0.30, 0.36, 0.42),
@@ -48,5 +48,5 @@ def pictures(head: NeuralHead, codes: np.ndarray, moments: list[Moment]) -> list
     for moment in moments:
         surface = extractor.extract(codes[moment.frame])
         shares = surface.regions / np.maximum(surface.regions.sum(1, keepdims=True), 1)
-        shown.append(shade(surface.vertices, surface.faces, shares @ palette, pixels=PIXELS, **VIEW))
+        shown.append(shade(surface.vertices, surface.faces, shares @ palette, VIEW, PIXELS))
     return shown

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import matplotlib
 
 matplotlib.use("Agg")
 from matplotlib import pyplot
+
+from evaluation.reports import item, paragraph, table
 
 COLUMNS = {
     "bilabial_closure": ("/p b m/ closed", "{:.1%}"),
@@ -31,57 +32,57 @@ SMOOTHING_COLUMNS = {
 }  # fmt: skip
 
 
-def write_report(output: Path, report: dict) -> None:
-    """Write `ablations.json`, `ablations.md` and `ablations.png`."""
-    output.mkdir(parents=True, exist_ok=True)
-    (output / "ablations.json").write_text(json.dumps(report, indent=1) + "\n", "utf-8")
-    lines = [
-        "# Ablations",
-        "",
-        "The rows of the paper's Tables 2 and 4 at the starter's scale: decoders of the starter's size, trained by "
-        "`python -m evaluation.studies.ablations`",
-        f"on the frozen speech encoder of the bundle `{report['bundle']}`, equal but for what the row says.",
-        f"{report['steps']} steps of {report['batch']} crops of {report['crop']} frames (seed {report['seed']},"
-        f" {report['scenes']} scenes of 12 s) are a small part of the starter's training,",
-        "so the figures compare variants and are no measure of the starter; one run each, so small differences mean",
-        f"nothing. Sampled with {report['sampling_steps']} steps of DPM-Solver++ at guidance {report['guidance']:g}.",
-        "",
-        "Columns as in [motion.md](motion.md). MAE and RMSE are the jitter of Table 3, on codes. Diversity is Eq. 20",
-        f"with norms of single frames, over {_takes(report)} takes of every recording of a part of the test set; it"
-        " grows with the",
-        "number of takes. The row `prior` is a random performance of the articulation prior, which all were taught.",
-    ]
+def report_text(report: dict) -> str:
+    """The report as Markdown, which shows ablations.png."""
+    lines = ["# Ablations", "", *paragraph(_runs_text(report)), "", *paragraph(_columns_text(report))]
     for test in report["prior"]:
         lines += ["", f"## {test}", "", *_table(report, test)]
-    lines += ["", "![Variants compared](ablations.png)", "", "## Reading the rows", "", *READING]
-    lines += ["", "## Smoothing", "", *SMOOTHING, "", *_smoothing_table(report["variants"]["full"]["smoothing"])]
-    (output / "ablations.md").write_text("\n".join(lines) + "\n", "utf-8")
-    plot(output / "ablations.png", report)
+    lines += ["", "![Variants compared](ablations.png)", "", "## Reading the rows", ""]
+    lines += [line for text in READING for line in item(text)]
+    lines += ["", "## Smoothing", "", *paragraph(SMOOTHING), ""]
+    lines += _smoothing_table(report["variants"]["full"]["smoothing"])
+    return "\n".join(lines) + "\n"
 
 
-READING = [
-    "- Augmentation: the starter's r is U(0.9, 1.15), and each epoch performs the phones of a recording anew. Without",
-    "  augmentation r is 1 and a recording has one performance. Styles still differ between recordings of one speaker.",
-    "- Without FiLM: in the paper this row of Table 2 and the row `Input` of Table 4 hold the same figures, so it is",
-    "  one variant here.",
-    "- Without diffusion the same decoder gets zeros for the noisy codes and is called once; it has no noise to differ",
-    "  by.",
-    "- Scale-shift, squeeze-and-excitation and dot-product attention are sketched in the paper and settled in",
-    "  `engine/motion/timestep_injection.py`. Dot-product attention with the time step as its only key would",
-    "  let nothing of codes and audio through, since a softmax over one key is 1; here a frame is a key of its own,",
-    "  too.",
-]
-SMOOTHING = [
-    "Smoothing (Eq. 11 to 15) is geometry behind the codes, so no figure above can show it. Measured on the mean head",
-    "for four seconds of the full variant's motion: root mean square deformation of skin regions against rest, and its",
-    "mean change from frame to frame (step), with the mask, with the mask off, and of ICT-FaceKit's meshes, which the",
-    "head was taught. The expression network was trained with the mask in place; with the mask off one sees its raw",
-    "output, not a network that was trained without.",
-]
+def _runs_text(report: dict) -> str:
+    return (
+        "The rows of the paper's Tables 2 and 4 at the starter's scale: decoders of the starter's size, trained by "
+        "`python -m evaluation.studies.ablations` "
+        f"on the frozen speech encoder of the bundle `{report['bundle']}`, equal but for what the row says. "
+        f"{report['steps']} steps of {report['batch']} crops of {report['crop']} frames (seed {report['seed']}, "
+        f"{report['scenes']} scenes of 12 s) are a small part of the starter's training, "
+        "so the figures compare variants and are no measure of the starter; one run each, so small differences mean "
+        f"nothing. Sampled with {report['sampling_steps']} steps of DPM-Solver++ at guidance {report['guidance']:g}."
+    )
 
 
-def _takes(report: dict) -> int:
-    return next(iter(report["prior"].values()))["diversity"]["takes"]
+def _columns_text(report: dict) -> str:
+    takes = next(iter(report["prior"].values()))["diversity"]["takes"]
+    return (
+        "Columns as in [motion.md](motion.md). MAE and RMSE are the jitter of Table 3, on codes. Diversity is Eq. 20 "
+        f"with norms of single frames, over {takes} takes of every recording of a part of the test set; it grows with "
+        "the number of takes. The row `prior` is a random performance of the articulation prior, which all were taught."
+    )
+
+
+READING = (
+    "Augmentation: the starter's r is U(0.9, 1.15), and each epoch performs the phones of a recording anew. Without "
+    "augmentation r is 1 and a recording has one performance. Styles still differ between recordings of one speaker.",
+    "Without FiLM: in the paper this row of Table 2 and the row `Input` of Table 4 hold the same figures, so it is "
+    "one variant here.",
+    "Without diffusion the same decoder gets zeros for the noisy codes and is called once; it has no noise to differ "
+    "by.",
+    "Scale-shift, squeeze-and-excitation and dot-product attention are sketched in the paper and settled in "
+    "`engine/motion/timestep_injection.py`. Dot-product attention with the time step as its only key would let nothing "
+    "of codes and audio through, since a softmax over one key is 1; here a frame is a key of its own, too.",
+)
+SMOOTHING = (
+    "Smoothing (Eq. 11 to 15) is geometry behind the codes, so no figure above can show it. Measured on the mean head "
+    "for four seconds of the full variant's motion: root mean square deformation of skin regions against rest, and its "
+    "mean change from frame to frame (step), with the mask, with the mask off, and of ICT-FaceKit's meshes, which the "
+    "head was taught. The expression network was trained with the mask in place; with the mask off one sees its raw "
+    "output, not a network that was trained without."
+)
 
 
 def _rows(report: dict, test: str) -> dict[str, dict]:
@@ -94,19 +95,17 @@ def _value(row: dict, key: str) -> float:
 
 
 def _table(report: dict, test: str) -> list[str]:
-    lines = ["| variant | " + " | ".join(title for title, _ in COLUMNS.values()) + " |"]
-    lines.append("|---" * (len(COLUMNS) + 1) + "|")
-    for title, row in _rows(report, test).items():
-        cells = [form.format(_value(row, key)) for key, (_, form) in COLUMNS.items()]
-        lines.append(f"| {title} | " + " | ".join(cells) + " |")
-    return lines
+    header = ["variant", *(title for title, _ in COLUMNS.values())]
+    cells = {
+        title: [form.format(_value(row, key)) for key, (_, form) in COLUMNS.items()]
+        for title, row in _rows(report, test).items()
+    }
+    return table(header, ([title, *own] for title, own in cells.items()))
 
 
 def _smoothing_table(regions: dict[str, dict]) -> list[str]:
-    lines = ["| skin | " + " | ".join(SMOOTHING_COLUMNS.values()) + " |", "|---" * (len(SMOOTHING_COLUMNS) + 1) + "|"]
-    for name, row in regions.items():
-        lines.append(f"| {name} | " + " | ".join(f"{row[key]:.2f}" for key in SMOOTHING_COLUMNS) + " |")
-    return lines
+    rows = ([name, *(f"{row[key]:.2f}" for key in SMOOTHING_COLUMNS)] for name, row in regions.items())
+    return table(["skin", *SMOOTHING_COLUMNS.values()], rows)
 
 
 def plot(path: Path, report: dict) -> None:

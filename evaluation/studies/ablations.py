@@ -22,8 +22,11 @@ from engine.motion import diffusion
 from engine.motion.denoiser import ExpressionDecoder
 from engine.motion.diffusion import CosineSchedule
 from evaluation.motion import metrics
-from evaluation.motion.evaluate import Motion, Performer, Recording, recordings_of, references_of, speech_figures
-from evaluation.studies.ablation_report import write_report
+from evaluation.motion.figures import references_of, speech_figures
+from evaluation.motion.performer import Motion, Performer
+from evaluation.motion.recordings import Recording, recordings_of
+from evaluation.reports import write_report
+from evaluation.studies.ablation_report import plot, report_text
 from evaluation.studies.short_runs import check_settings, short_run_parser, trained_decoder
 from evaluation.studies.smoothing import smoothing_figures
 from training import motion
@@ -171,7 +174,8 @@ def main(arguments: list[str] | None = None) -> None:
     report |= {"sampling_steps": SAMPLING_STEPS, "guidance": GUIDANCE}
     report["variants"] = {name: run(name, variant) for name, variant in VARIANTS.items()}
     report["prior"] = {key: prior_figures(performer, test, seed) for key, test in tests.items()}
-    write_report(options.report, report)
+    write_report(options.report, "ablations", report, report_text)
+    plot(options.report / "ablations.png", report)
 
 
 if __name__ == "__main__":

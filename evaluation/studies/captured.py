@@ -10,7 +10,6 @@ tried on what the speech encoder hears. Writes `captured.md` and `captured.json`
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,7 +27,8 @@ from engine.motion.temperature import Temperature
 from engine.shared.arkit import ARKIT_NAMES
 from engine.shared.units import CODE_RATE, SAMPLE_RATE
 from evaluation.motion.metrics import correlation
-from evaluation.studies.captured_report import write_report
+from evaluation.reports import write_report
+from evaluation.studies.captured_report import report_text
 from evaluation.studies.short_runs import check_settings, short_run_parser, trained_decoder
 from training import motion
 from training.data.corpus import Corpus, load_corpus
@@ -159,9 +159,7 @@ def main(arguments: list[str] | None = None) -> None:
         other = recordings[(index + 1) % len(recordings)].weights
         channels = channel_figures(takes, recording.weights, other)
         report["recordings"][recording.key] = baselines(recordings, index, prior) | {"channels": channels}
-    options.report.mkdir(parents=True, exist_ok=True)
-    (options.report / "captured.json").write_text(json.dumps(report, indent=1) + "\n", "utf-8")
-    write_report(options.report / "captured.md", report)
+    write_report(options.report, "captured", report, report_text)
 
 
 if __name__ == "__main__":

@@ -10,10 +10,8 @@ from closed_spheres import sphere
 from scipy.spatial import cKDTree
 
 from evaluation.head import evaluate, fixed_topology
-from evaluation.head.error_maps import SHOWN_POSES
 from evaluation.head.fixed_topology import TemplateTruth, damaged_triangles, triangulated
 from evaluation.head.meshes import floating_pieces
-from evaluation.head.mouth_air import wrong_shares
 from evaluation.head.openings import (
     SECTION_STEP,
     SIGHT,
@@ -22,9 +20,11 @@ from evaluation.head.openings import (
     lip_opening,
     middle_section,
     sight_lines,
+    wrong_shares,
 )
-from evaluation.head.poses import JUDGED_POSES, POSES, evaluation_poses, is_speech
-from evaluation.head.report import Results, report_text
+from evaluation.head.poses import JUDGED_POSES, POSES, SHOWN_POSES, evaluation_poses, is_speech
+from evaluation.head.report import report_text
+from evaluation.head.results import Results
 from evaluation.head.surface_groups import GROUPS, seen
 from evaluation.head.zero_level import nearest_feet
 from training.head.ict import UNITS_PER_MILLIMETRE
@@ -301,7 +301,7 @@ def test_summary_pools_points_and_keeps_speech_apart():
 
 
 def test_report_shows_the_figures():
-    text = report_text(results().summary(), 128)
+    text = report_text(results().summary() | {"resolution": 128})
     assert "2 heads in 4 of" in text
     assert "| mean | 0.200 |" in text
     assert "75.0 % quads" in text

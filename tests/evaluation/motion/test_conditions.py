@@ -5,8 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from evaluation.motion.conditions import CONDITIONS
-from evaluation.motion.evaluate import Recording, under_condition
+from evaluation.motion.conditions import CONDITIONS, under_condition
+from evaluation.motion.recordings import Recording
 from training.phones import Segment
 
 RATE = 16000

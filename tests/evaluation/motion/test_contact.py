@@ -7,7 +7,7 @@ from engine.bundle import Bundle
 from engine.head import load_head
 from engine.shared.arkit import ARKIT_NAMES
 from evaluation.motion import metrics as motion_metrics
-from evaluation.motion.contact import LipToTeeth
+from evaluation.motion.performer import LipToTeeth
 from training.phones import Segment
 from training.prior.articulation import expected_mouth
 

@@ -1,0 +1,24 @@
+"""Write the committed reports anew from their figures, after a change of their words: `python -m evaluation`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from evaluation.head.report import report_text as head_text
+from evaluation.motion.report import report_text as motion_text
+from evaluation.reports import rewrite_report
+from evaluation.studies.ablation_report import report_text as ablations_text
+from evaluation.studies.captured_report import report_text as captured_text
+
+FOLDER = Path(__file__).parents[1] / "docs" / "evaluation"
+REPORTS = {"head": head_text, "motion": motion_text, "ablations": ablations_text, "captured": captured_text}
+
+
+def main() -> None:
+    """Command line, without options."""
+    for name, report_text in REPORTS.items():
+        rewrite_report(FOLDER, name, report_text)
+
+
+if __name__ == "__main__":
+    main()

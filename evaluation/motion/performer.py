@@ -1,0 +1,113 @@
+"""What a bundle performs for a voice, and where the lips of its head are then."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from scipy.spatial import cKDTree
+from torch import Tensor
+
+from engine.bundle import SECTION_FILES, Bundle
+from engine.engine import choose_device
+from engine.head import NeuralHead, load_head
+from engine.head.topology.template import canonical_vertices, vertex_displacements
+from engine.motion import diffusion
+from engine.motion.codes import expression_basis, weights_from_codes
+from engine.motion.denoiser import load_expression_decoder
+from engine.motion.refinement import load_refinement
+from engine.motion.speech import load_speech_encoder
+from engine.motion.temperature import load_temperature
+from engine.shared.arkit import ARKIT_NAMES
+from engine.shared.units import MILLIMETRES_PER_UNIT
+
+HALF_WIDTH_MM = 8.0  # the incisors, either side of the mid-line
+# A jaw that opens fully carries the lower lip this far at least, and the upper teeth at most.
+LOWER_MOVES_MM, UPPER_MOVES_MM = 15.0, 1.0
+
+
+@dataclass(frozen=True)
+class Motion:
+    """codes (N, 200), weights (N, 52), lip opening (N,) in mm, distance of lower lip and upper teeth (N,) in mm."""
+
+    codes: np.ndarray
+    weights: np.ndarray
+    opening: np.ndarray
+    lip_to_teeth: np.ndarray
+
+
+class LipToTeeth:
+    """Distances between the middle of the lower lip and the upper incisors of the mean head."""
+
+    def __init__(self, head: NeuralHead) -> None:
+        vertices = canonical_vertices(head, None)
+        displacements = vertex_displacements(head).numpy()  # (V, W + 1, 3)
+        neutral = MILLIMETRES_PER_UNIT * (vertices.numpy() + displacements[:, -1])  # (V, 3)
+        modes = MILLIMETRES_PER_UNIT * displacements[:, :-1]  # (V, W, 3)
+        with_jaw = np.linalg.norm(modes[:, ARKIT_NAMES.index("jawOpen")], axis=1)
+        region = head.template["regions"].numpy().argmax(axis=1)
+        middle = np.abs(neutral[:, 0]) < HALF_WIDTH_MM
+        teeth = middle & (region == head.region_names.index("teeth")) & (with_jaw < UPPER_MOVES_MM)
+        lip = middle & (region == head.region_names.index("lips")) & (with_jaw > LOWER_MOVES_MM)
+        self.teeth = cKDTree(neutral[teeth])
+        self.lip, self.lip_modes = neutral[lip], modes[lip].transpose(1, 0, 2)  # (L, 3), (W, L, 3)
+
+    def distance(self, weights: np.ndarray) -> np.ndarray:
+        """Smallest distance (N,) in mm for ARKit weights (N, 52)."""
+        posed = self.lip + np.tensordot(weights, self.lip_modes, axes=1)  # (N, L, 3)
+        return np.array([self.teeth.query(points)[0].min() for points in posed])
+
+
+class Performer:
+    """Samples motion from a bundle.
+
+    Lips are measured on its head, or on the starter's where the bundle has speech and motion only.
+    """
+
+    def __init__(self, bundle: Bundle, device: str) -> None:
+        self.bundle, self.device = bundle, choose_device(device)
+        self.encoder = load_speech_encoder(bundle, self.device)
+        self.decoder = load_expression_decoder(bundle, self.device)
+        section = bundle.section("motion")
+        self.sampler, self.steps = section["default_sampler"], section["default_steps"]
+        self.guidance = section["default_guidance"]
+        self.basis = expression_basis()
+        self.refinement = load_refinement(bundle, self.basis)
+        self.temperature = load_temperature(bundle, self.basis)
+        self.mouth_temperature = section.get("default_mouth_temperature", 1.0)
+        self.lid_temperature = section.get("default_lid_temperature", 1.0)
+
+    @cached_property
+    def head(self) -> NeuralHead:
+        """The head that lips are measured on."""
+        complete = all((self.bundle.folder / name).is_file() for key, name in SECTION_FILES.items() if "head" in key)
+        return load_head(self.bundle if complete else Bundle.open("starter"), self.device)
+
+    @cached_property
+    def lip_to_teeth(self) -> LipToTeeth:
+        """Where the head's lower lip and upper teeth are."""
+        return LipToTeeth(self.head)
+
+    def motion(self, codes: np.ndarray) -> Motion:
+        """Weights and lips of codes (N, 200)."""
+        weights = weights_from_codes(codes, self.basis)
+        return Motion(codes, weights, self.head.lip_opening(codes), self.lip_to_teeth.distance(weights))
+
+    def sample(
+        self, audio: np.ndarray, seed: int, sampler: str | None = None, steps: int | None = None, refine: bool = True
+    ) -> Motion:
+        """Motion for 16 kHz samples (S,), refined as the bundle asks for, or as it was sampled."""
+        features = self.encoder.features(audio)
+        codes = self.codes(features, seed, sampler, steps)
+        return self.motion(self.refinement.refined(codes) if refine and self.refinement else codes)
+
+    def codes(self, features: Tensor, seed: int, sampler: str | None = None, steps: int | None = None) -> np.ndarray:
+        """Sampled codes (N, 200) for speech features (N, A)."""
+        settings = {"sampler": sampler or self.sampler, "steps": steps or self.steps, "guidance": self.guidance}
+        settings["temperature"] = self.temperature
+        return diffusion.sample(self.decoder, features, seed=seed, **settings).numpy()
+
+    def from_weights(self, weights: np.ndarray) -> Motion:
+        """Motion of given ARKit weights (N, 52)."""
+        return self.motion(weights @ self.basis.T)
