@@ -10,15 +10,18 @@ from __future__ import annotations
 
 import argparse
 import os
-import statistics
 import sys
 import tempfile
 import time
 from pathlib import Path
 
 import bpy
+import numpy as np
+import torch
 
+from benchmarks.measuring import conditions, print_table
 from benchmarks.stages import ten_seconds
+from engine.shared.options import DEVICE, STARTER
 from tests.helpers.repository import ROOT, import_from_extension
 
 TIMER_SECONDS = 0.03  # as the operator's
@@ -76,7 +79,7 @@ def first_frame(client, recording: Path, *kind) -> tuple[float, float]:
 
 def wait_for_engine(client) -> None:
     """Until the engine has answered a request of its own."""
-    request = client.request("info", {"bundle": "starter", "device": "auto"})
+    request = client.request("info", {"bundle": STARTER, "device": DEVICE})
     while (message := client.wait(LONGEST_SECONDS)) is None or message.request != request or message.kind != "done":
         pass
 
@@ -93,7 +96,7 @@ def cancelling(client, recording: Path, stage: str) -> tuple[float, float]:
 
 
 def main() -> None:
-    """Print both tables."""
+    """Command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--runs", type=int, default=3)
     options = parser.parse_args()
@@ -110,16 +113,30 @@ def main() -> None:
             for stage in ("LOAD", "SAMPLE", "SURFACES"):
                 cancels.setdefault(stage, []).append(cancelling(client, recording, stage))
             client.stop()
-    print("| output | first frame, cold: wall | CPU | warm: wall | CPU |\n|---|---|---|---|---|")
-    for name, *_ in KINDS:
-        figures = [statistics.median(run[i] for run in frames[name, w]) for w in ("cold", "warm") for i in (0, 1)]
-        print(f"| {name} | " + " | ".join(f"{value:.1f}" for value in figures) + " |")
-    print("\n| cancelled while | until the scene is clean, median | longest | until the engine is free, median |")
-    print("|---|---|---|---|")
+    print(conditions(torch.get_num_threads(), options.runs))
+    print_table("Seconds until the first frame", *frame_table(frames))
+    print_table("Seconds that Cancel takes", *cancel_table(cancels))
+
+
+def frame_table(frames: dict[tuple[str, str], list[tuple[float, float]]]) -> tuple[list[str], list[list[str]]]:
+    """Header and rows of wall and CPU seconds (2,) of each run, by output and "cold" or "warm"."""
+    medians = {kind: np.median(runs, axis=0) for kind, runs in frames.items()}
+    rows = [
+        [name, *(f"{value:.1f}" for warmth in ("cold", "warm") for value in medians[name, warmth])]
+        for name, *_ in KINDS
+    ]
+    return ["output", "cold: wall", "CPU", "warm: wall", "CPU"], rows
+
+
+def cancel_table(cancels: dict[str, list[tuple[float, float]]]) -> tuple[list[str], list[list[str]]]:
+    """Header and rows of seconds (2,) of each run until the scene is clean and until the engine is free, by stage."""
+    rows = []
     for stage, runs in cancels.items():
-        clean, free = zip(*runs, strict=True)
+        clean, free = np.transpose(runs)
         text = generation.State[stage].value.lower()
-        print(f"| {text} | {statistics.median(clean):.3f} | {max(clean):.3f} | {statistics.median(free):.2f} |")
+        rows.append([text, f"{np.median(clean):.3f}", f"{clean.max():.3f}", f"{np.median(free):.2f}"])
+    header = ["cancelled while", "until the scene is clean", "the longest", "until the engine is free"]
+    return header, rows
 
 
 if __name__ == "__main__":

@@ -7,7 +7,6 @@ model and the demo's recording repeated to ten seconds.
 from __future__ import annotations
 
 import argparse
-import statistics
 import sys
 import tempfile
 import time
@@ -15,7 +14,9 @@ from pathlib import Path
 
 import numpy as np
 import soundfile
+import torch
 
+from benchmarks.measuring import conditions, print_table, spread
 from engine.shared.options import RESOLUTIONS
 from tests.helpers.repository import ROOT, import_from_extension
 
@@ -78,16 +79,15 @@ def ten_seconds(folder: Path) -> Path:
 
 def main() -> None:
     """Print the table."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--runs", type=int, default=3)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         recording = ten_seconds(Path(folder))
         runs = [measure(recording) for _ in range(options.runs)]
-    print("| stage | seconds |\n|---|---|")
-    for stage in runs[0]:
-        values = [run[stage] for run in runs]
-        print(f"| {stage} | {statistics.median(values):.3g} ({min(values):.3g} to {max(values):.3g}) |")
+    print(conditions(torch.get_num_threads(), options.runs))
+    rows = [[stage, spread([run[stage] for run in runs])] for stage in runs[0]]
+    print_table("The starter model, ten seconds of speech", ["stage", "seconds"], rows)
 
 
 if __name__ == "__main__":

@@ -10,24 +10,27 @@ machine). A stage is the generation's state and the step in it; a tick counts fo
 from __future__ import annotations
 
 import argparse
-import sys
 import tempfile
 import time
-import types
-import wave
 from collections import defaultdict
 from pathlib import Path
 
 import bpy
 import numpy as np
+import soundfile
 
+from benchmarks.measuring import conditions, print_table
 from engine.shared.arkit import ARKIT_NAMES
 from engine.shared.protocol import Message
 from engine.shared.regions import REGION_NAMES
+from engine.shared.units import CODE_RATE, SAMPLE_RATE
+from tests.helpers.repository import import_from_extension
 
-ROOT = Path(__file__).resolve().parent.parent
 TIMER_SECONDS, IDLE_SECONDS = 0.01, 0.0002
 OUTPUTS = ("FRAME_MESHES", "SHAPE_KEYS", "EXPRESSION_CURVES")
+
+generation = import_from_extension("facetalk_blender.generation.generation")
+sound_strip = import_from_extension("facetalk_blender.sound.strip")
 
 
 class ReplayedEngine:
@@ -71,7 +74,7 @@ class ReplayedEngine:
         arrays = {"codes": generator.normal(size=(self._code_count, 200)).astype("f4")}
         arrays["weights"] = generator.random((self._code_count, len(ARKIT_NAMES)), "f4")
         arrays["lip_opening_mm"] = np.zeros(self._code_count, "f4")
-        return Message("take", 1, {"rate": 24.0, "seed": 0, "weight_names": list(ARKIT_NAMES)}, arrays)
+        return Message("take", 1, {"rate": CODE_RATE, "seed": 0, "weight_names": list(ARKIT_NAMES)}, arrays)
 
 
 def sphere(vertex_count: int) -> dict[str, np.ndarray]:
@@ -87,21 +90,19 @@ def sphere(vertex_count: int) -> dict[str, np.ndarray]:
     return {"vertices": points.reshape(-1, 3).astype("f4"), "faces": faces.astype("i4"), "regions": regions}
 
 
+def silence(folder: Path, seconds: float) -> Path:
+    """A recording of nothing."""
+    path = folder / "silence.wav"
+    soundfile.write(path, np.zeros(round(seconds * SAMPLE_RATE)), SAMPLE_RATE)
+    return path
+
+
 def ticks(output: str, vertex_count: int, frames: int) -> dict[str, list[tuple[float, float]]]:
     """Wall and CPU milliseconds of every tick that had something to do, by stage."""
-    from facetalk_extension.facetalk_blender.generation import generation
-    from facetalk_extension.facetalk_blender.sound import strip as sound_strip
-
     bpy.ops.wm.read_factory_settings(use_empty=True)
     measured = defaultdict(list)
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder, "silence.wav")
-        with wave.open(str(path), "wb") as file:
-            file.setnchannels(1)
-            file.setsampwidth(2)
-            file.setframerate(16000)
-            file.writeframes(b"\0\0" * int(16000 * frames / 24))
-        strip = sound_strip.load_sound(bpy.context.scene, path, 1)
+        strip = sound_strip.load_sound(bpy.context.scene, silence(Path(folder), frames / CODE_RATE), 1)
         engine = ReplayedEngine(sphere(vertex_count), frames)
         run = generation.Generation(engine, strip, generation.Settings(output=output))
         while run.running:
@@ -117,23 +118,27 @@ def ticks(output: str, vertex_count: int, frames: int) -> dict[str, list[tuple[f
     return measured
 
 
+def row(stage: str, measured: list[tuple[float, float]]) -> list[str]:
+    """Medians and longest of wall and CPU milliseconds of a stage's ticks."""
+    wall, cpu = np.array(measured).T
+    figures = (np.median(cpu), cpu.max(), np.median(wall), wall.max())
+    return [stage, str(len(measured)), *(f"{figure:.1f}" for figure in figures)]
+
+
 def main() -> None:
-    """Measure every output at every size."""
+    """Command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--frames", type=int, default=40)
     parser.add_argument("--vertices", type=int, nargs="+", default=[57_000])
     parser.add_argument("--outputs", nargs="+", choices=OUTPUTS, default=OUTPUTS)
     options = parser.parse_args()
-    package = sys.modules["facetalk_extension"] = types.ModuleType("facetalk_extension")
-    package.__path__ = [str(ROOT)]
+    print(conditions(1, 1, of="run, over its ticks"))
+    header = ["stage", "ticks", "CPU median", "CPU maximum", "wall median", "wall maximum"]
     for vertex_count in options.vertices:
         for output in options.outputs:
-            print(f"\n{output}, {vertex_count} vertices, {options.frames} frames; milliseconds a tick")
-            print(f"{'stage':<32}  ticks  CPU med  CPU max  wall med  wall max")
-            for stage, rows in ticks(output, vertex_count, options.frames).items():
-                wall, cpu = np.array(rows).T
-                figures = f"{np.median(cpu):7.1f}  {cpu.max():7.1f}  {np.median(wall):8.1f}  {wall.max():8.1f}"
-                print(f"{stage:<32}  {len(rows):5}  {figures}")
+            measured = ticks(output, vertex_count, options.frames)
+            title = f"{output}, {vertex_count} vertices, {options.frames} frames; milliseconds a tick"
+            print_table(title, header, [row(stage, rows) for stage, rows in measured.items()])
 
 
 if __name__ == "__main__":

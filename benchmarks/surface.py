@@ -12,13 +12,12 @@ from __future__ import annotations
 
 import argparse
 import resource
-import time
-from collections.abc import Callable
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from benchmarks.measuring import conditions, median_seconds, print_table, seconds_of
 from engine.bundle import Bundle
 from engine.head import NeuralHead, load_head
 from engine.head.head import DISTANCE_CHUNK
@@ -28,17 +27,9 @@ from engine.head.surface.extract import SurfaceExtractor
 from engine.head.surface.parallel import in_chunks
 from engine.shared.arkit import ARKIT_NAMES
 from engine.shared.options import RESOLUTIONS, STARTER
+from engine.shared.units import CODE_RATE
 
 SAMPLED_POINTS = 1 << 14
-
-
-def seconds_of(run: Callable[[], object], device: torch.device) -> np.ndarray:
-    """Wall and CPU seconds (2,) of one call."""
-    wall, cpu = time.perf_counter(), time.process_time()
-    run()
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)
-    return np.array([time.perf_counter() - wall, time.process_time() - cpu])
 
 
 def official_size_head(device: torch.device) -> NeuralHead:
@@ -69,8 +60,7 @@ def point_seconds(head: NeuralHead, plain: bool) -> np.ndarray:
 
     # Where gradients may be asked for, the networks take the plain path; none is, as no weight requires one.
     with torch.set_grad_enabled(plain):
-        evaluate()
-        return seconds_of(evaluate, head.device) / SAMPLED_POINTS
+        return median_seconds(evaluate, 1, head.device) / SAMPLED_POINTS
 
 
 def moving_face(head: NeuralHead, frames: int) -> np.ndarray:
@@ -78,7 +68,7 @@ def moving_face(head: NeuralHead, frames: int) -> np.ndarray:
 
     A bundle without animation weights gets a slow random walk of its codes.
     """
-    seconds = np.arange(frames)[:, None] / 24
+    seconds = np.arange(frames)[:, None] / CODE_RATE
     if head.expression_basis is None:
         start, step = np.random.default_rng(0).standard_normal((2, 1, head.expression_dimensions))
         return (0.4 * start + 0.2 * seconds * step).astype(np.float32) / np.sqrt(head.expression_dimensions)
@@ -106,11 +96,12 @@ def compare(head: NeuralHead, official: NeuralHead, resolution: int, frames: int
         rows[f"{name}, dense (scaled)"] = (fast * resolution**3, resolution**3)
         rows[f"{name}, dense, plain (scaled)"] = (plain * resolution**3, resolution**3)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10
-    vertices = len(surfaces[-1].vertices)
-    print(f"\n{torch.get_num_threads()} threads, {resolution} points a side: {vertices} vertices, peak {peak:.0f} MB")
-    print(f"  {'per frame':42}{'wall s':>10}{'CPU s':>10}{'points':>12}")
-    for label, ((wall, cpu), count) in rows.items():
-        print(f"  {label:42}{wall:10.3f}{cpu:10.3f}{count:12d}", flush=True)
+    print_table(
+        f"{torch.get_num_threads()} threads, {resolution} points a side: {len(surfaces[-1].vertices)} vertices, "
+        f"peak {peak:.0f} MB",
+        ["per frame", "wall s", "CPU s", "points"],
+        [[label, f"{wall:.3f}", f"{cpu:.3f}", str(points)] for label, ((wall, cpu), points) in rows.items()],
+    )
 
 
 def main() -> None:
@@ -123,6 +114,7 @@ def main() -> None:
     parser.add_argument("--resolutions", type=int, nargs="+", default=RESOLUTIONS)
     arguments = parser.parse_args()
     device = torch.device(arguments.device)
+    print(conditions(None, arguments.frames, device, of="frames"))
     head, official = load_head(Bundle.open(arguments.bundle), device), official_size_head(device)
     for threads in arguments.threads:
         torch.set_num_threads(threads)
