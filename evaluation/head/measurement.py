@@ -121,25 +121,29 @@ class HeadEvaluation:
         """
         section, shape, seeds = lip_section(truth.vertices[self.face_kit.landmarks])
         lines = self._eyeballs.sight_lines(truth.vertices)  # per eye (P, K, 3)
-        field = partial(self.head.signed_distance, identity=identity, expression=code)
+        distances = partial(self._distances, identity, code)
         return {
             "true_opening": self._lips.opening(truth.vertices),
             "true_solid_opening": lip_opening(truth.signed_distance(section).reshape(shape), seeds),
-            "field_opening": lip_opening(field(section).reshape(shape), seeds),
+            "field_opening": lip_opening(distances(section).reshape(shape), seeds),
             "engine_opening": float(self.head.lip_opening(code[None], identity)[0]),
             "true_lids": [lid_opening(~truth.inside(eye.reshape(-1, 3)).reshape(eye.shape[:2])) for eye in lines],
-            "field_lids": [lid_opening(field(eye) > 0) for eye in lines],
+            "field_lids": [lid_opening(distances(eye) > 0) for eye in lines],
         }
+
+    def _distances(self, identity: np.ndarray, code: np.ndarray, points: np.ndarray) -> np.ndarray:
+        """The field's signed distances (...) at points (..., 3)."""
+        return np.asarray(self.head.signed_distance(points, identity, code))
 
     def _mouth(self, truth: HeadSolid, identity: np.ndarray, code: np.ndarray, random: np.random.Generator) -> dict:
         points = mouth_points(truth.vertices[self.face_kit.landmarks], random, MOUTH_POINTS)
-        return wrong_shares(truth.signed_distance(points), self.head.signed_distance(points, identity, code))
+        return wrong_shares(truth.signed_distance(points), self._distances(identity, code, points))
 
     def _template_errors(
         self, arrays: dict[str, list], template: FixedTopologyHead, code: np.ndarray, truth: HeadSolid, field: Field
     ) -> dict:
         """Adds distances to `arrays`; returns the numbers of damaged triangles by the table and by root finding."""
-        true, damaged = self.template.on(truth), {}
+        true, damaged = self.template.on(truth), dict[str, int]()
         for way, found in (("table", next(template.positions(code[None]))), ("roots", template.on_surface(code)[0])):
             errors = template_errors(found, true, self.template, field)
             self._add(arrays, f"template_{way}", {name: errors[name] for name in ("to_field", "to_truth")})

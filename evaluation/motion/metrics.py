@@ -116,7 +116,7 @@ def lag(opening: np.ndarray, reference: np.ndarray) -> tuple[int, float]:
         moved = opening[max(shift, 0) : length + min(shift, 0)]
         still = reference[max(-shift, 0) : length - max(shift, 0)]
         scores[shift] = correlation(moved, still)
-    best = max(scores, key=scores.get)
+    best = max(scores, key=lambda shift: scores[shift])
     return best, scores[best]
 
 
@@ -168,6 +168,6 @@ class Diversity:
         per_frame, per_sequence = [], []
         for takes in recordings:
             norms = [np.linalg.norm(a - b, axis=-1) for a, b in permutations(takes, 2)]  # (F,) each
-            per_frame.append(sum(frames.mean() for frames in norms) / len(takes))
-            per_sequence.append(sum(np.linalg.norm(frames) for frames in norms) / len(takes))
+            per_frame.append(sum(float(frames.mean()) for frames in norms) / len(takes))
+            per_sequence.append(sum(float(np.linalg.norm(frames)) for frames in norms) / len(takes))
         return cls(float(np.mean(per_frame)), float(np.mean(per_sequence)), len(recordings[0]))

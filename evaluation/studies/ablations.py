@@ -62,8 +62,7 @@ class Variant:
     def codes(self, decoder: ExpressionDecoder, features: Tensor, seed: int) -> np.ndarray:
         """A take (N, 200) for speech features (N, A)."""
         if not isinstance(self.schedule, DirectRegression):
-            settings = {"seed": seed, "steps": SAMPLING_STEPS, "guidance": GUIDANCE}
-            return diffusion.sample(decoder, features, **settings).numpy()
+            return diffusion.sample(decoder, features, seed=seed, steps=SAMPLING_STEPS, guidance=GUIDANCE).numpy()
         nothing = features.new_zeros(1, len(features), decoder.config.code_dimensions)
         with torch.inference_mode():
             codes = decoder(nothing, torch.zeros(1, dtype=torch.long, device=features.device), features[None])

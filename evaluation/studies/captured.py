@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -96,12 +97,16 @@ def prior_probe(corpus: Corpus, encoder: SpeechEncoder, seed: int) -> Callable[[
 
 def performed(decoder: ExpressionDecoder, recording: Captured, seed: int) -> np.ndarray:
     """TAKES takes of a recording: (TAKES, N, 52) ARKit weights."""
-    features = torch.from_numpy(recording.features)
     basis = expression_basis()
-    settings = {"steps": SAMPLING_STEPS, "guidance": GUIDANCE}
-    settings["temperature"] = Temperature.of_weights(basis, mouth=motion.DEFAULTS["default_mouth_temperature"])
-    codes = [diffusion.sample(decoder, features, seed=seed + take, **settings).numpy() for take in range(TAKES)]
-    return weights_from_codes(np.stack(codes), basis)
+    sampled = partial(
+        diffusion.sample,
+        decoder,
+        torch.from_numpy(recording.features),
+        steps=SAMPLING_STEPS,
+        guidance=GUIDANCE,
+        temperature=Temperature.of_weights(basis, mouth=motion.DEFAULTS["default_mouth_temperature"]),
+    )
+    return weights_from_codes(np.stack([sampled(seed=seed + take).numpy() for take in range(TAKES)]), basis)
 
 
 def channel_figures(takes: np.ndarray, capture: np.ndarray, other: np.ndarray) -> dict[str, dict[str, float]]:
