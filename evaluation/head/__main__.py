@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from engine.shared.options import STARTER
 from evaluation.head.evaluate import evaluate_head
 from evaluation.head.poses import POSES
 from training.head.ict import FaceKit
@@ -20,7 +21,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m evaluation.head", description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path, required=True, help="data folder, with head/ict_facekit.npz in it")
     parser.add_argument("--output", type=Path, required=True, help="folder for the report")
-    parser.add_argument("--bundle", default="starter")
+    parser.add_argument("--bundle", default=STARTER)
     parser.add_argument("--identities", type=int, default=20, help="unseen heads (default: %(default)s)")
     parser.add_argument("--poses", type=int, default=POSES, help=f"expressions of each head, {POSES} at most")
     parser.add_argument("--first", type=int, default=0, help="several processes may begin with different heads")

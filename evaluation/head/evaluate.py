@@ -15,8 +15,9 @@ from matplotlib.image import imsave
 from engine.bundle import Bundle
 from engine.head.loading import load_head
 from engine.shared.files import replaced
+from engine.shared.options import RESOLUTION
 from evaluation.head.error_maps import error_maps
-from evaluation.head.measurement import RESOLUTION, HeadEvaluation
+from evaluation.head.measurement import HeadEvaluation
 from evaluation.head.poses import POSES
 from evaluation.head.report import report_text
 from evaluation.head.results import Results

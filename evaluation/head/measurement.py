@@ -11,6 +11,7 @@ from engine.head.head import NeuralHead
 from engine.head.surface.extract import SurfaceExtractor
 from engine.head.topology.correspondence import FixedTopologyHead
 from engine.motion.codes import codes_from_weights
+from engine.shared.options import RESOLUTION
 from evaluation.head.fixed_topology import TemplateTruth, counts, milliseconds_per_frame, template_errors
 from evaluation.head.meshes import distances_to_truth, floating_pieces
 from evaluation.head.openings import (
@@ -29,7 +30,6 @@ from training.head.ground_truth import HeadSolid, HeadTopology
 from training.head.ict import UNITS_PER_MILLIMETRE, FaceKit, random_coefficients
 from training.head.sampling import SurfaceSampler
 
-RESOLUTION = 128  # of the extracted surfaces
 EXTRACTED_VERTICES, MOUTH_POINTS = 3000, 2000
 OPEN_MOUTH = 3.0  # mm; through a smaller opening nobody sees teeth
 MESHES_EVERY = 3  # extracted surfaces and the fixed topology take a third of the poses, other ones on each head

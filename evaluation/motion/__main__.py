@@ -12,6 +12,7 @@ import argparse
 from pathlib import Path
 
 from engine.bundle import Bundle
+from engine.shared.options import DEVICE, STARTER
 from evaluation.motion.evaluate import compare_conditions, compare_samplers, compare_temperatures, evaluate
 from evaluation.motion.figures import sampled_figures
 from evaluation.motion.performer import Performer
@@ -48,9 +49,9 @@ def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m evaluation.motion", description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path, required=True, help="data folder")
     parser.add_argument("--output", type=Path, required=True, help="folder for the report")
-    parser.add_argument("--bundle", default="starter")
+    parser.add_argument("--bundle", default=STARTER)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--device", default="auto")
+    parser.add_argument("--device", default=DEVICE)
     parser.add_argument("--held-out", action="store_true", help="tune on speechocean762's held-out speakers instead")
     options = parser.parse_args(arguments)
     options.output.mkdir(parents=True, exist_ok=True)

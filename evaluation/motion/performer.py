@@ -20,6 +20,7 @@ from engine.motion.refinement import load_refinement
 from engine.motion.speech import load_speech_encoder
 from engine.motion.temperature import load_temperature
 from engine.shared.arkit import ARKIT_NAMES
+from engine.shared.options import STARTER
 from engine.shared.units import MILLIMETRES_PER_UNIT
 
 HALF_WIDTH_MM = 8.0  # the incisors, either side of the mid-line
@@ -82,7 +83,7 @@ class Performer:
     def head(self) -> NeuralHead:
         """The head that lips are measured on."""
         complete = all((self.bundle.folder / name).is_file() for key, name in SECTION_FILES.items() if "head" in key)
-        return load_head(self.bundle if complete else Bundle.open("starter"), self.device)
+        return load_head(self.bundle if complete else Bundle.open(STARTER), self.device)
 
     @cached_property
     def lip_to_teeth(self) -> LipToTeeth:

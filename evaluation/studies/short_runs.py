@@ -16,6 +16,7 @@ from engine.bundle import Bundle
 from engine.motion.denoiser import DenoiserConfig, ExpressionDecoder, load_expression_decoder
 from engine.motion.diffusion import CosineSchedule
 from engine.shared.errors import EngineError
+from engine.shared.options import DEVICE, STARTER
 from training import motion
 from training.run import TrainingRun
 
@@ -27,10 +28,10 @@ def short_run_parser(description: str, steps: int) -> argparse.ArgumentParser:
     parser.add_argument("--cache", type=Path, required=True, help="decoded audio (python -m training.data)")
     parser.add_argument("--output", type=Path, required=True, help="folder of the runs; what is there is continued")
     parser.add_argument("--report", type=Path, required=True, help="folder for the report")
-    parser.add_argument("--bundle", default="starter", help="bundle with the speech encoder and the head")
+    parser.add_argument("--bundle", default=STARTER, help="bundle with the speech encoder and the head")
     parser.add_argument("--steps", type=int, default=steps, help="optimiser steps of each run (default: %(default)s)")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--device", default="auto")
+    parser.add_argument("--device", default=DEVICE)
     return parser
 
 
