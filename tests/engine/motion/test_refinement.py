@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import soundfile
 import torch
+from closeness import assert_close
 
 from engine import Engine
 from engine.__main__ import main
@@ -90,7 +91,8 @@ def test_codes_to_keep_stay_bit_for_bit_and_the_change_fades_in():
 
 def test_a_part_of_a_long_take_is_refined_as_it_is_alone():
     codes = np.tile(codes_from_weights(trembling(2)[0], BASIS), (20, 1))
-    np.testing.assert_array_equal(SMOOTHING.refined(codes[500:800])[10:-10], SMOOTHING.refined(codes)[510:790])
+    alone, within = SMOOTHING.refined(codes[500:800])[10:-10], SMOOTHING.refined(codes)[510:790]
+    assert_close(alone, within, 1e-6)  # products of other shapes, each of 52 or 200 terms
 
 
 def test_the_starter_refines_its_takes_and_can_be_told_not_to(engine):

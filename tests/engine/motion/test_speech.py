@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from closeness import assert_close
 from repository import PARITY
 
 from engine.importing.wav2vec2 import import_speech_encoder
@@ -54,19 +55,19 @@ def test_every_stage_matches_the_reference(folder, source):
         encoder = import_speech_encoder(folder / "faceformer_style_state_dict.pt", config)
     reference = np.load(folder / "io.npz", allow_pickle=False)
     waveform = torch.from_numpy(reference["input_values"]).reshape(1, -1)
-    np.testing.assert_allclose(normalise(torch.from_numpy(reference["waveform_raw"])), waveform[0], atol=1e-6)
+    assert_close(normalise(torch.from_numpy(reference["waveform_raw"])), waveform[0], 1e-6)
     with torch.inference_mode():
         conv = encoder.wav2vec2.feature_extractor(waveform)
-        np.testing.assert_allclose(conv[0].T, reference["conv_features"], rtol=1e-6, atol=1e-5)
+        assert_close(conv[0].T, reference["conv_features"])
         for rate in (24, 25, 30):
             aligned = encoder.align(conv, 3 * rate)
             projected = encoder.wav2vec2.feature_projection(aligned)[0]
-            np.testing.assert_allclose(aligned[0], reference[f"{rate}fps_interpolated"], rtol=1e-6, atol=1e-5)
-            np.testing.assert_allclose(projected[0], reference[f"{rate}fps_projected"], atol=2e-5)
+            assert_close(aligned[0], reference[f"{rate}fps_interpolated"])
+            assert_close(projected[0], reference[f"{rate}fps_projected"])
             features = encoder.features(reference["waveform_raw"], rate)
-            np.testing.assert_allclose(features, reference[f"{rate}fps_last_hidden_state"], atol=2e-5)
+            assert_close(features, reference[f"{rate}fps_last_hidden_state"])
         whole = encoder.encode(conv.transpose(1, 2))
-    np.testing.assert_allclose(whole[0], reference["stock_last_hidden_state"], atol=2e-5)
+    assert_close(whole[0], reference["stock_last_hidden_state"])
 
 
 @pytest.mark.parametrize(("seconds", "frames"), [(1, 24), (2, 48), (3, 72), (10, 240), (1.01, 24), (1.03, 25)])
