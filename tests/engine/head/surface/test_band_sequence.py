@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 import torch
+from dense_surfaces import assert_surface_of, dense_values, distance, grid
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from official_heads import load
-from skimage.measure import marching_cubes
 
 from engine.bundle import Bundle
 from engine.head import BOX, load_head
@@ -14,7 +14,6 @@ from engine.head.surface.extract import SurfaceExtractor, triangulate
 from engine.head.surface.narrow_band import BandSequence
 from engine.shared.arkit import ARKIT_NAMES
 
-CELL_TOLERANCE = 1e-4
 RESOLUTION = 32
 SPEECH = [
     {},
@@ -31,29 +30,16 @@ def balls(points, spheres):
     """Union of spheres (x, y, z, radius): Lipschitz 1, and a motion that is local to each."""
     centres = torch.tensor([sphere[:3] for sphere in spheres], dtype=torch.float32)
     radii = torch.tensor([sphere[3] for sphere in spheres], dtype=torch.float32)
-    return ((points[:, None] - centres).norm(dim=2) - radii).min(1).values
-
-
-def grid(box, resolution):
-    axes = [torch.linspace(low, high, resolution, dtype=torch.float64).float() for low, high in zip(*box, strict=True)]
-    return torch.stack(torch.meshgrid(*axes, indexing="ij"), -1).view(-1, 3)
-
-
-def dense_vertices(values, box):
-    places = marching_cubes(values, 0.0, gradient_direction="descent")[0]
-    return places * (np.subtract(box[1], box[0]) / (len(values) - 1)) + box[0]
+    return (distance(points[:, None], centres) - radii).min(1).values
 
 
 def assert_dense_surfaces(extractor, head, identity, expressions, resolution):
-    points = grid(head.box, resolution)
-    cell = (np.subtract(head.box[1], head.box[0]) / (resolution - 1)).min()
     for expression in expressions:
         surface = extractor.extract(expression, keep_crumbs=True)
-        values = head.signed_distance(points, identity, expression).view(3 * (resolution,)).numpy()
-        expected = dense_vertices(values, head.box)
-        assert len(surface.vertices) == len(expected)
-        distances = torch.cdist(torch.from_numpy(surface.vertices).double(), torch.from_numpy(expected))
-        assert max(distances.min(0).values.max(), distances.min(1).values.max()) < CELL_TOLERANCE * cell
+        values = dense_values(
+            lambda points, code=expression: head.signed_distance(points, identity, code), head.box, resolution
+        )
+        assert_surface_of(surface.vertices, values, head.box)
 
 
 coordinate = st.floats(-0.35, 0.35)

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from dense_surfaces import assert_surface_of, dense_values, distance, surface_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from official_heads import load
@@ -23,11 +24,10 @@ from engine.head.surface.narrow_band import NarrowBand, needed_by_marching_cubes
 from engine.shared.errors import EngineError
 
 LOW, HIGH = np.array(BOX[0]), np.array(BOX[1])
-CELL_TOLERANCE = 1e-4
 
 
 def sphere(points, centre=(0.0, 0.05, -0.25), radius=0.38):
-    return (points - torch.tensor(centre)).norm(dim=-1) - radius
+    return distance(points, torch.tensor(centre)) - radius
 
 
 def two_nearly_touching_spheres(points):
@@ -39,23 +39,8 @@ def thin_sheet(points):
     return ((points[:, 1] - 0.3 * points[:, 0]) / np.sqrt(1.09)).abs() - 0.003
 
 
-def dense_values(field, resolution):
-    axes = [torch.linspace(low, high, resolution, dtype=torch.float64).float() for low, high in zip(*BOX, strict=True)]
-    grid = torch.stack(torch.meshgrid(*axes, indexing="ij"), -1).view(-1, 3)
-    return field(grid).view(3 * (resolution,)).numpy()
-
-
 def dense_surface(field, resolution):
-    places, faces, _, _ = marching_cubes(dense_values(field, resolution), 0.0, gradient_direction="descent")
-    return places * (HIGH - LOW) / (resolution - 1) + LOW, faces
-
-
-def assert_same_vertices(actual, expected, resolution):
-    cell = ((HIGH - LOW) / (resolution - 1)).min()
-    assert len(actual) == len(expected)
-    for one, other in ((actual, expected), (expected, actual)):
-        distances = torch.cdist(torch.from_numpy(one).double(), torch.from_numpy(other).double()).min(1).values
-        assert distances.max() < CELL_TOLERANCE * cell
+    return surface_of(dense_values(field, BOX, resolution), BOX)
 
 
 def volume(vertices, faces):
@@ -67,7 +52,7 @@ def volume(vertices, faces):
 @pytest.mark.parametrize("field", [sphere, two_nearly_touching_spheres, thin_sheet])
 def test_closed_forms_equal_the_dense_grid(field, resolution):
     band = sample_narrow_band(lambda points: (field(points), points), *BOX, resolution, lipschitz=1.0)
-    dense = dense_values(field, resolution)
+    dense = dense_values(field, BOX, resolution)
     assert np.array_equal(band.values.numpy() > 0, dense > 0)
     vertices, faces, canonical = triangulate(band, *BOX)
     expected, expected_faces = dense_surface(field, resolution)
@@ -86,7 +71,7 @@ def test_a_sphere_faces_outwards_and_has_its_volume():
 def test_a_surface_is_followed_where_the_lipschitz_bound_fails():
     steep = sample_narrow_band(lambda points: (3 * sphere(points), points), *BOX, 64, lipschitz=1.0)
     vertices, _, _ = triangulate(steep, *BOX)
-    assert_same_vertices(vertices, dense_surface(lambda points: 3 * sphere(points), 64)[0], 64)
+    assert_surface_of(vertices, dense_values(lambda points: 3 * sphere(points), BOX, 64), BOX)
 
 
 @settings(max_examples=30, deadline=None)
@@ -123,8 +108,8 @@ def test_random_official_networks_equal_the_dense_grid(name):
     head, reference = load(name)
     identity, expression = reference["id_codes"][0], reference["exp_codes"][1]
     surface = SurfaceExtractor(head, identity, 24, lipschitz=4.0).extract(expression, keep_crumbs=True)
-    expected, _ = dense_surface(lambda points: head.signed_distance(points, identity, expression), 24)
-    assert_same_vertices(surface.vertices, expected, 24)
+    values = dense_values(lambda points: head.signed_distance(points, identity, expression), BOX, 24)
+    assert_surface_of(surface.vertices, values, BOX)
 
 
 @pytest.fixture(scope="module")
@@ -162,12 +147,12 @@ def fitted_head():
 def test_a_fitted_head_equals_the_dense_grid(fitted_head, resolution):
     code = np.full(5, 0.1, np.float32)
     surface = extract_surface(fitted_head, None, code, resolution)
-    expected, _ = dense_surface(lambda points: fitted_head.signed_distance(points, None, code), resolution)
-    assert_same_vertices(surface.vertices, expected, resolution)
+    values = dense_values(lambda points: fitted_head.signed_distance(points, None, code), BOX, resolution)
+    assert_surface_of(surface.vertices, values, BOX)
     assert surface.evaluated < resolution**3 / 2
     assert volume(surface.vertices, surface.faces) > 0
     assert surface.faces.dtype == np.int32
-    assert surface.regions.shape == (len(expected), 1)
+    assert surface.regions.shape == (len(surface.vertices), 1)
 
 
 def test_canonical_points_are_the_deformed_vertices(fitted_head):
