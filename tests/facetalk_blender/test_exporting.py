@@ -100,6 +100,7 @@ def test_weights_of_curves_with_their_edits(speaking, tmp_path):
     assert {row["TongueOut"] for row in rows} == {"0.000000"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("output", ["FRAME_MESHES", "SHAPE_KEYS"])
 @pytest.mark.parametrize("kind", ["alembic", "usd"])
 def test_other_outputs_export_as_moving_surfaces(scene, client, tmp_path, output, kind):
@@ -151,6 +152,7 @@ def test_reasons_for_what_cannot_be_exported(scene, client, tmp_path, monkeypatc
             exporting.export(kind, place, scene, strip.name, items)
 
 
+@pytest.mark.slow
 def test_an_exporter_that_fails_is_quoted_in_one_line(scene, client, tmp_path, monkeypatch):
     strip = speaking_strip(scene, tmp_path, seconds=0.5)
     generate(client, strip, output="EXPRESSION_CURVES")

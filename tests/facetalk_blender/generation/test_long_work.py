@@ -8,6 +8,8 @@ import scripted_shapes
 from blender_scene import COUNT, bpy, speaking_strip, tick_until
 from registered_extension import module
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(params=["FRAME_MESHES", "CACHE", "SHAPE_KEYS"])
 def run(request, registered, tmp_path):

@@ -138,6 +138,7 @@ def test_a_linked_scene(strip, tmp_path):
     check("linked", "local")
 
 
+@pytest.mark.slow
 def test_linked_and_overridden_heads_are_left_alone(registered, tmp_path):
     strip = speaking_strip(bpy.context.scene, tmp_path)
     settings = bpy.context.scene.facetalk

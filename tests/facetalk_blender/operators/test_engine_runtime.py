@@ -85,6 +85,7 @@ def test_a_task_ends_with_the_extension(operators, waiting):
     assert waiting.cancelled
 
 
+@pytest.mark.slow
 def test_the_report_is_shown_and_can_be_copied(registered, operators):
     assert not bpy.ops.facetalk.copy_engine_report.poll()
     registered.ROOT = ROOT
@@ -103,6 +104,7 @@ def test_a_python_that_is_not_there_is_named(operators, tmp_path):
         bpy.ops.facetalk.check_engine()
 
 
+@pytest.mark.slow
 def test_memory_is_given_back_on_request_and_before_a_render(registered, tmp_path):
     scene = bpy.context.scene
     assert not bpy.ops.facetalk.release_memory.poll()

@@ -142,6 +142,7 @@ FRAMES = (START, START + 30)
 FIRST, SECOND = [0.5, 0.5], [0.0, 1.0]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("animated", [False, True])
 def test_choosing_a_take_shows_its_curves_and_touches_nothing_of_the_artists(curves, animated):
     head, teeth = face(["jawOpen", "smile"]), face(["jawOpen"], "Teeth")
@@ -195,6 +196,7 @@ def test_a_deleted_take_takes_its_curves_along(curves):
     assert item.data.shape_keys.animation_data is None
 
 
+@pytest.mark.slow
 def test_the_curves_that_are_shown_are_checked_and_exported(curves, tmp_path, capfd):
     item = face(["jawOpen"])
     first, _ = two_takes(curves, item)
@@ -212,6 +214,7 @@ def test_the_curves_that_are_shown_are_checked_and_exported(curves, tmp_path, ca
     assert set(exported()) == {0.5}
 
 
+@pytest.mark.slow
 def test_export_operators_write_and_say_why_not(curves, tmp_path):
     assert not bpy.ops.facetalk.export_csv.poll()
     bpy.ops.facetalk.generate()

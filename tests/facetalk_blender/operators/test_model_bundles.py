@@ -9,6 +9,8 @@ from blender_scene import bpy
 from registered_extension import PACKAGE, CheckedLayout, module
 from repository import PARITY, ROOT
 
+pytestmark = pytest.mark.slow
+
 STATED = {"mean": 0.42, "p95": 1.31}  # mm
 
 

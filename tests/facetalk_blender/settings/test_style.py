@@ -42,6 +42,7 @@ def test_a_take_remembers_the_style_it_was_first_shown_in(settings):
     np.testing.assert_array_equal(stored.codes, scripted_shapes.take(2.0)["codes"])
 
 
+@pytest.mark.slow
 def test_curves_follow_the_style(settings):
     settings.style.jaw, settings.output = 0.25, "EXPRESSION_CURVES"
     settings.curves.keys = "DENSE"
@@ -60,6 +61,7 @@ def test_curves_follow_the_style(settings):
     assert 0 < shown[3] < 1  # an open mouth, whose jaw would be beyond one without the style
 
 
+@pytest.mark.slow
 def test_heads_of_another_style_share_no_meshes(settings):
     first = {item.data for item in head_of(settings.take)["facetalk_frames"].objects}
     for name, frame in (("from", START + 20), ("to", START + 25)):

@@ -78,6 +78,7 @@ def made(request, scene, client, ramp):
     return request.param, bpy.data.objects[run.result_name], strip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("change", CHANGES)
 def test_the_head_shows_what_is_heard(made, tmp_path, change):
     output, head, strip = made
@@ -150,6 +151,7 @@ os._exit(0)
 """
 
 
+@pytest.mark.slow
 def test_a_saved_file_follows_its_strip_in_a_blender_without_the_extension(made, tmp_path):
     output, _, _ = made
     path = str(tmp_path / "head.blend")

@@ -49,6 +49,7 @@ def test_names_follow_a_renamed_strip(settings):
     assert shown(text, START + 27) == 20
 
 
+@pytest.mark.slow
 def test_two_strips_that_swap_their_names_keep_their_takes(settings, tmp_path):
     first = settings.take
     strip = module("facetalk_blender.sound.strip").load_sound(
@@ -66,6 +67,7 @@ def test_two_strips_that_swap_their_names_keep_their_takes(settings, tmp_path):
     assert settings.strip == "tone"
 
 
+@pytest.mark.slow
 def test_undo_takes_the_names_back(settings):
     bpy.context.preferences.edit.use_global_undo = True
     bpy.ops.ed.undo_push(message="Before")
@@ -88,6 +90,7 @@ os._exit(0)
 """
 
 
+@pytest.mark.slow
 def test_names_follow_a_strip_that_was_renamed_without_the_extension(settings, tmp_path):
     path = str(tmp_path / "renamed.blend")
     bpy.ops.wm.save_as_mainfile(filepath=path)
@@ -147,6 +150,7 @@ def test_of_several_strips_the_one_that_plays_the_same_part_replaces_it(settings
     assert names_in(bpy.context.scene) == {"whole"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("strips", [{"one": 0, "two": 0}, {"other": 0}])
 def test_a_strip_is_not_replaced_by_guessing(settings, tmp_path, strips):
     path = tmp_path / "tone.wav" if len(strips) > 1 else write_wav(tmp_path / "other.wav", frequency=300.0)
@@ -155,6 +159,7 @@ def test_a_strip_is_not_replaced_by_guessing(settings, tmp_path, strips):
     assert "gone" in problem(settings.take)
 
 
+@pytest.mark.slow
 def test_links_go_with_the_last_take(settings):
     scene = bpy.context.scene
     assert len(links(scene)) == 1

@@ -51,6 +51,7 @@ def test_a_new_seed_is_a_take_of_its_own_and_choosing_shows_only_that(settings):
     assert settings.take["facetalk_seed"] == "2"
 
 
+@pytest.mark.slow
 def test_two_takes_stand_side_by_side_until_another_is_chosen(settings):
     first = settings.take
     bpy.ops.facetalk.vary_take()
@@ -67,6 +68,7 @@ def test_two_takes_stand_side_by_side_until_another_is_chosen(settings):
     assert not heads[1].hide_render
 
 
+@pytest.mark.slow
 def test_another_output_needs_no_sampling(settings, monkeypatch):
     text, head = settings.take, head_of(settings.take)
     asked = []
@@ -83,6 +85,7 @@ def test_another_output_needs_no_sampling(settings, monkeypatch):
     assert head_of(text).location == place
 
 
+@pytest.mark.slow
 def test_a_renamed_take_stays_what_it_was(settings):
     text, head = settings.take, head_of(settings.take)
     text.name = "The good one"
@@ -96,6 +99,7 @@ def test_a_renamed_take_stays_what_it_was(settings):
     assert "The good one" in bpy.data.texts
 
 
+@pytest.mark.slow
 def test_the_preview_range_is_sampled_again(settings):
     first, shot = settings.take, bpy.context.scene
     shot.use_preview_range, shot.frame_preview_start, shot.frame_preview_end = True, START + 4, START + 9

@@ -64,6 +64,7 @@ def test_video_scene_sheet_and_report(scripted, tmp_path):
     assert clip.frame_duration == 10
 
 
+@pytest.mark.slow
 def test_frames_in_a_cache_folder(scripted, tmp_path):
     blend = tmp_path / "out.blend"
     options = ("--blend", str(blend), "--output", str(tmp_path / "out.mp4"), "--frames-in", "cache")
@@ -132,6 +133,7 @@ def test_the_script_runs_with_plain_python():
     assert "--head-output" in run.stdout
 
 
+@pytest.mark.slow
 def test_an_interrupted_run_leaves_no_file_and_no_process(tmp_path):
     write_wav(tmp_path / "voice.wav", 3.0)
     options = ["--audio", tmp_path / "voice.wav", "--output", tmp_path / "x.mp4", "--bundle", "slow", *SMALL]

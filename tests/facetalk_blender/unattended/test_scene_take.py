@@ -9,6 +9,8 @@ from blender_scene import bpy, speaking_strip, write_wav
 from registered_extension import module
 from repository import HELPERS
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def command(registered, monkeypatch, tmp_path):

@@ -228,6 +228,7 @@ def test_a_target_that_cannot_be_used_is_refused(scene, prepare, text):
         curves.plans(curves.CurveSettings(targets=("Face",)))
 
 
+@pytest.mark.slow
 def test_it_plays_in_a_fresh_blender_without_the_extension(scene, tmp_path):
     strip, take = speaking_strip(scene, tmp_path, frame=START), speech()
     face(["jawOpen"])

@@ -126,6 +126,7 @@ os._exit(0)
 """
 
 
+@pytest.mark.slow
 def test_a_moved_folder_plays_in_a_fresh_blender_without_the_extension(saved, client, tmp_path):
     folder, strip = saved
     name = make(client, strip).name
@@ -165,6 +166,7 @@ def test_frames_are_moved_there_and_back(saved, client):
     assert (folder / "head_frames").is_dir()
 
 
+@pytest.mark.slow
 def test_a_cancelled_move_leaves_everything_as_it_was(saved, client):
     folder, strip = saved
     for choice in ("FILE", "CACHE"):
@@ -180,6 +182,7 @@ def test_a_cancelled_move_leaves_everything_as_it_was(saved, client):
         check(head, START + 7)
 
 
+@pytest.mark.slow
 def test_undo_ends_a_move_and_leaves_everything_as_it_was(saved, client):
     folder, strip = saved
     head = make(client, strip, "FILE")
@@ -194,6 +197,7 @@ def test_undo_ends_a_move_and_leaves_everything_as_it_was(saved, client):
     check(head, START + 7)
 
 
+@pytest.mark.slow
 def test_missing_frames_are_reported(saved, client):
     folder, strip = saved
     head = make(client, strip)
@@ -229,6 +233,7 @@ def test_a_cancelled_generation_leaves_no_file(saved, client):
     check(earlier, START + 7)
 
 
+@pytest.mark.slow
 def test_a_full_disk_ends_cleanly(saved, client):
     folder, strip = saved
     earlier = make(client, strip)
@@ -305,6 +310,7 @@ def test_the_size_decides(scene):
     assert storage.frames_in_cache.default_parent().name == "frames"
 
 
+@pytest.mark.slow
 def test_frames_kept_in_a_range_are_copied(saved, client):
     _, strip = saved
     first = make(client, strip)
@@ -343,6 +349,7 @@ def test_a_spoilt_file_is_refused(tmp_path, harm):
         usd_frame.read_frame(path)
 
 
+@pytest.mark.slow
 def test_the_buttons(settings, tmp_path):
     """Moving frames, what the panel says when they are missing, and finding them again."""
     bpy.ops.wm.save_as_mainfile(filepath=str(tmp_path / "head.blend"))

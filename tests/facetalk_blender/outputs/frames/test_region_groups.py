@@ -80,6 +80,7 @@ def test_groups_are_there_while_a_modifier_follows(head):
     assert not any(weights.any() for weights in weights_by_name(head).values())
 
 
+@pytest.mark.slow
 def test_groups_survive_saving_without_the_extension(head):
     add_smooth(head)
     path, name = bpy.data.filepath, head.name
@@ -89,6 +90,7 @@ def test_groups_survive_saving_without_the_extension(head):
     check_lips_alone_are_smoothed(bpy.data.objects[name])
 
 
+@pytest.mark.slow
 def test_groups_survive_moving_the_frames_there_and_back(head):
     add_smooth(head)
     names = [modifier.name for modifier in head.modifiers]
@@ -100,6 +102,7 @@ def test_groups_survive_moving_the_frames_there_and_back(head):
         check_lips_alone_are_smoothed(head)
 
 
+@pytest.mark.slow
 def test_frames_of_an_earlier_result_that_are_used_again_get_the_groups(head, client):
     """Where a range is sampled again, the other frames stay; those of an earlier version have no groups' names."""
     choice = "CACHE" if storage.is_cached(head) else "FILE"

@@ -7,6 +7,8 @@ import pytest
 from blender_scene import COUNT, bpy
 from registered_extension import CheckedLayout, drawn, head_of, module
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def cached(settings, tmp_path):
