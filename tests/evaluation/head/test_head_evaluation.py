@@ -11,9 +11,6 @@ from scipy.spatial import cKDTree
 from evaluation.head import fixed_topology
 from evaluation.head.fixed_topology import TemplateTruth, damaged_triangles, triangulated
 from evaluation.head.meshes import floating_pieces
-from evaluation.head.openings import (
-    wrong_shares,
-)
 from evaluation.head.poses import JUDGED_POSES, POSES, SHOWN_POSES, evaluation_poses, is_speech
 from evaluation.head.surface_groups import seen
 from evaluation.head.zero_level import nearest_feet
@@ -136,12 +133,6 @@ def test_points_that_another_sheet_covers_are_not_seen():
     solid = SimpleNamespace(inside=lambda points: (points[:, 0] > 0) & (points[:, 2] > 0.3 * MILLIMETRE))
     positions = np.array([[-0.1, 0, 0], [0.1, 0, 0], [-0.1, -1.0, 0]])
     assert seen(solid, positions, np.tile((0.0, 0, 1), (3, 1))).tolist() == [True, False, False]
-
-
-def test_wrong_solid_and_wrong_air_leave_the_surface_out():
-    true = np.array([3.0, 3.0, 3.0, 3.0, 0.2, -0.2, -3.0, -3.0]) * MILLIMETRE
-    found = np.array([1.0, -1.0, 1.0, 1.0, -1.0, 1.0, 1.0, -1.0]) * MILLIMETRE
-    assert wrong_shares(true, found) == {"solid_in_air": 0.25, "air_in_solid": 0.5}
 
 
 def test_judged_expressions_differ_between_heads_and_are_drawn_the_same_again():

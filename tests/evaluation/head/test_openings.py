@@ -16,6 +16,7 @@ from evaluation.head.openings import (
     lip_opening,
     middle_section,
     sight_lines,
+    wrong_shares,
 )
 
 MILLIMETRE = 1 / MILLIMETRES_PER_UNIT
@@ -73,3 +74,9 @@ def test_lid_opening_is_the_height_over_which_the_eyeball_is_seen():
     lid = (np.abs(z - 17 * MILLIMETRE) < MILLIMETRE) & (y > 4 * MILLIMETRE)  # thin, with air behind it
     lower_lid = (z < 16 * MILLIMETRE) & (y < -4 * MILLIMETRE)
     assert lid_opening(~lid & ~lower_lid) == pytest.approx(8.0, abs=0.5)
+
+
+def test_wrong_solid_and_wrong_air_leave_the_surface_out():
+    true = np.array([3.0, 3.0, 3.0, 3.0, 0.2, -0.2, -3.0, -3.0]) * MILLIMETRE
+    found = np.array([1.0, -1.0, 1.0, 1.0, -1.0, 1.0, 1.0, -1.0]) * MILLIMETRE
+    assert wrong_shares(true, found) == {"solid_in_air": 0.25, "air_in_solid": 0.5}
