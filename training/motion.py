@@ -8,13 +8,15 @@ performance for every scene, so that one recording has many faces.
 
 from __future__ import annotations
 
+import argparse
+import sys
 from dataclasses import asdict, replace
 from functools import cache
 from pathlib import Path
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional
 
 from engine.bundle import Bundle, merge_section
@@ -27,9 +29,11 @@ from engine.motion.speech import SpeechEncoder, load_speech_encoder, normalise
 from engine.shared.arkit import ARKIT_NAMES
 from engine.shared.lip_opening import REST_OPENING_MM, opening_slopes
 from training.data.corpus import Corpus, load_corpus
+from training.learner import load_weights
+from training.options import SPEECH_ENCODER_HELP, add_run_options, add_speech_options, exit_status, run_of
 from training.prior.captured_motion import capture_of
 from training.prior.scenes import SCENE_FRAMES, SILENT_SHARE, Scene, SceneMaker
-from training.run import AveragedWeights, TrainingRun, start_run, training_parser
+from training.run import Recipe, Run, step_seed
 from training.speech_examples import SHARES
 
 # The paper's decoder is causal. Frames that share one noise level cannot agree when the earlier one does not see the
@@ -54,9 +58,7 @@ FULL_ROLL = 0.4  # mouthRollLower of a labiodental; a bilabial has less than a t
 OPENING_WEIGHT = 0.01  # per millimetre
 # The paper trains 50,000 steps at 1e-4; the short budget needs a larger rate with warm-up and cosine decay.
 PEAK_LEARNING_RATE = 8e-4
-WARM_UP_STEPS = 200
-SAVE_EVERY = 100
-SPEECH_ENCODER_HELP = "public wav2vec 2.0: a Hugging Face folder, or FaceFormer's checkpoint"
+RECIPE = Recipe(warm_up_steps=200, final_rate=0.02, average_decay=0.998, save_every=100)
 DEFAULTS = {
     "default_steps": 8, "default_sampler": "dpm++", "default_guidance": 1.5, "default_mouth_temperature": 0.3,
     "default_lid_temperature": 0.85,
@@ -189,62 +191,43 @@ def _opening_direction() -> Tensor:
 
 
 def train(
-    run: TrainingRun,
+    run: Run,
     crops: CropMaker,
-    seed: int,
     device: torch.device,
     sizes: DenoiserConfig | None = None,
     schedule: CosineSchedule | None = None,
-    peak_learning_rate: float = PEAK_LEARNING_RATE,
     start: Path | None = None,
 ) -> None:
-    """Train until the budget is used; resumes from the run's checkpoint and exports at every checkpoint.
+    """Train until the run's budget is used and export at every checkpoint.
 
     sizes, schedule: the network, by default SMALL, and the noise; scale and audio dimensions follow the crops.
-    start: a bundle from whose decoder a new run begins (`take_over`).
+    start: a bundle from whose decoder a new run begins.
     """
-    torch.manual_seed(seed)
+    torch.manual_seed(run.seed)
     config = replace(sizes or SMALL, code_scale=crops.code_scale, audio_dimensions=crops.features.shape[-1])
     decoder = ExpressionDecoder(config).to(device)
     if start:
-        take_over(decoder, load_expression_decoder(Bundle.open(start), device))
+        start_from(decoder, load_expression_decoder(Bundle.open(start), device))
     schedule = schedule or CosineSchedule()
-    optimiser = torch.optim.Adam(decoder.parameters(), peak_learning_rate, betas=(0.9, 0.99))
-    average = AveragedWeights(decoder, decay=0.998)
-    if states := run.resume():
-        decoder.load_state_dict(states["decoder"])
-        optimiser.load_state_dict(states["optimiser"])
-        average.load(states["average"])
-    decoder.train()
-    mean_loss = None
-    while run.progress < 1.0:
-        rate = run.learning_rate(peak_learning_rate, WARM_UP_STEPS)
-        for group in optimiser.param_groups:
-            group["lr"] = rate
-        batch = tuple(tensor.to(device) for tensor in crops.batch(run.step))
-        # Dropout draws from the global generator: a run that was stopped goes on as if it had not been.
-        torch.manual_seed(seed * 1_000_003 + run.step)
-        generator = torch.Generator().manual_seed(seed * 1_000_003 + run.step)
-        loss = diffusion_loss(decoder, schedule, batch, generator)
-        loss.backward()
-        nn.utils.clip_grad_norm_(decoder.parameters(), 1.0)
-        optimiser.step()
-        optimiser.zero_grad(set_to_none=True)
-        run.step += 1
-        average.update(decoder, run.step)
-        mean_loss = loss.item() if mean_loss is None else 0.98 * mean_loss + 0.02 * loss.item()
-        if run.step % 20 == 0:
-            run.log(loss=mean_loss, rate=rate)
-        if run.step % SAVE_EVERY == 0 or run.progress >= 1.0:
-            run.save(decoder=decoder.state_dict(), optimiser=optimiser.state_dict(), average=average.state)
-            export(config, average.state, run.folder / "export")
+    optimiser = torch.optim.Adam(decoder.parameters(), betas=(0.9, 0.99))
+
+    def loss(step: int) -> tuple[Tensor, dict[str, Tensor]]:
+        features, codes, emphasis = (tensor.to(device) for tensor in crops.batch(step))
+        generator = torch.Generator().manual_seed(step_seed(run.seed, step))
+        value = diffusion_loss(decoder, schedule, (features, codes, emphasis), generator)
+        return value, {"loss": value}
+
+    def at_checkpoint(average: ExpressionDecoder) -> None:
+        merge_section(run.folder / "export", "motion", asdict(config) | DEFAULTS, average.state_dict())
+
+    run.train(decoder, [optimiser], loss, RECIPE, at_checkpoint)
 
 
 @torch.no_grad()
-def take_over(decoder: ExpressionDecoder, trained: ExpressionDecoder) -> None:
-    """Load the parameters of a trained decoder, whose whole FiLM maps may become products of a small rank.
+def start_from(decoder: ExpressionDecoder, trained: ExpressionDecoder) -> None:
+    """Start with the weights of a trained decoder, whose whole FiLM maps may become products of a small rank.
 
-    The product is the best one for the embedded time steps, which are all that FiLM hears.
+    The product is the best one for the embedded time steps, which are all that FiLM is given.
     """
     state, rank = trained.state_dict(), decoder.config.film_rank
     if rank is not None and trained.config.film_rank is None:
@@ -254,35 +237,34 @@ def take_over(decoder: ExpressionDecoder, trained: ExpressionDecoder) -> None:
             outputs = torch.linalg.svd(weight @ times.T, full_matrices=False).U[:, :rank]  # (2 W, R)
             state |= {stem + "1.weight": outputs.T @ weight, stem + "2.weight": outputs}
             state[stem + "2.bias"] = state.pop(stem + "1.bias")
-    decoder.load_state_dict(state)
+    load_weights(decoder, state)
 
 
-def export(config: DenoiserConfig, state: dict[str, Tensor], folder: Path) -> None:
-    """Write the averaged decoder as the bundle section "motion"."""
-    merge_section(folder, "motion", asdict(config) | DEFAULTS, state)
-
-
-def main() -> None:
-    """Command line."""
-    parser = training_parser("Train the starter's expression decoder.", 35.0, PEAK_LEARNING_RATE)
+def main(arguments: list[str] | None = None) -> int:
+    """Command line. Returns 0, or 2 after printing one line that says what to put right."""
+    parser = argparse.ArgumentParser("python -m training.motion", description="Train the starter's expression decoder.")
+    add_speech_options(parser)
     encoders = parser.add_mutually_exclusive_group()
     encoders.add_argument("--bundle", default="starter", help="bundle folder with the trained speech encoder")
     encoders.add_argument("--speech-encoder", type=Path, help=SPEECH_ENCODER_HELP)
-    arguments = parser.parse_args()
-    constants = {"amplitude": AMPLITUDE, "drop_condition": DROP_CONDITION, "batch": BATCH, "crop": CROP}
-    run = start_run(arguments, constants)
-    device = choose_device(arguments.device)
-    if arguments.speech_encoder is None:
-        encoder = load_speech_encoder(Bundle.open(arguments.bundle), device)
-    else:
-        encoder = import_speech_encoder(arguments.speech_encoder).to(device)
-    cache = arguments.cache or arguments.output / "cache"
-    corpus = load_corpus(arguments.data, cache, arguments.synthesised)
-    scenes = make_scenes(arguments.data, corpus, arguments.seed)
-    crops = CropMaker(scenes, scene_features(encoder, scenes), arguments.seed)
-    rate, start = arguments.learning_rate, arguments.start
-    train(run, crops, arguments.seed, device, peak_learning_rate=rate, start=start)
+    add_run_options(parser, learning_rate=PEAK_LEARNING_RATE, minutes=35.0)
+    options = parser.parse_args(arguments)
+
+    def command() -> None:
+        run, device = run_of(options), choose_device(options.device)
+        if options.speech_encoder is None:
+            encoder = load_speech_encoder(Bundle.open(options.bundle), device)
+        else:
+            encoder = import_speech_encoder(options.speech_encoder).to(device)
+        corpus = load_corpus(options.data, options.cache or options.output / "cache", options.synthesised)
+        scenes = make_scenes(options.data, corpus, options.seed)
+        crops = CropMaker(scenes, scene_features(encoder, scenes), options.seed)
+        constants = {"amplitude": AMPLITUDE, "drop_condition": DROP_CONDITION, "batch": BATCH, "crop": CROP}
+        run.write_config({"synthesised": options.synthesised} | constants)
+        train(run, crops, device, start=options.start)
+
+    return exit_status(command)
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -23,12 +23,12 @@ class Muon(torch.optim.Optimizer):
     parameters: tensors (..., rows, columns); the leading dimensions count matrices. learning_rate: as Adam's.
     """
 
-    def __init__(self, parameters: Iterable[Tensor], learning_rate: float):
+    def __init__(self, parameters: Iterable[Tensor], learning_rate: float = 1e-3):
         super().__init__(parameters, {"lr": learning_rate})
 
     @torch.no_grad()
-    def step(self) -> None:
-        """Update every parameter that has a gradient."""
+    def step(self, closure: None = None) -> None:  # type: ignore[override]
+        """Update every parameter that has a gradient. closure: there is none."""
         for group in self.param_groups:
             for parameter in (parameter for parameter in group["params"] if parameter.grad is not None):
                 state = self.state[parameter]

@@ -18,24 +18,25 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from engine.bundle import merge_section
+from engine.bundle import Bundle, merge_section
 from engine.engine import choose_device
 from engine.importing.wav2vec2 import import_wav2vec2
 from engine.motion import audio
-from engine.motion.denoiser import DenoiserConfig, ExpressionDecoder
+from engine.motion.denoiser import DenoiserConfig, ExpressionDecoder, load_expression_decoder
 from engine.motion.diffusion import CosineSchedule
 from engine.motion.speech import SpeechEncoder, load_speech_encoder
-from engine.shared.errors import EngineError
-from training.motion import SPEECH_ENCODER_HELP, denoised
+from training.motion import denoised, start_from
+from training.options import SPEECH_ENCODER_HELP, add_run_options, exit_status, run_of
 from training.paper_dataset import TrackedSequence, read_sequences, split
-from training.run import AveragedWeights, TrainingRun
+from training.run import Recipe, Run, step_seed
 
 # Section 4 and supplement B of the paper.
-BATCH, CROP, STEPS, LEARNING_RATE = 32, 48, 50_000, 1e-4
+BATCH, CROP = 32, 48
 AMPLITUDE = (0.5, 3.0)
 VALIDATION_SHARE = 0.1
 VALIDATION_SEED = 1
-SAVE_EVERY = 500
+# The paper keeps one learning rate and does not clip.
+RECIPE = Recipe(warm_up_steps=0, final_rate=1.0, largest_gradient=float("inf"), save_every=500)
 
 
 class Crops:
@@ -79,104 +80,82 @@ class Crops:
         return self.features[row][window][:CROP].float(), self.codes[row][window][:CROP]
 
 
-def train(run: TrainingRun, training: Crops, validation: Crops, steps: int, seed: int, device: torch.device) -> None:
-    """Train up to `steps` in all; resumes from the run's checkpoint, and exports the average that validates best.
+def train(run: Run, training: Crops, validation: Crops, device: torch.device, start: Path | None = None) -> None:
+    """Train until the run's budget is used and export the average that validates best.
 
-    Raises EngineError when the checkpoint is of a network of other dimensions.
+    start: a bundle from whose decoder a new run begins. Raises EngineError when that decoder is of other dimensions.
     """
-    torch.manual_seed(seed)
-    dimensions = {"code_dimensions": training.codes[0].shape[1], "audio_dimensions": training.features[0].shape[1]}
-    config = DenoiserConfig(**dimensions, code_scale=training.code_scale)
+    torch.manual_seed(run.seed)
+    config = DenoiserConfig(
+        code_dimensions=training.codes[0].shape[1],
+        audio_dimensions=training.features[0].shape[1],
+        code_scale=training.code_scale,
+    )
     decoder = ExpressionDecoder(config).to(device)
-    optimiser = torch.optim.Adam(decoder.parameters(), LEARNING_RATE)
-    average, best = AveragedWeights(decoder), float("inf")
-    if states := run.resume():
-        try:
-            decoder.load_state_dict(states["decoder"])
-        except RuntimeError as error:
-            message = f"The run in {run.folder} was begun with other codes or another encoder; choose another --output."
-            raise EngineError(message) from error
-        optimiser.load_state_dict(states["optimiser"])
-        average.load(states["average"])
-        best = states["validation"]["best"]
+    if start:
+        start_from(decoder, load_expression_decoder(Bundle.open(start), device))
     schedule = CosineSchedule()
-    while run.step < steps and run.progress < 1.0:
-        features, codes = (tensor.to(device) for tensor in training.batch(seed, run.step))
+
+    def loss(step: int) -> tuple[Tensor, dict[str, Tensor]]:
+        features, codes = (tensor.to(device) for tensor in training.batch(run.seed, step))
         codes = codes / config.code_scale
-        # Dropout draws from the global generator: a run that was stopped goes on as if it had not been.
-        torch.manual_seed(seed * 1_000_003 + run.step)
-        generator = torch.Generator().manual_seed(seed * 1_000_003 + run.step)
-        decoder.train()
-        loss = functional.mse_loss(denoised(decoder, schedule, features, codes, generator), codes)
-        optimiser.zero_grad(set_to_none=True)
-        loss.backward()
-        optimiser.step()
-        run.step += 1
-        average.update(decoder, run.step)
-        if run.step % SAVE_EVERY == 0 or run.step == steps or run.progress >= 1.0:
-            error = validation_loss(config, average.state, validation, device)
-            run.log(loss=loss.item(), validation=error)
-            if error < best:
-                best = error
-                merge_section(run.folder / "export", "motion", asdict(config), average.state)
-            states = {"decoder": decoder.state_dict(), "optimiser": optimiser.state_dict(), "average": average.state}
-            run.save(**states, validation={"best": best})
+        generator = torch.Generator().manual_seed(step_seed(run.seed, step))
+        value = functional.mse_loss(denoised(decoder, schedule, features, codes, generator), codes)
+        return value, {"loss": value}
+
+    def at_checkpoint(average: ExpressionDecoder) -> dict[str, float]:
+        found = validation_loss(average, validation)
+        if found < run.figures.get("best_validation", float("inf")):
+            run.figures["best_validation"] = found
+            merge_section(run.folder / "export", "motion", asdict(config), average.state_dict())
+        return {"validation": found}
+
+    run.train(decoder, [torch.optim.Adam(decoder.parameters())], loss, RECIPE, at_checkpoint)
 
 
 @torch.no_grad()
-def validation_loss(config: DenoiserConfig, state: dict[str, Tensor], crops: Crops, device: torch.device) -> float:
+def validation_loss(decoder: ExpressionDecoder, crops: Crops) -> float:
     """Mean squared error on all crops, in units of the code scale, with the same noise at every call."""
-    decoder = ExpressionDecoder(config).to(device).eval()
-    decoder.load_state_dict(state)
+    decoder.eval()
+    device = next(decoder.parameters()).device
     schedule, generator = CosineSchedule(), torch.Generator().manual_seed(VALIDATION_SEED)
     total, count = 0.0, 0
     for features, codes in zip(*(tensor.split(BATCH) for tensor in crops.all()), strict=True):
-        clean = codes.to(device) / config.code_scale
+        clean = codes.to(device) / decoder.config.code_scale
         error = denoised(decoder, schedule, features.to(device), clean, generator) - clean
         total, count = total + error.square().sum().item(), count + error.numel()
     return total / count
 
 
-def prepare(
-    data: Path, speech_encoder: Path, run: TrainingRun, share: float, seed: int, device: torch.device, key: str | None
-) -> tuple[Crops, Crops]:
+def prepare(options: argparse.Namespace, run: Run, device: torch.device) -> tuple[Crops, Crops]:
     """Crops for training and for validation; the run's export gets the speech encoder, its config the two lists.
 
     Raises EngineError for a dataset or an encoder that cannot be used, before anything is written.
     """
-    parts = split(read_sequences(data, CROP, key), share, seed)
-    bundle = import_wav2vec2(speech_encoder, run.folder / "export", add=True)
+    parts = split(read_sequences(options.data, CROP, options.key), options.validation, run.seed)
+    bundle = import_wav2vec2(options.speech_encoder, run.folder / "export", add=True)
     names = {"training": [s.name for s in parts[0]], "validation": [s.name for s in parts[1]]}
-    constants = {"batch": BATCH, "crop": CROP, "learning_rate": LEARNING_RATE, "amplitude": AMPLITUDE}
-    run.write_config({"seed": seed} | constants | names)
+    run.write_config({"batch": BATCH, "crop": CROP, "amplitude": AMPLITUDE} | names)
     encoder = load_speech_encoder(bundle, device)
     return Crops(encoder, parts[0]), Crops(encoder, parts[1])
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Command line. Returns 0, or 2 after printing one line that says what to mend."""
+    """Command line. Returns 0, or 2 after printing one line that says what to put right."""
     plain = argparse.RawDescriptionHelpFormatter
     parser = argparse.ArgumentParser("python -m training.paper", description=__doc__, formatter_class=plain)
     parser.add_argument("--data", type=Path, required=True, help="dataset folder")
     parser.add_argument("--speech-encoder", type=Path, required=True, help=SPEECH_ENCODER_HELP)
-    parser.add_argument("--output", type=Path, required=True, help="run folder; an existing run is continued")
-    parser.add_argument("--steps", type=int, default=STEPS, help="of the whole run (default: %(default)s)")
-    parser.add_argument("--minutes", type=float, default=float("inf"), help="stop earlier, after this time in all")
+    add_run_options(parser, learning_rate=1e-4, steps=50_000)
     parser.add_argument("--validation", type=float, default=VALIDATION_SHARE, help="share of the sequences kept out")
     parser.add_argument("--key", help="name of the code's array in a frame's file (default: the only one)")
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--device", default="auto")
     options = parser.parse_args(arguments)
-    run = TrainingRun(options.output, options.minutes)
-    try:
-        device = choose_device(options.device)
-        common = (options.validation, options.seed, device, options.key)
-        crops = prepare(options.data, options.speech_encoder, run, *common)
-        train(run, *crops, options.steps, options.seed, device)
-    except EngineError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    return 0
+
+    def command() -> None:
+        run, device = run_of(options), choose_device(options.device)
+        train(run, *prepare(options, run, device), device, options.start)
+
+    return exit_status(command)
 
 
 if __name__ == "__main__":

@@ -8,7 +8,9 @@ expected course are the teachers instead. The features must carry when lips clos
 
 from __future__ import annotations
 
+import argparse
 import json
+import sys
 from dataclasses import asdict
 from pathlib import Path
 
@@ -20,14 +22,16 @@ from engine.bundle import Bundle, merge_section
 from engine.engine import choose_device
 from engine.motion.speech import SpeechConfig, SpeechEncoder, load_speech_encoder
 from engine.shared.errors import EngineError
-from training.data.corpus import load_corpus
+from training.data.corpus import Corpus, load_corpus
+from training.learner import load_weights
+from training.options import add_run_options, add_speech_options, exit_status, run_of
 from training.phones import BILABIALS, LABIODENTALS, PHONES, SILENCE
-from training.run import AveragedWeights, TrainingRun, start_run, training_parser
+from training.run import Recipe, Run
 from training.speech_examples import PHONE_OFFSETS, TARGETS, Batch, ExampleMaker, label_clip, training_pools
 
 # At 24 code frames a second every frame falls between two convolutional ones, 20 ms apart. The last two kernels
-# are wider than the base model's: a convolutional frame hears 90 ms, and no short closure is lost between code
-# frames. Their channels are many, because the sounds must be told apart before the rate falls.
+# are wider than the base model's: a convolutional frame covers 90 ms, and no short closure is lost between code
+# frames. Their channels are many, because the sounds must be distinguished before the rate falls.
 SMALL = SpeechConfig(
     conv_dim=(32, 64, 64, 128, 128, 256, 384),
     conv_kernel=(10, 3, 3, 3, 3, 5, 7),
@@ -39,14 +43,12 @@ SMALL = SpeechConfig(
     num_conv_pos_embedding_groups=8,
     hidden_dropout=0.05,
     attention_dropout=0.0,
-    # Half the receptive field of 1,440 samples, and after the end a code frame less: frame i hears i / 24 s.
+    # Half the receptive field of 1,440 samples, and after the end a code frame less: the middle of frame i is i / 24 s.
     waveform_padding=(720, 53),
 )
 # Many small steps teach more in a short budget than few large ones.
 BATCH_SECONDS = 32.0
-PEAK_LEARNING_RATE = 1.2e-3
-WARM_UP_STEPS = 300
-SAVE_EVERY = 200
+RECIPE = Recipe(warm_up_steps=300, final_rate=0.02, largest_gradient=2.0, save_every=200)
 # Code frames that the transformer must guess from their neighbours: share, and length of a span.
 HIDDEN_SHARE, HIDDEN_SPAN = 0.08, 3
 # A lip closure that is missed is seen at once, so the phones that close the lips weigh more.
@@ -79,17 +81,18 @@ def hide_spans(heard: Tensor) -> Tensor:
 
 
 @torch.no_grad()
-def take_over(encoder: SpeechEncoder, trained: SpeechEncoder) -> None:
-    """Load the parameters of a trained encoder into one of the same or larger sizes, which then computes the same.
+def start_from(encoder: SpeechEncoder, trained: SpeechEncoder) -> None:
+    """Start with the weights of a trained encoder of the same or smaller sizes and compute the same.
 
     Longer kernels start with zeros around the trained ones. Added channels are copies of the trained ones, between
     which the next layer's weights are divided at random, so that they part in training (Net2Net, Chen et al. 2016).
-    Raises EngineError when a size is no multiple of the trained one.
+    Raises EngineError when a size is not a multiple of the trained one.
     """
     state = trained.state_dict()
     for name, fresh in encoder.state_dict().items():
-        state[name] = _widened(name, state[name], fresh.shape)
-    encoder.load_state_dict(state)
+        if name in state:
+            state[name] = _widened(name, state[name], fresh.shape)
+    load_weights(encoder, state)
 
 
 def _widened(name: str, weight: Tensor, shape: torch.Size) -> Tensor:
@@ -125,73 +128,59 @@ def losses(network: SupervisedEncoder, batch: Batch) -> dict[str, Tensor]:
     }
 
 
-def train(
-    data: Path, run: TrainingRun, seed: int, device: torch.device, cache: Path, synthesised: int,
-    peak_learning_rate: float, start: Path | None,
-) -> None:  # fmt: skip
-    """Train until the budget is used; resumes from the run's checkpoint and exports at every checkpoint.
+def train(run: Run, corpus: Corpus, device: torch.device, start: Path | None = None) -> None:
+    """Train until the run's budget is used and export at every checkpoint.
 
     start: a bundle from whose encoder a new run begins.
     """
-    torch.manual_seed(seed)
-    corpus = load_corpus(data, cache, synthesised)
-    maker = ExampleMaker(corpus, training_pools(corpus), seed)
+    torch.manual_seed(run.seed)
+    maker = ExampleMaker(corpus, training_pools(corpus), run.seed)
     held_out = {"so762": [label_clip(corpus, clip) for clip in corpus.select("so762", held_out=True)]}
-    validation = [ExampleMaker(corpus, held_out, seed + 1).batch(index, BATCH_SECONDS) for index in range(3)]
+    validation = [ExampleMaker(corpus, held_out, run.seed + 1).batch(index, BATCH_SECONDS) for index in range(3)]
     network = SupervisedEncoder(SMALL).to(device)
-    optimiser = torch.optim.AdamW(network.parameters(), peak_learning_rate, betas=(0.9, 0.98), weight_decay=0.01)
     if start:
-        take_over(network.encoder, load_speech_encoder(Bundle.open(start), device))
-    average = AveragedWeights(network)
-    if states := run.resume():
-        network.load_state_dict(states["network"])
-        optimiser.load_state_dict(states["optimiser"])
-        average.load(states["average"])
-    while run.progress < 1.0:
-        rate = run.learning_rate(peak_learning_rate, WARM_UP_STEPS)
-        for group in optimiser.param_groups:
-            group["lr"] = rate
-        parts = losses(network.train(), maker.batch(run.step, BATCH_SECONDS))
-        (parts["phones"] + 2 * parts["articulation"]).backward()
-        if nn.utils.clip_grad_norm_(network.parameters(), 2.0).isfinite():
-            optimiser.step()
-        optimiser.zero_grad(set_to_none=True)
-        run.step += 1
-        average.update(network, run.step)
-        if run.step % 20 == 0:
-            run.log(**{name: part.item() for name, part in parts.items()}, rate=rate)
-        if run.step % SAVE_EVERY == 0 or run.progress >= 1.0:
-            run.save(network=network.state_dict(), optimiser=optimiser.state_dict(), average=average.state)
-            run.log(**validate(average.state, validation, device))
-            export(average.state, run.folder / "export")
+        start_from(network.encoder, load_speech_encoder(Bundle.open(start), device))
+    optimiser = torch.optim.AdamW(network.parameters(), betas=(0.9, 0.98), weight_decay=0.01)
+
+    def loss(step: int) -> tuple[Tensor, dict[str, Tensor]]:
+        parts = losses(network, maker.batch(step, BATCH_SECONDS))
+        return parts["phones"] + 2 * parts["articulation"], parts
+
+    def at_checkpoint(average: SupervisedEncoder) -> dict[str, float]:
+        export(average.encoder, run.folder / "export")
+        return validate(average, validation)
+
+    run.train(network, [optimiser], loss, RECIPE, at_checkpoint)
 
 
 @torch.no_grad()
-def validate(state: dict[str, Tensor], batches: list[Batch], device: torch.device) -> dict[str, float]:
-    """Mean losses of averaged weights on held-out speakers."""
-    network = SupervisedEncoder(SMALL).to(device).eval()
-    network.load_state_dict(state)
+def validate(network: SupervisedEncoder, batches: list[Batch]) -> dict[str, float]:
+    """Mean losses on held-out speakers."""
+    network.eval()
     parts = [losses(network, batch) for batch in batches]
     return {f"held_out_{name}": sum(part[name].item() for part in parts) / len(parts) for name in parts[0]}
 
 
-def export(state: dict[str, Tensor], folder: Path) -> None:
-    """Write the encoder without its read-outs as the bundle section "speech"."""
-    tensors = {name.removeprefix("encoder."): tensor for name, tensor in state.items() if name.startswith("encoder.")}
-    merge_section(folder, "speech", json.loads(json.dumps(asdict(SMALL))), tensors)
+def export(encoder: SpeechEncoder, folder: Path) -> None:
+    """Write the encoder as the bundle section "speech"."""
+    merge_section(folder, "speech", json.loads(json.dumps(asdict(SMALL))), encoder.state_dict())
 
 
-def main() -> None:
-    """Command line."""
-    arguments = training_parser("Train the starter's speech encoder.", 30.0, PEAK_LEARNING_RATE).parse_args()
-    run = start_run(arguments, {"batch_seconds": BATCH_SECONDS})
-    cache = arguments.cache or arguments.output / "cache"
-    device = choose_device(arguments.device)
-    train(
-        arguments.data, run, arguments.seed, device, cache, arguments.synthesised,
-        arguments.learning_rate, arguments.start,
-    )  # fmt: skip
+def main(arguments: list[str] | None = None) -> int:
+    """Command line. Returns 0, or 2 after printing one line that says what to put right."""
+    parser = argparse.ArgumentParser("python -m training.speech", description="Train the starter's speech encoder.")
+    add_speech_options(parser)
+    add_run_options(parser, learning_rate=1.2e-3, minutes=30.0)
+    options = parser.parse_args(arguments)
+
+    def command() -> None:
+        run, device = run_of(options), choose_device(options.device)
+        corpus = load_corpus(options.data, options.cache or options.output / "cache", options.synthesised)
+        run.write_config({"synthesised": options.synthesised, "batch_seconds": BATCH_SECONDS})
+        train(run, corpus, device, options.start)
+
+    return exit_status(command)
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -118,7 +118,7 @@ class ExampleMaker:
             return self.augmenter.silence(length, generator), phones, articulation
         position = int(generator.uniform(-1.5, 0.5) * SAMPLE_RATE)
         while position < length:
-            pool = self.pools[min(np.searchsorted(self.draws, generator.random()), len(self.pools) - 1)]
+            pool = self.pools[min(int(np.searchsorted(self.draws, generator.random())), len(self.pools) - 1)]
             source = pool[generator.integers(len(pool))]
             position = self._place(source, position, generator, audio, phones, articulation)
             position += int(max(generator.uniform(-0.3, 0.9), 0) * SAMPLE_RATE)

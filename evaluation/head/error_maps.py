@@ -6,12 +6,13 @@ import numpy as np
 from matplotlib import colormaps
 
 from engine.head.surface.extract import extract_surface
+from engine.shared.units import UNITS_PER_MILLIMETRE
 from evaluation.head.measurement import HeadEvaluation
 from evaluation.head.poses import JUDGED_POSES, SHOWN_POSES
 from evaluation.head.report import BRIGHTEST
 from evaluation.render import View, shade
 from training.head.ground_truth import HeadSolid
-from training.head.ict import UNITS_PER_MILLIMETRE, named_weights
+from training.head.ict import named_weights
 
 VIEWS = (View((0.0, 0.0, 1.0)), View((0.7, 0.0, 0.7)))
 PIXELS = 300

@@ -10,10 +10,10 @@ from scipy.spatial import cKDTree
 from torch import Tensor
 
 from engine.head.topology.correspondence import FixedTopologyHead
+from engine.shared.units import UNITS_PER_MILLIMETRE
 from evaluation.head.surface_groups import TruePoints, group_of_triangles, seen
 from evaluation.head.zero_level import Field, nearest_feet
 from training.head.ground_truth import HeadSolid
-from training.head.ict import UNITS_PER_MILLIMETRE
 from training.head.sampling import SurfaceSampler
 
 MEASURED_GROUPS = ("face", "lips", "eyelids")

@@ -12,6 +12,7 @@ from engine.head.surface.extract import SurfaceExtractor
 from engine.head.topology.correspondence import FixedTopologyHead
 from engine.motion.codes import codes_from_weights
 from engine.shared.options import RESOLUTION
+from engine.shared.units import UNITS_PER_MILLIMETRE
 from evaluation.head.fixed_topology import TemplateTruth, counts, milliseconds_per_frame, template_errors
 from evaluation.head.meshes import distances_to_truth, floating_pieces
 from evaluation.head.openings import (
@@ -27,7 +28,7 @@ from evaluation.head.poses import EVALUATION_SEED, POSES, evaluation_poses
 from evaluation.head.surface_groups import GROUPS, GroupPoints, group_of_triangles
 from evaluation.head.zero_level import Field, nearest_feet
 from training.head.ground_truth import HeadSolid, HeadTopology
-from training.head.ict import UNITS_PER_MILLIMETRE, FaceKit, random_coefficients
+from training.head.ict import FaceKit, random_coefficients
 from training.head.sampling import SurfaceSampler
 
 EXTRACTED_VERTICES, MOUTH_POINTS = 3000, 2000

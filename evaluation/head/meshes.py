@@ -6,8 +6,8 @@ import igl
 import numpy as np
 
 from engine.head.surface.pieces import piece_volumes
+from engine.shared.units import UNITS_PER_MILLIMETRE
 from training.head.ground_truth import NECK_PLANE, HeadSolid
-from training.head.ict import UNITS_PER_MILLIMETRE
 
 
 def distances_to_truth(vertices: np.ndarray, truth: HeadSolid) -> tuple[np.ndarray, np.ndarray]:

@@ -7,8 +7,10 @@ import numpy as np
 from scipy.ndimage import distance_transform_edt, label, zoom
 from scipy.spatial import cKDTree
 
-from training.head.ict import UNITS_PER_MILLIMETRE, FaceKit
-from training.head.labels import REGION_NAMES, vertex_regions
+from engine.shared.regions import REGION_NAMES
+from engine.shared.units import UNITS_PER_MILLIMETRE
+from training.head.ict import FaceKit
+from training.head.labels import vertex_regions
 
 SECTION_STEP = 0.25 * UNITS_PER_MILLIMETRE
 SECTION_REFINEMENT = 4  # the section is interpolated to 0.06 mm

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from engine.shared.regions import REGION_NAMES
+from engine.shared.units import UNITS_PER_MILLIMETRE
 from training.head.ground_truth import NECK_PLANE, HeadSolid
-from training.head.ict import UNITS_PER_MILLIMETRE
-from training.head.labels import REGION_NAMES, vertex_regions
+from training.head.labels import vertex_regions
 from training.head.sampling import SurfaceSampler
 
 GROUPS = ("face", "lips", "eyelids", "eyes", "ears", "mouth")

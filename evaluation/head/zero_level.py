@@ -15,7 +15,7 @@ import torch
 from scipy.spatial import cKDTree
 from torch import Tensor
 
-from training.head.ict import UNITS_PER_MILLIMETRE
+from engine.shared.units import UNITS_PER_MILLIMETRE
 
 Field = Callable[[Tensor], Tensor]  # (P, 3) model units -> (P,) signed distances
 

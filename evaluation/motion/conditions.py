@@ -52,8 +52,8 @@ CONDITIONS: dict[str, Condition] = {
     "telephone, 8 kHz": over_telephone,
     "tempo 0.8": partial(with_voice, VoiceChange(tempo=0.8)),
     "tempo 1.5": partial(with_voice, VoiceChange(tempo=1.5)),
-    "pitch and formants 25 % up": partial(with_voice, VoiceChange(resampling=1.25, tempo=0.8)),
-    "pitch and formants 25 % down": partial(with_voice, VoiceChange(resampling=0.75, tempo=1 / 0.75)),
+    "pitch and formants 25 % up": partial(with_voice, VoiceChange(varispeed=1.25, tempo=0.8)),
+    "pitch and formants 25 % down": partial(with_voice, VoiceChange(varispeed=0.75, tempo=1 / 0.75)),
     "whispered": partial(with_voice, VoiceChange(whispered=True)),
 }
 

@@ -18,7 +18,7 @@ from engine.motion.diffusion import CosineSchedule
 from engine.shared.errors import EngineError
 from engine.shared.options import DEVICE, STARTER
 from training import motion
-from training.run import TrainingRun
+from training.run import Run
 
 
 def short_run_parser(description: str, steps: int) -> argparse.ArgumentParser:
@@ -53,7 +53,7 @@ def trained_decoder(
     schedule: CosineSchedule | None = None,
 ) -> ExpressionDecoder:
     """The decoder of one run, as its bundle holds it, trained first as far as that is still to be done."""
-    run = TrainingRun(folder, steps=steps)
-    run.write_config({"steps": steps, "seed": crops.seed} | asdict(sizes or motion.SMALL))
-    motion.train(run, crops, crops.seed, device, sizes, schedule)
+    run = Run(folder, motion.PEAK_LEARNING_RATE, steps, seed=crops.seed)
+    run.write_config(asdict(sizes or motion.SMALL))
+    motion.train(run, crops, device, sizes, schedule)
     return load_expression_decoder(Bundle.open(folder / "export"), device)

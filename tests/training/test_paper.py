@@ -139,7 +139,7 @@ def test_a_stopped_run_goes_on_bit_for_bit(train, tmp_path):
     assert train("--steps", 3, output="stopped") == 0
     states = [checkpoint(tmp_path / name) for name in ("run", "stopped")]
     assert [state["step"] for state in states] == [3, 3]
-    for part in ("decoder", "average"):
+    for part in ("network", "average"):
         for name, tensor in states[0][part].items():
             assert torch.equal(tensor, states[1][part][name]), name
 

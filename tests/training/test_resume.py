@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gzip
 import json
-import sys
 from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
@@ -22,7 +21,8 @@ from engine.shared.errors import EngineError
 from training import motion, speech
 from training.data.corpus import load_corpus
 from training.prior.scenes import SceneMaker
-from training.run import TrainingRun
+from training.run import Run
+from training.speech_examples import ExampleMaker
 
 TINY_SPEECH = SpeechConfig(
     conv_dim=(8,) * 7, hidden_size=16, num_hidden_layers=1, num_attention_heads=2, intermediate_size=16,
@@ -54,9 +54,8 @@ def test_speech_training_resumes_and_exports(data, tmp_path, monkeypatch):
     monkeypatch.setattr(speech, "BATCH_SECONDS", 6.0)
     steps = []
     for budget in (2, 5):
-        run = TrainingRun(tmp_path / "run", steps=budget)
-        run.write_config({})
-        speech.train(data, run, 0, torch.device("cpu"), tmp_path / "cache", 0, 1e-3, None)
+        run = Run(tmp_path / "run", 1e-3, steps=budget)
+        speech.train(run, load_corpus(data, tmp_path / "cache", synthesised=0), torch.device("cpu"))
         steps.append(run.step)
     assert steps == [2, 5]
     bundle = Bundle.open(tmp_path / "run" / "export")
@@ -73,9 +72,8 @@ def test_motion_training_resumes_and_exports(data, tmp_path, monkeypatch):
     features = torch.randn(len(scenes), 288, 16)
     steps = []
     for budget in (2, 5):
-        run = TrainingRun(tmp_path / "run", steps=budget)
-        run.write_config({})
-        motion.train(run, motion.CropMaker(scenes, features, 0), 0, torch.device("cpu"))
+        run = Run(tmp_path / "run", 1e-3, steps=budget)
+        motion.train(run, motion.CropMaker(scenes, features, 0), torch.device("cpu"))
         steps.append(run.step)
     assert steps == [2, 5]
     section = Bundle.open(tmp_path / "run" / "export").section("motion")
@@ -100,17 +98,39 @@ class CutCrops(motion.CropMaker):
 def test_a_stopped_motion_training_ends_like_an_uninterrupted_one(data, tmp_path, monkeypatch):
     monkeypatch.setattr(motion, "SMALL", TINY_MOTION)
     monkeypatch.setattr(motion, "BATCH", 4)
-    monkeypatch.setattr(motion, "SAVE_EVERY", 2)
+    monkeypatch.setattr(motion, "RECIPE", replace(motion.RECIPE, save_every=2))
     corpus = load_corpus(data, tmp_path / "cache", synthesised=0)
     scenes = motion.make_scenes(data, corpus, seed=0, clips=8)
     features = torch.randn(len(scenes), 288, 16)
     for name, crops in (("whole", motion.CropMaker), ("stopped", CutCrops), ("stopped", motion.CropMaker)):
-        run = TrainingRun(tmp_path / name, steps=5)
-        run.write_config({})
+        run = Run(tmp_path / name, 1e-3, steps=5)
         with pytest.raises(PowerCut) if crops is CutCrops else nullcontext():
-            motion.train(run, crops(scenes, features, 0), 0, torch.device("cpu"))
+            motion.train(run, crops(scenes, features, 0), torch.device("cpu"))
     whole, stopped = (Bundle.open(tmp_path / name / "export").tensors("motion") for name in ("whole", "stopped"))
     assert all(torch.equal(whole[key], stopped[key]) for key in whole)
+
+
+class CutExamples(ExampleMaker):
+    """Examples that end the training before its fourth step; the validation's come first and are left alone."""
+
+    def batch(self, step: int, seconds_of_audio: float):
+        if step == 3:
+            raise PowerCut
+        return super().batch(step, seconds_of_audio)
+
+
+def test_a_stopped_speech_training_ends_like_an_uninterrupted_one(data, tmp_path, monkeypatch):
+    monkeypatch.setattr(speech, "SMALL", TINY_SPEECH)  # with dropout and hidden spans
+    monkeypatch.setattr(speech, "BATCH_SECONDS", 6.0)
+    monkeypatch.setattr(speech, "RECIPE", replace(speech.RECIPE, save_every=2))
+    corpus = load_corpus(data, tmp_path / "cache", synthesised=0)
+    for name, maker in (("whole", ExampleMaker), ("stopped", CutExamples), ("stopped", ExampleMaker)):
+        monkeypatch.setattr(speech, "ExampleMaker", maker)
+        with pytest.raises(PowerCut) if maker is CutExamples else nullcontext():
+            speech.train(Run(tmp_path / name, 1e-3, steps=5), corpus, torch.device("cpu"))
+    states = [torch.load(tmp_path / name / "checkpoint.pt", weights_only=True) for name in ("whole", "stopped")]
+    for part in ("network", "average"):
+        assert all(torch.equal(states[0][part][key], states[1][part][key]) for key in states[0][part])
 
 
 def test_crops_without_augmentation_repeat_one_performance(data, tmp_path, monkeypatch):
@@ -133,8 +153,7 @@ def test_motion_training_takes_a_public_speech_encoder(data, tmp_path, monkeypat
     folder = PARITY / "wav2vec2_faceformer_small"
     options = ["--data", data, "--output", tmp_path / "run", "--speech-encoder", folder, "--synthesised", 0]
     options += ["--minutes", 1e-4, "--device", "cpu"]
-    monkeypatch.setattr(sys, "argv", ["motion", *map(str, options)])
-    motion.main()
+    assert motion.main([*map(str, options)]) == 0
     hidden = json.loads((folder / "config.json").read_text())["hidden_size"]
     assert Bundle.open(tmp_path / "run" / "export").section("motion")["audio_dimensions"] == hidden
 
@@ -163,7 +182,7 @@ def test_wider_kernels_start_as_the_trained_ones_a_little_later():
     trained = SpeechEncoder(TINY_SPEECH).eval()
     wider = replace(TINY_SPEECH, conv_kernel=(*TINY_SPEECH.conv_kernel[:-1], TINY_SPEECH.conv_kernel[-1] + 3))
     encoder = SpeechEncoder(wider).eval()
-    speech.take_over(encoder, trained)
+    speech.start_from(encoder, trained)
     hidden = torch.randn(1, TINY_SPEECH.conv_dim[-2], 60)
     with torch.no_grad():
         found = encoder.wav2vec2.feature_extractor.conv_layers[-1](hidden)
@@ -180,13 +199,13 @@ def test_added_channels_of_the_encoder_change_nothing_at_first():
     torch.manual_seed(0)
     trained = SpeechEncoder(TINY_SPEECH).eval()
     encoder = SpeechEncoder(replace(TINY_SPEECH, conv_dim=(*[8] * 5, 16, 24))).eval()
-    speech.take_over(encoder, trained)
+    speech.start_from(encoder, trained)
     waveforms = torch.randn(2, 16000)
     torch.testing.assert_close(encoder(waveforms, 24), trained(waveforms, 24), atol=1e-5, rtol=1e-4)
     copies = encoder.wav2vec2.feature_projection.projection.weight.view(16, 3, 8)
     assert (copies[:, 0] - copies[:, 1]).abs().max() > 1e-3  # so that they part in training
     with pytest.raises(EngineError, match="another bundle"):
-        speech.take_over(SpeechEncoder(replace(TINY_SPEECH, conv_dim=(*[8] * 6, 12))), trained)
+        speech.start_from(SpeechEncoder(replace(TINY_SPEECH, conv_dim=(*[8] * 6, 12))), trained)
 
 
 def test_hidden_spans_have_their_share_and_length():
@@ -205,7 +224,7 @@ def test_film_of_a_small_rank_starts_near_the_trained_one():
     errors = []
     for rank in (8, 16, 32):
         decoder = ExpressionDecoder(replace(TINY_MOTION, width=32, film_rank=rank)).eval()
-        motion.take_over(decoder, trained)
+        motion.start_from(decoder, trained)
         with torch.inference_mode():
             errors.append(float((decoder(*inputs) - trained(*inputs)).abs().max()))
     assert errors[0] > errors[1] > errors[2]

@@ -8,9 +8,10 @@ WSOLA, 1993).
 from __future__ import annotations
 
 from dataclasses import dataclass
+from fractions import Fraction
 
 import numpy as np
-from scipy.signal import istft, stft
+from scipy.signal import istft, resample_poly, stft
 
 from engine.shared.units import SAMPLE_RATE
 
@@ -22,10 +23,10 @@ _SPECTRUM = {"fs": SAMPLE_RATE, "nperseg": 512, "noverlap": 256}
 
 @dataclass(frozen=True)
 class VoiceChange:
-    """resampling: factor of pitch, formants and tempo together. tempo: factor of the tempo alone. formants: factor of
-    the formants alone. whispered: without a pitch."""
+    """varispeed: factor of pitch, formants and tempo together, in hundredths. tempo: factor of the tempo alone.
+    formants: factor of the formants alone. whispered: without a pitch."""
 
-    resampling: float = 1.0
+    varispeed: float = 1.0
     tempo: float = 1.0
     formants: float = 1.0
     whispered: bool = False
@@ -36,24 +37,24 @@ class VoiceChange:
         kind = generator.random()
         if kind < 0.35:
             return cls()
-        resampling = float(np.exp(generator.uniform(np.log(0.8), np.log(1.25))))
+        factor = round(float(np.exp(generator.uniform(np.log(0.8), np.log(1.25)))), 2)
         if kind < 0.65:
-            return cls(resampling=resampling)
+            return cls(varispeed=factor)
         if kind < 0.86:
-            return cls(resampling, tempo=float(np.exp(generator.uniform(np.log(0.8), np.log(1.6)))) / resampling)
+            return cls(factor, tempo=float(np.exp(generator.uniform(np.log(0.8), np.log(1.6)))) / factor)
         if kind < 0.96:
-            return cls(formants=resampling)
+            return cls(formants=factor)
         return cls(whispered=True)
 
     @property
     def speed(self) -> float:
         """Source seconds per second of the result."""
-        return self.resampling * self.tempo
+        return self.varispeed * self.tempo
 
     def apply(self, audio: np.ndarray, generator: np.random.Generator) -> np.ndarray:
         """Changed audio (S,), about S / speed samples long."""
-        if self.resampling != 1.0:
-            audio = resample(audio, self.resampling)
+        if self.varispeed != 1.0:
+            audio = varispeed(audio, self.varispeed)
         if self.tempo != 1.0:
             audio = stretch(audio, self.tempo)
         if self.formants != 1.0:
@@ -61,10 +62,14 @@ class VoiceChange:
         return whisper(audio, generator) if self.whispered else audio
 
 
-def resample(audio: np.ndarray, factor: float) -> np.ndarray:
-    """Audio (S,) played `factor` times as fast: pitch and formants rise, duration shrinks to int(S / factor)."""
-    places = np.arange(int(len(audio) / factor)) * factor
-    return np.interp(places, np.arange(len(audio)), audio).astype(np.float32)
+def varispeed(audio: np.ndarray, factor: float) -> np.ndarray:
+    """Audio (S,) played `factor` times as fast: pitch and formants rise, duration shrinks to int(S / factor).
+
+    factor: in hundredths, so that sounds keep their times to the sample.
+    """
+    ratio = Fraction(round(100 * factor), 100)
+    result = resample_poly(audio, ratio.denominator, ratio.numerator)
+    return result[: int(len(audio) / factor)].astype(np.float32)
 
 
 def stretch(audio: np.ndarray, tempo: float) -> np.ndarray:
@@ -80,7 +85,7 @@ def stretch(audio: np.ndarray, tempo: float) -> np.ndarray:
         ideal = _SEARCH + _FRAME + int((start + _STEP) * tempo)
         begin = min(ideal, len(padded) - _FRAME - _SEARCH) - _SEARCH
         around = padded[begin : begin + _FRAME + 2 * _SEARCH]
-        # Every other sample tells the best lag as well and costs a quarter.
+        # Every other sample finds the best lag as well and costs a quarter.
         place = begin + 2 * int(np.correlate(around[::2], wanted[::2], "valid").argmax())
         place = min(place, len(padded) - _FRAME - _STEP)
     return result[:length]

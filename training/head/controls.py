@@ -13,7 +13,8 @@ import numpy as np
 import torch
 
 from engine.bundle import merge_section
-from training.head.ict import UNITS_PER_MILLIMETRE, FaceKit
+from engine.shared.units import UNITS_PER_MILLIMETRE
+from training.head.ict import FaceKit
 
 LEADING_MODES = 60
 RIDGE = 0.05  # of a variance of one; 0 would hold the others exactly, at three times the length
@@ -69,8 +70,8 @@ def mode_changes(face_kit: FaceKit) -> tuple[list[str], np.ndarray]:
     names = list(measurements(face_kit, face_kit.neutral))
     changes = np.empty((len(face_kit.identity), len(names)))
     for number, mode in enumerate(face_kit.identity):
-        ends = (measurements(face_kit, face_kit.neutral + sign * mode) for sign in (1, -1))
-        changes[number] = np.subtract(*(list(end.values()) for end in ends)) / 2
+        larger, smaller = (measurements(face_kit, face_kit.neutral + sign * mode) for sign in (1, -1))
+        changes[number] = np.subtract(list(larger.values()), list(smaller.values())) / 2
     return names, changes
 
 

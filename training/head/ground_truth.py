@@ -10,7 +10,8 @@ from __future__ import annotations
 import igl
 import numpy as np
 
-from training.head.ict import UNITS_PER_MILLIMETRE, FaceKit
+from engine.shared.units import UNITS_PER_MILLIMETRE
+from training.head.ict import FaceKit
 
 NECK_PLANE = -0.52  # y; lower than any chin at full jaw opening
 THROAT_DEPTH = 0.20  # behind the mouth corners, 5 cm
@@ -77,13 +78,11 @@ class HeadSolid:
         pocket = self.vertices[np.unique(topology.pocket)]
         self._pocket_box = pocket.min(0), pocket.max(0)
         self.triangles = topology.candidates[topology.visible]
-        self._tree = None
+        self._tree: igl.AABB | None = None
 
     def normals(self, candidates: np.ndarray) -> np.ndarray:
         """Unit normals (T, 3), out of the solid, of candidate triangles (T,)."""
-        corners = self.vertices[self.topology.candidates[candidates]]
-        normals = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
-        return normals / np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-20)
+        return triangle_normals(self.vertices[self.topology.candidates[candidates]])
 
     def inside(self, points: np.ndarray) -> np.ndarray:
         """(P,) bool: whether points (P, 3) lie in the solid; the neck plane is not applied."""
@@ -137,6 +136,12 @@ class HeadSolid:
             distance = distance.copy()
             distance[wall] = np.abs(ahead[wall])
         return distance
+
+
+def triangle_normals(corners: np.ndarray) -> np.ndarray:
+    """Unit normals (T, 3) of triangles with corners (T, 3, 3), counter-clockwise seen from outside; zero where flat."""
+    normals = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
+    return normals / np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-20)
 
 
 def boundary_loops(triangles: np.ndarray) -> list[np.ndarray]:

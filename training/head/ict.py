@@ -14,10 +14,11 @@ import numpy as np
 from engine.motion.codes import ict_from_arkit_matrix
 from engine.shared.arkit import ARKIT_NAMES
 from engine.shared.errors import EngineError
+from engine.shared.units import UNITS_PER_MILLIMETRE
 
-UNITS_PER_CENTIMETRE = 0.04
+ARCHIVE = Path("head") / "ict_facekit.npz"  # in the data folder
+UNITS_PER_CENTIMETRE = 10.0 * UNITS_PER_MILLIMETRE
 ORIGIN_SHIFT = np.array([0.0, -0.06, -0.24], np.float32)
-UNITS_PER_MILLIMETRE = 0.004
 ANIMATED_EXPRESSIONS = 53  # the archive appends four shapes that ARKit has no weight for
 CANONICAL_JAW_OPEN = 0.3  # lips apart, so that they are two sheets of the canonical surface
 

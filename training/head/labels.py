@@ -10,7 +10,8 @@ from scipy.sparse.csgraph import connected_components
 from scipy.spatial import cKDTree
 
 from engine.shared.regions import IRIS_ANGLE, PUPIL_ANGLE, REGION_NAMES
-from training.head.ict import UNITS_PER_MILLIMETRE, FaceKit
+from engine.shared.units import UNITS_PER_MILLIMETRE
+from training.head.ict import FaceKit
 
 LIP_BORDER_UV = 0.006  # half width of the vermilion's soft border in texture coordinates, about 1 mm
 EYE_BORDER_ANGLE = 0.7  # half width of the soft borders of iris and pupil, degrees at the eyeball's centre

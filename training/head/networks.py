@@ -2,22 +2,38 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TypeVar, cast
+
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
+from engine.bundle import Bundle
+from engine.head.loading import load_head
 from engine.head.networks.expression import ExpressionConfig, ExpressionNetwork
 from engine.head.networks.identity import IdentityConfig, IdentityNetwork
+from engine.head.networks.regions import RegionConfig, RegionNetwork
 from engine.head.networks.smoothing import GaussianMask, SmoothingConfig
+from engine.shared.errors import EngineError
+from engine.shared.regions import REGION_NAMES
 from training.head.ict import FaceKit
 from training.head.identity_code import canonical_anchors
 from training.head.sampling import BOX_MAXIMUM, BOX_MINIMUM
+from training.learner import load_weights
+from training.muon import Muon
+from training.run import Recipe
 
 # Wider in z than the paper-scale mask: ICT-FaceKit's jaw moves the skin under the chin and before the ears, and an
 # offset of the surface must not exceed what the mask lets through.
 SMOOTHING = SmoothingConfig(centre=(0.0, -0.20, 0.18), sigma=(0.50, 0.50, 0.25))
 FILM_RANK = 32
+RECIPE = Recipe(warm_up_steps=50, final_rate=0.01, save_every=200)  # of every network of the head
 LOCAL_FREQUENCY, GLOBAL_FREQUENCY = 12.0, 7.0  # 1 / (extent of a unit's bend), model units
+
+
+Network = TypeVar("Network", bound=nn.Module)
 
 
 def smoothing_mask() -> GaussianMask:
@@ -42,14 +58,14 @@ def new_identity_network(face_kit: FaceKit, seed: int) -> IdentityNetwork:
 
 
 @torch.no_grad()
-def take_over_identity(network: IdentityNetwork, trained: IdentityNetwork) -> None:
-    """Load the parameters of a trained network; a FiLM of higher rank than its own starts as the same function."""
+def start_identity_from(network: IdentityNetwork, trained: IdentityNetwork) -> None:
+    """Start with the weights of a trained network; a FiLM of higher rank than its own computes the same at first."""
     state, rank = trained.state_dict(), trained.config.film_rank
     for name, axis in (("film_reader", 1), ("film_writer", 2)):
         whole = getattr(network, name).clone()
         whole.narrow(axis, 0, rank).copy_(state[name])
         state[name] = whole
-    network.load_state_dict(state)
+    load_weights(network, state)
 
 
 def new_expression_network(seed: int) -> ExpressionNetwork:
@@ -58,16 +74,41 @@ def new_expression_network(seed: int) -> ExpressionNetwork:
     network = ExpressionNetwork(ExpressionConfig())
     with torch.no_grad():
         network.compressor.weight[:, network.config.identity_dimensions :] = 0.0
-    spread_first_layer(network.deformation.layers[0])
+    spread_first_layer(cast(nn.Linear, network.deformation.layers[0]))
     return network
 
 
 @torch.no_grad()
-def spread_first_layer(layer: torch.nn.Linear) -> None:
+def spread_first_layer(layer: nn.Linear) -> None:
     """Let the units of a layer on coordinates (three columns) bend at points spread over the face."""
     layer.weight.normal_(std=GLOBAL_FREQUENCY)
     places = torch.randn(layer.weight.shape) * torch.tensor([0.12, 0.16, 0.12]) + torch.tensor([0.0, -0.08, 0.08])
     layer.bias.copy_(-(layer.weight * places).sum(-1))
+
+
+def new_region_network(seed: int) -> RegionNetwork:
+    """An untrained region network at the starter's size."""
+    torch.manual_seed(seed)
+    return RegionNetwork(RegionConfig(names=list(REGION_NAMES), octaves=6, layers=3, width=128))
+
+
+def trained_network(start: Path, part: str, kind: type[Network]) -> Network:
+    """A trained network of a bundle's head: its "identity", "expression" or "region_network".
+
+    Raises EngineError when the bundle has none or one of another kind.
+    """
+    network = getattr(load_head(Bundle.open(start)), part)
+    if not isinstance(network, kind):
+        raise EngineError(f"The head of {start} has no {kind.__name__}; choose another --start.")
+    return network
+
+
+def head_optimisers(network: nn.Module, matrices: Sequence[nn.Parameter] = ()) -> list[torch.optim.Optimizer]:
+    """Muon for some matrices of a network, where there are any, and Adam for its other parameters."""
+    chosen = {id(parameter) for parameter in matrices}
+    others = [parameter for parameter in network.parameters() if id(parameter) not in chosen]
+    adam = torch.optim.Adam(others, betas=(0.9, 0.99))
+    return [adam, Muon(matrices)] if matrices else [adam]
 
 
 def without_anchors(codes: Tensor, anchors: int) -> Tensor:

@@ -8,11 +8,11 @@ import numpy as np
 from numpy.lib.format import open_memmap
 
 from engine.shared.arkit import ARKIT_NAMES
-from training.head.ground_truth import NECK_PLANE, THROAT_DEPTH, HeadSolid, HeadTopology
-from training.head.ict import UNITS_PER_MILLIMETRE, random_coefficients
+from engine.shared.units import UNITS_PER_MILLIMETRE
+from training.head.ground_truth import NECK_PLANE, THROAT_DEPTH, HeadSolid, HeadTopology, triangle_normals
+from training.head.ict import random_coefficients
 from training.head.poses import random_weights, with_blink, with_lips, with_open_jaw
 
-MILLIMETRE = UNITS_PER_MILLIMETRE
 BOX_MINIMUM, BOX_MAXIMUM = np.array([-0.55, -0.56, -0.72]), np.array([0.55, 0.58, 0.34])
 SURFACE_POINTS, NEAR_POINTS, UNIFORM_POINTS, SHELL_POINTS = 20000, 21000, 7000, 15000
 STRONG_SCALES = (0.6, 0.8, 1.0, 1.0, 1.0)  # heads far from the mean are the hardest for the identity network
@@ -83,11 +83,13 @@ def identity_samples(sampler: SurfaceSampler, solid: HeadSolid, random: np.rando
     """Points (N, 3) with signed distances (N,) of a canonical head; the first SURFACE_POINTS also have normals."""
     rows, barycentric = sampler.draw(random, int(1.35 * SURFACE_POINTS))
     surface, normals = sampler.place(solid, rows, barycentric)
-    visible = ~solid.inside(surface + 0.3 * MILLIMETRE * normals) & solid.inside(surface - 0.1 * MILLIMETRE * normals)
+    visible = ~solid.inside(surface + 0.3 * UNITS_PER_MILLIMETRE * normals) & solid.inside(
+        surface - 0.1 * UNITS_PER_MILLIMETRE * normals
+    )
     keep = np.flatnonzero(visible & (surface[:, 1] > NECK_PLANE))
     keep = np.resize(keep, SURFACE_POINTS)
     surface, normals = surface[keep], normals[keep]
-    deviation = MILLIMETRE * np.repeat(NEAR_DEVIATIONS, NEAR_POINTS // len(NEAR_DEVIATIONS))
+    deviation = UNITS_PER_MILLIMETRE * np.repeat(NEAR_DEVIATIONS, NEAR_POINTS // len(NEAR_DEVIATIONS))
     start = surface[random.integers(0, SURFACE_POINTS, NEAR_POINTS)]
     near = start + deviation[:, None] * random.normal(size=(NEAR_POINTS, 3))
     uniform = random.uniform(BOX_MINIMUM, BOX_MAXIMUM, (UNIFORM_POINTS, 3))
@@ -116,9 +118,9 @@ def expression_samples(
     keep = np.ones(count, bool)
     for solid in (posed, canonical):
         start, normal = sampler.place(solid, rows, barycentric)
-        points = (start + MILLIMETRE * shell[:, None] * normal)[keep]
+        points = (start + UNITS_PER_MILLIMETRE * shell[:, None] * normal)[keep]
         inside, distance = solid.inside(points), solid.distance(points)
-        keep[keep] = (inside == (shell[keep] < 0)) & (distance > 0.8 * MILLIMETRE * np.abs(shell[keep]))
+        keep[keep] = (inside == (shell[keep] < 0)) & (distance > 0.8 * UNITS_PER_MILLIMETRE * np.abs(shell[keep]))
     surface, shells = np.flatnonzero(keep[: count // 2]), count // 2 + np.flatnonzero(keep[count // 2 :])
     chosen = np.concatenate([np.resize(surface, POSED_SURFACE_POINTS), np.resize(shells, POSED_SHELL_POINTS)])
     shell[: count // 2] = 0.0
@@ -135,9 +137,11 @@ def canonical_material(sampler: SurfaceSampler, solid: HeadSolid, random: np.ran
     shell = np.exp(random.uniform(np.log(0.3), np.log(10.0), count)) * random.choice([-1, 1], count)
     shell[: count // 2] = 0.3
     start, normal = sampler.place(solid, rows, barycentric)
-    points = start + MILLIMETRE * shell[:, None] * normal
+    points = start + UNITS_PER_MILLIMETRE * shell[:, None] * normal
     keep = (solid.inside(points) == (shell < 0)) & (start[:, 1] > NECK_PLANE + 0.01)
-    keep &= np.abs(solid.distance(points) - MILLIMETRE * np.abs(shell)) < MILLIMETRE * (0.01 + 0.02 * np.abs(shell))
+    keep &= np.abs(solid.distance(points) - UNITS_PER_MILLIMETRE * np.abs(shell)) < UNITS_PER_MILLIMETRE * (
+        0.01 + 0.02 * np.abs(shell)
+    )
     shell[: count // 2] = 0.0
     chosen = np.concatenate(
         [
@@ -157,10 +161,11 @@ def material_positions(
     """
     corners = vertices[triangles[material[:, 0].astype(np.int64)]]  # (N, 3, 3)
     first, second = material[:, 1:2], material[:, 2:3]
-    normals = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
-    normals /= np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-20)
+    normals = triangle_normals(corners)
     on_surface = first * corners[:, 0] + second * corners[:, 1] + (1.0 - first - second) * corners[:, 2]
-    return (on_surface + MILLIMETRE * material[:, 3:4] * normals).astype(np.float32), normals.astype(np.float32)
+    return (on_surface + UNITS_PER_MILLIMETRE * material[:, 3:4] * normals).astype(np.float32), normals.astype(
+        np.float32
+    )
 
 
 def detail_samples(sampler: SurfaceSampler, posed: HeadSolid, random: np.random.Generator) -> np.ndarray:
@@ -173,7 +178,7 @@ def detail_samples(sampler: SurfaceSampler, posed: HeadSolid, random: np.random.
     surface = surface[mouth.all(1) | eyes]
     near = DETAIL_POINTS - MOUTH_POINTS
     start = surface[random.integers(0, len(surface), near)]
-    deviation = MILLIMETRE * random.choice([0.4, 1.0, 3.0], (near, 1))
+    deviation = UNITS_PER_MILLIMETRE * random.choice([0.4, 1.0, 3.0], (near, 1))
     # The air of an open mouth is wider than the canonical one: nothing else tells that it holds no second row of teeth.
     lips = landmarks[48:68]
     depth = np.array([0.0, 0.0, MOUTH_DEPTH])

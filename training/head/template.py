@@ -6,8 +6,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from engine.shared.units import UNITS_PER_MILLIMETRE
 from training.head.ground_truth import NECK_PLANE, HeadTopology, boundary_loops
-from training.head.ict import UNITS_PER_MILLIMETRE, FaceKit, canonical_weights
+from training.head.ict import FaceKit, canonical_weights
 from training.head.labels import vertex_regions
 
 WHOLE_SUBMESHES = ("face", "head_neck")

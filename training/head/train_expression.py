@@ -3,22 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from engine.bundle import Bundle
-from engine.head.loading import load_head
+from engine.head.networks.expression import ExpressionNetwork
 from engine.head.networks.smoothing import GaussianMask
 from engine.motion.codes import codes_from_weights, expression_basis
 from engine.shared.arkit import ARKIT_NAMES
-from training.head.ict import UNITS_PER_MILLIMETRE, FaceKit, random_coefficients
+from engine.shared.errors import EngineError
+from engine.shared.units import UNITS_PER_MILLIMETRE
+from training.head.ict import FaceKit, random_coefficients
 from training.head.identity_code import identity_basis
-from training.head.loop import LoopOptions, averaged_state, train
-from training.head.networks import new_expression_network, new_identity_network, smoothing_mask, without_anchors
+from training.head.networks import (
+    RECIPE,
+    head_optimisers,
+    new_expression_network,
+    new_identity_network,
+    smoothing_mask,
+    trained_network,
+    without_anchors,
+)
 from training.head.sampling import DETAIL_POINTS, POSED_SHELL_POINTS, POSED_SURFACE_POINTS, material_positions
+from training.learner import load_weights
+from training.run import Run, averaged_weights
 
 SHOWN = (0, 0, 0, 0, 0, 1, 2, 2)  # which pool each pose of a batch comes from: whole heads, eyes, lips
 SURFACE_SHARE, SHELL_SHARE = 480, 420
@@ -31,7 +43,7 @@ SHELL_SCALE = 8.0  # mm; a shell point this far out counts half
 
 
 class ExpressionBatches:
-    """Batches from pools of poses (see `SHOWN`), each placed on a random head; iteration number in, tensors out.
+    """Batches from pools of poses (see `SHOWN`), each placed on a random head; step number in, tensors out.
 
     Which points of a pose are visible hardly depends on the head, so a pose is shown on many heads and at slightly
     other strengths than those it was tested on.
@@ -53,9 +65,9 @@ class ExpressionBatches:
         self.identity_codes = self.coefficients @ identity_basis(face_kit).T
         self.expression_basis = expression_basis()
 
-    def draw(self, iteration: int) -> dict[str, Tensor]:
+    def draw(self, step: int) -> dict[str, Tensor]:
         """identity (B, 1344), expression (B, 200), posed and canonical (B, P, 3), offset in mm (B, P)."""
-        random = np.random.default_rng([self.seed, 1, iteration])
+        random = np.random.default_rng([self.seed, 1, step])
         heads = random.integers(0, HEADS, len(SHOWN))
         drawn = [self._pose(self.pools[number], random) for number in SHOWN]
         weights, material = (np.stack(values) for values in zip(*drawn, strict=True))
@@ -97,7 +109,7 @@ def _jittered(weights: np.ndarray, random: np.random.Generator) -> np.ndarray:
     return (weights * factors * random.uniform(0.9, 1.05)).clip(0, 1).astype(np.float32)
 
 
-def expression_losses(network: torch.nn.Module, mask: GaussianMask, batch: dict[str, Tensor]) -> dict[str, Tensor]:
+def expression_losses(network: ExpressionNetwork, mask: GaussianMask, batch: dict[str, Tensor]) -> dict[str, Tensor]:
     """Distance between the predicted and the true canonical point, on the surface and on shells around it."""
     anchors = without_anchors(batch["identity"], network.config.anchors)
     offsets = network(batch["posed"], batch["identity"], anchors, batch["expression"])  # (B, P, 3)
@@ -120,13 +132,13 @@ class DetailLoss:
             for name in ("coefficients", "weights", "points", "done")
         }
         self.identity = new_identity_network(face_kit, 0)
-        self.identity.load_state_dict(averaged_state(identity_run))
+        self.identity.load_state_dict(averaged_weights(identity_run))
         self.identity.to(device).requires_grad_(False)
         self.identity_basis, self.expression_basis = identity_basis(face_kit), expression_basis()
 
-    def __call__(self, network: torch.nn.Module, mask: GaussianMask, iteration: int) -> Tensor:
-        """Mean error of the clamped distance in millimetres, for one iteration's examples."""
-        random = np.random.default_rng([self.seed, 4, iteration])
+    def __call__(self, network: ExpressionNetwork, mask: GaussianMask, step: int) -> Tensor:
+        """Mean error of the clamped distance in millimetres, for one step's examples."""
+        random = np.random.default_rng([self.seed, 4, step])
         examples = random.choice(np.flatnonzero(self.arrays["done"]), DETAIL_POSES)
         points = np.stack(
             [self.arrays["points"][example][random.integers(0, DETAIL_POINTS, DETAIL_SHARE)] for example in examples]
@@ -145,32 +157,47 @@ class DetailLoss:
         return DETAIL_WEIGHT * (error * (1.0 + GHOST_WEIGHT * ghost)).mean() / UNITS_PER_MILLIMETRE
 
 
+@dataclass(frozen=True)
+class ExpressionPools:
+    """Sample pools of the expression network: poses of whole heads, of eyes and of lips, and posed distances or None.
+
+    identity_run: run folder of the identity network through which `detail` is learned; needed with it.
+    """
+
+    whole: Path
+    eyes: Path
+    lips: Path
+    detail: Path | None = None
+    identity_run: Path | None = None
+
+
 def train_expression(
-    face_kit: FaceKit,
-    pool: Path,
-    output: Path,
-    options: LoopOptions,
-    device: torch.device,
-    eyes_pool: Path,
-    lips_pool: Path,
-    identity_run: Path | None = None,
-    detail_pool: Path | None = None,
-    start: Path | None = None,
+    face_kit: FaceKit, pools: ExpressionPools, run: Run, device: torch.device, start: Path | None = None
 ) -> None:
-    """Train on the poses of three pools; the checkpoint in `output` holds the averaged network.
+    """Train on the poses of three pools; the run's checkpoint holds the averaged network.
 
     With a trained identity network and a pool of posed distances, `DetailLoss` is added. start: a bundle from whose
-    weights a new run begins.
+    weights a new run begins. Raises EngineError when only one of the two is given.
     """
-    network, mask = new_expression_network(options.seed).to(device), smoothing_mask()
+    network, mask = new_expression_network(run.seed).to(device), smoothing_mask()
     if start:
-        network.load_state_dict(load_head(Bundle.open(start)).expression.state_dict())
-    batches = ExpressionBatches(face_kit, (pool, eyes_pool, lips_pool), options.seed, device)
-    detail = DetailLoss(face_kit, detail_pool, identity_run, options.seed, device) if identity_run else None
+        load_weights(network, trained_network(start, "expression", ExpressionNetwork).state_dict())
+    batches = ExpressionBatches(face_kit, (pools.whole, pools.eyes, pools.lips), run.seed, device)
+    detail = _detail_loss(face_kit, pools, run.seed, device)
 
-    def losses(iteration: int) -> dict[str, Tensor]:
-        values = expression_losses(network, mask, batches.draw(iteration))
-        return values if detail is None else values | {"detail": detail(network, mask, iteration)}
+    def loss(step: int) -> tuple[Tensor, dict[str, Tensor]]:
+        parts = expression_losses(network, mask, batches.draw(step))
+        if detail is not None:
+            parts["detail"] = detail(network, mask, step)
+        return torch.stack([*parts.values()]).sum(), parts
 
-    hidden = [layer.weight for layer in network.deformation.layers[1:-1]]
-    train(network, losses, output, options, matrices=hidden)
+    hidden = [cast(nn.Parameter, layer.weight) for layer in network.deformation.layers[1:-1]]
+    run.train(network, head_optimisers(network, hidden), loss, RECIPE)
+
+
+def _detail_loss(face_kit: FaceKit, pools: ExpressionPools, seed: int, device: torch.device) -> DetailLoss | None:
+    if pools.detail is None and pools.identity_run is None:
+        return None
+    if pools.detail is None or pools.identity_run is None:
+        raise EngineError("Lips and eyelids need both --identity-run and --detail-pool; give both or neither.")
+    return DetailLoss(face_kit, pools.detail, pools.identity_run, seed, device)

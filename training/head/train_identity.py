@@ -8,13 +8,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from engine.bundle import Bundle
-from engine.head.loading import load_head
+from engine.head.networks.identity import IdentityNetwork
+from engine.shared.units import UNITS_PER_MILLIMETRE
 from training.head.ground_truth import NECK_PLANE
-from training.head.ict import UNITS_PER_MILLIMETRE, FaceKit, random_coefficients
+from training.head.ict import FaceKit, random_coefficients
 from training.head.identity_code import canonical_anchors, identity_basis
-from training.head.loop import LoopOptions, train
-from training.head.networks import new_identity_network, take_over_identity
+from training.head.networks import RECIPE, head_optimisers, new_identity_network, start_identity_from, trained_network
 from training.head.sampling import (
     BOX_MAXIMUM,
     BOX_MINIMUM,
@@ -26,6 +25,7 @@ from training.head.sampling import (
     UNIFORM_POINTS,
     material_positions,
 )
+from training.run import Run
 
 HEADS = 8
 SURFACE_SHARE, NEAR_SHARE, UNIFORM_SHARE, NORMAL_SHARE = 360, 370, 80, 70
@@ -39,7 +39,7 @@ BELOW_SHARE, BELOW_WEIGHT = 24, 0.3  # points below the neck's end, where no sol
 
 
 class IdentityBatches:
-    """Batches of canonical heads; iteration number in, tensors out.
+    """Batches of canonical heads; step number in, tensors out.
 
     Half of a batch's heads come from the pool, with exact distances everywhere. The other half are heads never drawn
     before, on which the pool's material points give the surface and the shells near it.
@@ -54,12 +54,12 @@ class IdentityBatches:
         self.basis = identity_basis(face_kit)
         self.face_kit = face_kit
 
-    def draw(self, iteration: int) -> dict[str, Tensor]:
+    def draw(self, step: int) -> dict[str, Tensor]:
         """codes (B, 1344), anchors (B, n, 3), points (B, P, 3), distances (B, P), normals (B, NORMAL_SHARE, 3).
 
         below (B, BELOW_SHARE, 3): points under the plane that ends the neck.
         """
-        random = np.random.default_rng([self.seed, iteration])
+        random = np.random.default_rng([self.seed, step])
         heads = [self._from_pool(random) for _ in range(HEADS // 2)] + [self._new(random) for _ in range(HEADS // 2)]
         coefficients, points, distances, normals = (np.stack(values) for values in zip(*heads, strict=True))
         batch = {
@@ -105,7 +105,7 @@ class IdentityBatches:
         return coefficients, points, UNITS_PER_MILLIMETRE * material[:, 3], normals[:NORMAL_SHARE]
 
 
-def identity_losses(network: torch.nn.Module, batch: dict[str, Tensor]) -> dict[str, Tensor]:
+def identity_losses(network: IdentityNetwork, batch: dict[str, Tensor]) -> dict[str, Tensor]:
     """Losses of a batch: surface, clamped distance, sign, normals by autograd, anchors, neck; all in model units."""
     with_normals = batch["points"][:, :NORMAL_SHARE].clone().requires_grad_(True)
     state = network.prepare(batch["codes"])
@@ -137,21 +137,18 @@ def identity_losses(network: torch.nn.Module, batch: dict[str, Tensor]) -> dict[
     }
 
 
-def train_identity(
-    face_kit: FaceKit, pool: Path, output: Path, options: LoopOptions, device: torch.device, start: Path | None = None
-) -> None:
-    """Train on the heads of `pool`; the checkpoint in `output` holds the averaged network.
+def train_identity(face_kit: FaceKit, pool: Path, run: Run, device: torch.device, start: Path | None = None) -> None:
+    """Train on the heads of `pool`; the run's checkpoint holds the averaged network.
 
     start: a bundle from whose weights a new run begins.
     """
-    network = new_identity_network(face_kit, options.seed).to(device)
+    network = new_identity_network(face_kit, run.seed).to(device)
     if start:
-        take_over_identity(network, load_head(Bundle.open(start)).identity)
-    batches = IdentityBatches(face_kit, pool, options.seed, device)
-    train(
-        network,
-        lambda iteration: identity_losses(network, batches.draw(iteration)),
-        output,
-        options,
-        matrices=[network.hidden_weight],
-    )
+        start_identity_from(network, trained_network(start, "identity", IdentityNetwork))
+    batches = IdentityBatches(face_kit, pool, run.seed, device)
+
+    def loss(step: int) -> tuple[Tensor, dict[str, Tensor]]:
+        parts = identity_losses(network, batches.draw(step))
+        return torch.stack([*parts.values()]).sum(), parts
+
+    run.train(network, head_optimisers(network, [network.hidden_weight]), loss, RECIPE)

@@ -9,12 +9,14 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from engine.head.networks.regions import RegionConfig, RegionNetwork
+from engine.head.networks.regions import RegionNetwork
 from training.head.ict import FaceKit, random_coefficients
 from training.head.identity_code import identity_basis
-from training.head.labels import REGION_NAMES, vertex_regions
-from training.head.loop import LoopOptions, train
+from training.head.labels import vertex_regions
+from training.head.networks import RECIPE, head_optimisers, new_region_network, trained_network
 from training.head.sampling import MATERIAL_EVERY, SURFACE_POINTS
+from training.learner import load_weights
+from training.run import Run
 
 HEADS, POINTS = 8, 1500
 POSITION_NOISE = 0.0012  # 0.3 mm: an extracted surface is not the true one
@@ -32,9 +34,9 @@ class SurfaceBatches:
         self.filled = -(-int(done.sum()) // MATERIAL_EVERY)
         self.basis = identity_basis(face_kit)
 
-    def draw(self, iteration: int) -> dict[str, Tensor]:
+    def draw(self, step: int) -> dict[str, Tensor]:
         """codes (B, 1344), points (B, P, 3), values (B, P, D)."""
-        random = np.random.default_rng([self.seed, 2, iteration])
+        random = np.random.default_rng([self.seed, 2, step])
         coefficients = np.stack([random_coefficients(random) for _ in range(HEADS)])
         points, values = [], []
         for row in coefficients:
@@ -54,22 +56,22 @@ class SurfaceBatches:
         return corners, shares
 
 
-def new_region_network(seed: int) -> RegionNetwork:
-    """An untrained region network at the starter's size."""
-    torch.manual_seed(seed)
-    return RegionNetwork(RegionConfig(names=list(REGION_NAMES), octaves=6, layers=3, width=128))
+def train_regions(face_kit: FaceKit, pool: Path, run: Run, device: torch.device, start: Path | None = None) -> None:
+    """Train with cross-entropy against soft weights; the run's checkpoint holds the averaged network.
 
+    start: a bundle from whose weights a new run begins.
+    """
+    network = new_region_network(run.seed).to(device)
+    if start:
+        load_weights(network, trained_network(start, "region_network", RegionNetwork).state_dict())
+    batches = SurfaceBatches(face_kit, pool, vertex_regions(face_kit), run.seed, device)
 
-def train_regions(face_kit: FaceKit, pool: Path, output: Path, options: LoopOptions, device: torch.device) -> None:
-    """Train with cross-entropy against soft weights."""
-    network = new_region_network(options.seed).to(device)
-    batches = SurfaceBatches(face_kit, pool, vertex_regions(face_kit), options.seed, device)
-
-    def losses(iteration: int) -> dict[str, Tensor]:
-        batch = batches.draw(iteration)
-        noise = np.random.default_rng([options.seed, 3, iteration]).normal(size=tuple(batch["points"].shape))
+    def loss(step: int) -> tuple[Tensor, dict[str, Tensor]]:
+        batch = batches.draw(step)
+        noise = np.random.default_rng([run.seed, 3, step]).normal(size=tuple(batch["points"].shape))
         points = batch["points"] + POSITION_NOISE * torch.from_numpy(noise).to(batch["points"])
         logits = network(points, batch["codes"])  # (B, P, K)
-        return {"regions": functional.cross_entropy(logits.flatten(0, 1), batch["values"].flatten(0, 1))}
+        value = functional.cross_entropy(logits.flatten(0, 1), batch["values"].flatten(0, 1))
+        return value, {"regions": value}
 
-    train(network, losses, output, options)
+    run.train(network, head_optimisers(network), loss, RECIPE)

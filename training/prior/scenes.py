@@ -13,8 +13,9 @@ from training.data.augmentation import Augmenter
 from training.data.corpus import Clip, Corpus
 from training.data.voice_changes import VoiceChange
 from training.phones import SILENCE, Segment
-from training.prior import upper_face
-from training.prior.articulation import OVERSAMPLING, perform
+from training.prior.articulation import perform
+from training.prior.grid import OVERSAMPLING
+from training.prior.upper_face import upper_face_weights
 
 SCENE_SECONDS = 12.0
 SCENE_FRAMES = round(SCENE_SECONDS * CODE_RATE)
@@ -39,7 +40,7 @@ class Scene:
             return perform(self.segments, SCENE_FRAMES, seed)
         generator = np.random.default_rng(seed)
         weights = self.capture * generator.uniform(0.9, 1.1)
-        for name, values in upper_face.perform(self.segments, SCENE_FRAMES, generator, 0.04).items():
+        for name, values in upper_face_weights(self.segments, SCENE_FRAMES, generator, 0.04).items():
             weights[:, ARKIT_NAMES.index(name)] = values[::OVERSAMPLING]
         return np.clip(weights, 0.0, 1.0).astype(np.float32)
 

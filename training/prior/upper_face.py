@@ -7,24 +7,17 @@ Arrays are (G,) on the prior's grid of 240 Hz.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 from scipy.ndimage import gaussian_filter1d
 
-from engine.shared.units import CODE_RATE
-from training.phones import PHONES, SILENCE
+from training.phones import PHONES, SILENCE, Segment
+from training.prior.grid import GRID_RATE, OVERSAMPLING, slow_drift
 
-if TYPE_CHECKING:
-    from training.phones import Segment
-
-OVERSAMPLING = 10
-GRID_RATE = CODE_RATE * OVERSAMPLING
 BLINK_INTERVAL = (3.8, 0.42)  # median in seconds and logarithmic spread
 SMALLEST_BLINK_INTERVAL = 1.0
 
 
-def perform(
+def upper_face_weights(
     segments: list[Segment], frames: int, generator: np.random.Generator, squint: float
 ) -> dict[str, np.ndarray]:
     """ARKit weights of lids, eyes and brows: {name: (G,)} for `frames` code frames."""
@@ -45,17 +38,6 @@ def perform(
         weights[f"noseSneer{side}"] = 0.15 * lowered
     weights["browInnerUp"] = raised
     return weights
-
-
-def slow_drift(length: int, seconds: float, generator: np.random.Generator) -> np.ndarray:
-    """Smooth noise (length,) of unit deviation that changes over about `seconds`."""
-    width = seconds * GRID_RATE
-    margin = int(3 * width)
-    # Coarse noise, so that long and short clips cost alike.
-    step = max(int(width / 8), 1)
-    noise = generator.standard_normal((length + 2 * margin) // step + 2)
-    smooth = gaussian_filter1d(noise, width / step, mode="wrap") * np.sqrt(2 * np.sqrt(np.pi) * width / step)
-    return np.interp(np.arange(length) + margin, np.arange(len(noise)) * step, smooth)
 
 
 def _blinks(segments: list[Segment], length: int, shifts: list[float], generator: np.random.Generator) -> np.ndarray:

@@ -8,13 +8,13 @@ import torch
 from closed_spheres import sphere
 from scipy.spatial import cKDTree
 
+from engine.shared.units import UNITS_PER_MILLIMETRE
 from evaluation.head import fixed_topology
 from evaluation.head.fixed_topology import TemplateTruth, damaged_triangles, triangulated
 from evaluation.head.meshes import floating_pieces
 from evaluation.head.poses import JUDGED_POSES, POSES, SHOWN_POSES, evaluation_poses, is_speech
 from evaluation.head.surface_groups import seen
 from evaluation.head.zero_level import nearest_feet
-from training.head.ict import UNITS_PER_MILLIMETRE
 from training.head.sampling import SurfaceSampler
 
 MILLIMETRE = UNITS_PER_MILLIMETRE

@@ -10,7 +10,7 @@ from scipy.signal import find_peaks, lfilter, stft, welch
 from engine.shared.units import CODE_RATE
 from training.data.augmentation import Augmenter, companded, drifting_gain, music, telephone
 from training.data.corpus import Clip, Corpus
-from training.data.voice_changes import VoiceChange, resample, shift_formants, spectral_envelope, stretch, whisper
+from training.data.voice_changes import VoiceChange, shift_formants, spectral_envelope, stretch, varispeed, whisper
 from training.phones import PHONE_INDEX, SILENCE
 from training.speech_examples import SHARES, ExampleMaker, label_clip
 
@@ -74,11 +74,32 @@ def test_stretching_keeps_pitch_and_formants_and_moves_sounds_in_proportion(temp
 
 
 @pytest.mark.parametrize("factor", [0.8, 1.25])
-def test_resampling_moves_pitch_formants_and_times(factor):
-    changed = resample(vowel(), factor)
+def test_varispeed_moves_pitch_formants_and_times(factor):
+    changed = varispeed(vowel(), factor)
     assert len(changed) == int(RATE / factor)
     assert pitch(changed)[0] == pytest.approx(factor * PITCH, rel=0.02)
     assert formants(changed)[:2] == pytest.approx(factor * np.array(FORMANTS)[:2], rel=0.11)
+
+
+def test_a_tone_that_varispeed_would_raise_beyond_the_nyquist_frequency_is_gone():
+    times = np.arange(RATE) / RATE
+    low, high = (np.sin(2 * np.pi * frequency * times) for frequency in (1000.0, 7000.0))  # 7 kHz would become 8.75
+    assert varispeed(low, 1.25)[500:-500].std() == pytest.approx(np.sqrt(0.5), rel=0.01)
+    assert varispeed(high, 1.25)[500:-500].std() < 0.02
+    # Linear interpolation left it there, folded down to 7.25 kHz.
+    places = np.arange(int(RATE / 1.25)) * 1.25
+    assert np.interp(places, np.arange(RATE), high)[500:-500].std() > 0.2
+
+
+@pytest.mark.parametrize("factor", [0.8, 0.91, 1.01, 1.25])
+def test_varispeed_keeps_times_to_the_sample(factor):
+    places = np.array((2.0, 9.5, 19.0))
+    clicks = np.zeros(20 * RATE, np.float32)
+    clicks[(places * RATE).astype(int)] = 1.0
+    changed = varispeed(clicks, factor)
+    assert len(changed) == int(len(clicks) / factor)
+    found = [np.abs(changed[int((t / factor - 0.05) * RATE) :][: RATE // 10]).argmax() / RATE - 0.05 for t in places]
+    assert np.abs(found).max() < 1.5 / RATE
 
 
 @pytest.mark.parametrize("factor", [0.8, 1.0, 1.25])
@@ -117,7 +138,7 @@ def test_drawn_voices_stay_in_the_documented_range():
     generator = np.random.default_rng(5)
     voices = [VoiceChange.draw(generator) for _ in range(2000)]
     assert all(0.79 < voice.speed < 1.61 for voice in voices)
-    assert all(0.79 < voice.resampling < 1.26 and 0.79 < voice.formants < 1.26 for voice in voices)
+    assert all(0.79 < voice.varispeed < 1.26 and 0.79 < voice.formants < 1.26 for voice in voices)
     assert 0.02 < np.mean([voice.whispered for voice in voices]) < 0.06
     for voice in voices[:12]:
         changed = voice.apply(vowel(), generator)

@@ -1,5 +1,6 @@
 """Training of the starter's head: resumption, ground truth against closed forms, the OBJ converter."""
 
+from contextlib import nullcontext
 from types import SimpleNamespace
 
 import numpy as np
@@ -15,11 +16,16 @@ from engine.shared.errors import EngineError
 from training.head import convert as converter
 from training.head.ground_truth import HeadSolid, boundary_loops, close_with_fans
 from training.head.ict import named_weights
-from training.head.loop import LoopOptions, train
+from training.head.networks import head_optimisers
 from training.head.poses import random_weights
 from training.head.sampling import material_positions
 from training.head.template import sparse_displacements
 from training.muon import orthogonalised
+from training.run import Recipe, Run
+
+
+class PowerCut(Exception):
+    """Ends a training in the middle."""
 
 
 def small_network() -> nn.Module:
@@ -27,32 +33,90 @@ def small_network() -> nn.Module:
     return nn.Sequential(nn.Linear(3, 8), nn.SiLU(), nn.Linear(8, 1))
 
 
-def small_loss(network: nn.Module):
-    def losses(iteration: int) -> dict[str, torch.Tensor]:
-        points = torch.from_numpy(np.random.default_rng([0, iteration]).normal(size=(32, 3))).float()
-        return {"distance": (network(points)[:, 0] - points.norm(dim=1)).abs().mean()}
+def small_loss(network: nn.Module, cut: int | None = None):
+    """The error of the distance from the origin; a training with it ends before step `cut`."""
 
-    return losses
+    def loss(step: int) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
+        if step == cut:
+            raise PowerCut
+        points = torch.from_numpy(np.random.default_rng([0, step]).normal(size=(32, 3))).float()
+        value = (network(points)[:, 0] - points.norm(dim=1)).abs().mean()
+        return value, {"distance": value}
+
+    return loss
+
+
+def train_small(network: nn.Module, folder, steps: int, cut: int | None = None, matrices=()) -> nn.Module | None:
+    """The averaged network of a run that may end before step `cut`."""
+    optimisers, recipe = head_optimisers(network, matrices), Recipe(save_every=10)
+    with pytest.raises(PowerCut) if cut else nullcontext():
+        return Run(folder, 1e-2, steps).train(network, optimisers, small_loss(network, cut), recipe)
 
 
 def test_interrupted_run_ends_with_the_parameters_of_an_uninterrupted_one(tmp_path):
-    options = LoopOptions(iterations=40, learning_rate=1e-2)
     whole = small_network()
-    averaged_whole = train(whole, small_loss(whole), tmp_path / "whole", options)
-    for part in (17, None):
+    averaged_whole = train_small(whole, tmp_path / "whole", 40).state_dict()
+    for cut in (17, None):
         resumed = small_network()
-        averaged = train(resumed, small_loss(resumed), tmp_path / "parts", options, stop_after=part)
+        averaged = train_small(resumed, tmp_path / "parts", 40, cut)
     for key, value in whole.state_dict().items():
         assert torch.equal(value, resumed.state_dict()[key])
-        assert torch.equal(averaged_whole[key], averaged[key])
+        assert torch.equal(averaged_whole[key], averaged.state_dict()[key])
 
 
 def test_training_lowers_the_loss(tmp_path):
     network = small_network()
-    before = float(small_loss(network)(1000)["distance"].detach())
-    averaged = train(network, small_loss(network), tmp_path, LoopOptions(iterations=300, learning_rate=1e-2))
-    network.load_state_dict(averaged)
-    assert float(small_loss(network)(1000)["distance"].detach()) < 0.3 * before
+    before = float(small_loss(network)(1000)[0])
+    averaged = train_small(network, tmp_path, 300)
+    assert float(small_loss(averaged)(1000)[0]) < 0.3 * before
+
+
+def test_the_average_is_a_moving_one_whose_decay_grows(tmp_path):
+    network = small_network()
+    expected = network[0].weight.detach().clone()
+    seen = []
+
+    def loss(step: int):
+        seen.append(network[0].weight.detach().clone())
+        return small_loss(network)(step)
+
+    averaged = Run(tmp_path, 1e-2, steps=30).train(network, head_optimisers(network), loss, Recipe(average_decay=0.7))
+    for step, weights in enumerate([*seen[1:], network[0].weight.detach()], start=1):
+        decay = min(0.7, (1 + step) / (10 + step))
+        expected = decay * expected + (1 - decay) * weights
+    torch.testing.assert_close(averaged[0].weight.detach(), expected, atol=1e-6, rtol=1e-5)
+
+
+def test_the_learning_rate_rises_and_falls_with_the_budget(tmp_path):
+    network, rates = small_network(), []
+    optimisers = head_optimisers(network)
+
+    def loss(step: int):
+        rates.append(optimisers[0].param_groups[0]["lr"])  # of the step before
+        return small_loss(network)(step)
+
+    Run(tmp_path, 0.5, steps=200).train(network, optimisers, loss, Recipe(warm_up_steps=50, final_rate=0.1))
+    warm_up = np.minimum(np.arange(1, 200) / 20, 1)  # a tenth of the steps at most
+    cosine = 0.1 + 0.9 * (0.5 + 0.5 * np.cos(np.pi * np.arange(199) / 200))
+    np.testing.assert_allclose(rates[1:], 0.5 * warm_up * cosine, rtol=1e-9)
+
+
+def test_a_checkpoint_of_another_network_is_refused(tmp_path):
+    train_small(small_network(), tmp_path, 2)
+    other = nn.Sequential(nn.Linear(3, 9), nn.SiLU(), nn.Linear(9, 1))
+    with pytest.raises(EngineError, match="choose another --output"):
+        train_small(other, tmp_path, 4)
+
+
+def test_a_gradient_that_is_not_finite_is_left_out(tmp_path):
+    network = small_network()
+
+    def loss(step: int):
+        value, values = small_loss(network)(step)
+        return value * (float("nan") if step == 5 else 1.0), values
+
+    Run(tmp_path, 1e-2, steps=10).train(network, head_optimisers(network), loss, Recipe())
+    assert all(bool(weights.isfinite().all()) for weights in network.state_dict().values())
 
 
 def sphere_solid(radius: float = 0.2) -> HeadSolid:
@@ -182,12 +246,9 @@ def test_orthogonalised_matrices_keep_their_directions():
 def test_muon_trains_the_matrices_it_is_given(tmp_path):
     torch.manual_seed(5)
     network = nn.Sequential(nn.Linear(3, 24), nn.SiLU(), nn.Linear(24, 24), nn.SiLU(), nn.Linear(24, 1))
-    options = LoopOptions(iterations=150, learning_rate=1e-2)
-    losses = small_loss(network)
-    before = float(losses(1000)["distance"].detach())
-    for part in (70, None):
-        averaged = train(network, losses, tmp_path, options, matrices=[network[2].weight], stop_after=part)
-    network.load_state_dict(averaged)
-    assert float(losses(1000)["distance"].detach()) < 0.5 * before
-    saved = torch.load(tmp_path / "checkpoint.pt", weights_only=True)["optimizers"]
+    before = float(small_loss(network)(1000)[0])
+    for cut in (70, None):
+        averaged = train_small(network, tmp_path, 150, cut, matrices=[network[2].weight])
+    assert float(small_loss(averaged)(1000)[0]) < 0.5 * before
+    saved = torch.load(tmp_path / "checkpoint.pt", weights_only=True)["optimisers"]
     assert [len(state["state"]) for state in saved] == [5, 1]

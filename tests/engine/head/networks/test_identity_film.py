@@ -7,7 +7,7 @@ import torch
 from torch.nn import functional
 
 from engine.head.networks.identity import IdentityConfig, IdentityNetwork
-from training.head.networks import take_over_identity
+from training.head.networks import start_identity_from
 
 CONFIG = IdentityConfig(
     anchors=5,
@@ -78,7 +78,7 @@ def test_a_network_with_more_ranks_starts_as_the_same_function(network):
     torch.manual_seed(3)
     larger = IdentityNetwork(replace(CONFIG, film_rank=7), torch.zeros(CONFIG.anchors, 3))
     points, codes = torch.randn(2, 7, 3), torch.randn(2, CONFIG.dimensions)
-    take_over_identity(larger, network)
+    start_identity_from(larger, network)
     with torch.no_grad():
         assert torch.allclose(larger(points, codes), network(points, codes), atol=1e-5)
     network(points, codes).sum().backward()
