@@ -57,11 +57,7 @@ lint: setup
 ## HEADS: of how many unseen heads; 20 take half an hour of one core
 HEADS ?= 20
 evaluate: setup
-<<<<<<< HEAD
 	$(VENV) -m evaluation.motion --data "$(DATA)" --output docs/evaluation
-=======
-	$(VENV) -m evaluation.motion.evaluate --data "$(DATA)" --output docs/evaluation
->>>>>>> d397296 (One training run with exact resumption for speech, motion, paper and head; the articulation prior by subject; varispeed without aliasing)
 	$(VENV) -m evaluation.head --data "$(DATA)" --output docs/evaluation --identities $(HEADS)
 
 ## Times of every stage, for docs/performance.md
