@@ -66,9 +66,9 @@ def test_interrupted_run_ends_with_the_parameters_of_an_uninterrupted_one(tmp_pa
 
 def test_training_lowers_the_loss(tmp_path):
     network = small_network()
-    before = float(small_loss(network)(1000)[0])
+    before = small_loss(network)(1000)[0].item()
     averaged = train_small(network, tmp_path, 300)
-    assert float(small_loss(averaged)(1000)[0]) < 0.3 * before
+    assert small_loss(averaged)(1000)[0].item() < 0.3 * before
 
 
 def test_the_average_is_a_moving_one_whose_decay_grows(tmp_path):
@@ -246,9 +246,9 @@ def test_orthogonalised_matrices_keep_their_directions():
 def test_muon_trains_the_matrices_it_is_given(tmp_path):
     torch.manual_seed(5)
     network = nn.Sequential(nn.Linear(3, 24), nn.SiLU(), nn.Linear(24, 24), nn.SiLU(), nn.Linear(24, 1))
-    before = float(small_loss(network)(1000)[0])
+    before = small_loss(network)(1000)[0].item()
     for cut in (70, None):
         averaged = train_small(network, tmp_path, 150, cut, matrices=[network[2].weight])
-    assert float(small_loss(averaged)(1000)[0]) < 0.5 * before
+    assert small_loss(averaged)(1000)[0].item() < 0.5 * before
     saved = torch.load(tmp_path / "checkpoint.pt", weights_only=True)["optimisers"]
     assert [len(state["state"]) for state in saved] == [5, 1]
