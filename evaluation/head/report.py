@@ -20,8 +20,8 @@ def report_text(summary: dict) -> str:
         "# The starter's head against ICT-FaceKit",
         "",
         *paragraph(
-            f"{summary['identities']} heads in {summary['poses']} of {POSES} expressions each, none of them drawn by "
-            "the training. Distances in mm from points spread evenly over the true visible surface to the nearest "
+            f"{summary['identities']} heads in {summary['poses']} of {POSES} expressions each, none of them used "
+            "in training. Distances in mm from points spread evenly over the true visible surface to the nearest "
             "place where the posed field is zero, found along the field's gradient; normals: mean cosine between true "
             "normal and gradient. Written by `make evaluate`."
         ),
@@ -30,8 +30,8 @@ def report_text(summary: dict) -> str:
         "",
         *paragraph(
             f"{100 * summary['astray']:.2f} % of the points found no zero level of their own. The canonical rows have "
-            "the identity network alone, in the pose in which it is trained; what the other rows have more is the "
-            "expression network's."
+            "the identity network alone, in the pose in which it is trained; the rest of the other rows comes "
+            "from the expression network."
         ),
         "",
         *paragraph(_extracted_text(summary["extracted"], summary["resolution"])),

@@ -66,7 +66,9 @@ def named_modules(page: str) -> set[str]:
 
 def is_runnable(module: str) -> bool:
     path = module.replace(".", "/")
-    return f"{path}.py" in FILES or f"{path}/__main__.py" in FILES
+    if f"{path}/__main__.py" in FILES:
+        return True
+    return f"{path}.py" in FILES and '__name__ == "__main__"' in (ROOT / f"{path}.py").read_text("utf-8")
 
 
 @pytest.mark.parametrize("page", PAGES)
