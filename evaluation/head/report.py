@@ -16,9 +16,16 @@ BRIGHTEST = 1.0  # mm; the error maps show no difference beyond
 
 def report_text(summary: dict) -> str:
     """The report as Markdown, which shows head_errors.png."""
-    lines = [
-        "# The starter's head against ICT-FaceKit",
-        "",
+    lines = ["# The starter's head against ICT-FaceKit", "", *_surface_section(summary)]
+    lines += ["## Lips, lids and mouth", "", *_opening_section(summary)]
+    lines += ["## Fixed topology", "", *paragraph(_template_text(summary["template"])), ""]
+    lines += [*_template_table(summary["template"]), ""]
+    lines += ["## Where the error is", "", *_place_section(summary)]
+    return "\n".join(lines)
+
+
+def _surface_section(summary: dict) -> list[str]:
+    return [
         *paragraph(
             f"{summary['identities']} heads in {summary['poses']} of {POSES} expressions each, none of them used "
             "in training. Distances in mm from points spread evenly over the true visible surface to the nearest "
@@ -38,24 +45,19 @@ def report_text(summary: dict) -> str:
         "",
         *paragraph(_floating_text(summary["floating"])),
         "",
-        "## Lips, lids and mouth",
-        "",
-        *_lip_table(summary["lips"]),
-        "",
-        *paragraph(_lip_text(summary["lips"])),
-        "",
-        *paragraph(_lid_text(summary["lids"])),
-        "",
-        *paragraph(_mouth_text(summary["mouth"])),
-        "",
-        "## Fixed topology",
-        "",
-        *paragraph(_template_text(summary["template"])),
-        "",
-        *_template_table(summary["template"]),
-        "",
-        "## Where the error is",
-        "",
+    ]
+
+
+def _opening_section(summary: dict) -> list[str]:
+    lips = summary["lips"]
+    lines = [*_lip_table(lips), ""]
+    for text in (_lip_text(lips), _lid_text(summary["lids"]), _mouth_text(summary["mouth"])):
+        lines += [*paragraph(text), ""]
+    return lines
+
+
+def _place_section(summary: dict) -> list[str]:
+    return [
         *_pose_table(summary["by_pose"]),
         "",
         *paragraph(_head_text(summary["by_head"])),
@@ -65,7 +67,6 @@ def report_text(summary: dict) -> str:
         *paragraph(f"First head: {', '.join(SHOWN_POSES)}. Dark 0, bright {BRIGHTEST:g} mm and more."),
         "",
     ]
-    return "\n".join(lines)
 
 
 def _surface_table(surface: dict) -> list[str]:
