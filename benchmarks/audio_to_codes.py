@@ -71,7 +71,7 @@ def main() -> None:
     torch.set_num_threads(arguments.threads)
     torch.manual_seed(0)
     device = torch.device(arguments.device)
-    print(conditions(arguments.threads, arguments.runs, device))
+    print(conditions(arguments.threads, f"{arguments.runs} runs", device))
     bundle = Bundle.open(arguments.bundle)
     defaults = {name: bundle.section("motion")[f"default_{name}"] for name in ("steps", "sampler", "guidance")}
     networks = load_speech_encoder(bundle, device), load_expression_decoder(bundle, device)

@@ -113,7 +113,7 @@ def main() -> None:
             for stage in ("LOAD", "SAMPLE", "SURFACES"):
                 cancels.setdefault(stage, []).append(cancelling(client, recording, stage))
             client.stop()
-    print(conditions(torch.get_num_threads(), options.runs))
+    print(conditions(torch.get_num_threads(), f"{options.runs} runs"))
     print_table("Seconds until the first frame", *frame_table(frames))
     print_table("Seconds that Cancel takes", *cancel_table(cancels))
 

@@ -34,14 +34,14 @@ def spread(values: Sequence[float]) -> str:
     return f"{np.median(values):.3g} ({min(values):.3g} to {max(values):.3g})"
 
 
-def conditions(threads: int | None, runs: int, device: torch.device | str = "cpu", of: str = "runs") -> str:
-    """One line: the machine, versions, threads (None: the tables give them) and what the medians are of."""
+def conditions(threads: int | None, medians: str, device: torch.device | str = "cpu") -> str:
+    """One line: the machine, versions, threads (None: the tables give them) and what the medians are of, e.g. "3 runs"."""
     machine = f"{_processor()}, {os.cpu_count()} cores"
     if torch.device(device).type == "cuda":
         machine += f" and {torch.cuda.get_device_name(device)}"
     parts = [machine, platform.system(), f"Python {platform.python_version()}", f"torch {torch.__version__}"]
     parts += [] if threads is None else [f"threads: {threads}"]
-    return "; ".join([*parts, f"medians of {runs} {of}"])
+    return "; ".join([*parts, f"medians of {medians}"])
 
 
 def print_table(title: str, header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:

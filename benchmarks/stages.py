@@ -85,7 +85,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         recording = ten_seconds(Path(folder))
         runs = [measure(recording) for _ in range(options.runs)]
-    print(conditions(torch.get_num_threads(), options.runs))
+    print(conditions(torch.get_num_threads(), f"{options.runs} runs"))
     rows = [[stage, spread([run[stage] for run in runs])] for stage in runs[0]]
     print_table("The starter model, ten seconds of speech", ["stage", "seconds"], rows)
 

@@ -36,6 +36,8 @@ sound_strip = import_from_extension("facetalk_blender.sound.strip")
 class ReplayedEngine:
     """Answers as the engine does, with one prepared surface for every frame and key."""
 
+    alive = True
+
     def __init__(self, surface: dict[str, np.ndarray], code_count: int):
         self._surface = surface
         self._code_count = code_count
@@ -132,7 +134,7 @@ def main() -> None:
     parser.add_argument("--vertices", type=int, nargs="+", default=[57_000])
     parser.add_argument("--outputs", nargs="+", choices=OUTPUTS, default=OUTPUTS)
     options = parser.parse_args()
-    print(conditions(1, 1, of="run, over its ticks"))
+    print(conditions(1, "the ticks of one run"))
     header = ["stage", "ticks", "CPU median", "CPU maximum", "wall median", "wall maximum"]
     for vertex_count in options.vertices:
         for output in options.outputs:

@@ -114,7 +114,7 @@ def main() -> None:
     parser.add_argument("--resolutions", type=int, nargs="+", default=RESOLUTIONS)
     arguments = parser.parse_args()
     device = torch.device(arguments.device)
-    print(conditions(None, arguments.frames, device, of="frames"))
+    print(conditions(None, f"{arguments.frames} frames", device))
     head, official = load_head(Bundle.open(arguments.bundle), device), official_size_head(device)
     for threads in arguments.threads:
         torch.set_num_threads(threads)

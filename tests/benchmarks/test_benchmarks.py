@@ -44,11 +44,11 @@ def test_the_spread_of_values():
 
 
 def test_conditions_name_the_machine_threads_and_runs():
-    text = measuring.conditions(2, 5)
+    text = measuring.conditions(2, "5 runs")
     assert "cores" in text
     assert "torch" in text
     assert text.endswith("threads: 2; medians of 5 runs")
-    assert "threads" not in measuring.conditions(None, 5)
+    assert "threads" not in measuring.conditions(None, "5 runs")
 
 
 def test_a_table_stands_under_its_title(capsys):
