@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from evaluation.reports import table
+from evaluation.shared.reports import table
 
 
 def seconds_of(run: Callable[[], object], device: torch.device | str = "cpu") -> np.ndarray:
@@ -35,7 +35,7 @@ def spread(values: Sequence[float]) -> str:
 
 
 def conditions(threads: int | None, medians: str, device: torch.device | str = "cpu") -> str:
-    """One line: the machine, versions, threads (None: the tables give them) and what the medians are of, e.g. "3 runs"."""
+    """One line: the machine, versions, threads (None: the tables give them) and of what medians are, e.g. "3 runs"."""
     machine = f"{_processor()}, {os.cpu_count()} cores"
     if torch.device(device).type == "cuda":
         machine += f" and {torch.cuda.get_device_name(device)}"

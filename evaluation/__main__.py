@@ -6,7 +6,7 @@ from pathlib import Path
 
 from evaluation.head.report import report_text as head_text
 from evaluation.motion.report import report_text as motion_text
-from evaluation.reports import rewrite_report
+from evaluation.shared.reports import rewrite_report
 from evaluation.studies.ablation_report import report_text as ablations_text
 from evaluation.studies.captured_report import report_text as captured_text
 

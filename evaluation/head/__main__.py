@@ -8,12 +8,14 @@ Writes `head.md`, `head.json` and `head_errors.png`. An interrupted command goes
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 
 from engine.shared.options import STARTER
 from evaluation.head.evaluate import evaluate_head
 from evaluation.head.poses import POSES
 from training.head.ict import FaceKit
+from training.options import exit_status
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -44,4 +46,4 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(exit_status(main))

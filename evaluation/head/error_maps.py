@@ -10,7 +10,7 @@ from engine.shared.units import UNITS_PER_MILLIMETRE
 from evaluation.head.measurement import HeadEvaluation
 from evaluation.head.poses import JUDGED_POSES, SHOWN_POSES
 from evaluation.head.report import BRIGHTEST
-from evaluation.render import View, shade
+from evaluation.shared.render import View, shade
 from training.head.ground_truth import HeadSolid
 from training.head.ict import named_weights
 

@@ -21,7 +21,7 @@ from evaluation.head.measurement import HeadEvaluation
 from evaluation.head.poses import POSES
 from evaluation.head.report import report_text
 from evaluation.head.results import Results
-from evaluation.reports import write_report
+from evaluation.shared.reports import write_report
 from training.head.ict import FaceKit
 
 

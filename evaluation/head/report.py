@@ -6,7 +6,7 @@ from engine.head.surface.extract import CRUMB_CUBIC_MILLIMETRES
 from evaluation.head.poses import POSES, SHOWN_POSES
 from evaluation.head.results import SEALED, VISIBLE_GAP
 from evaluation.head.surface_groups import GROUPS
-from evaluation.reports import paragraph, table
+from evaluation.shared.reports import paragraph, table
 
 MEAN_GOALS = {"face": 0.12, "lips": 0.18, "eyelids": 0.22, "ears": 0.22}  # mm
 NORMAL_GOALS = {"face": 0.975, "lips": 0.93}

@@ -9,6 +9,7 @@ Speech: the 32 recordings of LJ Speech in the data folder. Silence: digital sile
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 
 from engine.bundle import Bundle
@@ -19,7 +20,8 @@ from evaluation.motion.performer import Performer
 from evaluation.motion.plots import plot_samplers
 from evaluation.motion.recordings import held_out_speech, native_speech
 from evaluation.motion.report import report_text
-from evaluation.reports import write_report
+from evaluation.shared.reports import write_report
+from training.options import exit_status
 
 COMPARED_RECORDINGS = 8
 
@@ -62,4 +64,4 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(exit_status(main))

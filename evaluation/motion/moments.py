@@ -9,7 +9,7 @@ import numpy as np
 from engine.head import NeuralHead
 from engine.head.surface.extract import SurfaceExtractor
 from engine.shared.units import CODE_RATE
-from evaluation.render import View, shade
+from evaluation.shared.render import View, shade
 from training.phones import BILABIALS, LABIODENTALS, OPEN_VOWELS, Segment
 
 SHOWN = BILABIALS | LABIODENTALS | OPEN_VOWELS

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from evaluation.reports import paragraph, table
+from evaluation.shared.reports import paragraph, table
 
 ROWS = {
     "bilabial_closure": "/p b m/ that reach closed lips",

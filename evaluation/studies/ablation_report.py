@@ -9,7 +9,7 @@ import matplotlib
 matplotlib.use("Agg")
 from matplotlib import pyplot
 
-from evaluation.reports import item, paragraph, table
+from evaluation.shared.reports import item, paragraph, table
 
 COLUMNS = {
     "bilabial_closure": ("/p b m/ closed", "{:.1%}"),

@@ -9,6 +9,7 @@ figures compare the variants and say nothing else. A stopped command goes on whe
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -25,12 +26,13 @@ from evaluation.motion import metrics
 from evaluation.motion.figures import references_of, speech_figures
 from evaluation.motion.performer import Motion, Performer
 from evaluation.motion.recordings import Recording, recordings_of
-from evaluation.reports import write_report
+from evaluation.shared.reports import write_report
 from evaluation.studies.ablation_report import plot, report_text
 from evaluation.studies.short_runs import check_settings, short_run_parser, trained_decoder
 from evaluation.studies.smoothing import smoothing_figures
 from training import motion
 from training.data.corpus import Corpus, load_corpus
+from training.options import exit_status
 from training.prior.articulation import perform
 
 STEPS = 300
@@ -178,4 +180,4 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(exit_status(main))

@@ -10,6 +10,7 @@ tried on what the speech encoder hears. Writes `captured.md` and `captured.json`
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -28,11 +29,12 @@ from engine.motion.temperature import Temperature
 from engine.shared.arkit import ARKIT_NAMES
 from engine.shared.units import CODE_RATE, SAMPLE_RATE
 from evaluation.motion.metrics import correlation
-from evaluation.reports import write_report
+from evaluation.shared.reports import write_report
 from evaluation.studies.captured_report import report_text
 from evaluation.studies.short_runs import check_settings, short_run_parser, trained_decoder
 from training import motion
 from training.data.corpus import Corpus, load_corpus
+from training.options import exit_status
 from training.prior.articulation import expected_mouth
 from training.prior.captured_motion import capture_of
 
@@ -168,4 +170,4 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(exit_status(main))

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from evaluation.reports import paragraph, table
+from evaluation.shared.reports import paragraph, table
 
 AGREEMENT = ("correlation", "correlation_of_mean", "control", "amplitude")
 

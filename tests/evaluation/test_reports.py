@@ -5,7 +5,7 @@ import json
 import pytest
 
 from evaluation.__main__ import FOLDER, REPORTS
-from evaluation.reports import WIDTH, item, paragraph, table, text_of, write_report
+from evaluation.shared.reports import WIDTH, item, paragraph, table, text_of, write_report
 
 
 @pytest.mark.parametrize("name", REPORTS)
