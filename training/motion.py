@@ -1,6 +1,6 @@
 """Train the starter's expression decoder: FaceTalk's diffusion objective on performances of the articulation prior.
 
-    python -m training.motion --data DATA --output RUN --bundle BUNDLE --minutes 35
+    python -m training.motion --data DATA --output RUN --bundle BUNDLE --minutes 64
 
 The speech encoder of `--bundle` is frozen; its features are computed once per scene. Every epoch draws a new
 performance for every scene, so that one recording has many faces.

@@ -1,8 +1,8 @@
 """Train the starter's speech encoder: wav2vec 2.0 at small size, supervised per code frame.
 
-    python -m training.speech --data DATA --output RUN --minutes 30
+    python -m training.speech --data DATA --output RUN --minutes 70
 
-Seven hours of free speech are too little for self-supervised pre-training; phones and the articulation prior's
+Thirteen hours of free speech are too little for self-supervised pre-training; phones and the articulation prior's
 expected course are the teachers instead. The features must carry when lips close, before the sound does.
 """
 
