@@ -59,9 +59,25 @@ def _engine_classes() -> dict[str, Source]:
 
 def _class_section(name: str, sources: dict[str, Source]) -> Iterator[str]:
     node, path = sources[name]
-    yield from (f"## {name}", "", f"`{path.as_posix()}`", "", _rendered(node))
+    yield from (
+        f"## {name}",
+        "",
+        f"`{path.as_posix()}`",
+        "",
+        *_call(name, _constructor_arguments(node)),
+        _rendered(node),
+    )
     for member in _public_members(node, sources):
         yield from (f"### {_heading(name, member)}", "", *_signature(member), _rendered(member))
+
+
+def _constructor_arguments(node: ast.ClassDef) -> list[str]:
+    """Arguments of `__init__`, or the fields of a dataclass with their types and defaults."""
+    for item in node.body:
+        if isinstance(item, ast.FunctionDef) and item.name == "__init__":
+            return _arguments(item)
+    fields = [item for item in node.body if isinstance(item, ast.AnnAssign)]
+    return [ast.unparse(item) for item in fields if not ast.unparse(item.target).startswith("_")]
 
 
 def _public_members(node: ast.ClassDef, sources: dict[str, Source]) -> list[ast.FunctionDef]:
@@ -84,15 +100,24 @@ def _is_property(member: ast.FunctionDef) -> bool:
 
 
 def _signature(member: ast.FunctionDef) -> list[str]:
-    """The call as a block of code, an argument a line where one line is too short; nothing for a property."""
-    if _is_property(member):
-        return []
-    arguments = _arguments(member)
-    returned = f" -> {ast.unparse(member.returns)}" if member.returns else ""
-    line = f"{member.name}({', '.join(arguments)}){returned}"
+    """The call, or a property and its type, as a block of code."""
+    returned = ast.unparse(member.returns) if member.returns else ""
+    if not _is_property(member):
+        return _call(member.name, _arguments(member), returned)
+    return _code(f"{member.name}: {returned}") if returned else []
+
+
+def _call(name: str, arguments: list[str], returned: str = "") -> list[str]:
+    """A call as a block of code, an argument a line where one line is too short."""
+    arrow = f" -> {returned}" if returned else ""
+    line = f"{name}({', '.join(arguments)}){arrow}"
     if len(line) > WIDTH:
-        line = "\n".join([f"{member.name}(", *(f"    {argument}," for argument in arguments), f"){returned}"])
-    return ["```python", line, "```", ""]
+        line = "\n".join([f"{name}(", *(f"    {argument}," for argument in arguments), f"){arrow}"])
+    return _code(line)
+
+
+def _code(text: str) -> list[str]:
+    return ["```python", text, "```", ""]
 
 
 def _arguments(member: ast.FunctionDef) -> list[str]:

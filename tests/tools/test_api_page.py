@@ -19,6 +19,16 @@ def test_every_public_function_of_a_class_is_listed():
     assert "_refinement" not in text
 
 
+def test_fields_of_a_dataclass_are_the_arguments_of_its_call():
+    text = api_page.page()
+
+    assert "    smooth: float = 0.0,\n" in text.partition("## Style\n")[2].partition("\n)")[0] + "\n"
+
+
+def test_a_property_shows_its_type():
+    assert "duration: float\n" in api_page.page()
+
+
 def test_arguments_of_a_docstring_become_a_list():
     lines = list(api_page._block("keep, resample: codes of a take\n    and a range.\nstart: seconds."))
 
