@@ -5,18 +5,19 @@ from __future__ import annotations
 import bpy
 
 from .. import operators, panels
-from . import batch
-from .generation import session
+from .generation import handlers as events
+from .generation.session import session
 from .outputs import curve_action
 from .settings import curves as expression_settings
 from .settings import head as head_identity
-from .settings import preferences
+from .settings import model_bundles
 from .settings import scene as properties
 from .settings import style as style_settings
 from .takes import renamed_strips
+from .unattended import command
 
 CLASSES = (
-    *preferences.CLASSES,
+    *model_bundles.CLASSES,
     *expression_settings.CLASSES,
     *head_identity.CLASSES,
     *style_settings.CLASSES,
@@ -30,14 +31,14 @@ _command = None  # `blender --command facetalk`, as Blender keeps it
 def _handlers() -> tuple:
     handlers = bpy.app.handlers
     return (
-        (handlers.load_pre, session.end_generation),
-        (handlers.render_init, session.release_engine),
-        (handlers.load_post, session.remove_unfinished_heads),
+        (handlers.load_pre, events.end_job),
+        (handlers.render_init, events.release_engine),
+        (handlers.load_post, events.remove_unfinished_heads),
         (handlers.load_post, renamed_strips.follow_names),
         (handlers.depsgraph_update_post, renamed_strips.follow_names),  # before what looks strips up by name
         (handlers.depsgraph_update_post, curve_action.follow_strips),
-        (handlers.undo_post, session.start_head_again),
-        (handlers.redo_post, session.start_head_again),
+        (handlers.undo_post, events.start_job_again),
+        (handlers.redo_post, events.start_job_again),
     )
 
 
@@ -50,15 +51,13 @@ def register() -> None:
     bpy.types.Scene.facetalk = bpy.props.PointerProperty(type=properties.FaceTalkSettings)
     for handlers, function in _handlers():
         handlers.append(function)
-    _command = bpy.utils.register_cli_command("facetalk", batch.main)
+    _command = bpy.utils.register_cli_command("facetalk", command.main)
 
 
 def unregister() -> None:
     """Take everything back and end the engine."""
     bpy.utils.unregister_cli_command(_command)
-    session.end_generation()
-    session.set_engine_task(None)
-    session.stop_engine()
+    session.clear()
     for handlers, function in reversed(_handlers()):
         handlers.remove(function)
     del bpy.types.Scene.facetalk

@@ -8,16 +8,14 @@ from pathlib import Path
 import bpy
 
 from ..engine.shared.errors import EngineError
-from ..engine.shared.options import STARTER
 from ..facetalk_blender.engine_access.background_task import BackgroundTask
 from ..facetalk_blender.engine_access.installation import RuntimeInstallation
 from ..facetalk_blender.engine_access.runtime import EngineCheck
 from ..facetalk_blender.engine_access.wheel_lock import WheelLock, this_platform, this_python
 from ..facetalk_blender.extension import user_folder
-from ..facetalk_blender.generation import session
-from ..facetalk_blender.settings.preferences import preferences
-from .availability import can_run
-from .background import redraw_preferences, run_task
+from ..facetalk_blender.generation.session import session
+from ..facetalk_blender.settings.preferences import engine_choice
+from .running import can_run, redraw_preferences, run_task
 
 POLL_SECONDS = 0.2
 BUILD_ITEMS = {
@@ -39,7 +37,7 @@ def _runtime_folder() -> Path:
 
 
 def _busy_reason() -> str:
-    task = session.engine_task()
+    task = session.engine_task
     if task is not None and task.running:
         return f"{task.text}; wait for it or cancel it."
     return session.busy_reason()
@@ -68,7 +66,7 @@ def _run_task(operator: bpy.types.Operator, task: BackgroundTask) -> set[str]:
 
 def _follow() -> float | None:
     """Timer: redraw the preferences while a task runs."""
-    task = session.engine_task()
+    task = session.engine_task
     running = task is not None and task.running
     redraw_preferences()
     return POLL_SECONDS if running else None
@@ -81,7 +79,7 @@ def _install(operator: bpy.types.Operator, build: str, source: Path | None) -> s
         operator.report({"ERROR"}, str(error))
         return {"CANCELLED"}
     session.stop_engine()
-    return _run_task(operator, RuntimeInstallation(_runtime_folder(), wheels, source, session.ROOT))
+    return _run_task(operator, RuntimeInstallation(_runtime_folder(), wheels, source, session.engine_root))
 
 
 class FACETALK_OT_install_engine_runtime(bpy.types.Operator):
@@ -186,14 +184,13 @@ class FACETALK_OT_check_engine(bpy.types.Operator):
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Start it."""
-        chosen = preferences(context)
+        choice = engine_choice(context)
         try:
-            runtime = session.engine_runtime(bpy.path.abspath(chosen.engine_python))
+            runtime = session.runtime(choice.python)
         except EngineError as error:
             self.report({"ERROR"}, str(error))
             return {"CANCELLED"}
-        bundle = bpy.path.abspath(chosen.bundle) if chosen.bundle else STARTER
-        return _run_task(self, EngineCheck(runtime, session.ROOT, bundle, chosen.device))
+        return _run_task(self, EngineCheck(runtime, session.engine_root, choice.bundle, choice.device))
 
 
 class FACETALK_OT_cancel_engine_task(bpy.types.Operator):
@@ -204,8 +201,8 @@ class FACETALK_OT_cancel_engine_task(bpy.types.Operator):
 
     def execute(self, _context: bpy.types.Context) -> set[str]:
         """Cancel the task under way."""
-        if session.engine_task() is not None:
-            session.engine_task().cancel()
+        if session.engine_task is not None:
+            session.engine_task.cancel()
         return {"FINISHED"}
 
 

@@ -9,7 +9,7 @@ from bpy_extras.io_utils import ExportHelper
 
 from ..engine.shared.errors import EngineError
 from ..facetalk_blender import exporting
-from .availability import can_run
+from .running import can_run
 
 
 class _Export(ExportHelper):

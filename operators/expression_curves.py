@@ -9,7 +9,7 @@ from ..facetalk_blender.outputs import curve_action
 from ..facetalk_blender.outputs.curves import expression_curves, movement_check
 from ..facetalk_blender.retargeting import presets
 from ..facetalk_blender.settings.curves import FaceTalkCurves, preset_folder
-from .availability import can_run
+from .running import can_run
 
 
 def _curves(context: bpy.types.Context) -> FaceTalkCurves:

@@ -6,16 +6,13 @@ from pathlib import Path
 
 import bpy
 
-from ..engine.shared.errors import EngineError
-from ..facetalk_blender.generation import session
 from ..facetalk_blender.generation.estimate import size_text
 from ..facetalk_blender.generation.frame_conversion import Conversion
-from ..facetalk_blender.generation.generation import State
+from ..facetalk_blender.generation.session import session
 from ..facetalk_blender.outputs.frames import frame_storage, frames_in_cache, unused_frames
 from ..facetalk_blender.outputs.frames.frame_timing import Timing
-from .availability import can_run
-from .generation_operator import GenerationOperator
-from .takes import NO_TAKE, chosen_take
+from .running import JobOperator, can_run
+from .takes import NO_TAKE
 
 FOLDERS_SHOWN = 8
 NO_FRAMES = "The chosen take has no Frame Meshes; choose that output and use Make Output."
@@ -23,16 +20,21 @@ NO_FRAMES = "The chosen take has no Frame Meshes; choose that output and use Mak
 
 def chosen_head(context: bpy.types.Context) -> bpy.types.Object | None:
     """The frame meshes of the take that is chosen in the list, if it has any."""
-    return frame_storage.result_with_frames(chosen_take(context))
+    return frame_storage.result_with_frames(context.scene.facetalk.chosen_take())
 
 
 def _reason(context: bpy.types.Context) -> str:
-    if chosen_take(context) is None:
+    if context.scene.facetalk.chosen_take() is None:
         return NO_TAKE
     return "" if chosen_head(context) else NO_FRAMES
 
 
-class FACETALK_OT_move_frames(GenerationOperator, bpy.types.Operator):
+def _immovable_reason(head: bpy.types.Object) -> str:
+    """Why frames cannot be kept elsewhere; empty when they can."""
+    return frame_storage.cache_problem(head) if frame_storage.is_cached(head) else frames_in_cache.missing_support()
+
+
+class FACETALK_OT_move_frames(JobOperator, bpy.types.Operator):
     """Move the frames of the take's head from the file to a cache folder beside it, or back. Cached files stay there"""
 
     bl_idname = "facetalk.move_frames"
@@ -41,32 +43,11 @@ class FACETALK_OT_move_frames(GenerationOperator, bpy.types.Operator):
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
         """Whether it can run now, with or without an engine; the reason why not is the tooltip."""
-        return can_run(cls, session.busy_reason() or cls.reason(context))
+        return can_run(cls, session.busy_reason() or _reason(context) or _immovable_reason(chosen_head(context)))
 
-    @classmethod
-    def reason(cls, context: bpy.types.Context) -> str:
-        """Why it cannot run now."""
-        problem = _reason(context)
-        if problem:
-            return problem
-        head = chosen_head(context)
-        cached = frame_storage.is_cached(head)
-        return frame_storage.cache_problem(head) if cached else frames_in_cache.missing_support()
-
-    def _start(self, context: bpy.types.Context) -> bool:
-        self._waiting = iter(())
-        try:
-            storage = frame_storage.FrameStorage()
-            session.set_generation(Conversion(context.scene, chosen_head(context), storage))
-        except EngineError as error:
-            return self._refuse(error)
-        return True
-
-    def _report(self, run: Conversion | None) -> set[str]:
-        if run is not None and run.state is State.DONE:
-            self.report({"INFO"}, " ".join(run.notes))
-            return {"FINISHED"}
-        return super()._report(run)
+    def start(self, context: bpy.types.Context) -> None:
+        """Begin."""
+        session.set_job(Conversion(context.scene, chosen_head(context), frame_storage.FrameStorage()))
 
 
 class FACETALK_OT_find_frames(bpy.types.Operator):

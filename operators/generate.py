@@ -9,33 +9,13 @@ import bpy
 from ..engine.shared.errors import EngineError
 from ..facetalk_blender import compat
 from ..facetalk_blender.engine_access.client import EngineClient
-from ..facetalk_blender.generation import session
 from ..facetalk_blender.generation.generation import Generation
-from ..facetalk_blender.outputs.frames.frames_in_cache import missing_support
+from ..facetalk_blender.generation.session import session
 from ..facetalk_blender.settings.preferences import preferences
+from ..facetalk_blender.settings.reasons import disabled_reason, selected_reason
 from ..facetalk_blender.sound import strip as sound_strip
-from .availability import can_run
-from .generation_operator import GenerationOperator, unready_reason
-
-
-def disabled_reason(context: bpy.types.Context) -> str:
-    """Why nothing can be generated now, in one sentence that names the fix; empty when it can."""
-    facetalk = context.scene.facetalk
-    problem = unready_reason(context) or sound_strip.choice_problem(context.scene, facetalk.strip)
-    if facetalk.output == "FRAME_MESHES" and facetalk.frames_in == "CACHE":
-        problem = problem or missing_support()
-    return problem or (facetalk.curves.problem() if facetalk.output == "EXPRESSION_CURVES" else "")
-
-
-def selected_reason(context: bpy.types.Context) -> str:
-    """Why the selected strips cannot be generated, in one sentence that names the fix; empty when they can."""
-    scene = compat.sequencer_scene(context)
-    names = sound_strip.selected_names(scene)
-    problem = unready_reason(context) or ("" if names else "Select one or more sound strips.")
-    if problem:
-        return problem
-    problems = (sound_strip.choice_problem(scene, name) for name in names)
-    return next((problem for problem in problems if problem), "")
+from .generation_operator import GenerationOperator
+from .running import can_run
 
 
 class FACETALK_OT_generate(GenerationOperator, bpy.types.Operator):
@@ -74,15 +54,14 @@ class FACETALK_OT_generate_selected(GenerationOperator, bpy.types.Operator):
 def _of_strips(
     context: bpy.types.Context, client: EngineClient, scene: bpy.types.Scene, names: list[str]
 ) -> Iterator[Generation]:
-    chosen, scene_name = preferences(context), scene.name
-    settings = scene.facetalk.settings(chosen.device, chosen.bundle, chosen.frame_limit)
+    options, scene_name = scene.facetalk.options(preferences(context)), scene.name
     for name in names:
         # Looked up again: another generation has run meanwhile.
         scene = bpy.data.scenes.get(scene_name)
         strip = sound_strip.find_strip(scene, name) if scene else None
         if strip is None:
             raise EngineError(f"The strip {name} was deleted before its turn; the heads before it were made.")
-        yield Generation(client, strip, settings)
+        yield Generation(client, strip, options)
 
 
 class FACETALK_OT_cancel(bpy.types.Operator):
@@ -98,7 +77,7 @@ class FACETALK_OT_cancel(bpy.types.Operator):
 
     def execute(self, _context: bpy.types.Context) -> set[str]:
         """Cancel the generation under way."""
-        session.generation().cancel()
+        session.job.cancel()
         return {"FINISHED"}
 
 

@@ -12,9 +12,11 @@ from bpy_extras.io_utils import ExportHelper, ImportHelper
 
 from ..engine.shared.errors import EngineError
 from ..engine.shared.protocol import Message
-from ..facetalk_blender.generation import head_preview, head_request, session
+from ..facetalk_blender.generation import head_preview, head_questions
+from ..facetalk_blender.generation.session import session
 from ..facetalk_blender.settings.head import PRESETS
-from .availability import can_run
+from ..facetalk_blender.settings.preferences import engine_choice
+from .running import can_run
 
 LARGEST_SEED = 99999
 LARGEST_CODE_BYTES = 1 << 20
@@ -89,7 +91,7 @@ class FACETALK_OT_preview_head(_NeedsIdleEngine, bpy.types.Operator):
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Add or remove the preview."""
         if head_preview.find(context.scene) is None:
-            head_preview.add(context.scene)
+            head_preview.add(context.scene, engine_choice)
         else:
             head_preview.remove(context.scene)
         return {"FINISHED"}
@@ -140,11 +142,11 @@ class FACETALK_OT_save_identity(_NeedsIdleEngine, bpy.types.Operator, ExportHelp
 
         def write(message: Message | None, why: str) -> None:
             outcome.append(why if message is None else _write_code(path, message.arrays["code"]))
-            head_preview.problem = outcome[0]
+            session.preview.problem = outcome[0]
 
         try:
             _check_target(path, self.overwrite)
-            head_request.ask(context, context.scene.facetalk.identity(), False, write)
+            head_questions.ask(engine_choice(context), context.scene.facetalk.identity(), False, write)
         except EngineError as error:
             self.report({"ERROR"}, str(error))
             return {"CANCELLED"}

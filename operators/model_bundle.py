@@ -10,11 +10,10 @@ import bpy
 from ..engine.shared.errors import EngineError
 from ..facetalk_blender.engine_access.bundle_import import BundleImport
 from ..facetalk_blender.extension import user_folder
-from ..facetalk_blender.generation import session
+from ..facetalk_blender.generation.session import session
 from ..facetalk_blender.settings import model_bundles
-from ..facetalk_blender.settings.preferences import preferences
-from .availability import can_run
-from .background import redraw_preferences, run_task
+from ..facetalk_blender.settings.preferences import engine_choice, preferences
+from .running import can_run, redraw_preferences, run_task
 
 POLL_SECONDS = 0.1
 UNUSABLE_IN_NAMES = '<>:"/\\|?*'
@@ -22,7 +21,7 @@ UNUSABLE_IN_NAMES = '<>:"/\\|?*'
 
 def _adding_reason() -> str:
     """Why no bundle can be added now; empty when one can."""
-    adding, task = model_bundles.current_import(), session.engine_task()
+    adding, task = session.bundle_import, session.engine_task
     if adding is not None and adding.running:
         return "A model bundle is being added; wait for it or cancel it."
     return f"{task.text}; wait for it or cancel it." if task is not None and task.running else ""
@@ -38,7 +37,7 @@ def _finish(preferences_: bpy.types.AddonPreferences, finished: BundleImport) ->
 
 def _follow() -> float | None:
     """Timer: redraw the preferences while an import runs, and list the bundle at its end."""
-    adding = model_bundles.current_import()
+    adding = session.bundle_import
     redraw_preferences()
     if adding is None:
         return None
@@ -74,7 +73,7 @@ class FACETALK_OT_add_bundle(bpy.types.Operator):
     @classmethod
     def unregister(cls) -> None:
         """The extension is switched off: the import ends with it."""
-        model_bundles.set_current_import(None)
+        session.set_bundle_import(None)
         if bpy.app.timers.is_registered(_follow):
             bpy.app.timers.unregister(_follow)
 
@@ -89,15 +88,14 @@ class FACETALK_OT_add_bundle(bpy.types.Operator):
         name = self.bundle_name or (source.stem if source.is_file() else source.name)
         name = "".join("_" if letter in UNUSABLE_IN_NAMES else letter for letter in name).strip(". ") or "model"
         anchors = bpy.path.abspath(self.anchors) if self.anchors else ""
-        chosen = preferences(context)
         try:
-            runtime = session.engine_runtime(bpy.path.abspath(chosen.engine_python))
+            runtime = session.runtime(engine_choice(context).python)
         except EngineError as error:
             self.report({"ERROR"}, str(error))
             return {"CANCELLED"}
         output = model_bundles.free_folder(user_folder("bundles"), name)
-        adding = BundleImport(runtime, session.ROOT, source, output, anchors)
-        model_bundles.set_current_import(adding)
+        adding = BundleImport(runtime, session.engine_root, source, output, anchors)
+        session.set_bundle_import(adding)
         return run_task(self, adding, _follow)
 
 
@@ -109,8 +107,8 @@ class FACETALK_OT_cancel_adding_bundle(bpy.types.Operator):
 
     def execute(self, _context: bpy.types.Context) -> set[str]:
         """Cancel the import under way."""
-        if model_bundles.current_import() is not None:
-            model_bundles.current_import().cancel()
+        if session.bundle_import is not None:
+            session.bundle_import.cancel()
         return {"FINISHED"}
 
 

@@ -8,34 +8,32 @@ from dataclasses import replace
 import bpy
 
 from ..facetalk_blender.engine_access.client import EngineClient
-from ..facetalk_blender.generation import session
-from ..facetalk_blender.generation.generation import SAMPLER_SETTINGS, Generation, Settings
+from ..facetalk_blender.generation.generation import Generation
+from ..facetalk_blender.generation.options import SAMPLER_OPTIONS, Options
+from ..facetalk_blender.generation.session import session
 from ..facetalk_blender.outputs import curve_action, removal, result
 from ..facetalk_blender.settings.preferences import preferences
 from ..facetalk_blender.sound.strip_link import STRIP_PROPERTY
 from ..facetalk_blender.takes import renamed_strips, take
 from ..facetalk_blender.takes import status as take_status
-from .availability import can_run
 from .generation_operator import GenerationOperator
+from .running import can_run
 
 NO_TAKE = "Choose a take in the list; Generate makes one."
 
 
-def chosen_take(context: bpy.types.Context) -> bpy.types.Text | None:
-    """The take that is chosen in the list."""
-    text = context.scene.facetalk.take
-    return text if text is not None and take.is_take(text, context.scene) else None
+def _chosen(context: bpy.types.Context) -> bpy.types.Text | None:
+    return context.scene.facetalk.chosen_take()
 
 
-def _settings(context: bpy.types.Context) -> Settings:
-    chosen = preferences(context)
-    return context.scene.facetalk.settings(chosen.device, chosen.bundle, chosen.frame_limit)
+def _options(context: bpy.types.Context) -> Options:
+    return context.scene.facetalk.options(preferences(context))
 
 
-def _as_sampled(settings: Settings, text: bpy.types.Text) -> Settings:
-    """The settings with the take's own for sampling, but for the seed."""
+def _as_sampled(options: Options, text: bpy.types.Text) -> Options:
+    """The options with the take's own for sampling, but for the seed."""
     stored = take.load(text).settings
-    return replace(settings, **{name: stored[name] for name in SAMPLER_SETTINGS if name in stored and name != "seed"})
+    return replace(options, **{name: stored[name] for name in SAMPLER_OPTIONS if name in stored and name != "seed"})
 
 
 class _GenerationFromTake(GenerationOperator):
@@ -44,7 +42,7 @@ class _GenerationFromTake(GenerationOperator):
     @classmethod
     def reason(cls, context: bpy.types.Context) -> str:
         """Why it cannot run now."""
-        text = chosen_take(context)
+        text = _chosen(context)
         return take_status.strip_problem(text) if text else NO_TAKE
 
 
@@ -56,8 +54,8 @@ class FACETALK_OT_make_output(_GenerationFromTake, bpy.types.Operator):
 
     def generations(self, context: bpy.types.Context, client: EngineClient) -> Iterator[Generation]:
         """One, from the take."""
-        text = chosen_take(context)
-        yield Generation(client, take_status.strip_of(text), _settings(context), source=text)
+        text = _chosen(context)
+        yield Generation(client, take_status.strip_of(text), _options(context), source=text)
 
 
 class FACETALK_OT_vary_take(_GenerationFromTake, bpy.types.Operator):
@@ -68,9 +66,9 @@ class FACETALK_OT_vary_take(_GenerationFromTake, bpy.types.Operator):
 
     def generations(self, context: bpy.types.Context, client: EngineClient) -> Iterator[Generation]:
         """One, with the next seed."""
-        text = chosen_take(context)
-        settings = replace(_as_sampled(_settings(context), text), seed=take_status.next_seed(text))
-        yield Generation(client, take_status.strip_of(text), settings)
+        text = _chosen(context)
+        options = replace(_as_sampled(_options(context), text), seed=take_status.next_seed(text))
+        yield Generation(client, take_status.strip_of(text), options)
 
 
 class FACETALK_OT_regenerate_range(GenerationOperator, bpy.types.Operator):
@@ -82,15 +80,15 @@ class FACETALK_OT_regenerate_range(GenerationOperator, bpy.types.Operator):
     @classmethod
     def reason(cls, context: bpy.types.Context) -> str:
         """Why it cannot run now."""
-        text = chosen_take(context)
+        text = _chosen(context)
         return take_status.range_problem(text) if text else NO_TAKE
 
     def generations(self, context: bpy.types.Context, client: EngineClient) -> Iterator[Generation]:
         """One, of the range."""
-        text = chosen_take(context)
-        settings = replace(_as_sampled(_settings(context), text), seed=take_status.next_seed(text))
+        text = _chosen(context)
+        options = replace(_as_sampled(_options(context), text), seed=take_status.next_seed(text))
         frames = take_status.frame_range(context.scene)
-        yield Generation(client, take_status.strip_of(text), settings, source=text, frame_range=frames)
+        yield Generation(client, take_status.strip_of(text), options, source=text, frame_range=frames)
 
 
 class _TakeOperator:
@@ -106,7 +104,7 @@ class _TakeOperator:
     @classmethod
     def reason(cls, context: bpy.types.Context) -> str:
         """Why it cannot run now."""
-        return "" if chosen_take(context) else NO_TAKE
+        return "" if _chosen(context) else NO_TAKE
 
 
 class FACETALK_OT_compare_take(_TakeOperator, bpy.types.Operator):
@@ -120,10 +118,10 @@ class FACETALK_OT_compare_take(_TakeOperator, bpy.types.Operator):
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Show the other take's head at the side of the chosen one's."""
         other = bpy.data.texts.get(self.name)
-        if other is None or not take.is_take(other, context.scene) or other == chosen_take(context):
+        if other is None or not take.is_take(other, context.scene) or other == _chosen(context):
             self.report({"ERROR"}, "Choose another take to compare with.")
             return {"CANCELLED"}
-        if not result.compare(context.scene, chosen_take(context), other):
+        if not result.compare(context.scene, _chosen(context), other):
             self.report({"ERROR"}, "Both takes need a head to be compared; use Make Output.")
             return {"CANCELLED"}
         return {"FINISHED"}
@@ -137,7 +135,7 @@ class FACETALK_OT_delete_take(_TakeOperator, bpy.types.Operator):
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Delete, and show the strip's last take that is left."""
-        scene, text = context.scene, chosen_take(context)
+        scene, text = context.scene, _chosen(context)
         strip_name = text[STRIP_PROPERTY]
         for item in result.results_of_take(scene, text):
             removal.remove_result(item)

@@ -1,5 +1,12 @@
 """Sidebar panels: they draw and never compute."""
 
-from . import export, expression_curves, head_identity, takes, talking_head
+from . import export, expression_curves, head_identity, preferences, takes, talking_head
 
-CLASSES = (*talking_head.CLASSES, *takes.CLASSES, *head_identity.CLASSES, *expression_curves.CLASSES, *export.CLASSES)
+CLASSES = (
+    *preferences.CLASSES,
+    *talking_head.CLASSES,
+    *takes.CLASSES,
+    *head_identity.CLASSES,
+    *expression_curves.CLASSES,
+    *export.CLASSES,
+)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import bpy
 
-from ..facetalk_blender.generation import session
+from ..facetalk_blender.generation.session import session
 from ..facetalk_blender.outputs.curves.expression_curves import target_problem
 from ..facetalk_blender.retargeting.matching import FUZZY
 from ..facetalk_blender.retargeting.presets import preset_names
@@ -76,7 +76,7 @@ class FACETALK_PT_expression_curves(bpy.types.Panel):
             column.prop(curves, "tolerance")
         _draw_targets(layout, context, curves)
         _draw_links(layout, curves)
-        last = session.generation()
+        last = session.job
         for note in last.notes if last is not None else ():
             draw_text(layout, context, note, "ERROR")
         if curves.targets:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import bpy
 
-from ..facetalk_blender.generation import head_preview, session
+from ..facetalk_blender.generation import head_preview
+from ..facetalk_blender.generation.session import session
 from ..facetalk_blender.settings.drawing import draw_text
 from ..facetalk_blender.settings.head import GROUPS
 
@@ -28,8 +29,8 @@ class FACETALK_PT_head(bpy.types.Panel):
         head = context.scene.facetalk_head
         shown = head_preview.find(context.scene) is not None
         layout.operator("facetalk.preview_head", text="Preview", icon="HIDE_OFF" if shown else "HIDE_ON", depress=shown)
-        if head_preview.problem:
-            draw_text(layout, context, head_preview.problem, "ERROR")
+        if session.preview.problem:
+            draw_text(layout, context, session.preview.problem, "ERROR")
         row = layout.row(align=True)
         row.operator("facetalk.random_head", text="Random", icon="FILE_REFRESH")
         row.operator_menu_enum("facetalk.head_preset", "preset", text="Presets")

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import bpy
 
+from ..facetalk_blender.generation.session import session
 from ..facetalk_blender.settings import model_bundles
-from ..facetalk_blender.settings.drawing import draw_text
-from ..facetalk_blender.settings.task_progress import draw_task
+from ..facetalk_blender.settings.drawing import draw_task, draw_text
 
 STARTER_NAME = "Starter (built in)"
 
@@ -38,6 +38,6 @@ def _draw_choice(layout: bpy.types.UILayout, name: str, folder: str, active: boo
 
 
 def _draw_import(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
-    adding = model_bundles.current_import()
+    adding = session.bundle_import
     if adding is not None:
         draw_task(layout, context, adding, "facetalk.cancel_adding_bundle", "Cancelled; nothing was added.")

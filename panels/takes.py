@@ -10,7 +10,6 @@ from ..facetalk_blender.settings.drawing import draw_text
 from ..facetalk_blender.sound.strip_link import STRIP_PROPERTY
 from ..facetalk_blender.takes import status as take_status
 from ..facetalk_blender.takes import take
-from ..operators.takes import chosen_take
 
 
 class FACETALK_UL_takes(bpy.types.UIList):
@@ -38,7 +37,7 @@ class FACETALK_MT_compare_take(bpy.types.Menu):
 
     def draw(self, context: bpy.types.Context) -> None:
         """List the other takes that have a head."""
-        chosen = chosen_take(context)
+        chosen = context.scene.facetalk.chosen_take()
         others = [text for text in take.takes_of(context.scene) if text != chosen]
         others = [text for text in others if result.results_of_take(context.scene, text)]
         for text in others:
@@ -67,7 +66,7 @@ class FACETALK_PT_takes(bpy.types.Panel):
         buttons = row.column(align=True)
         buttons.operator("facetalk.vary_take", text="", icon="DUPLICATE")
         buttons.operator("facetalk.delete_take", text="", icon="TRASH")
-        text = chosen_take(context)
+        text = context.scene.facetalk.chosen_take()
         if text is not None:
             _draw_take(layout, context, text)
         _draw_unused(layout)

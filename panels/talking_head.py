@@ -6,13 +6,13 @@ import bpy
 
 from ..engine.shared.style import LARGEST
 from ..facetalk_blender import compat
-from ..facetalk_blender.generation import session
 from ..facetalk_blender.generation.estimate import estimate
+from ..facetalk_blender.generation.session import session
 from ..facetalk_blender.outputs.frames import frames_in_cache
 from ..facetalk_blender.settings.drawing import draw_text
 from ..facetalk_blender.settings.preferences import preferences
+from ..facetalk_blender.settings.reasons import disabled_reason, selected_reason
 from ..facetalk_blender.sound import strip as sound_strip
-from ..operators.generate import disabled_reason, selected_reason
 
 
 class FACETALK_PT_talking_head(bpy.types.Panel):
@@ -111,11 +111,11 @@ def _draw_style(layout: bpy.types.UILayout, style: bpy.types.PropertyGroup) -> N
 
 
 def draw_progress(layout: bpy.types.UILayout) -> None:
-    """The bar of the generation under way, with the time left, and the button that cancels it."""
-    generation = session.generation()
-    left = generation.seconds_left
-    text = generation.stage_text if left is None else f"{generation.stage_text}, {max(round(left), 1)} s left"
-    layout.progress(factor=generation.fraction, type="BAR", text=text)
+    """The bar of the job under way, with the time left, and the button that cancels it."""
+    job = session.job
+    left = job.seconds_left
+    text = job.stage_text if left is None else f"{job.stage_text}, {max(round(left), 1)} s left"
+    layout.progress(factor=job.fraction, type="BAR", text=text)
     layout.operator("facetalk.cancel", icon="CANCEL")
 
 

@@ -10,7 +10,8 @@ from ...engine.shared.options import STARTER
 from .. import compat
 from ..outputs.frames.frame_storage import SHARE_OF_MEMORY, FrameStorage
 from ..sound import strip as sound_strip
-from . import costs, session
+from .costs import Workload
+from .session import session
 
 
 @dataclass(frozen=True)
@@ -39,13 +40,13 @@ def estimate(
     facetalk = scene.facetalk
     start, end = compat.handles(strip)
     seconds = (end - start) / sound_strip.frames_per_second(scene)
-    job = costs.Job(device, facetalk.output, int(facetalk.resolution), bundle or STARTER)
+    workload = Workload(device, facetalk.output, int(facetalk.resolution), bundle or STARTER)
     # Of fixed topology, there is one key for each of the model's codes.
     frames = end - start if facetalk.output == "FRAME_MESHES" else round(24 * seconds)
-    cost = costs.expected(job)
+    cost = session.costs.expected(workload)
     start = 0.0 if session.engine_alive() else cost.start
     total = start + cost.sampling * seconds + cost.frame * frames
-    measured = costs.remembered(job) is not None
+    measured = session.costs.remembered(workload) is not None
     size = cost.size * frames
     cached = facetalk.output == "FRAME_MESHES" and storage.in_cache(size)
     return Estimate(frames, total, SHARE_OF_MEMORY * size if cached else size, measured, cached)

@@ -20,30 +20,27 @@ from ..outputs.frames.frames_in_cache import FramesInCache
 from ..outputs.frames.frames_in_file import BYTES_PER_VERTEX, FRAME_PROPERTY, FramesInFile
 from ..outputs.frames.usd_frame import VALUE_ATTRIBUTES, FrameMesh, frame_path, read_frame
 from ..outputs.result import FRAMES_PROPERTY
-from .generation import State
+from .job import Job, State
 
 PIECE_SECONDS = 0.003
 TICK_SECONDS = 0.008
 
 
-class Conversion:
-    """One run; ticked, shown and cancelled as a `Generation` is. The object stays, with all an artist gave it.
+class Conversion(Job):
+    """One run. The object stays, with all an artist gave it.
 
     Until all frames are there, the result is as it was, and so it is after a failure or `cancel`. Files of a cache are
     never removed: other .blend files may show them.
     """
 
-    seconds_left = None
-    written = 0
-
     def __init__(self, scene: bpy.types.Scene, owner: bpy.types.Object, storage: FrameStorage):
         """To a cache when the frames are in the file, else back. Raises EngineError when that is not possible."""
+        super().__init__(State.SURFACES)
         timing, self._cached = Timing.of_owner(owner), frames_in_cache.player(owner) is not None
         if timing is None or PLAYER_NAME not in owner.modifiers or not (self._cached or _objects(owner)):
             raise EngineError("The player of this head was changed; use Make Output.")
-        self.state, self.error, self.notes = State.SURFACES, "", []
         self.stage_text = "Moving frames into the file" if self._cached else "Moving frames to a cache folder"
-        self.fraction, self.result_name = 0.0, owner.name
+        self.result_name = owner.name
         self._owner, self._count = owner.session_uid, timing.count
         place = (scene, owner, timing)
         self._store: FrameWriter
@@ -61,11 +58,6 @@ class Conversion:
         self._deadline = 0.0
         self._work = self._steps()
 
-    @property
-    def running(self) -> bool:
-        """Whether it has not ended yet."""
-        return self.state in (State.SURFACES, State.FINISH)
-
     def tick(self, seconds: float = TICK_SECONDS) -> bool:
         """Work for about `seconds`, in pieces of a few milliseconds; False once it has ended."""
         self._deadline = time.perf_counter() + seconds
@@ -82,11 +74,6 @@ class Conversion:
             self._fail(f"A frame in {self._folder} cannot be read ({error}); use Make Output. The head is as it was.")
         return self.running
 
-    def run(self) -> None:
-        """Work until it has ended. For background mode, where no timers run."""
-        while self.tick():
-            time.sleep(0.001)
-
     def cancel(self) -> None:
         """Leave everything as it was."""
         if self.state is State.FINISH:
@@ -95,13 +82,10 @@ class Conversion:
             self._store.discard()
             self.state = State.CANCELLED
 
-    def start_head_again(self) -> None:
+    def start_again(self) -> None:
         """An undo or redo may have taken what is being made."""
         if self.running:
             self._fail("Undo ended it, and the head is as it was; start it again.")
-
-    def take_text(self) -> None:
-        """None: no take is made."""
 
     def _fail(self, reason: str) -> None:
         self._store.discard()

@@ -7,6 +7,7 @@ answers in some tenths of a second; of moves that come faster only the last is a
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 
 import bpy
 import numpy as np
@@ -16,16 +17,12 @@ from ...engine.shared.protocol import Message
 from ..blender_data.mesh_building import fill_mesh
 from ..look import appearance
 from ..look.material import dress_mesh
-from . import head_request, session
+from . import head_questions
+from .session import EngineChoice, session
 
 NAME = "FaceTalk Head Preview"
 PREVIEW_PROPERTY = "facetalk_preview"
 STILL_SECONDS = 0.12  # a slider rests for so long before the engine is asked
-
-problem = ""  # why the last preview failed, for the panel
-
-_due = 0.0
-_scene_name = ""
 
 
 def find(scene: bpy.types.Scene) -> bpy.types.Object | None:
@@ -33,20 +30,20 @@ def find(scene: bpy.types.Scene) -> bpy.types.Object | None:
     return next((item for item in scene.objects if item.get(PREVIEW_PROPERTY)), None)
 
 
-def add(scene: bpy.types.Scene) -> bpy.types.Object:
-    """Add an empty preview, and ask for its head."""
+def add(scene: bpy.types.Scene, choose: Callable[[bpy.types.Context], EngineChoice]) -> bpy.types.Object:
+    """Add an empty preview, and ask for its head. choose: see `refresh`."""
     item = bpy.data.objects.new(NAME, bpy.data.meshes.new(NAME))
     item[PREVIEW_PROPERTY] = True
     item.hide_render = True
     item.location = scene.cursor.location
     scene.collection.objects.link(item)
-    refresh(scene)
+    refresh(scene, choose)
     return item
 
 
 def remove(scene: bpy.types.Scene) -> None:
     """Remove the preview, if any."""
-    head_request.forget()
+    head_questions.forget()
     item = find(scene)
     if item is not None:
         mesh = item.data
@@ -55,12 +52,15 @@ def remove(scene: bpy.types.Scene) -> None:
             bpy.data.meshes.remove(mesh)
 
 
-def refresh(scene: bpy.types.Scene) -> None:
-    """Show what the settings say once they rest. Does nothing without a preview."""
-    global _due, _scene_name
+def refresh(scene: bpy.types.Scene, choose: Callable[[bpy.types.Context], EngineChoice]) -> None:
+    """Show what the settings say once they rest. Does nothing without a preview.
+
+    choose: says which engine to ask, and raises EngineError when none is chosen.
+    """
     if find(scene) is None or session.busy():
         return
-    _due, _scene_name = time.monotonic() + STILL_SECONDS, scene.name
+    state = session.preview
+    state.due, state.scene_name, state.choose = time.monotonic() + STILL_SECONDS, scene.name, choose
     if bpy.app.background:
         _ask(scene)
     elif not bpy.app.timers.is_registered(_tick):
@@ -68,28 +68,30 @@ def refresh(scene: bpy.types.Scene) -> None:
 
 
 def _tick() -> float | None:
-    left = _due - time.monotonic()
-    if left > 0 or head_request.pending():
+    left = session.preview.due - time.monotonic()
+    if left > 0 or head_questions.pending():
         return max(left, 0.05)
-    scene = bpy.data.scenes.get(_scene_name)
+    scene = _scene()
     if scene is not None and find(scene) is not None and not session.busy():
         _ask(scene)
     return None
 
 
+def _scene() -> bpy.types.Scene | None:
+    return bpy.data.scenes.get(session.preview.scene_name)
+
+
 def _ask(scene: bpy.types.Scene) -> None:
-    global problem
     try:
-        head_request.ask(bpy.context, scene.facetalk.identity(), True, _show)
+        head_questions.ask(session.preview.choose(bpy.context), scene.facetalk.identity(), True, _show)
     except EngineError as error:
-        problem = str(error)
+        session.preview.problem = str(error)
 
 
 def _show(message: Message | None, why: str) -> None:
     """Give the preview the head that came."""
-    global problem
-    problem = why
-    scene = bpy.data.scenes.get(_scene_name)
+    session.preview.problem = why
+    scene = _scene()
     item = find(scene) if scene is not None else None
     if message is None or item is None:
         return

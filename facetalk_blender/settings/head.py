@@ -10,6 +10,7 @@ import bpy
 
 from ..generation import head_preview
 from ..look.appearance import DEFAULT_EYE_COLOR, DEFAULT_SKIN_COLOR
+from .preferences import engine_choice
 
 # Sliders by the part of the head that they belong to.
 GROUPS = {
@@ -30,8 +31,9 @@ PRESETS: dict[str, dict[str, float]] = {
 }  # fmt: skip
 
 
-def _changed(_self, context: bpy.types.Context) -> None:
-    head_preview.refresh(context.scene)
+def refresh_preview(_self, context: bpy.types.Context) -> None:
+    """Let the preview, if there is one, follow a setting that was changed."""
+    head_preview.refresh(context.scene, engine_choice)
 
 
 def _control(name: str, description: str, millimetres: float) -> bpy.props.FloatProperty:
@@ -44,7 +46,7 @@ def _control(name: str, description: str, millimetres: float) -> bpy.props.Float
         soft_min=-2.0,
         soft_max=2.0,
         step=10,
-        update=_changed,
+        update=refresh_preview,
     )
 
 
@@ -70,11 +72,11 @@ class FaceTalkHead(bpy.types.PropertyGroup):
     lip_fullness: _control("Lip Fullness", "Height of both lips together", 3.5)
     skin_color: bpy.props.FloatVectorProperty(
         name="Skin", description="Colour of the skin", subtype="COLOR", default=DEFAULT_SKIN_COLOR, min=0.0, max=1.0,
-        update=_changed,
+        update=refresh_preview,
     )  # fmt: skip
     eye_color: bpy.props.FloatVectorProperty(
         name="Eyes", description="Colour of the iris", subtype="COLOR", default=DEFAULT_EYE_COLOR, min=0.0, max=1.0,
-        update=_changed,
+        update=refresh_preview,
     )  # fmt: skip
 
     def controls(self) -> dict[str, float]:

@@ -15,8 +15,6 @@ STARTER_CONFIG = Path(__file__).resolve().parents[2] / "engine" / "starter" / "c
 ABILITIES = {"sample": "speak recordings", "surfaces": "Frame Meshes", "shape_keys": "Shape Keys"}
 STARTER_INFORMATION = {"missing": {}, "arkit_weights": "exact"}
 
-_import: BundleImport | None = None
-
 
 class FaceTalkModelBundle(bpy.types.PropertyGroup):
     """A model bundle on this computer."""
@@ -24,19 +22,6 @@ class FaceTalkModelBundle(bpy.types.PropertyGroup):
     folder: bpy.props.StringProperty(name="Folder", description="Where the bundle lies")
     licences: bpy.props.StringProperty(name="Licences", description="Terms of its parts, one a line")
     abilities: bpy.props.StringProperty(name="Abilities", description="What it can do and what it lacks")
-
-
-def current_import() -> BundleImport | None:
-    """The import under way, or the last one."""
-    return _import
-
-
-def set_current_import(new: BundleImport | None) -> None:
-    """Make an import the current one; the one before it ends."""
-    global _import
-    if _import is not None:
-        _import.cancel()
-    _import = new
 
 
 def abilities_text(information: dict) -> str:

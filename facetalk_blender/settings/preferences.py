@@ -5,18 +5,15 @@ from __future__ import annotations
 import bpy
 
 from ...engine.shared.errors import EngineError
+from ...engine.shared.options import STARTER
 from ..extension import EXTENSION
-from ..generation import session
+from ..generation.session import EngineChoice
 from ..outputs.frames.frame_storage import DEFAULT_LIMIT
 from . import model_bundles
-from .drawing import draw_text
-from .task_progress import draw_task
 
 
-class FaceTalkPreferences(bpy.types.AddonPreferences):
-    """Engine settings of this computer."""
-
-    bl_idname = EXTENSION
+class Preferences:
+    """Engine settings of this computer; the panels' `FaceTalkPreferences` draws them."""
 
     engine_python: bpy.props.StringProperty(
         name="Engine Python",
@@ -47,55 +44,8 @@ class FaceTalkPreferences(bpy.types.AddonPreferences):
     )
     bundles: bpy.props.CollectionProperty(type=model_bundles.FaceTalkModelBundle)
 
-    def draw(self, context: bpy.types.Context) -> None:
-        """Show the settings, the engine's state and what can be done about it."""
-        column = self.layout.column()
-        column.use_property_split = True
-        column.prop(self, "engine_python")
-        self._draw_runtime(column, context)
-        column.prop(self, "device")
-        row = self.layout.row()
-        row.operator("facetalk.install_engine_runtime", text="Install Engine Runtime...", icon="IMPORT")
-        row.operator("facetalk.install_engine_runtime_from_folder", text="Install from Folder...", icon="FILE_FOLDER")
-        row.operator("facetalk.remove_engine_runtime", text="", icon="TRASH")
-        row = self.layout.row()
-        row.operator("facetalk.check_engine", icon="CHECKMARK")
-        row.operator("facetalk.release_memory", icon="X")
-        _draw_task(self.layout, context)
-        model = self.layout.column()
-        model.use_property_split = True
-        model.prop(self, "bundle")
-        model.prop(self, "frame_limit")
-        # Imported here because the panels import these preferences.
-        from ...panels.model_bundle import draw_model_bundles
 
-        draw_model_bundles(self.layout, context, self)
-
-    def _draw_runtime(self, layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
-        try:
-            runtime = session.engine_runtime(bpy.path.abspath(self.engine_python))
-        except EngineError as error:
-            draw_text(layout, context, str(error), "ERROR")
-            return
-        split = layout.split(factor=0.4)
-        split.column()
-        split.label(text=f"Runs on: {runtime.source}")
-
-
-def _draw_task(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
-    """The installation or check under way, or what came of the last one."""
-    task = session.engine_task()
-    cancelled = "Cancelled; what was downloaded is kept."
-    if task is None or draw_task(layout, context, task, "facetalk.cancel_engine_task", cancelled):
-        return
-    if session.engine_report():
-        draw_text(layout, context, "\n".join(session.engine_report()), "ERROR" if task.problem else "CHECKMARK")
-        layout.operator("facetalk.copy_engine_report", icon="COPYDOWN")
-    else:
-        draw_text(layout, context, "The engine runtime is installed and ready.", "CHECKMARK")
-
-
-def preferences(context: bpy.types.Context) -> FaceTalkPreferences:
+def preferences(context: bpy.types.Context) -> Preferences:
     """The extension's preferences. Raises EngineError when Blender keeps none, see `missing_reason`."""
     if reason := missing_reason(context):
         raise EngineError(reason)
@@ -109,4 +59,12 @@ def missing_reason(context: bpy.types.Context) -> str:
     return "FaceTalk is enabled for this session only; enable it under Edit > Preferences > Add-ons."
 
 
-CLASSES = (*model_bundles.CLASSES, FaceTalkPreferences)
+def bundle_of(chosen: Preferences) -> str:
+    """The chosen model bundle, as the engine takes it."""
+    return bpy.path.abspath(chosen.bundle) if chosen.bundle else STARTER
+
+
+def engine_choice(context: bpy.types.Context) -> EngineChoice:
+    """Which engine is chosen. Raises EngineError as `preferences` does."""
+    chosen = preferences(context)
+    return EngineChoice(bpy.path.abspath(chosen.engine_python), chosen.device, bundle_of(chosen))

@@ -5,15 +5,17 @@ from __future__ import annotations
 import bpy
 
 from ...engine.shared.identity_text import join_identity
-from ...engine.shared.options import GUIDANCE, RESOLUTION, RESOLUTIONS, STARTER, STEPS, STRENGTH
-from ..generation import head_preview
-from ..generation.generation import Settings
+from ...engine.shared.options import GUIDANCE, RESOLUTION, RESOLUTIONS, STEPS, STRENGTH
+from ..generation.options import Options
 from ..look import stage
 from ..outputs import result
 from ..outputs.frames.frame_storage import FrameStorage
 from ..sound import strip as sound_strip
+from ..takes import take as takes
 from . import curves as expression_settings
 from . import style as style_settings
+from .head import refresh_preview
+from .preferences import Preferences, bundle_of
 
 
 def _strip_names(_self, context: bpy.types.Context, _text: str) -> list[str]:
@@ -39,24 +41,17 @@ def _choose_take(self, position: int) -> None:
 
 def _quality(self) -> int:
     chosen = (self.resolution, self.steps)
-    return next((number for number, (_, *values) in enumerate(QUALITIES) if tuple(values) == chosen), len(QUALITIES))
+    return QUALITIES.index(chosen) if chosen in QUALITIES else len(QUALITIES)
 
 
 def _choose_quality(self, number: int) -> None:
     if number < len(QUALITIES):
-        _, self.resolution, self.steps = QUALITIES[number]
+        self.resolution, self.steps = QUALITIES[number]
 
 
-def _head_changed(_self, context: bpy.types.Context) -> None:
-    head_preview.refresh(context.scene)
-
-
-RESOLUTION_ITEMS = tuple(
-    (str(cells), str(cells), text)
-    for cells, text in zip(RESOLUTIONS, ("Draft", "Standard", "Fine, slow and large"), strict=True)
-)
-# Name, cells a side, denoising steps (0: as the model was made for).
-QUALITIES = (("Preview", "64", 4), ("Standard", "128", 0), ("Final", "256", 16))
+_CELLS = tuple(map(str, RESOLUTIONS))
+# Cells a side, denoising steps (0: as the model was made for): Preview, Standard, Final.
+QUALITIES = tuple(zip(_CELLS, (4, 0, 16), strict=True))
 
 
 class FaceTalkSettings(bpy.types.PropertyGroup):
@@ -95,7 +90,7 @@ class FaceTalkSettings(bpy.types.PropertyGroup):
     resolution: bpy.props.EnumProperty(
         name="Resolution",
         description="Cells along each side of the head's box",
-        items=RESOLUTION_ITEMS,
+        items=tuple(zip(_CELLS, _CELLS, ("Draft", "Standard", "Fine, slow and large"), strict=True)),
         default=str(RESOLUTION),
     )
     frames_in: bpy.props.EnumProperty(
@@ -115,13 +110,13 @@ class FaceTalkSettings(bpy.types.PropertyGroup):
             ("RANDOM", "Random", "A head drawn from the model"),
             ("FILE", "File", "An identity code in a .npy file"),
         ),
-        update=_head_changed,
+        update=refresh_preview,
     )
     head_seed: bpy.props.IntProperty(
-        name="Head Seed", description="Number of the random head", min=0, update=_head_changed
+        name="Head Seed", description="Number of the random head", min=0, update=refresh_preview
     )
     head_file: bpy.props.StringProperty(
-        name="Identity Code", description="File of an identity code (.npy)", subtype="FILE_PATH", update=_head_changed
+        name="Identity Code", description="File of an identity code (.npy)", subtype="FILE_PATH", update=refresh_preview
     )
     seed: bpy.props.IntProperty(name="Seed", description="Another number gives another performance", min=0)
     steps: bpy.props.IntProperty(
@@ -159,14 +154,18 @@ class FaceTalkSettings(bpy.types.PropertyGroup):
         bases = {"MEAN": "mean", "RANDOM": f"random:{self.head_seed}", "FILE": bpy.path.abspath(self.head_file)}
         return join_identity(bases[self.head], self.id_data.facetalk_head.controls())
 
+    def chosen_take(self) -> bpy.types.Text | None:
+        """The take that is chosen in the list."""
+        return self.take if self.take is not None and takes.is_take(self.take, self.id_data) else None
+
     def frame_storage(self, limit: int) -> FrameStorage:
         """Where frame meshes go. limit: megabytes up to which "AUTOMATIC" keeps them in the file."""
         return FrameStorage(choice=self.frames_in, limit=1e6 * limit)
 
-    def settings(self, device: str, bundle: str, frame_limit: int) -> Settings:
-        """The generation's settings. frame_limit: see `frame_storage`."""
+    def options(self, preferences: Preferences) -> Options:
+        """What a generation is asked for."""
         look = self.id_data.facetalk_head
-        return Settings(
+        return Options(
             output=self.output,
             resolution=int(self.resolution),
             identity=self.identity(),
@@ -176,13 +175,13 @@ class FaceTalkSettings(bpy.types.PropertyGroup):
             steps=self.steps or None,
             guidance=self.guidance or None,
             strength=self.strength,
-            bundle=bpy.path.abspath(bundle) if bundle else STARTER,
-            device=device,
+            bundle=bundle_of(preferences),
+            device=preferences.device,
             audio_playback=self.audio_playback,
             add_stage=self.add_stage,
             curves=self.curves.curve_settings(),
             style=self.style.style(),
-            storage=self.frame_storage(frame_limit),
+            storage=self.frame_storage(preferences.frame_limit),
         )
 
 

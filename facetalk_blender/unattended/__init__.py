@@ -1,1 +1,1 @@
-"""Runs without a window."""
+"""Runs without a window: arguments, the two kinds of runs, and what they write."""

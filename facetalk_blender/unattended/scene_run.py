@@ -7,32 +7,32 @@ blender --background shot.blend --python facetalk_blender/batch.py -- --scene-se
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable
 from pathlib import Path
 
 import bpy
 
-from ...operators.generate import disabled_reason
-from .. import registration
-from ..batch import BAD_INPUT, ENGINE_FAILED, NOT_WRITABLE, BatchError, say
 from ..extension import EXTENSION
-from ..generation import session
-from ..generation.generation import State
+from ..generation.job import State
+from ..generation.session import session
 from ..settings.preferences import missing_reason, preferences
+from ..settings.reasons import disabled_reason
+from .outcome import BAD_INPUT, ENGINE_FAILED, NOT_WRITABLE, BatchError, reason_of, say
 
 
-def run(arguments: list[str]) -> None:
-    """Generate and save. Raises BatchError."""
+def run(words: list[str], enable: Callable[[], None] | None = None) -> None:
+    """Generate and save. enable: registers the extension where Blender has not done so. Raises BatchError."""
     parser = argparse.ArgumentParser(prog="facetalk --scene-settings", description=__doc__.splitlines()[0])
     add = parser.add_argument
     add("--scene-settings", action="store_true", required=True, help="make takes as the panel of the file is set")
     add("--strip", action="append", help="sound strip to speak, repeated for several (default: the panel's)")
     add("--blend", type=Path, required=True, help="where to save; it may be the opened file")
     add("--engine-python", default="", help="interpreter that can import torch (default: as in the preferences)")
-    options = parser.parse_args(arguments)
+    options = parser.parse_args(words)
     path = options.blend.resolve()
     if path.suffix.lower() != ".blend" or path.is_dir():
         raise BatchError(f"--blend must end in .blend and be no folder, not '{path.name}'.", BAD_INPUT)
-    _enable()
+    _check_enabled(enable)
     if options.engine_python:
         preferences(bpy.context).engine_python = options.engine_python
     for name in options.strip or [bpy.context.scene.facetalk.strip]:
@@ -44,11 +44,11 @@ def run(arguments: list[str]) -> None:
     say(f"Wrote {path}")
 
 
-def _enable() -> None:
+def _check_enabled(enable: Callable[[], None] | None) -> None:
     """Give scenes their settings when this runs from a folder that is not installed."""
-    if not hasattr(bpy.types.Scene, "facetalk"):
+    if enable is not None and not hasattr(bpy.types.Scene, "facetalk"):
         bpy.context.preferences.addons.new().module = EXTENSION
-        registration.register()
+        enable()
     elif missing_reason(bpy.context):
         raise BatchError("The extension is installed; use blender --command facetalk --scene-settings.", BAD_INPUT)
 
@@ -62,7 +62,5 @@ def _speak(strip_name: str) -> None:
     try:
         bpy.ops.facetalk.generate()
     except RuntimeError as error:
-        message = str(error).strip().removeprefix("Error: ").splitlines()[0]
-        run = session.generation()
-        failed = run is not None and run.state is State.FAILED
-        raise BatchError(message, ENGINE_FAILED if failed else BAD_INPUT) from error
+        failed = session.job is not None and session.job.state is State.FAILED
+        raise BatchError(reason_of(error), ENGINE_FAILED if failed else BAD_INPUT) from error

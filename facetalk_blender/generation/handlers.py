@@ -1,0 +1,34 @@
+"""What Blender's own events do to the session. Blender keeps functions through the loading of a file, no methods."""
+
+from __future__ import annotations
+
+from bpy.app.handlers import persistent
+
+from ..outputs.removal import remove_unfinished
+from .session import session
+
+
+@persistent
+def release_engine(*_arguments) -> None:
+    """Before a render: hand the engine's memory, a GPU's too, back."""
+    if not session.busy():
+        session.stop_engine()
+
+
+@persistent
+def end_job(*_arguments) -> None:
+    """Another file is about to be opened, so the job under way has lost its scene."""
+    session.end_job()
+
+
+@persistent
+def start_job_again(*_arguments) -> None:
+    """An undo or redo may have taken frames of the head that is being made."""
+    if session.job is not None:
+        session.job.start_again()
+
+
+@persistent
+def remove_unfinished_heads(*_arguments) -> None:
+    """The file was saved while a head was being made; its take can make it again."""
+    remove_unfinished()

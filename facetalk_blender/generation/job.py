@@ -1,0 +1,70 @@
+"""A job: work of seconds or minutes that is done in pieces while Blender stays usable."""
+
+from __future__ import annotations
+
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from enum import Enum
+
+WAIT_SECONDS = 0.2
+PAUSE_SECONDS = 0.001
+
+
+class State(Enum):
+    """Where a job stands; the value is the stage's text for people."""
+
+    LOAD = "Starting the engine"
+    SAMPLE = "Sampling expression codes"
+    SURFACES = "Making the head"
+    FINISH = "Finishing"
+    DONE = "Done"
+    CANCELLED = "Cancelled"
+    FAILED = "Failed"
+
+
+FINAL_STATES = (State.DONE, State.CANCELLED, State.FAILED)
+
+
+class Job(ABC):
+    """One run. The modal operator calls `tick` from a timer, the run without a window calls `run`.
+
+    state: where it stands. stage_text, fraction (0..1), seconds_left: how it goes; None while nothing tells.
+    error: why it failed. notes: what the artist should know of a result that is done. result_name: of its object.
+    """
+
+    seconds_left: float | None = None
+
+    def __init__(self, state: State):
+        self.state = state
+        self.stage_text = state.value
+        self.fraction = 0.0
+        self.error = ""
+        self.notes: list[str] = []
+        self.result_name = ""
+
+    @property
+    def running(self) -> bool:
+        """Whether it has not ended yet."""
+        return self.state not in FINAL_STATES
+
+    @abstractmethod
+    def tick(self, seconds: float) -> bool:
+        """Work for about `seconds`, in pieces of a few milliseconds; False once it has ended."""
+
+    @abstractmethod
+    def cancel(self) -> None:
+        """Give it up, and leave everything as it was. One that is finishing is finished instead."""
+
+    @abstractmethod
+    def start_again(self) -> None:
+        """After an undo or redo, which may have taken what is being made."""
+
+    def run(self, on_progress: Callable[[str, float], None] | None = None) -> None:
+        """Work until it has ended. For background mode, where no timers run. on_progress: gets text and fraction."""
+        while self.running:
+            self.tick(WAIT_SECONDS)
+            if on_progress:
+                on_progress(self.stage_text, self.fraction)
+            if self.running:
+                time.sleep(PAUSE_SECONDS)

@@ -1,0 +1,155 @@
+"""From a sound strip to its take: read from the file, or sampled by the engine and then kept in the file."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+
+import bpy
+
+from ...engine.shared.errors import EngineError
+from ...engine.shared.protocol import Message
+from ..blender_data.datablocks import DataBlockLost, resolve
+from ..sound import digest as sound_digest
+from ..sound import strip as sound_strip
+from ..sound import strip_link
+from ..takes import take
+from .options import Options
+
+
+class StripTake:
+    """A strip and its take.
+
+    clip: what is heard of the strip. take: None until it was sampled. new_codes: positions (start, end) in the source's
+    codes that are sampled again, end excluded; None when all are. audio: a file that the engine reads, if it has to.
+    """
+
+    def __init__(
+        self,
+        strip: bpy.types.SoundStrip,
+        source: bpy.types.Text | None = None,
+        frame_range: tuple[int, int] | None = None,
+    ):
+        """source, frame_range: see `Generation`. Raises EngineError when strip, take or range cannot be used."""
+        self.take = take.load(source) if source else None
+        self.clip = sound_strip.clip_of(strip) if self.take is None else _clip_of_take(strip, self.take)
+        self.new_codes = self._code_range(*frame_range) if frame_range else None
+        self._source = source.session_uid if source else None
+        self._text = None if frame_range or source is None else source.session_uid
+        self._text_is_new = False
+        self._scene = strip.id_data.session_uid
+        self._digest, self._part = sound_digest.digest(strip), sound_strip.heard_part(strip)
+        if source:
+            self._digest, self._part = source[take.SOUND_PROPERTY], tuple(source[take.PART_PROPERTY])
+        self.audio, self._audio_is_temporary = None, False
+        if self.take is None or self.new_codes:
+            self.audio, self._audio_is_temporary = sound_strip.readable_file(strip)
+        self._link = ""
+
+    @property
+    def stored(self) -> bool:
+        """Whether the file has, or had, the take."""
+        return self._text is not None
+
+    def connect(self, strip: bpy.types.SoundStrip) -> None:
+        """From now on the strip is found again whatever its name becomes."""
+        self._link = strip_link.connect(strip.id_data, strip.name)
+
+    def scene(self) -> bpy.types.Scene:
+        """The strip's scene. Raises DataBlockLost when it is gone."""
+        return resolve(bpy.data.scenes, self._scene)
+
+    def text(self) -> bpy.types.Text:
+        """The take in the file. Raises DataBlockLost when it is gone."""
+        return resolve(bpy.data.texts, self._text)
+
+    def source(self) -> bpy.types.Text:
+        """The take that this one is made of. Raises DataBlockLost when it is gone."""
+        return resolve(bpy.data.texts, self._source)
+
+    def found_text(self) -> bpy.types.Text | None:
+        """The take in the file, if it is there."""
+        return next((text for text in bpy.data.texts if text.session_uid == self._text), None)
+
+    def follow_strip(self) -> bpy.types.Scene:
+        """Learn the name that the strip has now; its scene. Raises DataBlockLost when that is gone."""
+        scene = self.scene()
+        self.clip = replace(self.clip, strip_name=strip_link.linked_name(scene, self._link) or self.clip.strip_name)
+        return scene
+
+    def request(self, options: Options) -> tuple[dict, dict]:
+        """Fields and arrays of the question to the sampler."""
+        fields = options.sampler()
+        fields |= {"audio": str(self.audio), "start": self.clip.audio_start, "duration": self.clip.duration}
+        if not self.new_codes:
+            return fields, {}
+        return fields | {"resample": list(self.new_codes)}, {"keep": self.take.codes}
+
+    def receive(self, message: Message, options: Options, bundle: str) -> None:
+        """Keep what was sampled. bundle: its name. Raises KeyError, ValueError or TypeError for an unusable answer."""
+        facts = options.facts(bundle) | {"provenance": message.fields.get("provenance", {})}
+        facts |= {
+            "sound": self.clip.path.name,
+            "audio_start": self.clip.audio_start,
+            "duration": self.clip.duration,
+        }
+        self.take = take.Take(
+            rate=float(message.fields["rate"]),
+            seed=int(message.fields["seed"]),
+            weight_names=message.fields["weight_names"],
+            settings=facts,
+            codes=message.arrays["codes"],
+            # Of a model whose codes have no such reading, these are left out.
+            weights=message.arrays.get("weights"),
+            lip_opening_mm=message.arrays.get("lip_opening_mm"),
+        )
+
+    def store(self) -> Iterator[bool]:
+        """Have the take in the file, whatever becomes of the head: False while another thread works."""
+        if self.found_text() is not None:
+            return
+        worker = ThreadPoolExecutor(max_workers=1)
+        content = worker.submit(take.content_of, self.take)
+        worker.shutdown(wait=False)
+        while not content.done():
+            yield False
+        while (digest := self._digest or self._digest_now()) is None:
+            yield False
+        scene = self.follow_strip()
+        text = take.store(content.result(), self.take.seed, scene, self.clip.strip_name, digest, self._part)
+        self._text = text.session_uid
+        self._text_is_new = True
+
+    def _digest_now(self) -> str | None:
+        strip = sound_strip.find_strip(self.follow_strip(), self.clip.strip_name)
+        if strip is None:
+            raise DataBlockLost
+        return sound_digest.digest(strip)
+
+    def remove_new_text(self) -> None:
+        """Remove the take from the file, unless it was there before."""
+        text = self.found_text() if self._text_is_new else None
+        if text is not None:
+            bpy.data.texts.remove(text)
+
+    def remove_temporary_audio(self) -> None:
+        """Remove the file that was written for the engine, if any."""
+        if self._audio_is_temporary:
+            Path(self.audio).unlink(missing_ok=True)
+
+    def _code_range(self, first: int, last: int) -> tuple[int, int]:
+        """Positions of the codes that scene frames first..last show: (start, end), end excluded."""
+        count, rate = len(self.take.codes), self.take.rate
+        start = max(math.floor(self.clip.time_of(first) * rate), 0)
+        end = min(math.ceil(self.clip.time_of(last) * rate) + 1, count)
+        if end <= start:
+            raise EngineError("The chosen frames lie outside the take; move the range over the sound strip.")
+        return start, end
+
+
+def _clip_of_take(strip: bpy.types.SoundStrip, source: take.Take) -> sound_strip.Clip:
+    start = float(source.settings.get("audio_start", 0.0))
+    return sound_strip.clip_of_part(strip, start, float(source.settings.get("duration", source.duration)))

@@ -1,0 +1,42 @@
+"""Why something cannot be done now: one sentence that names the fix, for tooltips, panels and runs without a window."""
+
+from __future__ import annotations
+
+import bpy
+
+from ...engine.shared.errors import EngineError
+from .. import compat
+from ..generation.session import session
+from ..outputs.frames.frames_in_cache import missing_support
+from ..sound import strip as sound_strip
+from .preferences import engine_choice
+
+
+def unready_reason(context: bpy.types.Context) -> str:
+    """Why nothing at all can be generated now; empty when the engine is ready."""
+    problem = session.busy_reason()
+    try:
+        session.runtime(engine_choice(context).python)
+    except EngineError as error:
+        problem = problem or str(error)
+    return problem
+
+
+def disabled_reason(context: bpy.types.Context) -> str:
+    """Why the chosen strip cannot be generated now; empty when it can."""
+    facetalk = context.scene.facetalk
+    problem = unready_reason(context) or sound_strip.choice_problem(context.scene, facetalk.strip)
+    if facetalk.output == "FRAME_MESHES" and facetalk.frames_in == "CACHE":
+        problem = problem or missing_support()
+    return problem or (facetalk.curves.problem() if facetalk.output == "EXPRESSION_CURVES" else "")
+
+
+def selected_reason(context: bpy.types.Context) -> str:
+    """Why the selected strips cannot be generated now; empty when they can."""
+    scene = compat.sequencer_scene(context)
+    names = sound_strip.selected_names(scene)
+    problem = unready_reason(context) or ("" if names else "Select one or more sound strips.")
+    if problem:
+        return problem
+    problems = (sound_strip.choice_problem(scene, name) for name in names)
+    return next((problem for problem in problems if problem), "")

@@ -1,0 +1,52 @@
+"""The command: chooses the kind of run, and turns every ending into an exit code."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from collections.abc import Callable
+
+from ...engine.shared.errors import EngineError
+from ..generation.session import session
+from . import arguments, output_files, scene_run
+from .outcome import BAD_INPUT, INTERRUPTED, OK, BatchError, leave
+from .sound_run import SoundRun
+
+
+def main(words: list[str] | None = None, enable: Callable[[], None] | None = None) -> int:
+    """Run the job and return its exit code.
+
+    words: of the command line; None takes what follows `--` on it. enable: registers the extension where Blender has
+    not done so.
+    """
+    if words is None:
+        words = sys.argv[sys.argv.index("--") + 1 :] if "--" in sys.argv else sys.argv[1:]
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, _interrupt)
+    try:
+        if "--scene-settings" in words:
+            scene_run.run(words, enable)
+        else:
+            options = arguments.parse(words)
+            output_files.check(options)
+            SoundRun(options).run()
+    except BatchError as error:
+        print(f"Error: {error}", file=sys.stderr)
+        return error.code
+    except EngineError as error:
+        print(f"Error: {error}", file=sys.stderr)
+        return BAD_INPUT
+    except SystemExit as leaving:  # --help
+        return leaving.code or OK
+    finally:
+        session.stop_engine()
+    return OK
+
+
+def _interrupt(_number: int, _frame: object) -> None:
+    # No exception: one raised while Blender renders would be printed and swallowed by its handlers.
+    session.end_job()
+    session.stop_engine()
+    output_files.remove_parts()
+    print("Interrupted; nothing was left behind.", file=sys.stderr, flush=True)
+    leave(INTERRUPTED)

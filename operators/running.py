@@ -1,0 +1,144 @@
+"""Whether an operator can run, and how it runs: at once, as a task in the background, or as a job in many ticks."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Callable
+
+import bpy
+
+from ..engine.shared.errors import EngineError
+from ..facetalk_blender.engine_access.background_task import BackgroundTask
+from ..facetalk_blender.generation.job import Job, State
+from ..facetalk_blender.generation.session import session
+
+TIMER_SECONDS = 0.03
+
+
+def can_run(operator: type[bpy.types.Operator], reason: str) -> bool:
+    """What a poll answers: True when there is no reason against it, else the reason is the button's tooltip."""
+    if reason:
+        operator.poll_message_set(reason)
+    return not reason
+
+
+def run_task(operator: bpy.types.Operator, task: BackgroundTask, follow: Callable[[], float | None]) -> set[str]:
+    """Start a task, which the timer function `follow` accompanies to its end. In background mode, wait for it."""
+    task.start()
+    if not bpy.app.background:
+        bpy.app.timers.register(follow)
+        return {"FINISHED"}
+    task.wait()
+    follow()
+    if task.error:
+        operator.report({"ERROR"}, task.error)
+        return {"CANCELLED"}
+    return {"FINISHED"}
+
+
+class JobOperator:
+    """Runs a job of the session, from a timer while Blender stays usable; a mixin for operators.
+
+    A class makes the first job (`start`), and may look at every tick (`watch`), go on to another job (`go_on`) and say
+    more of a job that is done (`report_done`).
+    """
+
+    bl_options = {"UNDO"}
+
+    _timer: bpy.types.Timer | None = None
+
+    @abstractmethod
+    def start(self, context: bpy.types.Context) -> None:
+        """Make the first job the session's. Raises EngineError when it cannot begin."""
+
+    def watch(self, context: bpy.types.Context, job: Job) -> None:
+        """Look at a job after a tick."""
+
+    def go_on(self, ended: Job) -> bool:
+        """Make the next job the session's, if there is one."""
+        return False
+
+    def report_done(self, job: Job) -> None:
+        """Tell that a job is done."""
+        self.report({"INFO"}, " ".join(job.notes))
+
+    def invoke(self, context: bpy.types.Context, _event: bpy.types.Event) -> set[str]:
+        """Start, and go on from a timer while Blender stays usable."""
+        if not self._start(context):
+            return {"CANCELLED"}
+        manager = context.window_manager
+        self._timer = manager.event_timer_add(TIMER_SECONDS, window=context.window)
+        manager.modal_handler_add(self)
+        return {"RUNNING_MODAL"}
+
+    def modal(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
+        """Work for a few milliseconds at every tick of the timer."""
+        if event.type == "TIMER":
+            job = session.job
+            running = job is not None and job.tick()
+            if job is not None:
+                self.watch(context, job)
+            redraw_sidebars(context)
+            if not running and (job is None or not self.go_on(job)):
+                self._remove_timer(context)
+                return self._report(job)
+        return {"PASS_THROUGH"}
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        """Run the jobs and wait for them: for scripts and background mode."""
+        if not self._start(context):
+            return {"CANCELLED"}
+        session.job.run()
+        while self.go_on(session.job):
+            session.job.run()
+        return self._report(session.job)
+
+    def cancel(self, context: bpy.types.Context) -> None:
+        """Blender ends the operator, e.g. because its window closes."""
+        self._remove_timer(context)
+        session.end_job()
+
+    def refuse(self, error: Exception) -> None:
+        """Tell why the next job cannot begin."""
+        self.report({"ERROR"}, str(error))
+        session.refuse(str(error))
+
+    def _start(self, context: bpy.types.Context) -> bool:
+        try:
+            self.start(context)
+        except EngineError as error:
+            self.refuse(error)
+            return False
+        return True
+
+    def _report(self, job: Job | None) -> set[str]:
+        if job is None or job.state is State.CANCELLED:
+            return {"CANCELLED"}
+        if job.state is State.FAILED:
+            self.report({"ERROR"}, job.error)
+            return {"FINISHED"} if job.result_name else {"CANCELLED"}
+        self.report_done(job)
+        return {"FINISHED"}
+
+    def _remove_timer(self, context: bpy.types.Context) -> None:
+        if self._timer is not None:
+            context.window_manager.event_timer_remove(self._timer)
+            self._timer = None
+
+
+def redraw_preferences() -> None:
+    """Show in the preferences how tasks go."""
+    for window in bpy.context.window_manager.windows:
+        for area in window.screen.areas:
+            if area.type == "PREFERENCES":
+                area.tag_redraw()
+
+
+def redraw_sidebars(context: bpy.types.Context) -> None:
+    """Draw the sidebars that show progress again."""
+    for window in context.window_manager.windows:
+        for area in window.screen.areas:
+            if area.type in {"VIEW_3D", "SEQUENCE_EDITOR"}:
+                for region in area.regions:
+                    if region.type == "UI":
+                        region.tag_redraw()
