@@ -43,7 +43,7 @@ def started(client, recording: Path, output: str, resolution: int, steps: int | 
     """A generation in an empty scene."""
     bpy.ops.wm.read_factory_settings(use_empty=True)
     strip = sound_strip.load_sound(bpy.context.scene, recording, 1)
-    settings = generation.Settings(output=output, resolution=resolution, steps=steps)
+    settings = generation.Options(output=output, resolution=resolution, steps=steps)
     return generation.Generation(client, strip, settings)
 
 

@@ -106,7 +106,7 @@ def ticks(output: str, vertex_count: int, frames: int) -> dict[str, list[tuple[f
     with tempfile.TemporaryDirectory() as folder:
         strip = sound_strip.load_sound(bpy.context.scene, silence(Path(folder), frames / CODE_RATE), 1)
         engine = ReplayedEngine(sphere(vertex_count), frames)
-        run = generation.Generation(engine, strip, generation.Settings(output=output))
+        run = generation.Generation(engine, strip, generation.Options(output=output))
         while run.running:
             stage = f"{run.state.name} {run.step}"
             wall, cpu = time.perf_counter(), time.thread_time()

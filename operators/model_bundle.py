@@ -72,8 +72,7 @@ class FACETALK_OT_add_bundle(bpy.types.Operator):
 
     @classmethod
     def unregister(cls) -> None:
-        """The extension is switched off: the import ends with it."""
-        session.set_bundle_import(None)
+        """The extension is switched off, and the import ends with it: nothing is left to follow."""
         if bpy.app.timers.is_registered(_follow):
             bpy.app.timers.unregister(_follow)
 

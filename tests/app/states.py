@@ -44,7 +44,7 @@ def steps() -> Iterator[float]:
 
 def refused(name: str, *words: str) -> Iterator[float]:
     """A picture of a disabled Generate whose reason holds the words."""
-    reason = sys.modules[f"{EXTENSION}.operators.generate"].disabled_reason(bpy.context)
+    reason = sys.modules[f"{EXTENSION}.facetalk_blender.settings.reasons"].disabled_reason(bpy.context)
     assert all(word in reason for word in words), reason
     region("UI").tag_redraw()
     yield 1.0
@@ -107,7 +107,7 @@ def engine_killed() -> Iterator[float]:
     before = {item.name for item in scene.objects}
     scene.facetalk.output, scene.facetalk.quality = "FRAME_MESHES", "STANDARD"
     call("facetalk.generate")
-    generation = session().generation()
+    generation = session().job
     began = time.perf_counter()
     while generation.written < 3:
         assert generation.running, generation.error

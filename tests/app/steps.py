@@ -6,7 +6,6 @@ import subprocess
 import sys
 import time
 import traceback
-import types
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -44,15 +43,15 @@ def run(script: str, steps: Iterator[float]) -> None:
     bpy.app.timers.register(go_on, first_interval=2.0, persistent=True)
 
 
-def session() -> types.ModuleType:
-    """The extension's module that knows engine and generation."""
-    return sys.modules[f"{EXTENSION}.facetalk_blender.generation.session"]
+def session() -> object:
+    """What the extension knows of engine and generation."""
+    return sys.modules[f"{EXTENSION}.facetalk_blender.generation.session"].session
 
 
 def generated() -> Iterator[float]:
     """Wait until the generation has ended well."""
     began = time.perf_counter()
-    generation = session().generation()
+    generation = session().job
     while generation.running:
         assert time.perf_counter() - began < LONGEST_SECONDS, generation.stage_text
         yield 0.5

@@ -54,9 +54,9 @@ def install() -> Iterator[float]:
     area("PREFERENCES").tag_redraw()
     yield 1.0
     call("facetalk.check_engine", "PREFERENCES")
-    while session().engine_task().running:
+    while session().engine_task.running:
         yield 0.5
-    assert session().engine_task().problem == ""
+    assert session().engine_task.problem == ""
     yield 1.0
     picture("01-installed", area("PREFERENCES"))
     area("PREFERENCES").type = "VIEW_3D"
@@ -88,7 +88,7 @@ def short_voice() -> Path:
 def generate() -> Iterator[float]:
     began = time.perf_counter()
     call("facetalk.generate")
-    run = session().generation()
+    run = session().job
     assert run is not None
     assert run.running
     pictured = set()

@@ -27,7 +27,7 @@ def client():
 
 @pytest.fixture
 def registered(scene):
-    """The extension enabled, with the scripted engine; the module that keeps its session."""
+    """The extension enabled, with the scripted engine; its session."""
     with enabled() as session:
         yield session
 

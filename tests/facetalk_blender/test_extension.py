@@ -47,13 +47,13 @@ def test_load_sound_and_generate_in_background(registered, tmp_path):
 
 
 def test_every_refusal_names_its_reason(registered, tmp_path):
-    generate = module("operators.generate")
-    assert "no sound strip" in generate.disabled_reason(bpy.context)
+    reasons = module("facetalk_blender.settings.reasons")
+    assert "no sound strip" in reasons.disabled_reason(bpy.context)
     strip = speaking_strip(bpy.context.scene, tmp_path)
     bpy.context.scene.facetalk.strip = strip.name
-    assert generate.disabled_reason(bpy.context) == ""
+    assert reasons.disabled_reason(bpy.context) == ""
     (tmp_path / "tone.wav").unlink()
-    assert "missing" in generate.disabled_reason(bpy.context)
+    assert "missing" in reasons.disabled_reason(bpy.context)
     assert not bpy.ops.facetalk.cancel.poll()
 
 
@@ -79,8 +79,8 @@ def test_the_panel_shows_settings_reason_and_progress(registered, tmp_path, head
     assert "no sound strip" in " ".join(shown)
     generation = module("facetalk_blender.generation.generation")
     strip = speaking_strip(bpy.context.scene, tmp_path)
-    run = generation.Generation(registered.client(), strip, generation.Settings(bundle="slow"))
-    registered.set_generation(run)
+    run = generation.Generation(registered.client(), strip, generation.Options(bundle="slow"))
+    registered.set_job(run)
     assert "progress" in draw()
     assert "facetalk.cancel" in draw()
     run.fail("The engine stopped; try again.")

@@ -35,7 +35,7 @@ def speaking_strip(scene, folder, seconds=2.0, frame=1):
 def generate(client, strip, **settings):
     """A finished generation."""
     generation = import_from_extension("facetalk_blender.generation.generation")
-    run = generation.Generation(client, strip, generation.Settings(**settings))
+    run = generation.Generation(client, strip, generation.Options(**settings))
     run.run()
     return run
 

@@ -19,8 +19,8 @@ bpy.ops.extensions.package_install_files(filepath=zip_path, repo="user_default",
 preferences = bpy.context.preferences.addons[EXTENSION].preferences
 preferences.engine_python = engine_python
 bpy.ops.facetalk.check_engine()
-session = sys.modules[f"{EXTENSION}.facetalk_blender.generation.session"]
-facts = {"report": session.engine_report(), "problem": session.engine_task().problem}
+session = sys.modules[f"{EXTENSION}.facetalk_blender.generation.session"].session
+facts = {"report": session.engine_report(), "problem": session.engine_task.problem}
 
 settings = bpy.context.scene.facetalk
 bpy.ops.facetalk.load_sound(filepath=recording)

@@ -19,7 +19,7 @@ def module(name):
 
 @contextmanager
 def enabled():
-    """The extension enabled with preferences of its own; gives the module that keeps its session."""
+    """The extension enabled with preferences of its own; gives its session."""
     specification = importlib.util.spec_from_file_location(
         PACKAGE, ROOT / "__init__.py", submodule_search_locations=[str(ROOT)]
     )
@@ -27,8 +27,8 @@ def enabled():
     specification.loader.exec_module(package)
     bpy.context.preferences.addons.new().module = PACKAGE
     package.register()
-    session = module("facetalk_blender.generation.session")
-    session.ROOT = SCRIPTED_ENGINE
+    session = module("facetalk_blender.generation.session").session
+    session.engine_root = SCRIPTED_ENGINE
     yield session
     package.unregister()
     for name in [name for name in sys.modules if name.split(".")[0] == PACKAGE]:

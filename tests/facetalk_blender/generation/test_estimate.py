@@ -7,12 +7,16 @@ from registered_extension import module
 COST = {"start": 10.0, "sampling": 2.0, "frame": 0.5, "size": 1e6}
 
 
+def session_costs():
+    return module("facetalk_blender.generation.session").session.costs
+
+
 @pytest.fixture
 def promised(registered, tmp_path, monkeypatch):
     """The estimate for a strip of 2 s, with costs kept in a folder of the test's own."""
     costs = module("facetalk_blender.generation.costs")
     monkeypatch.setattr(costs, "user_folder", lambda name: tmp_path / name)
-    costs._read.cache_clear()
+    session_costs().clear()
     strip = speaking_strip(bpy.context.scene, tmp_path)
     settings = bpy.context.scene.facetalk
     settings.strip, settings.frames_in = strip.name, "FILE"
@@ -23,7 +27,7 @@ def promised(registered, tmp_path, monkeypatch):
         )
 
     yield estimate
-    costs._read.cache_clear()
+    session_costs().clear()
 
 
 def test_time_and_size_follow_from_length_and_costs(promised):
@@ -32,7 +36,7 @@ def test_time_and_size_follow_from_length_and_costs(promised):
     assert guess.frames == COUNT
     assert "guess" in str(guess)
     costs = module("facetalk_blender.generation.costs")
-    costs.remember(costs.Job("auto", "FRAME_MESHES", 128), costs.Cost(**COST))
+    session_costs().remember(costs.Workload("auto", "FRAME_MESHES", 128), costs.Cost(**COST))
     told = promised()
     assert told.measured
     assert (told.seconds, told.size) == (10 + 2 * 2 + 0.5 * COUNT, COUNT * 1e6)
@@ -42,8 +46,8 @@ def test_time_and_size_follow_from_length_and_costs(promised):
 def test_a_run_replaces_the_guess(promised):
     guess = promised()
     assert bpy.ops.facetalk.generate() == {"FINISHED"}
-    session = module("facetalk_blender.generation.session")
-    told, took = promised(), session.generation().seconds
+    session = module("facetalk_blender.generation.session").session
+    told, took = promised(), session.job.seconds
     assert told.measured
     assert 0 < told.size < guess.size  # of tiny meshes
     assert told.seconds == pytest.approx(took["sample"] + took["surfaces"])  # the engine runs already
@@ -52,13 +56,13 @@ def test_a_run_replaces_the_guess(promised):
 
 
 def test_a_run_with_a_warm_engine_keeps_what_its_start_took(promised):
-    session = module("facetalk_blender.generation.session")
+    session = module("facetalk_blender.generation.session").session
     assert bpy.ops.facetalk.generate() == {"FINISHED"}
-    start = session.generation().seconds["load"]
+    start = session.job.seconds["load"]
     assert bpy.ops.facetalk.generate() == {"FINISHED"}
-    took = session.generation().seconds
+    took = session.job.seconds
     assert bpy.ops.facetalk.make_output() == {"FINISHED"}
-    made = session.generation().seconds
+    made = session.job.seconds
     session.stop_engine()
     assert promised().seconds == pytest.approx(start + took["sample"] + made["surfaces"])
 
@@ -66,7 +70,7 @@ def test_a_run_with_a_warm_engine_keeps_what_its_start_took(promised):
 def test_another_resolution_is_as_much_slower_as_the_measured_one(promised):
     costs, settings = module("facetalk_blender.generation.costs"), bpy.context.scene.facetalk
     pace = 0.5 / costs.ASSUMED["FRAME_MESHES", 128].frame
-    costs.remember(costs.Job("auto", "FRAME_MESHES", 128), costs.Cost(**COST))
+    session_costs().remember(costs.Workload("auto", "FRAME_MESHES", 128), costs.Cost(**COST))
     settings.resolution = "256"
     guess, assumed = promised(), costs.ASSUMED["FRAME_MESHES", 256]
     assert not guess.measured
@@ -78,5 +82,5 @@ def test_another_resolution_is_as_much_slower_as_the_measured_one(promised):
 
 def test_each_model_has_its_own_costs(promised):
     costs = module("facetalk_blender.generation.costs")
-    costs.remember(costs.Job("auto", "FRAME_MESHES", 128, "/models/large"), costs.Cost(**COST))
+    session_costs().remember(costs.Workload("auto", "FRAME_MESHES", 128, "/models/large"), costs.Cost(**COST))
     assert not promised().measured

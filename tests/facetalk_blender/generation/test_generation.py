@@ -15,7 +15,7 @@ def counts():
 
 
 def start(client, strip, **settings):
-    return generation.Generation(client, strip, generation.Settings(**settings))
+    return generation.Generation(client, strip, generation.Options(**settings))
 
 
 def test_cancelling_removes_everything_at_once(scene, client, tmp_path):
@@ -124,7 +124,7 @@ def test_a_temporary_recording_is_removed(scene, client, tmp_path):
     strip = speaking_strip(scene, tmp_path)
     strip.sound.pack()
     run = start(client, strip)
-    path = run._audio
+    path = run._spoken.audio
     assert path.exists()
     run.run()
     assert run.state is generation.State.DONE

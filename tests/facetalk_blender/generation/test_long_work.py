@@ -22,9 +22,9 @@ def run(request, registered, tmp_path):
     storage = module("facetalk_blender.outputs.frames.frame_storage").FrameStorage(
         choice, folder=str(tmp_path / "frames")
     )
-    settings = generation.Settings(bundle="slow", output=output, add_stage=False, storage=storage)
+    settings = generation.Options(bundle="slow", output=output, add_stage=False, storage=storage)
     run = generation.Generation(registered.client(), strip, settings)
-    registered.set_generation(run)
+    registered.set_job(run)
     tick_until(run, lambda: run.written >= 5)
     return run
 
@@ -40,18 +40,18 @@ def heads():
 
 def frame_files(run):
     """All files in the folder for cached frames."""
-    return [path for path in Path(run.settings.storage.folder).rglob("*") if path.is_file()]
+    return [path for path in Path(run.options.storage.folder).rglob("*") if path.is_file()]
 
 
 def check_complete(run):
     """Every frame shows its own shape, and there are no files of frames but its own."""
     assert run.state.name == "DONE", run.error
-    assert len(frame_files(run)) == (COUNT if run.settings.storage.choice == "CACHE" else 0)
+    assert len(frame_files(run)) == (COUNT if run.options.storage.choice == "CACHE" else 0)
     (head,) = heads()
     for frame in (0, 3, 20, COUNT - 1):
         bpy.context.scene.frame_set(1 + frame)
         mesh = head.evaluated_get(bpy.context.view_layer.depsgraph).data
-        if run.settings.output == "SHAPE_KEYS":
+        if run.options.output == "SHAPE_KEYS":
             assert mesh.vertices[4].co.z == pytest.approx(scripted_shapes.positions(frame)[4, 2], abs=1e-5)
         else:
             assert len(mesh.vertices) == frame + 5
@@ -151,7 +151,7 @@ def test_cancelling_does_not_show_what_the_artist_had_hidden(registered, tmp_pat
     second.hide_viewport, second.hide_render = False, True
     before = [(item.hide_viewport, item.hide_render) for item in (first, second)]
     generation = module("facetalk_blender.generation.generation")
-    run = generation.Generation(registered.client(), strip, generation.Settings(bundle="slow"))
+    run = generation.Generation(registered.client(), strip, generation.Options(bundle="slow"))
     tick_until(run, lambda: run.written >= 1)
     assert second.hide_viewport
     run.cancel()

@@ -6,7 +6,7 @@ from registered_extension import drawn, module
 
 
 def reason():
-    return module("operators.generate").disabled_reason(bpy.context)
+    return module("facetalk_blender.settings.reasons").disabled_reason(bpy.context)
 
 
 def check(*words):

@@ -16,11 +16,10 @@ def operators(registered):
 
 def shown():
     """Everything that the preferences show."""
-    preferences = module("facetalk_blender.settings.preferences")
+    preferences = module("panels.preferences")
     chosen = bpy.context.preferences.addons[PACKAGE].preferences
     names = ("engine_python", "device", "bundle", "bundles")
     drawn = SimpleNamespace(layout=CheckedLayout(), bl_rna=chosen.bl_rna, **{n: getattr(chosen, n) for n in names})
-    drawn._draw_runtime = lambda *arguments: preferences.FaceTalkPreferences._draw_runtime(drawn, *arguments)
     context = SimpleNamespace(region=SimpleNamespace(width=2000), preferences=bpy.context.preferences)
     preferences.FaceTalkPreferences.draw(drawn, context)
     return "\n".join(drawn.layout.shown)
@@ -88,7 +87,7 @@ def test_a_task_ends_with_the_extension(operators, waiting):
 @pytest.mark.slow
 def test_the_report_is_shown_and_can_be_copied(registered, operators):
     assert not bpy.ops.facetalk.copy_engine_report.poll()
-    registered.ROOT = ROOT
+    registered.engine_root = ROOT
     assert bpy.ops.facetalk.check_engine() == {"FINISHED"}
     text = shown()
     assert "Packages: torch" in text

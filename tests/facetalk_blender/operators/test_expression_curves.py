@@ -109,7 +109,7 @@ def test_generate_check_and_remove(curves, capfd):
     capfd.readouterr()
     bpy.ops.facetalk.check_curves()
     assert "is muted" in capfd.readouterr().out
-    module("facetalk_blender.generation.session").generation().notes.append("The face holds still.")
+    module("facetalk_blender.generation.session").session.job.notes.append("The face holds still.")
     assert "The face holds still." in " ".join(drawn("expression_curves.FACETALK_PT_expression_curves"))
     bpy.ops.facetalk.remove_curves()
     assert snapshot(action) == before

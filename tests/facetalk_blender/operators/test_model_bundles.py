@@ -17,7 +17,7 @@ STATED = {"mean": 0.42, "p95": 1.31}  # mm
 @pytest.fixture
 def bundles(registered, tmp_path, monkeypatch):
     """The preferences, with the real engine and the user's folder in a temporary one."""
-    registered.ROOT = ROOT
+    registered.engine_root = ROOT
     operator = module("operators.model_bundle")
     monkeypatch.setattr(operator, "user_folder", lambda name: tmp_path / "user" / name)
     preferences = bpy.context.preferences.addons[PACKAGE].preferences
@@ -90,12 +90,11 @@ def test_what_cannot_be_added_says_why_and_leaves_nothing(bundles, tmp_path):
 
 
 def test_progress_and_cancelling(bundles, tmp_path):
-    model_bundles = module("facetalk_blender.settings.model_bundles")
-    runtime = module("facetalk_blender.generation.session").engine_runtime()
+    session = module("facetalk_blender.generation.session").session
     adding = module("facetalk_blender.engine_access.bundle_import").BundleImport(
-        runtime, ROOT, PARITY / "nphm_forward_small", tmp_path / "bundle"
+        session.runtime(), ROOT, PARITY / "nphm_forward_small", tmp_path / "bundle"
     )
-    model_bundles.set_current_import(adding)
+    session.set_bundle_import(adding)
     adding.start()
     assert "progress" in drawn(bundles)
     assert "facetalk.cancel_adding_bundle" in drawn(bundles)
@@ -108,18 +107,17 @@ def test_progress_and_cancelling(bundles, tmp_path):
 
 
 def test_switching_the_extension_off_ends_the_import(bundles, tmp_path):
-    model_bundles = module("facetalk_blender.settings.model_bundles")
-    runtime = module("facetalk_blender.generation.session").engine_runtime()
+    session = module("facetalk_blender.generation.session").session
     adding = module("facetalk_blender.engine_access.bundle_import").BundleImport(
-        runtime, ROOT, PARITY / "nphm_forward_small", tmp_path / "bundle"
+        session.runtime(), ROOT, PARITY / "nphm_forward_small", tmp_path / "bundle"
     )
-    model_bundles.set_current_import(adding)
+    session.set_bundle_import(adding)
     adding.start()
     registration = module("facetalk_blender.registration")
     registration.unregister()
     adding.wait()
     assert adding.cancelled
-    assert model_bundles.current_import() is None
+    assert session.bundle_import is None
     registration.register()
 
 

@@ -12,9 +12,10 @@ from repository import import_from_extension
 Bundle = pytest.importorskip("engine.bundle").Bundle  # needs torch, which not every Blender's Python here has
 head_identity = import_from_extension("facetalk_blender.settings.head")
 head_preview = import_from_extension("facetalk_blender.generation.head_preview")
-head_request = import_from_extension("facetalk_blender.generation.head_request")
+head_questions = import_from_extension("facetalk_blender.generation.head_questions")
+preferences = import_from_extension("facetalk_blender.settings.preferences")
 registration = import_from_extension("facetalk_blender.registration")
-session = import_from_extension("facetalk_blender.generation.session")
+session = import_from_extension("facetalk_blender.generation.session").session
 
 
 @pytest.fixture
@@ -22,9 +23,9 @@ def settings(scene, client, monkeypatch):
     """The scene's settings, with the extension registered and the scripted engine."""
     registration.register()
     chosen = SimpleNamespace(engine_python="", bundle="", device="cpu")
-    monkeypatch.setattr(head_request, "preferences", lambda _context: chosen)
+    monkeypatch.setattr(preferences, "preferences", lambda _context: chosen)
     monkeypatch.setattr(session, "client", lambda _python="": client)
-    monkeypatch.setattr(head_preview, "problem", "")
+    monkeypatch.setattr(session.preview, "problem", "")
     yield scene.facetalk
     registration.unregister()
 
@@ -64,7 +65,7 @@ def test_settings_make_the_identity(settings, scene):
 
 def test_colors_reach_the_generation(settings, scene):
     scene.facetalk_head.skin_color = (0.2, 0.1, 0.05)
-    made = settings.settings("cpu", "", 1000)
+    made = settings.options(SimpleNamespace(device="cpu", bundle="", frame_limit=1000))
     np.testing.assert_allclose(made.skin_color, (0.2, 0.1, 0.05), rtol=1e-6)
     np.testing.assert_allclose(made.eye_color, scene.facetalk_head.eye_color)
 
@@ -125,7 +126,7 @@ def test_the_preview_shows_the_head_and_leaves_nothing_behind(settings, scene):
     assert bpy.ops.facetalk.preview_head() == {"FINISHED"}
     shown = head_preview.find(scene)
     assert shown.hide_render
-    assert head_preview.problem == ""
+    assert session.preview.problem == ""
     vertices = scripted_shapes.template()[1]["vertices"]
     np.testing.assert_allclose([vertex.co for vertex in shown.data.vertices], vertices, atol=1e-7)
     scene.facetalk_head.skin_color = (0.1, 0.05, 0.03)
@@ -136,7 +137,7 @@ def test_the_preview_shows_the_head_and_leaves_nothing_behind(settings, scene):
 
 
 def test_without_a_preview_sliders_ask_nothing(settings, scene, monkeypatch):
-    monkeypatch.setattr(head_request, "ask", lambda *_arguments: pytest.fail("the engine was asked"))
+    monkeypatch.setattr(head_questions, "ask", lambda *_arguments: pytest.fail("the engine was asked"))
     scene.facetalk_head.jaw_width = 1.0
     settings.head_seed = 3
 
@@ -148,14 +149,14 @@ def test_while_a_head_is_generated_the_engine_is_not_asked(settings, monkeypatch
 
 
 def test_the_batch_run_takes_colors_and_controls(tmp_path, monkeypatch):
-    batch = import_from_extension("facetalk_blender.batch")
-    np.testing.assert_allclose(batch._colour("#ff8000"), (1.0, ((128 / 255 + 0.055) / 1.055) ** 2.4, 0.0), atol=1e-5)
+    arguments = import_from_extension("facetalk_blender.unattended.arguments")
+    np.testing.assert_allclose(arguments.colour("#ff8000"), (1.0, ((128 / 255 + 0.055) / 1.055) ** 2.4, 0.0), atol=1e-5)
     with pytest.raises(Exception, match="#c68863"):
-        batch._colour("red")
+        arguments.colour("red")
     np.save(tmp_path / "face.npy", np.zeros(4))
     monkeypatch.chdir(tmp_path)
-    assert batch._identity("face.npy+jaw_width=1.0") == f"{tmp_path / 'face.npy'}+jaw_width=1"
-    assert batch._identity("random:3") == "random:3"
+    assert arguments.identity("face.npy+jaw_width=1.0") == f"{tmp_path / 'face.npy'}+jaw_width=1"
+    assert arguments.identity("random:3") == "random:3"
 
 
 class _WindowedBpy:
@@ -186,12 +187,12 @@ class _WindowedBpy:
 def test_in_a_window_only_the_last_move_is_asked_for(settings, scene, client, monkeypatch):
     window = _WindowedBpy()
     monkeypatch.setattr(head_preview, "bpy", window)
-    monkeypatch.setattr(head_request, "bpy", window)
+    monkeypatch.setattr(head_questions, "bpy", window)
     asked, request = [], client.request
 
-    def record(kind, fields):
+    def record(kind, fields, arrays=None):
         asked.append(fields["identity"])
-        return request(kind, fields)
+        return request(kind, fields, arrays)
 
     monkeypatch.setattr(client, "request", record)
     bpy.ops.facetalk.preview_head()
@@ -202,9 +203,9 @@ def test_in_a_window_only_the_last_move_is_asked_for(settings, scene, client, mo
     window.run()
     assert asked == ["mean+jaw_width=1.5"]
     assert len(head_preview.find(scene).data.vertices) == 5
-    assert not head_request.pending()
+    assert not head_questions.pending()
     scene.facetalk_head.jaw_width = 2.0
     bpy.ops.facetalk.preview_head()  # gone before the answer
     window.run()
     assert head_preview.find(scene) is None
-    assert head_preview.problem == ""
+    assert session.preview.problem == ""

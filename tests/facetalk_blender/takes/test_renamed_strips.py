@@ -171,6 +171,6 @@ def test_links_go_with_the_last_take(settings):
 def test_a_cancelled_generation_leaves_no_link(registered, tmp_path):
     strip = speaking_strip(bpy.context.scene, tmp_path)
     generation = module("facetalk_blender.generation.generation")
-    run = generation.Generation(registered.client(), strip, generation.Settings(bundle="slow"))
+    run = generation.Generation(registered.client(), strip, generation.Options(bundle="slow"))
     run.cancel()
     assert not links(bpy.context.scene)

@@ -13,8 +13,8 @@ import scripted_shapes
 from blender_scene import bpy, write_wav
 from repository import HELPERS, ROOT, SCRIPTED_ENGINE, import_from_extension
 
-batch = import_from_extension("facetalk_blender.batch")
-session = import_from_extension("facetalk_blender.generation.session")
+command = import_from_extension("facetalk_blender.unattended.command")
+session = import_from_extension("facetalk_blender.generation.session").session
 SCRIPT = ROOT / "facetalk_blender" / "batch.py"
 SMALL = ["--size", "32x32", "--samples", "1"]
 # The real script with the scripted engine in the place of the model.
@@ -22,19 +22,19 @@ RUNNER = """
 import sys
 sys.path.insert(0, sys.argv[1])
 from repository import SCRIPTED_ENGINE, import_from_extension
-import_from_extension("facetalk_blender.generation.session").ROOT = SCRIPTED_ENGINE
-batch = import_from_extension("facetalk_blender.batch")
-sys.exit(batch.main(sys.argv[2:]))
+import_from_extension("facetalk_blender.generation.session").session.engine_root = SCRIPTED_ENGINE
+command = import_from_extension("facetalk_blender.unattended.command")
+sys.exit(command.main(sys.argv[2:]))
 """
 
 
 @pytest.fixture
 def scripted(scene, monkeypatch, tmp_path):
     """Batch run in this process with the scripted engine; returns the exit code."""
-    monkeypatch.setattr(session, "ROOT", SCRIPTED_ENGINE)
+    monkeypatch.setattr(session, "engine_root", SCRIPTED_ENGINE)
     monkeypatch.setattr(signal, "signal", lambda *_: None)
     write_wav(tmp_path / "voice.wav", 0.4)
-    return lambda *options: batch.main(["--audio", str(tmp_path / "voice.wav"), *SMALL, *options])
+    return lambda *options: command.main(["--audio", str(tmp_path / "voice.wav"), *SMALL, *options])
 
 
 def test_video_scene_sheet_and_report(scripted, tmp_path):
@@ -121,7 +121,7 @@ def test_a_refusal_is_one_line_and_leaves_nothing(scripted, tmp_path, capfd, mon
 
 def test_a_missing_recording_is_refused(tmp_path, capfd, monkeypatch, scene):
     monkeypatch.setattr(signal, "signal", lambda *_: None)
-    assert batch.main(["--audio", str(tmp_path / "none.wav"), "--output", str(tmp_path / "x.mp4")]) == 2
+    assert command.main(["--audio", str(tmp_path / "none.wav"), "--output", str(tmp_path / "x.mp4")]) == 2
     assert "none.wav" in capfd.readouterr().err
     assert not list(tmp_path.iterdir())
 

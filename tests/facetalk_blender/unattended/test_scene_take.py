@@ -21,8 +21,8 @@ def command(registered, monkeypatch, tmp_path):
     load_sound(bpy.context.scene, write_wav(tmp_path / "other.wav", 1.0), 30, 2)
     settings = bpy.context.scene.facetalk
     settings.strip, settings.output, settings.seed, settings.add_stage = first.name, "SHAPE_KEYS", 7, False
-    batch = module("facetalk_blender.batch")
-    return lambda *options: batch.main(["--scene-settings", *options])
+    run = module("facetalk_blender.unattended.command")
+    return lambda *options: run.main(["--scene-settings", *options])
 
 
 def test_the_panels_settings_make_the_take_and_the_opened_file_stays(command, tmp_path):
@@ -75,10 +75,11 @@ import sys
 sys.path.insert(0, sys.argv[1])
 import bpy
 from repository import SCRIPTED_ENGINE, import_from_extension
-import_from_extension("facetalk_blender.generation.session").ROOT = SCRIPTED_ENGINE
-batch = import_from_extension("facetalk_blender.batch")
+import_from_extension("facetalk_blender.generation.session").session.engine_root = SCRIPTED_ENGINE
+command = import_from_extension("facetalk_blender.unattended.command")
+registration = import_from_extension("facetalk_blender.registration")
 bpy.ops.wm.open_mainfile(filepath=sys.argv[2])
-batch.leave(batch.main(sys.argv[3:]))
+command.leave(command.main(sys.argv[3:], registration.register))
 """
 
 

@@ -302,7 +302,7 @@ def test_a_target_deleted_meanwhile_ends_cleanly(scene, client, tmp_path):
     other = face(["jawOpen"], "Teeth")
     generation = import_from_extension("facetalk_blender.generation.generation")
     settings = curves.CurveSettings(targets=("Face", "Teeth"))
-    run = generation.Generation(client, strip, generation.Settings(output="EXPRESSION_CURVES", curves=settings))
+    run = generation.Generation(client, strip, generation.Options(output="EXPRESSION_CURVES", curves=settings))
     bpy.data.objects.remove(other)
     run.run()
     assert run.state.name == "FAILED"
@@ -312,19 +312,21 @@ def test_a_target_deleted_meanwhile_ends_cleanly(scene, client, tmp_path):
 
 
 def test_batch_moves_a_mesh_of_the_opened_file(scene, tmp_path, monkeypatch):
-    batch, session = (import_from_extension(f"facetalk_blender.{name}") for name in ("batch", "generation.session"))
-    monkeypatch.setattr(session, "ROOT", SCRIPTED_ENGINE)
-    monkeypatch.setattr(batch.signal, "signal", lambda *_: None)
+    command = import_from_extension("facetalk_blender.unattended.command")
+    outcome = import_from_extension("facetalk_blender.unattended.outcome")
+    session = import_from_extension("facetalk_blender.generation.session").session
+    monkeypatch.setattr(session, "engine_root", SCRIPTED_ENGINE)
+    monkeypatch.setattr(command.signal, "signal", lambda *_: None)
     scene.render.fps, scene.render.resolution_x = 30, 1234
     face(["jawOpen", "tail"])
     write_wav(tmp_path / "voice.wav", 0.4)
     path = tmp_path / "out.blend"
     options = ["--audio", str(tmp_path / "voice.wav"), "--blend", str(path), "--target"]
-    assert batch.main([*options, "Face"]) == batch.BAD_INPUT
+    assert command.main([*options, "Face"]) == outcome.BAD_INPUT
     options = ["--head-output", "expression-curves", *options]
-    assert batch.main([*options, "Nobody"]) == batch.BAD_INPUT
+    assert command.main([*options, "Nobody"]) == outcome.BAD_INPUT
     assert not path.exists()
-    assert batch.main([*options, "Face"]) == batch.OK
+    assert command.main([*options, "Face"]) == outcome.OK
     bpy.ops.wm.open_mainfile(filepath=str(path))
     assert (bpy.context.scene.render.fps, bpy.context.scene.render.resolution_x) == (30, 1234)
     assert "FaceTalk voice" not in bpy.data.objects

@@ -190,7 +190,7 @@ def test_undo_ends_a_move_and_leaves_everything_as_it_was(saved, client):
     run = conversion.Conversion(bpy.context.scene, head, storage.FrameStorage())
     while run.fraction < 0.5:
         run.tick()
-    run.start_head_again()  # what the handler of undo and redo calls
+    run.start_again()  # what the handler of undo and redo calls
     assert run.state.name == "FAILED"
     assert "start it again" in run.error
     assert files(folder) == before
@@ -221,9 +221,7 @@ def test_a_cancelled_generation_leaves_no_file(saved, client):
     earlier = make(client, strip)
     before = files(folder)
     generation = import_from_extension("facetalk_blender.generation.generation")
-    run = generation.Generation(
-        client, strip, generation.Settings(bundle="slow", storage=storage.FrameStorage("CACHE"))
-    )
+    run = generation.Generation(client, strip, generation.Options(bundle="slow", storage=storage.FrameStorage("CACHE")))
     while run.written < 5:
         run.tick()
     assert files(folder) != before
@@ -316,7 +314,7 @@ def test_frames_kept_in_a_range_are_copied(saved, client):
     first = make(client, strip)
     generation = import_from_extension("facetalk_blender.generation.generation")
     source = first["facetalk_take"]
-    wanted = generation.Settings(seed=5, storage=storage.FrameStorage("CACHE"))
+    wanted = generation.Options(seed=5, storage=storage.FrameStorage("CACHE"))
     run = generation.Generation(client, strip, wanted, source=source, frame_range=(START + 40, START + 44))
     run.run()
     assert run.error == ""

@@ -109,7 +109,7 @@ def test_frames_of_an_earlier_result_that_are_used_again_get_the_groups(head, cl
     for item in head["facetalk_frames"].objects if choice == "FILE" else []:
         item.vertex_groups.clear()
     strip = bpy.context.scene.sequence_editor.strips_all[head["facetalk_strip"]]
-    settings = generation.Settings(storage=storage.FrameStorage(choice))
+    settings = generation.Options(storage=storage.FrameStorage(choice))
     place = {"source": head["facetalk_take"], "frame_range": (START + 40, START + 44)}
     run = generation.Generation(client, strip, settings, **place)
     run.run()
