@@ -23,6 +23,7 @@ from ..sound import playback
 from ..sound import strip as sound_strip
 from ..takes import renamed_strips
 from ..takes.take import Take
+from .conversation import Conversation, failure
 from .costs import Workload
 from .job import Job, State
 from .options import Options
@@ -58,7 +59,6 @@ class Generation(Job):
         self._stream = ResultStream(options)
         self._spoken = StripTake(strip, source, frame_range)
         self.frames = options.frames or range(self.clip.frame_start, self.clip.frame_end)
-        self._client = client
         self._writer: ResultWriter | None = None
         self._prepared = self._received = False
         self._steps: Iterator[bool] | None = None  # of the work between messages; False: nothing to do just now
@@ -68,12 +68,12 @@ class Generation(Job):
         self._workload = Workload(options.device, options.output, options.resolution, options.bundle)
         self._engine_was_cold = not client.alive
         try:
-            client.start()
-        except OSError as error:
+            self._engine = Conversation(client, options.bundle, options.device)
+        except EngineError:
             self._spoken.remove_temporary_audio()
-            raise EngineError("The engine's Python could not be started; check it in the preferences.") from error
+            raise
         self._spoken.connect(strip)
-        self._request = self._ask("info", {})
+        self._engine.ask("info", {})
 
     @property
     def clip(self) -> sound_strip.Clip:
@@ -133,7 +133,7 @@ class Generation(Job):
             # Nothing would be gained, and earlier results may be gone already.
             self.run()
             return
-        self._client.cancel(self._request)
+        self._engine.cancel()
         if self._writer:
             self._writer.discard()
         self._spoken.remove_new_text()
@@ -155,7 +155,7 @@ class Generation(Job):
         if self.state not in (State.SURFACES, State.FINISH):
             return
         if self._writer is not None:
-            self._client.cancel(self._request)
+            self._engine.cancel()
             self._writer.discard()
             self._writer = None
         self._make_head()
@@ -175,7 +175,7 @@ class Generation(Job):
             return False
         if self._writer and not self._writer.ready:
             return False
-        message = self._client.poll()
+        message = self._engine.poll()
         if message is not None:
             self._receive(message)
         return message is not None
@@ -206,18 +206,12 @@ class Generation(Job):
             self._watch.first_frame()
         return idle
 
-    def _ask(self, kind: str, fields: dict, arrays: dict | None = None) -> int:
-        common = {"bundle": self.options.bundle, "device": self.options.device}
-        return self._client.request(kind, common | fields, arrays)
-
     def _receive(self, message: Message) -> None:
-        if message.request != self._request:
-            return  # the tail of an earlier, cancelled request
         if message.kind == "progress":
             self.stage_text = str(message.fields["stage"])
             self.fraction = whole_fraction(self.state, float(message.fields["fraction"]))
         elif message.kind == "error":
-            self._reason = str(message.fields.get("message", "The engine failed without a reason."))
+            self._reason = failure(message)
             self._received = True
         elif message.kind == "cancelled":
             self.cancel()
@@ -230,18 +224,18 @@ class Generation(Job):
                 self._unusable(error)
 
     def _unusable(self, error: Exception) -> None:
-        self._client.stop()
+        self._engine.stop()
         self.fail(f"The engine sent an unusable answer ({error}); check that it fits the extension.")
 
     def _give_up(self, reason: str) -> None:
         """The head cannot be stored: nothing of it stays but the take."""
-        self._client.cancel(self._request)
+        self._engine.cancel()
         self._writer.discard()
         self._writer = None
         self.fail(f"{reason} Its take stays: use Make Output.")
 
     def _lost(self) -> None:
-        self._client.cancel(self._request)
+        self._engine.cancel()
         if self._writer:
             self._writer.discard()
         self.error = "The head, its sound strip or its scene was deleted while it was being made"
@@ -273,7 +267,7 @@ class Generation(Job):
             self._make_head()
         elif message.kind == "done":
             self._enter(State.SAMPLE)
-            self._request = self._ask("sample", *self._spoken.request(self.options))
+            self._engine.ask("sample", *self._spoken.request(self.options))
 
     def _on_take(self, message: Message) -> None:
         if message.kind == "take":
@@ -305,7 +299,7 @@ class Generation(Job):
         self._prepared = self._received = False
         frame_size = session.costs.expected(self._workload).size
         self._writer, fields, arrays = self._stream.open(self._spoken, self.frames, frame_size, self._bundle_name)
-        self._request = self._ask(self._writer.request_kind, fields, arrays)
+        self._engine.ask(self._writer.request_kind, fields, arrays)
 
     def _complete(self) -> None:
         if self._reason:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import bpy
 
 from ...engine.shared.errors import EngineError
+from .conversation import Conversation
 from .head_request import Answered, HeadRequest
 from .session import EngineChoice, session
 
@@ -18,8 +19,9 @@ def ask(choice: EngineChoice, identity: str, with_template: bool, answered: Answ
     """
     if session.busy():
         raise EngineError(session.busy_reason())
-    fields = {"bundle": choice.bundle, "device": choice.device, "identity": identity, "with_template": with_template}
-    session.question = HeadRequest(session.client(choice.python), fields, session.busy, answered)
+    engine = Conversation(session.client(choice.python), choice.bundle, choice.device)
+    fields = {"identity": identity, "with_template": with_template}
+    session.question = HeadRequest(engine, fields, session.busy, answered)
     if bpy.app.background:
         while not session.question.poll(0.2):
             pass

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from ...engine.shared.errors import EngineError
 from ...engine.shared.protocol import Message
-from ..engine_access.client import EngineClient
+from .conversation import Conversation, failure
 
 STOPPED = "The engine was needed for something else; try again."
 
@@ -16,32 +15,22 @@ Answered = Callable[[Message | None, str], None]
 class HeadRequest:
     """One question. `answered` gets the engine's message, or None and one sentence that says what went wrong."""
 
-    def __init__(self, client: EngineClient, fields: dict, interrupted: Callable[[], bool], answered: Answered):
-        """fields: of the question. interrupted: whether the engine is needed for something else now.
-
-        Raises EngineError when the engine cannot be started.
-        """
-        self._client, self._interrupted, self._answered = client, interrupted, answered
-        try:
-            client.start()
-        except OSError as error:
-            raise EngineError("The engine's Python could not be started; check it in the preferences.") from error
-        self._number = client.request("head", fields)
+    def __init__(self, engine: Conversation, fields: dict, interrupted: Callable[[], bool], answered: Answered):
+        """fields: of the question. interrupted: whether the engine is needed for something else now."""
+        self._engine, self._interrupted, self._answered = engine, interrupted, answered
+        engine.ask("head", fields)
 
     def poll(self, seconds: float = 0.0) -> bool:
         """Take what has come, waiting at most `seconds`; True once it was answered."""
-        interrupted = self._interrupted()
-        if interrupted or not self._client.alive:
-            message = self._client.poll() if not interrupted else None
-            if message is None:
-                return self._end(None, STOPPED)
-        else:
-            message = self._client.wait(seconds) if seconds else self._client.poll()
-        if message is None or message.request != self._number:
-            return False
+        if self._interrupted():
+            return self._end(None, STOPPED)
+        alive = self._engine.alive
+        message = self._engine.poll(seconds if alive else 0.0)
+        if message is None:
+            return not alive and self._end(None, STOPPED)
         if message.kind == "error":
-            return self._end(None, str(message.fields.get("message", "The engine failed without a reason.")))
-        return self._end(message, "") if message.kind == "head" else False
+            return self._end(None, failure(message))
+        return message.kind == "head" and self._end(message, "")
 
     def _end(self, message: Message | None, problem: str) -> bool:
         self._answered(message, problem)
