@@ -96,7 +96,7 @@ class Session:
         """End the engine process, if any."""
         if self._client is not None:
             self._client.stop()
-        self._client = None
+        self._client = self._client_runtime = None
 
     def engine_alive(self) -> bool:
         """Whether an engine process runs."""

@@ -35,6 +35,22 @@ def test_unregistering_leaves_nothing(scene, request):
     registration.register()  # enabling again works, and the fixture disables
 
 
+def test_the_session_keeps_nothing_over_disabling(registered, tmp_path):
+    new, kept = type(registered)(), registered
+    bpy.context.scene.facetalk.strip = speaking_strip(bpy.context.scene, tmp_path).name
+    assert bpy.ops.facetalk.generate() == {"FINISHED"}
+    kept.set_bundle_import(SimpleNamespace(cancel=lambda: None))
+    kept.set_engine_task(SimpleNamespace(cancel=lambda: None))
+    kept.question, kept.preview.problem = object(), "The preview failed."
+    kept.refuse("It could not begin.")
+    registration = module("facetalk_blender.registration")
+    registration.unregister()
+    registration.register()  # the fixture disables
+    named = {name: value for name, value in vars(kept).items() if name not in ("engine_root", "costs")}
+    assert named == {name: vars(new)[name] for name in named}
+    assert vars(kept.costs) == vars(new.costs)
+
+
 def test_load_sound_and_generate_in_background(registered, tmp_path):
     settings = bpy.context.scene.facetalk
     assert not bpy.ops.facetalk.generate.poll()
