@@ -3,9 +3,9 @@
     python -m benchmarks.surface [--bundle starter] [--device cpu] [--threads 1 2] [--resolutions 64 128 256]
 
 Dense grids are measured on a sample of their points and scaled. "Plain" is the recipe without this engine's faster
-matrix products, activations and threads. Official sizes have random weights, which are no head: their band is time per
-point at the starter's number of points. CPU seconds, summed over threads, are the figure to trust on a busy machine;
-frames are given by their median. Peak memory is that of the whole process so far.
+matrix products, activations and threads. Official sizes have random weights, which do not give a head: their band is
+time per point at the starter's number of points. CPU seconds, summed over threads, are the figure to trust on a busy
+machine; frames are given by their median. Peak memory is that of the whole process so far.
 """
 
 from __future__ import annotations

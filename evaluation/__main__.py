@@ -1,4 +1,4 @@
-"""Write the committed reports anew from their figures, after a change of their words: `python -m evaluation`."""
+"""Write the committed reports again from their figures, after a change of their text: `python -m evaluation`."""
 
 from __future__ import annotations
 

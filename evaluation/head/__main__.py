@@ -2,7 +2,7 @@
 
     python -m evaluation.head --data DATA --output docs/evaluation [--identities 20]
 
-Writes `head.md`, `head.json` and `head_errors.png`. An interrupted command goes on when it is started again.
+Writes `head.md`, `head.json` and `head_errors.png`. An interrupted command continues when it is started again.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def main(arguments: list[str] | None = None) -> None:
         "--parts",
         type=Path,
         default=Path("out") / "head_evaluation",
-        help="what is measured of each head is kept here: an interrupted command goes on",
+        help="what is measured of each head is kept here, for an interrupted command to continue",
     )
     options = parser.parse_args(arguments)
     evaluate_head(

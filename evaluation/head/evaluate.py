@@ -1,6 +1,6 @@
 """How far a bundle's head is from ICT-FaceKit on heads and expressions that it was not trained on.
 
-Heads are measured one after the other; what is measured of one is kept in a file, so an interrupted run goes on.
+Heads are measured one after the other; what is measured of one is kept in a file, so an interrupted run continues.
 """
 
 from __future__ import annotations

@@ -32,7 +32,7 @@ from training.head.ict import FaceKit, random_coefficients
 from training.head.sampling import SurfaceSampler
 
 EXTRACTED_VERTICES, MOUTH_POINTS = 3000, 2000
-OPEN_MOUTH = 3.0  # mm; through a smaller opening nobody sees teeth
+OPEN_MOUTH = 3.0  # mm; teeth are not seen through a smaller opening
 MESHES_EVERY = 3  # extracted surfaces and the fixed topology take a third of the poses, other ones on each head
 
 

@@ -23,7 +23,7 @@ def distances_to_truth(vertices: np.ndarray, truth: HeadSolid) -> tuple[np.ndarr
 def floating_pieces(vertices: np.ndarray, faces: np.ndarray) -> list[float]:
     """Volumes in mm^3 of the solid pieces besides the largest one of a closed mesh (V, 3), (F, 3), greatest first.
 
-    Hollows, such as the air behind closed lips, have negative volume and are no pieces.
+    Hollows, such as the air behind closed lips, have a negative volume and do not count.
     """
     _, volumes = piece_volumes(vertices, faces)
     volumes = volumes / UNITS_PER_MILLIMETRE**3

@@ -16,7 +16,7 @@ BEYOND_SPEECH = ("jawOpen 1", "blink")
 
 
 def evaluation_poses(identity: int, count: int = POSES) -> dict[str, np.ndarray]:
-    """ARKit weights (52,) of `count` of the POSES expressions by name, evenly chosen; drawn anew for each identity."""
+    """ARKit weights (52,) of `count` of the POSES expressions by name, evenly chosen; each identity has its own."""
     poses = {name: named_weights(values) for name, values in JUDGED_POSES.items()}
     random = np.random.default_rng([EVALUATION_SEED, identity, 1])
     poses |= {f"speech {1 + number}": speech_weights(random) for number in range(SPEECH_DRAWS)}

@@ -42,7 +42,7 @@ def speech_figures(recordings: list[Recording], motions: list[Motion], reference
 
 
 def contact_figures(recordings: list[Recording], motions: list[Motion]) -> dict:
-    """Shares of the phones whose lips close or touch the teeth, or do so though nothing asks for it; their numbers."""
+    """Shares of phones in which lips close or touch the teeth, with or without a reason; and the numbers of these phones."""
     pairs = [(motion, recording.segments) for recording, motion in zip(recordings, motions, strict=True)]
     none = metrics.Count(0, 0)
     closed = sum((metrics.closures(motion.opening, segments) for motion, segments in pairs), none)
@@ -104,7 +104,7 @@ def smoothness_figures(motions: list[Motion]) -> dict:
 
 
 def silence_figures(performer: Performer, seed: int) -> dict:
-    """Mouth and blinks where nobody speaks."""
+    """Mouth and blinks without speech."""
     length = int(SILENCE_SECONDS * SAMPLE_RATE)
     noise = Augmenter(SILENCE_SECONDS, seed + NOISE_SEED).noise(length, np.random.default_rng(seed))
     recordings = {"digital silence": np.zeros(length, np.float32), "room noise -60 dB": 0.001 * noise}

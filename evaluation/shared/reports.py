@@ -1,4 +1,4 @@
-"""Reports: a folder's NAME.json holds the figures, NAME.md says them in Markdown and is made of nothing else."""
+"""Reports: a folder's NAME.json holds the figures, and NAME.md is made from it alone."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def write_report(folder: Path, name: str, figures: dict, report_text: ReportText
 
 
 def rewrite_report(folder: Path, name: str, report_text: ReportText) -> None:
-    """Write NAME.md anew from NAME.json."""
+    """Write NAME.md again from NAME.json."""
     with replaced(folder / f"{name}.md") as path:
         path.write_text(text_of(folder / f"{name}.json", report_text), "utf-8")
 

@@ -51,7 +51,7 @@ def _runs_text(report: dict) -> str:
         f"on the frozen speech encoder of the bundle `{report['bundle']}`, equal but for what the row says. "
         f"{report['steps']} steps of {report['batch']} crops of {report['crop']} frames (seed {report['seed']}, "
         f"{report['scenes']} scenes of 12 s) are a small part of the starter's training, "
-        "so the figures compare variants and are no measure of the starter; one run each, so small differences mean "
+        "so the figures compare variants and do not measure the starter; one run each, so small differences mean "
         f"nothing. Sampled with {report['sampling_steps']} steps of DPM-Solver++ at guidance {report['guidance']:g}."
     )
 
@@ -66,8 +66,8 @@ def _columns_text(report: dict) -> str:
 
 
 READING = (
-    "Augmentation: the starter's r is U(0.9, 1.15), and each epoch performs the phones of a recording anew. Without "
-    "augmentation r is 1 and a recording has one performance. Styles still differ between recordings of one speaker.",
+    "Augmentation: the starter's r is U(0.9, 1.15), and each epoch performs the phones of a recording in a new way. "
+    "Without augmentation r is 1 and a recording has one performance. Styles still differ between recordings of one speaker.",
     "Without FiLM: in the paper this row of Table 2 and the row `Input` of Table 4 hold the same figures, so it is "
     "one variant here.",
     "Without diffusion the same decoder gets zeros for the noisy codes and is called once; it has no noise to differ "

@@ -3,7 +3,7 @@
     python -m evaluation.studies.ablations --data DATA --cache CACHE --output RUNS --report docs/evaluation
 
 Writes `ablations.md`, `ablations.json` and `ablations.png`. A run is a small part of the starter's training, so the
-figures compare the variants and say nothing else. A stopped command goes on when started again.
+figures compare the variants and say nothing else. A stopped command continues when it is started again.
 """
 
 from __future__ import annotations

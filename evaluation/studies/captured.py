@@ -5,7 +5,7 @@
 A short run from scratch learns from labelled speech and the other recordings, then performs the recording left out.
 Probes say what limits it: ridge regressions of the frozen speech features on the capture of the other recordings, and
 on what the articulation prior expects of labelled speech. The capture has no phone labels, so the prior can only be
-tried on what the speech encoder hears. Writes `captured.md` and `captured.json`. A stopped command goes on.
+compared on the speech encoder's features. Writes `captured.md` and `captured.json`. A stopped command continues.
 """
 
 from __future__ import annotations

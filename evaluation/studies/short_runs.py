@@ -1,6 +1,6 @@
 """Short trainings of the expression decoder, equal in steps, seed and features, whose results are compared.
 
-Each has a folder of its own and goes on from its last checkpoint when the command is started again.
+Each has a folder of its own and continues from its last checkpoint when the command is started again.
 """
 
 from __future__ import annotations
@@ -36,10 +36,10 @@ def short_run_parser(description: str, steps: int) -> argparse.ArgumentParser:
 
 
 def check_settings(folder: Path, settings: dict) -> None:
-    """Record what all runs of a folder share. Raises EngineError when they were begun with something else."""
+    """Record what all runs of a folder share. Raises EngineError when they were started with something else."""
     path = folder / "settings.json"
     if path.is_file() and json.loads(path.read_text("utf-8")) != settings:
-        raise EngineError(f"The runs in {folder} were begun with other settings; choose another --output.")
+        raise EngineError(f"The runs in {folder} were started with other settings; choose another --output.")
     folder.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(settings, indent=1) + "\n", "utf-8")
 
@@ -52,7 +52,7 @@ def trained_decoder(
     sizes: DenoiserConfig | None = None,
     schedule: CosineSchedule | None = None,
 ) -> ExpressionDecoder:
-    """The decoder of one run, as its bundle holds it, trained first as far as that is still to be done."""
+    """The decoder of one run, from the bundle it exports, after what is left of its training."""
     run = Run(folder, motion.PEAK_LEARNING_RATE, steps, seed=crops.seed)
     run.write_config(asdict(sizes or motion.SMALL))
     motion.train(run, crops, device, sizes, schedule)
