@@ -42,7 +42,7 @@ def speech_figures(recordings: list[Recording], motions: list[Motion], reference
 
 
 def contact_figures(recordings: list[Recording], motions: list[Motion]) -> dict:
-    """Shares of phones in which lips close or touch the teeth, with or without a reason; and the numbers of these phones."""
+    """Shares of phones in which lips close or touch the teeth, with or without a reason, and their numbers."""
     pairs = [(motion, recording.segments) for recording, motion in zip(recordings, motions, strict=True)]
     none = metrics.Count(0, 0)
     closed = sum((metrics.closures(motion.opening, segments) for motion, segments in pairs), none)

@@ -67,7 +67,8 @@ def _columns_text(report: dict) -> str:
 
 READING = (
     "Augmentation: the starter's r is U(0.9, 1.15), and each epoch performs the phones of a recording in a new way. "
-    "Without augmentation r is 1 and a recording has one performance. Styles still differ between recordings of one speaker.",
+    "Without augmentation r is 1 and a recording has one performance. Styles still differ between recordings of one "
+    "speaker.",
     "Without FiLM: in the paper this row of Table 2 and the row `Input` of Table 4 hold the same figures, so it is "
     "one variant here.",
     "Without diffusion the same decoder gets zeros for the noisy codes and is called once; it has no noise to differ "
