@@ -86,6 +86,7 @@ def test_surface_writes_heads_in_metres_facing_minus_y(take, tmp_path):
     assert abs(nose[0]) < 0.01  # the foremost point lies on the mid-line
 
 
+@pytest.mark.slow
 def test_info_prints_json():
     result = run("info", "--json")
     assert result.returncode == 0, result.stderr

@@ -133,6 +133,7 @@ def test_the_trained_decoder_is_the_papers_and_speaks_through_the_engine(train, 
     assert np.isfinite(take.codes).all()
 
 
+@pytest.mark.slow
 def test_a_stopped_run_goes_on_bit_for_bit(train, tmp_path):
     assert train("--steps", 3) == 0
     assert train("--steps", 1, output="stopped") == 0

@@ -95,6 +95,7 @@ def test_a_part_of_a_long_take_is_refined_as_it_is_alone():
     assert_close(alone, within, 1e-6)  # products of other shapes, each of 52 or 200 terms
 
 
+@pytest.mark.slow
 def test_the_starter_refines_its_takes_and_can_be_told_not_to(engine):
     raw = engine.sample(voice(3.0), seed=1, refine=False)
     take, again = (engine.sample(voice(3.0), seed=1) for _ in range(2))

@@ -58,6 +58,7 @@ def test_a_missing_recording_is_one_clear_sentence(client, tmp_path):
     assert client.alive
 
 
+@pytest.mark.slow
 def test_a_request_cancelled_before_it_starts_is_cancelled(client):
     first = client.request("info", {})
     second = client.request("info", {})
@@ -66,6 +67,7 @@ def test_a_request_cancelled_before_it_starts_is_cancelled(client):
     assert finish(client, second)[-1].kind == "cancelled"
 
 
+@pytest.mark.slow
 def test_a_killed_process_is_reported_for_every_open_request(client):
     first, second = client.request("info", {}), client.request("info", {})
     os.kill(client._process.pid, signal.SIGKILL)
@@ -92,6 +94,7 @@ def test_a_malformed_message_ends_the_process_with_a_reason(client):
     assert client._process.returncode == 3
 
 
+@pytest.mark.slow
 def test_the_process_ends_when_its_owner_dies(tmp_path):
     script = tmp_path / "owner.py"
     script.write_text(

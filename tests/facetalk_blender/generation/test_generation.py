@@ -31,6 +31,7 @@ def test_cancelling_removes_everything_at_once(scene, client, tmp_path):
     assert after.state is generation.State.DONE, after.error  # the engine is still usable
 
 
+@pytest.mark.slow
 def test_cancelling_keeps_and_shows_the_earlier_result(scene, client, tmp_path):
     strip = speaking_strip(scene, tmp_path)
     earlier = bpy.data.objects[generate(client, strip).result_name]
@@ -71,6 +72,7 @@ def test_a_failing_engine_is_reported(scene, client, tmp_path, bundle, reason):
     assert reason in run.error
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("output", ["FRAME_MESHES", "SHAPE_KEYS"])
 def test_deleting_the_head_meanwhile_ends_cleanly(scene, client, tmp_path, output):
     strip = speaking_strip(scene, tmp_path)

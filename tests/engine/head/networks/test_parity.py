@@ -145,6 +145,7 @@ def test_code_books(name):
         head.code_book_row("identity", 5)
 
 
+@pytest.mark.slow
 def test_the_closed_form_mask_agrees_with_a_fine_grid():
     config = SmoothingConfig(centre=(0.05, -0.6, 0.1), sigma=(0.3, 0.4, 0.2))
     minimum, maximum = torch.tensor([-0.55, -0.5, -0.95]), torch.tensor([0.55, 0.75, 0.40])

@@ -47,6 +47,7 @@ sphere = st.tuples(coordinate, coordinate, coordinate, st.floats(0.02, 0.3))
 drift = st.floats(-0.03, 0.03)
 
 
+@pytest.mark.slow
 @settings(max_examples=40, deadline=None)
 @given(st.lists(st.lists(sphere, min_size=1, max_size=4), min_size=1, max_size=3), st.lists(drift, max_size=4))
 def test_jumps_and_small_steps_give_the_dense_signs(scenes, steps):

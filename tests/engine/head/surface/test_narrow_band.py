@@ -68,6 +68,7 @@ def test_a_sphere_faces_outwards_and_has_its_volume():
     assert volume(vertices, faces) == pytest.approx(4 / 3 * np.pi * 0.38**3, rel=2e-3)
 
 
+@pytest.mark.slow
 def test_a_surface_is_followed_where_the_lipschitz_bound_fails():
     steep = sample_narrow_band(lambda points: (3 * sphere(points), points), *BOX, 64, lipschitz=1.0)
     vertices, _, _ = triangulate(steep, *BOX)
