@@ -10,11 +10,25 @@ import json
 import os
 import platform
 import sys
+from importlib.metadata import PackageNotFoundError, version
 
-from .packages import MISSING, package_versions
 from .shared import __version__
 from .shared.errors import EngineError
 from .shared.options import DEVICE, STARTER
+
+PACKAGES = ("torch", "transformers", "numpy", "scipy", "scikit-image", "soundfile", "safetensors")
+MISSING = "missing"
+
+
+def package_versions() -> dict[str, str]:
+    """Version of each package that the engine needs, or "missing"."""
+    versions = {}
+    for package in PACKAGES:
+        try:
+            versions[package] = version(package)
+        except PackageNotFoundError:
+            versions[package] = MISSING
+    return versions
 
 
 def check(bundle: str = STARTER, device: str = DEVICE) -> dict:
@@ -36,7 +50,7 @@ def check(bundle: str = STARTER, device: str = DEVICE) -> dict:
         "bundle": "",
         "problem": "",
     }
-    missing = [name for name, version in facts["packages"].items() if version == MISSING]
+    missing = [name for name, number in facts["packages"].items() if number == MISSING]
     if missing:
         facts["problem"] = f"This Python lacks {', '.join(missing)}; install the engine runtime or name another Python."
         return facts
@@ -54,16 +68,14 @@ def _device_and_bundle(bundle: str, device: str) -> dict:
     import torch
 
     from .bundle import Bundle
-    from .engine import choose_device
+    from .devices import choose_device, device_name
 
     chosen = choose_device(device)
     if chosen.type == "cuda":
         free, total = torch.cuda.mem_get_info(chosen)
-        name = torch.cuda.get_device_name(chosen)
     else:
         free, total = _free_and_total_memory()
-        name = platform.processor() or platform.machine()
-    facts = {"device": str(chosen), "device_name": name, "memory": total, "free_memory": free}
+    facts = {"device": str(chosen), "device_name": device_name(chosen), "memory": total, "free_memory": free}
     return facts | {"bundle": Bundle.open(bundle).name}
 
 

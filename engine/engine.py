@@ -12,6 +12,7 @@ import numpy as np
 import torch
 
 from .bundle import ABILITIES, Bundle
+from .devices import choose_device, device_name
 from .motion import audio, diffusion
 from .motion.codes import ExpressionTake, codes_from_weights
 from .packages import package_versions
@@ -134,13 +135,12 @@ class Engine:
         says how codes and ARKit weights convert: "exact" both ways, "fitted", or "none"; "arkit_fit" holds what a fit
         was made of and its errors. "head_controls" names the measured controls of an identity.
         """
-        name = torch.cuda.get_device_name(self.device) if self.device.type == "cuda" else platform.processor()
         head = self.bundle.config.get("head", {})
         exact = self.bundle.holds("head.expression", "expression_basis")
         return {
             "version": __version__,
             "device": str(self.device),
-            "device_name": name or platform.machine(),
+            "device_name": device_name(self.device),
             "threads": torch.get_num_threads(),
             "versions": {"python": platform.python_version()} | package_versions(),
             "bundle": self.bundle.name,
@@ -367,21 +367,6 @@ def _kept(codes: np.ndarray | None, resample: tuple[int, int] | None, strength: 
         raise EngineError("The codes to keep are no finite numbers in two dimensions; generate the take again.")
     start, end = (int(frame) for frame in resample)
     return diffusion.Kept(torch.from_numpy(codes.astype(np.float32)) / strength, start, end)
-
-
-def choose_device(name: str) -> torch.device:
-    """The torch device for "auto", "cpu", "cuda" or "cuda:N". Raises EngineError when it is not there."""
-    if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        device = torch.device(name)
-    except RuntimeError as error:
-        raise EngineError(f"Unknown device '{name}'; use auto, cpu or cuda.") from error
-    if device.type not in ("cpu", "cuda"):
-        raise EngineError(f"Device '{name}' is not supported; use auto, cpu or cuda.")
-    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
-        raise EngineError(f"Device '{name}' is not available on this machine; use auto or cpu.")
-    return device
 
 
 def _number(identity: str, prefix: str) -> int:

@@ -20,7 +20,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from engine.bundle import Bundle, merge_section
-from engine.engine import choose_device
+from engine.devices import choose_device
 from engine.importing.wav2vec2 import import_speech_encoder
 from engine.motion.codes import CODE_DIMENSIONS, codes_from_weights, expression_basis
 from engine.motion.denoiser import DenoiserConfig, ExpressionDecoder, load_expression_decoder

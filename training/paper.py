@@ -19,7 +19,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from engine.bundle import Bundle, merge_section
-from engine.engine import choose_device
+from engine.devices import choose_device
 from engine.importing.wav2vec2 import import_wav2vec2
 from engine.motion import audio
 from engine.motion.denoiser import DenoiserConfig, ExpressionDecoder, load_expression_decoder

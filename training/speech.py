@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from engine.bundle import Bundle, merge_section
-from engine.engine import choose_device
+from engine.devices import choose_device
 from engine.motion.speech import SpeechConfig, SpeechEncoder, load_speech_encoder
 from engine.shared.errors import EngineError
 from training.data.corpus import Corpus, load_corpus

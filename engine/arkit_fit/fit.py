@@ -14,7 +14,7 @@ import numpy as np
 import torch
 
 from ..bundle import Bundle, merge_section
-from ..engine import choose_device
+from ..devices import choose_device
 from ..head import load_head
 from ..head.arkit_map import FittedArkitMap
 from ..head.surface.extract import SurfaceExtractor

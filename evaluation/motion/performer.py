@@ -10,7 +10,7 @@ from scipy.spatial import cKDTree
 from torch import Tensor
 
 from engine.bundle import SECTION_FILES, Bundle
-from engine.engine import choose_device
+from engine.devices import choose_device
 from engine.head import NeuralHead, load_head
 from engine.head.topology.template import canonical_vertices, vertex_displacements
 from engine.motion import diffusion

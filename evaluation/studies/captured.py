@@ -20,7 +20,7 @@ import numpy as np
 import torch
 
 from engine.bundle import Bundle
-from engine.engine import choose_device
+from engine.devices import choose_device
 from engine.motion import diffusion
 from engine.motion.codes import expression_basis, weights_from_codes
 from engine.motion.denoiser import ExpressionDecoder

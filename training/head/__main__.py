@@ -9,7 +9,7 @@ from pathlib import Path
 
 import torch
 
-from engine.engine import choose_device
+from engine.devices import choose_device
 from training.head.controls import export_controls, print_tables
 from training.head.convert import convert
 from training.head.export import export_networks, export_template
