@@ -69,14 +69,14 @@ def moving_face(head: NeuralHead, frames: int) -> np.ndarray:
     A bundle without animation weights gets a slow random walk of its codes.
     """
     seconds = np.arange(frames)[:, None] / CODE_RATE
-    if head.expression_basis is None:
+    if head.arkit_map.exact_basis is None:
         start, step = np.random.default_rng(0).standard_normal((2, 1, head.expression_dimensions))
         return (0.4 * start + 0.2 * seconds * step).astype(np.float32) / np.sqrt(head.expression_dimensions)
     rates = {"jawOpen": 4.0, "mouthFunnel": 1.5, "mouthSmileLeft": 0.5, "mouthSmileRight": 0.5, "eyeBlinkLeft": 0.7}
     weights = np.zeros((frames, len(ARKIT_NAMES)), np.float32)
     for name, rate in rates.items():
         weights[:, ARKIT_NAMES.index(name)] = 0.2 * (1 - np.cos(2 * np.pi * rate * seconds[:, 0]))
-    return weights @ head.expression_basis.cpu().numpy().T
+    return weights @ head.arkit_map.exact_basis.T
 
 
 def compare(head: NeuralHead, official: NeuralHead, resolution: int, frames: int) -> None:

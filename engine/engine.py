@@ -21,7 +21,7 @@ from .shared.arkit import ARKIT_NAMES
 from .shared.errors import EngineError
 from .shared.identity_text import split_identity
 from .shared.options import DEVICE, RESOLUTION, RESOLUTIONS, STARTER, STRENGTH
-from .shared.style import NO_WEIGHTS, Style
+from .shared.style import Style
 from .shared.units import METRES_PER_UNIT
 
 RANDOM_HEAD_DEVIATION = 0.8
@@ -125,8 +125,7 @@ class Engine:
 
     @property
     def _arkit_basis(self) -> np.ndarray | None:
-        basis = self.head.expression_basis
-        return None if basis is None else basis.cpu().numpy()
+        return self.head.arkit_map.exact_basis
 
     def info(self) -> dict:
         """Device, versions, bundle, its licences and what it can do as JSON values.
@@ -226,10 +225,19 @@ class Engine:
             codes=expression_codes,
             rate=rate,
             seed=seed,
-            weights=self.head.weights(expression_codes),
-            lip_opening_mm=self.head.lip_opening(expression_codes),
+            weights=self.head.arkit_map.weights(expression_codes),
+            lip_opening_mm=self.lip_opening(expression_codes),
             provenance=provenance or {},
         )
+
+    def lip_opening(self, expression_codes: np.ndarray, identity: np.ndarray | None = None) -> np.ndarray | None:
+        """Distance between the lips (N,) in millimetres for codes (N, E) on a head; None when it cannot be measured.
+
+        identity: a code (L,); None is the mean head, the only one that a fit to ARKit weights measures.
+        """
+        from .head.topology.lips import lip_opening
+
+        return lip_opening(self.head, expression_codes, identity)
 
     def styled(self, take: ExpressionTake, style: Style) -> ExpressionTake:
         """A take in a style (see `ExpressionTake.styled`), its lip opening measured on the mean head.
@@ -238,13 +246,11 @@ class Engine:
         """
         if not style.changes:
             return take
-        if self.head.arkit_map is None:
-            raise EngineError(NO_WEIGHTS)
-        weights = self.head.weights(take.codes) if take.weights is None else take.weights
-        opening = self.head.lip_opening(take.codes) if take.lip_opening_mm is None else take.lip_opening_mm
+        weights = self.head.arkit_map.weights(take.codes) if take.weights is None else take.weights
+        opening = self.lip_opening(take.codes) if take.lip_opening_mm is None else take.lip_opening_mm
         take = replace(take, weights=weights, lip_opening_mm=opening)
         styled = take.styled(style, self.head.arkit_map.basis)
-        return replace(styled, lip_opening_mm=self.head.lip_opening(styled.codes))
+        return replace(styled, lip_opening_mm=self.lip_opening(styled.codes))
 
     def surfaces(
         self,
@@ -270,6 +276,7 @@ class Engine:
         code = self.identity_code(identity)
         extractor_type = ForwardSurfaceExtractor if self.head.deforms_forward else SurfaceExtractor
         extractor = extractor_type(self.head, code, resolution)
+        regions = self.head.prepare_identity(code).regions
         for index, expression in enumerate(take.resampled(times)):
             surface = extractor.extract(expression)
             yield SurfaceFrame(
@@ -278,9 +285,9 @@ class Engine:
                 vertices=blender_metres(surface.vertices),
                 faces=surface.faces,
                 regions=surface.regions,
-                region_names=self.head.region_names,
+                region_names=regions.head.names,
                 rest=blender_metres(surface.canonical),
-                eyes=self.head.eye_directions(surface.canonical, code, expression),
+                eyes=regions.eye_directions(surface.canonical, expression),
             )
 
     def shape_keys(self, take: ExpressionTake, *, identity: str | np.ndarray | None = None) -> ShapeKeySequence:
@@ -289,15 +296,16 @@ class Engine:
 
         self.bundle.require("shape_keys")
         fixed = FixedTopologyHead(self.head, self.identity_code(identity))
+        canonical = fixed.canonical.cpu().numpy()
         return ShapeKeySequence(
             vertices=blender_metres(fixed.neutral()),
             polygons=fixed.polygons,
             uv=fixed.uv,
             regions=fixed.regions,
-            region_names=self.head.region_names,
+            region_names=self.head.regions.names,
             positions=(blender_metres(positions) for positions in fixed.positions(take.codes)),
-            rest=blender_metres(fixed.canonical.cpu()),
-            eyes=self.head.eye_directions(fixed.canonical, fixed.identity),
+            rest=blender_metres(canonical),
+            eyes=fixed.prepared.regions.eye_directions(canonical),
         )
 
     def arkit_shapes(self, *, identity: str | np.ndarray | None = None) -> ShapeKeySequence:
@@ -306,12 +314,8 @@ class Engine:
         Any expression is the neutral head plus the weighted sum of these displacements. Raises EngineError when the
         bundle's codes cannot be read as ARKit weights.
         """
-        arkit_map = self.head.arkit_map
-        if arkit_map is None:
-            message = "This model's codes have no reading as ARKit weights; choose Frame Meshes or another bundle."
-            raise EngineError(message)
-        units = np.eye(len(ARKIT_NAMES), dtype=np.float32)
-        return self.shape_keys(ExpressionTake(codes_from_weights(units, arkit_map.basis)), identity=identity)
+        codes = codes_from_weights(np.eye(len(ARKIT_NAMES), dtype=np.float32), self.head.arkit_map.basis)
+        return self.shape_keys(ExpressionTake(codes), identity=identity)
 
     def identity_code(self, identity: str | np.ndarray | None) -> np.ndarray | None:
         """An identity code (1344,) from what a person may give.
@@ -332,16 +336,16 @@ class Engine:
         code = self._base_code(base)
         if not values:
             return code
-        moved = self.head.controlled_identity(values)
+        moved = self.head.modes.controlled(values)
         return moved if code is None else code + moved
 
     def _base_code(self, identity: str | np.ndarray | None) -> np.ndarray | None:
         if identity is None or (isinstance(identity, str) and identity == "mean"):
             return None
         if isinstance(identity, str) and identity.startswith("random:"):
-            return self.head.random_identity(_number(identity, "random:"), RANDOM_HEAD_DEVIATION, RANDOM_HEAD_LIMIT)
+            return self.head.modes.random(_number(identity, "random:"), RANDOM_HEAD_DEVIATION, RANDOM_HEAD_LIMIT)
         if isinstance(identity, str) and identity.startswith("subject:"):
-            return self.head.code_book_row("identity", _number(identity, "subject:"))
+            return self.head.identity_codes.row(_number(identity, "subject:"))
         code = _read_identity(identity) if isinstance(identity, (str, Path)) else np.asarray(identity)
         dimensions = self.head.identity_dimensions
         if code.shape != (dimensions,) or code.dtype.kind not in "fiu" or not np.isfinite(code).all():

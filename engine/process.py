@@ -151,7 +151,7 @@ class EngineProcess:
         if fields.get("with_template"):
             rest = ExpressionTake(np.zeros((1, engine.head.expression_dimensions), np.float32))
             arrays |= _template_arrays(engine.shape_keys(rest, identity=code))
-        self._answer(request, "head", {"region_names": engine.head.region_names}, arrays)
+        self._answer(request, "head", {"region_names": engine.head.regions.names}, arrays)
 
     def _send_shapes(self, request: Message, keys: ShapeKeySequence, count: int) -> None:
         self._answer(request, "template", {"region_names": keys.region_names}, _template_arrays(keys))

@@ -55,7 +55,7 @@ def fit_arkit(
     bundle.require("surfaces")
     progress("Loading the head", 0.0)
     head = load_head(bundle, choose_device(device))
-    if head.expression_basis is not None:
+    if head.arkit_map.exact_basis is not None:
         raise EngineError(f"The codes of {bundle.name} and ARKit weights convert exactly; there is nothing to fit.")
     known = known_codes(head, codes)
     face = TemplateFace.of(load_head(Bundle.open(STARTER)))

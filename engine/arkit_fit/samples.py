@@ -33,7 +33,7 @@ def known_codes(head: NeuralHead, files: Iterable[str | Path]) -> tuple[np.ndarr
         codes, words = np.concatenate([_read(file, head.expression_dimensions) for file in files]), "given codes"
         if len(codes) < LEAST_CODES:
             raise EngineError(f"{len(codes)} codes are too few to fit; give {LEAST_CODES} or more, e.g. longer takes.")
-    elif (book := head.code_book("expression")) is not None and len(book) >= LEAST_CODES:
+    elif len(book := head.expression_codes.codes) >= LEAST_CODES:
         codes, words = np.random.default_rng(SEED).permutation(book), "codes of its training scans"
     else:
         return None

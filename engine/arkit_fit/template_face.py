@@ -8,7 +8,8 @@ import numpy as np
 from scipy.spatial import cKDTree
 
 from ..head.head import NeuralHead
-from ..head.topology.template import LIP_NEIGHBOURS, canonical_vertices, vertex_displacements
+from ..head.template import LIP_NEIGHBOURS, Template
+from ..shared.errors import EngineError
 
 FACE_REGIONS = ("skin", "lips", "brows")
 LEAST_HEIGHT, LEAST_DEPTH = -0.42, 0.0  # model units: the face without neck, ears and scalp
@@ -38,25 +39,27 @@ class TemplateFace:
 
     @classmethod
     def of(cls, head: NeuralHead) -> TemplateFace:
-        """The face of a head with a template, such as the starter's."""
-        vertices = canonical_vertices(head, None)
-        displacements = vertex_displacements(head).cpu().numpy()  # (V, 53, 3)
-        canonical = vertices.cpu().numpy()
-        region = head.template["regions"].numpy().argmax(1)
-        wanted = np.isin(region, [head.region_names.index(name) for name in FACE_REGIONS])
+        """The face of a head with a template, such as the starter's. Raises EngineError when there is none."""
+        template, names = head.template, head.regions.names
+        if template is None:
+            raise EngineError("This model bundle has no template to fit with; use the starter bundle.")
+        displacements = template.displacements().cpu().numpy()  # (V, 53, 3)
+        canonical = template.vertices.cpu().numpy()
+        region = template.regions.argmax(1)
+        wanted = np.isin(region, [names.index(name) for name in FACE_REGIONS])
         chosen = wanted & (canonical[:, 1] > LEAST_HEIGHT) & (canonical[:, 2] > LEAST_DEPTH)
-        scale = head.template["identity_modes_scale"][:IDENTITY_MODES, None, None].numpy()
-        modes = head.template["identity_modes_q"][:IDENTITY_MODES].numpy() * scale  # (M, V, 3)
+        scale = template.mode_scale[:IDENTITY_MODES, None, None].cpu().numpy()
+        modes = template.modes[:IDENTITY_MODES].cpu().numpy() * scale  # (M, V, 3)
         neutral = canonical + displacements[:, -1]
-        normals = vertex_normals(neutral, triangles(head.template["polygons"].numpy()))
-        upper, lower = _lip_curves(head, canonical, displacements[:, -1])
+        normals = vertex_normals(neutral, triangles(template.polygons))
+        upper, lower = _lip_curves(template, canonical, displacements[:, -1])
         curves, count = np.concatenate([upper, lower]), int(chosen.sum())
         tree = cKDTree(canonical)
 
         def with_curves(values: np.ndarray) -> np.ndarray:
             return np.concatenate([values[chosen], _carried(tree, curves, values)])
 
-        lips = np.r_[region[chosen] == head.region_names.index("lips"), np.ones(len(curves), bool)]
+        lips = np.r_[region[chosen] == names.index("lips"), np.ones(len(curves), bool)]
         return cls(
             neutral=np.r_[neutral[chosen], curves + _carried(tree, curves, displacements[:, -1])],
             modes=with_curves(modes.transpose(1, 0, 2)).transpose(1, 0, 2),
@@ -69,9 +72,9 @@ class TemplateFace:
         )
 
 
-def _lip_curves(head: NeuralHead, canonical: np.ndarray, to_neutral: np.ndarray) -> list[np.ndarray]:
+def _lip_curves(template: Template, canonical: np.ndarray, to_neutral: np.ndarray) -> list[np.ndarray]:
     """The upper and the lower curve (n, 3) in canonical space, as far inwards as the lips meet in the neutral pose."""
-    curves = [head.template[name].numpy() for name in ("lip_upper", "lip_lower")]
+    curves = [template.lip_upper.cpu().numpy(), template.lip_lower.cpu().numpy()]
     tree = cKDTree(canonical)
     closed = [curve + _carried(tree, curve, to_neutral) for curve in curves]
     meeting = [cKDTree(other).query(curve)[0].argmin() for curve, other in zip(closed, reversed(closed), strict=True)]

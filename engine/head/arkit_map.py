@@ -3,14 +3,46 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 import torch
 from scipy.optimize import nnls
 from torch import Tensor
 
-from ..shared.arkit import ARKIT_NAMES
+from ..shared.arkit import ARKIT_NAMES, FIT_COMMAND
 from ..shared.errors import EngineError
+
+
+class ArkitMap(Protocol):
+    """How the codes of a head and the 52 ARKit weights convert."""
+
+    @property
+    def basis(self) -> np.ndarray:
+        """(E, 52) float32, the change of code per unit of weight. Raises EngineError when there is none."""
+
+    @property
+    def exact_basis(self) -> np.ndarray | None:
+        """`basis` where codes are a linear embedding of the weights, orthonormal columns; else None."""
+
+    def weights(self, codes: np.ndarray) -> np.ndarray | None:
+        """ARKit weights (N, 52) float32 of codes (N, E); None when the codes have no such reading."""
+
+
+class NoArkitMap:
+    """Codes that have no reading as ARKit weights."""
+
+    exact_basis = None
+
+    @property
+    def basis(self) -> np.ndarray:
+        """Raises EngineError."""
+        raise EngineError(
+            f"This model's codes have no reading as ARKit weights; fit one ('{FIT_COMMAND}') or choose another bundle."
+        )
+
+    def weights(self, codes: np.ndarray) -> None:
+        """None, for any codes."""
 
 
 @dataclass(frozen=True)
@@ -21,6 +53,11 @@ class ExactArkitMap:
     """
 
     basis: np.ndarray
+
+    @property
+    def exact_basis(self) -> np.ndarray:
+        """The basis, which reads codes as well as it makes them."""
+        return self.basis
 
     def weights(self, codes: np.ndarray) -> np.ndarray:
         """ARKit weights (N, 52) float32 of codes (N, E), not clipped."""
@@ -50,6 +87,11 @@ class FittedArkitMap:
     lip_motion: Tensor
     upper_points: int
     allowance_mm: float
+
+    @property
+    def exact_basis(self) -> None:
+        """None: the codes hold more than weights."""
+        return None
 
     def weights(self, codes: np.ndarray) -> np.ndarray:
         """ARKit weights (N, 52) float32 of codes (N, E), at least zero."""

@@ -7,25 +7,28 @@ outside the head.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from ..shared.errors import EngineError
-from ..shared.regions import NECK
-from .arkit_map import ExactArkitMap, FittedArkitMap
-from .controls import IdentityControls
+from .arkit_map import ArkitMap, NoArkitMap
+from .identities import CodeBook, IdentityModes
 from .networks.conditioned_mlp import FoldedLayer
 from .networks.expression import ExpressionNetwork
 from .networks.forward_identity import ForwardIdentityNetwork, ForwardIdentityState
 from .networks.identity import IdentityNetwork, IdentityState
 from .networks.regions import RegionNetwork
 from .networks.smoothing import GaussianMask, SmoothingConfig
-from .region_geometry import RegionGeometry, has_region_geometry, region_geometry
+from .regions import HeadRegions, IdentityRegions
+from .template import Template
 
 Array = np.ndarray | Tensor
-BOX = ((-0.55, -0.50, -0.95), (0.55, 0.75, 0.40))
+Box = tuple[tuple[float, float, float], tuple[float, float, float]]
+BOX: Box = ((-0.55, -0.50, -0.95), (0.55, 0.75, 0.40))
+Network = TypeVar("Network", bound=torch.nn.Module)
 CACHED_IDENTITIES = 4
 # Points per call: a 192-wide hidden layer of 2048 points stays in a core's second-level cache, and the identity
 # network spreads its points over 40 slots.
@@ -38,7 +41,7 @@ class PreparedIdentity:
 
     code: Tensor
     state: IdentityState | ForwardIdentityState
-    geometry: RegionGeometry | None = None
+    regions: IdentityRegions
 
 
 class PosedField:
@@ -86,20 +89,18 @@ class PosedField:
 
 
 class NeuralHead:
-    """A head that identity and expression codes drive.
+    """The field of a head that identity and expression codes drive, and what its bundle knows besides.
 
     Args:
         identity, expression: the two networks; with a ForwardIdentityNetwork, expressions deform canonical points.
         smoothing: parameters of the Gaussian mask, or None for no mask.
-        regions: a network that only the starter has.
-        template: tensors of the fixed topology (see `correspondence.Template`), or None.
-        identity_basis: (L, M) modes of identity codes for the template's identity modes, or None.
-        expression_basis: (E, 52) orthonormal columns that embed animation weights in expression codes, or None.
-        fitted_map: for codes without such a basis, a map to animation weights that was fitted, or None.
-        identity_codes, expression_codes: (N, L) and (M, E) code books of the training subjects and scans, or None.
-        controls: measured controls of the identity, or None.
         box: least and greatest corner of the box that holds the surface; the family's own when not given.
         device: a torch device.
+        modes: the modes of identity codes, and measured controls in them.
+        arkit_map: how expression codes and ARKit weights convert.
+        template: the fixed topology, or None.
+        regions: a network that tells regions, which only the starter has.
+        identity_codes, expression_codes: code books of the training subjects and scans.
     """
 
     def __init__(
@@ -107,33 +108,25 @@ class NeuralHead:
         identity: IdentityNetwork | ForwardIdentityNetwork,
         expression: ExpressionNetwork,
         smoothing: SmoothingConfig | None = None,
+        box: Box = BOX,
+        device: str | torch.device = "cpu",
+        *,
+        modes: IdentityModes | None = None,
+        arkit_map: ArkitMap | None = None,
+        template: Template | None = None,
         regions: RegionNetwork | None = None,
-        template: dict[str, Tensor] | None = None,
-        identity_basis: Tensor | None = None,
-        expression_basis: Tensor | None = None,
-        fitted_map: FittedArkitMap | None = None,
         identity_codes: Tensor | None = None,
         expression_codes: Tensor | None = None,
-        controls: IdentityControls | None = None,
-        box: tuple[tuple[float, ...], tuple[float, ...]] = BOX,
-        device: str | torch.device = "cpu",
     ):
-        self.device = torch.device(device)
-        self.box = tuple(tuple(corner) for corner in box)
-        self.identity, self.expression, self.region_network = (
-            None if network is None else network.to(self.device).eval().requires_grad_(False)
-            for network in (identity, expression, regions)
-        )
-        self.smoothing = None if smoothing is None else GaussianMask.over_box(smoothing, *map(torch.tensor, self.box))
-        self.template, self.controls = template, controls
-        self.identity_basis, self.expression_basis = (
-            None if basis is None else torch.as_tensor(basis, dtype=torch.float32, device=self.device)
-            for basis in (identity_basis, expression_basis)
-        )
-        self.arkit_map: ExactArkitMap | FittedArkitMap | None = fitted_map
-        if self.expression_basis is not None:
-            self.arkit_map = ExactArkitMap(self.expression_basis.cpu().numpy())
-        self._code_books = {"identity": identity_codes, "expression": expression_codes}
+        self.device, self.box = torch.device(device), box
+        self.identity, self.expression = _frozen(identity, self.device), _frozen(expression, self.device)
+        self.smoothing = None if smoothing is None else GaussianMask.over_box(smoothing, *map(torch.tensor, box))
+        self.modes, self.arkit_map = modes or IdentityModes(), arkit_map or NoArkitMap()
+        self.template = template
+        region_network = None if regions is None else _frozen(regions, self.device)
+        self.regions = HeadRegions(region_network, template, self.modes, self.arkit_map)
+        self.identity_codes = CodeBook("identity", identity_codes)
+        self.expression_codes = CodeBook("expression", expression_codes)
         self._prepared: dict[bytes, PreparedIdentity] = {}
 
     @property
@@ -151,14 +144,6 @@ class NeuralHead:
         """Length of an expression code."""
         return self.expression.config.expression_dimensions
 
-    @property
-    def region_names(self) -> list[str]:
-        """Names of the regions in the order of `regions`' last axis."""
-        if self.region_network is None:
-            return ["skin"]
-        names = self.region_network.config.names
-        return [*names, NECK] if has_region_geometry(names, self.template) else names
-
     def prepare_identity(self, identity: Array | None = None) -> PreparedIdentity:
         """The identity code (L,), None for the mean head, with its tables; the last few are kept.
 
@@ -168,7 +153,7 @@ class NeuralHead:
         key = code.cpu().numpy().tobytes()
         if key not in self._prepared:
             with torch.no_grad():
-                prepared = PreparedIdentity(code, self.identity.prepare(code))
+                prepared = PreparedIdentity(code, self.identity.prepare(code), self.regions.of(code))
             if len(self._prepared) >= CACHED_IDENTITIES:
                 self._prepared.pop(next(iter(self._prepared)))
             self._prepared[key] = prepared
@@ -217,107 +202,6 @@ class NeuralHead:
         """Anchors (n, 3) of an identity code (L,)."""
         return self.prepare_identity(identity).state.anchors[0].cpu().numpy()
 
-    def regions(self, points: Array, identity: Array | None = None, expression: Array | None = None) -> Array:
-        """Soft region weights (P, K), summing to one, at canonical points (P, 3); the expression turns the eyes."""
-        flat = self._points(points)
-        if self.region_network is None:
-            return _like(torch.ones(len(flat), 1), points)
-        code = self.prepare_identity(identity).code
-        with torch.no_grad():
-            logits = [self.region_network(chunk[None], code)[0] for chunk in flat.split(DISTANCE_CHUNK)]
-        weights = torch.softmax(torch.cat(logits), -1)
-        geometry = self.geometry(identity, expression)
-        if geometry is not None:
-            weights = torch.from_numpy(geometry.refined(flat.cpu().numpy(), weights.cpu().numpy())).to(self.device)
-        return _like(weights, points)
-
-    def geometry(self, identity: Array | None = None, expression: Array | None = None) -> RegionGeometry | None:
-        """Eyeballs and neck of an identity code (L,) in canonical space; None when the bundle has none.
-
-        The eyes are turned as an expression code (E,) says: the field's eyeballs themselves never turn.
-        """
-        if self.region_network is None or not has_region_geometry(self.region_network.config.names, self.template):
-            return None
-        prepared = self.prepare_identity(identity)
-        if prepared.geometry is None:
-            from .topology.template import identity_coefficients
-
-            coefficients = identity_coefficients(self, identity)
-            prepared.geometry = region_geometry(self.region_network.config.names, self.template, coefficients)
-        if expression is None or self.expression_basis is None:
-            return prepared.geometry
-        return prepared.geometry.turned(self.weights(np.asarray(expression)[None])[0])
-
-    def eye_directions(
-        self, points: Array, identity: Array | None = None, expression: Array | None = None
-    ) -> tuple[np.ndarray, np.ndarray] | None:
-        """Which of the canonical points (P, 3) lie on or close around an eyeball (E,) int32, and where on it (E, 3).
-
-        A direction is a unit vector from the eyeball's centre: right, up and forward of the gaze, float32. None when
-        the bundle does not tell its eyes.
-        """
-        geometry = self.geometry(identity, expression)
-        if geometry is None:
-            return None
-        flat = np.asarray(points.cpu() if isinstance(points, Tensor) else points)
-        rows = geometry.near_eyes(flat)
-        return rows, geometry.directions(flat[rows])
-
-    def weights(self, expressions: Array) -> np.ndarray | None:
-        """ARKit weights (N, 52) of expression codes (N, E), not clipped; None when the codes have no such reading."""
-        return None if self.arkit_map is None else self.arkit_map.weights(expressions)
-
-    def random_identity(self, seed: int, deviation: float, limit: float) -> np.ndarray:
-        """A random identity code (L,): normal coefficients of the identity modes, times deviation, clipped to +-limit.
-
-        Raises EngineError when the bundle has no identity modes.
-        """
-        if self.identity_basis is None:
-            raise EngineError("This model bundle has no random heads; use its mean head or give an identity code.")
-        basis = self.identity_basis.cpu().numpy()
-        coefficients = np.random.default_rng(seed).standard_normal(basis.shape[1]) * deviation
-        return (basis @ np.clip(coefficients, -limit, limit)).astype(np.float32)
-
-    def controlled_identity(self, values: dict[str, float]) -> np.ndarray:
-        """The identity code (L,) of the mean head moved by measured controls, in standard deviations of each.
-
-        Raises EngineError when the bundle has no such control or a value is out of range.
-        """
-        if self.identity_basis is None or self.controls is None:
-            raise EngineError("This model bundle has no head controls; reset them or use the starter bundle.")
-        return (self.identity_basis.cpu().numpy() @ self.controls.coefficients(values)).astype(np.float32)
-
-    def code_book(self, book: str) -> np.ndarray | None:
-        """Codes (N, L) of the training subjects ("identity") or (N, E) of the training scans ("expression"), or None.
-
-        As the official embedding (max_norm 1) hands them out: a longer code is shortened to length 1.
-        """
-        codes = self._code_books[book]
-        return None if codes is None else (codes / codes.norm(dim=1, keepdim=True).clamp_min(1.0)).numpy()
-
-    def code_book_row(self, book: str, row: int) -> np.ndarray:
-        """The code (L,) or (E,) of one row of `code_book`. Raises EngineError when the bundle has no such row."""
-        codes = self.code_book(book)
-        if codes is None:
-            raise EngineError(f"This model bundle holds no {book} codes of its training; use mean or a .npy file.")
-        if not 0 <= row < len(codes):
-            raise EngineError(f"This model bundle holds {book} codes 0 to {len(codes) - 1}; {row} is not among them.")
-        return codes[row]
-
-    def lip_opening(self, expressions: Array, identity: Array | None = None) -> np.ndarray | None:
-        """Distance between the lips (N,) in millimetres for expression codes (N, E); None without lip curves.
-
-        Zero when the lips touch or press on each other; see `lips.gap`. A fitted map has its curves on the mean head
-        alone.
-        """
-        from .topology.lips import lip_opening, lip_opening_of_fit
-
-        if self.template is not None and self.expression_basis is not None:
-            return lip_opening(self, expressions, identity)
-        if isinstance(self.arkit_map, FittedArkitMap) and identity is None:
-            return lip_opening_of_fit(self, self.arkit_map, expressions)
-        return None
-
     def _points(self, points: Array, trailing: int = 3) -> Tensor:
         tensor = torch.as_tensor(points, dtype=torch.float32, device=self.device)
         return tensor.reshape(-1, trailing) if trailing else tensor.reshape(-1)
@@ -332,6 +216,10 @@ class NeuralHead:
                 "use a code that was made for this model bundle."
             )
         return tensor[None]
+
+
+def _frozen(network: Network, device: torch.device) -> Network:
+    return network.to(device).eval().requires_grad_(False)
 
 
 def _like(values: Tensor, given: Array) -> Array:

@@ -2,70 +2,96 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import TypeVar
+
 import torch
+from torch import Tensor
 
 from ..bundle import Bundle
 from ..shared.errors import EngineError
-from .arkit_map import FittedArkitMap, fitted_map
-from .controls import IdentityControls
-from .head import BOX, NeuralHead
+from .arkit_map import ArkitMap, ExactArkitMap, NoArkitMap, fitted_map
+from .head import BOX, Box, NeuralHead
+from .identities import IdentityControls, IdentityModes
 from .networks.expression import ExpressionConfig, ExpressionNetwork
 from .networks.forward_identity import ForwardIdentityConfig, ForwardIdentityNetwork
 from .networks.identity import IdentityConfig, IdentityNetwork
 from .networks.regions import RegionConfig, RegionNetwork
 from .networks.smoothing import SmoothingConfig
+from .template import Template
 
-REQUIRED = {
-    "head.identity": (IdentityConfig, IdentityNetwork, ("identity_basis", "identity_codes")),
-    "head.expression": (ExpressionConfig, ExpressionNetwork, ("expression_basis", "expression_codes")),
+Config = TypeVar("Config")
+Network = TypeVar("Network", bound=torch.nn.Module)
+# Tensors that lie in a network's file and are not of the network.
+EXTRAS = {
+    "head.identity": ("identity_basis", "identity_codes"),
+    "head.expression": ("expression_basis", "expression_codes"),
 }
-FORWARD_IDENTITY = (ForwardIdentityConfig, ForwardIdentityNetwork, ("identity_codes",))
-OPTIONAL = {"head.regions": (RegionConfig, RegionNetwork, ())}
 
 
 def load_head(bundle: Bundle, device: str | torch.device = "cpu") -> NeuralHead:
-    """The head of a bundle on a torch device.
+    """The head of a bundle on a torch device, with what its optional sections hold.
 
-    The region network and the template are there when the bundle has their sections.
     Raises EngineError when a needed section or file is missing or does not fit.
     """
     present = bundle.config.get("head", {})
-    networks, bases = {}, {}
-    sections = REQUIRED | OPTIONAL
-    if present.get("deformation") == "forward":
-        sections["head.identity"] = FORWARD_IDENTITY
-    for name, (config_type, network_type, extra_names) in sections.items():
-        key = name.removeprefix("head.")
-        if name in OPTIONAL and present.get(key) is None:
-            continue
-        try:
-            network = network_type(config_type(**bundle.section(name)))
-        except (TypeError, ValueError) as error:
-            raise EngineError(
-                f"The section '{name}' of the model bundle {bundle.name} does not fit: {error}."
-            ) from error
-        tensors = bundle.tensors(name)
-        bases |= {extra: tensors.pop(extra) for extra in extra_names if extra in tensors}
-        bundle.load_into(name, network, tensors)
-        networks[key] = network
-    smoothing = None if present.get("smoothing") is None else SmoothingConfig(**present["smoothing"])
-    template = None if present.get("template") is None else bundle.tensors("head.template")
-    controls = None if present.get("controls") is None else _controls(bundle)
+    identity, identity_extras = _identity(bundle, forward=present.get("deformation") == "forward")
+    expression, expression_extras = _network(bundle, "head.expression", ExpressionConfig, ExpressionNetwork)
+    basis = identity_extras.get("identity_basis")
     return NeuralHead(
-        **networks,
-        smoothing=smoothing,
-        template=template,
-        fitted_map=None if present.get("arkit") is None else _fitted_map(bundle, networks["expression"], device),
-        controls=controls,
-        box=present.get("box", BOX),
-        **bases,
+        identity,
+        expression,
+        smoothing=None if present.get("smoothing") is None else SmoothingConfig(**present["smoothing"]),
+        box=_box(present["box"]) if "box" in present else BOX,
         device=device,
+        modes=IdentityModes(
+            basis=None if basis is None else basis.to(device),
+            controls=None if present.get("controls") is None else _controls(bundle),
+        ),
+        arkit_map=_arkit_map(bundle, expression, expression_extras.get("expression_basis"), device),
+        template=None if present.get("template") is None else Template.of(bundle.tensors("head.template"), device),
+        regions=None
+        if present.get("regions") is None
+        else _network(bundle, "head.regions", RegionConfig, RegionNetwork)[0],
+        identity_codes=identity_extras.get("identity_codes"),
+        expression_codes=expression_extras.get("expression_codes"),
     )
 
 
-def _fitted_map(bundle: Bundle, expression: ExpressionNetwork, device: str | torch.device) -> FittedArkitMap:
+def _identity(bundle: Bundle, forward: bool) -> tuple[IdentityNetwork | ForwardIdentityNetwork, dict[str, Tensor]]:
+    if forward:
+        return _network(bundle, "head.identity", ForwardIdentityConfig, ForwardIdentityNetwork)
+    return _network(bundle, "head.identity", IdentityConfig, IdentityNetwork)
+
+
+def _network(
+    bundle: Bundle, name: str, config_type: Callable[..., Config], network_type: Callable[[Config], Network]
+) -> tuple[Network, dict[str, Tensor]]:
+    """The network of a section, and the tensors of EXTRAS that its file holds besides."""
+    try:
+        network = network_type(config_type(**bundle.section(name)))
+    except (TypeError, ValueError) as error:
+        raise EngineError(f"The section '{name}' of the model bundle {bundle.name} does not fit: {error}.") from error
+    tensors = bundle.tensors(name)
+    extras = {extra: tensors.pop(extra) for extra in EXTRAS.get(name, ()) if extra in tensors}
+    bundle.load_into(name, network, tensors)
+    return network, extras
+
+
+def _arkit_map(
+    bundle: Bundle, expression: ExpressionNetwork, basis: Tensor | None, device: str | torch.device
+) -> ArkitMap:
+    if basis is not None:
+        return ExactArkitMap(basis.numpy())
+    if bundle.config.get("head", {}).get("arkit") is None:
+        return NoArkitMap()
     dimensions = expression.config.expression_dimensions
     return fitted_map(bundle.tensors("head.arkit"), bundle.section("head.arkit"), dimensions, device)
+
+
+def _box(corners: list[list[float]]) -> Box:
+    (a, b, c), (d, e, f) = corners
+    return (a, b, c), (d, e, f)
 
 
 def _controls(bundle: Bundle) -> IdentityControls:

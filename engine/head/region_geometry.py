@@ -6,15 +6,16 @@ its vertices, its gaze the direction of its pupil, and the neck begins at a plan
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-import torch
 from scipy.spatial.transform import Rotation
 from torch import Tensor
 
 from ..shared.arkit import ARKIT_NAMES
 from ..shared.regions import EYE_REGIONS, IRIS_ANGLE, PUPIL_ANGLE
+from .template import Template
 
 EYE_BORDER = 0.7  # half width in degrees of the soft borders of iris and pupil
 # How far an eyeball turns at a weight of one, degrees: up and down about x, to the sides about y. ICT-FaceKit's shapes
@@ -61,8 +62,8 @@ class RegionGeometry:
     def turned(self, weights: np.ndarray) -> RegionGeometry:
         """The geometry with its eyes turned by ARKit weights (52,)."""
         turns = gaze_rotations(weights)
-        eyes = (replace(eye, frame=eye.frame @ turn.T) for eye, turn in zip(self.eyes, turns, strict=True))
-        return replace(self, eyes=tuple(eyes))
+        left, right = (replace(eye, frame=eye.frame @ turn.T) for eye, turn in zip(self.eyes, turns, strict=True))
+        return replace(self, eyes=(left, right))
 
     def refined(self, points: np.ndarray, weights: np.ndarray) -> np.ndarray:
         """Region weights (P, K + 1): weights (P, K) of `names` with sharper eyes, and of the neck, at points (P, 3)."""
@@ -95,6 +96,21 @@ class RegionGeometry:
         near = [np.linalg.norm(points - eye.centre, axis=1) < EYE_REACH * eye.radius for eye in self.eyes]
         return np.flatnonzero(near[0] | near[1]).astype(np.int32)
 
+    def eye_turns(self, places: np.ndarray, ball: np.ndarray) -> np.ndarray:
+        """Displacements (V, 52, 3) float32 per unit of ARKit weight that turn the eyeballs among points (V, 3).
+
+        ball: (V,) bool, which points lie on an eyeball. A weight of one turns it by its whole angle; in between, points
+        go straight, 0.5 mm inside at most.
+        """
+        moved = np.zeros((len(places), len(ARKIT_NAMES), 3), np.float32)
+        sides = (ball & (places[:, 0] > 0), ball & (places[:, 0] < 0))
+        for number in (number for number, name in enumerate(ARKIT_NAMES) if name.startswith("eyeLook")):
+            turns = gaze_rotations(np.eye(len(ARKIT_NAMES))[number])
+            for eye, turn, own in zip(self.eyes, turns, sides, strict=True):
+                offset = places[own] - eye.centre
+                moved[own, number] = offset @ turn.T - offset
+        return moved
+
 
 def gaze_rotations(weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Rotation matrices (3, 3) of the left and the right eyeball for ARKit weights (52,)."""
@@ -107,34 +123,26 @@ def gaze_rotations(weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return rotations[0], rotations[1]
 
 
-def region_geometry(names: list[str], template: dict[str, Tensor], coefficients: Tensor | None) -> RegionGeometry:
+def region_geometry(names: Sequence[str], template: Template, coefficients: Tensor | None) -> RegionGeometry:
     """The geometry of an identity.
 
     names: regions in the order of the template's columns.
     coefficients: (M,) of the template's identity modes; None is the mean head.
     """
-    mean = template["vertices"].float().cpu().numpy()
-    weights = template["regions"].cpu().numpy()
+    mean, weights = template.vertices.cpu().numpy(), template.regions
     ball, pupil = weights[:, [names.index(name) for name in EYE_REGIONS]].sum(1) > 127, names.index("pupil")
     vertices = mean.copy()
     border = (weights[:, names.index("skin")] > 127) & (np.abs(_below(mean, *NECK_LINE)) < NECK_BORDER)
     used = np.flatnonzero(ball | border)
     if coefficients is not None:
-        scale = coefficients.cpu() * template["identity_modes_scale"].float().cpu()
-        modes = template["identity_modes_q"][:, torch.from_numpy(used)].float().cpu()  # (M, U, 3)
-        vertices[used] += torch.tensordot(scale, modes, 1).numpy()
+        vertices[used] += template.identity_displacement(coefficients, used).cpu().numpy()
     eyes = []
     for side in (1, -1):
         own = ball & (side * mean[:, 0] > 0)
         eyes.append(Eye.fitted(vertices[own], vertices[own & (weights[:, pupil] > 127)]))
     rim = vertices[border]
     height, slope = np.linalg.lstsq(np.c_[np.ones(len(rim)), rim[:, 2]], rim[:, 1], rcond=None)[0]
-    return RegionGeometry(tuple(names), tuple(eyes), (float(height), float(slope)))
-
-
-def has_region_geometry(names: list[str], template: dict[str, Tensor] | None) -> bool:
-    """Whether eyes and neck can be told: a template, and a region network that knows eyes and skin."""
-    return template is not None and {"skin", *EYE_REGIONS} <= set(names)
+    return RegionGeometry(tuple(names), (eyes[0], eyes[1]), (float(height), float(slope)))
 
 
 def _below(points: np.ndarray, height: float, slope: float) -> np.ndarray:

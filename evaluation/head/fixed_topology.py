@@ -7,8 +7,8 @@ from time import perf_counter
 import igl
 import numpy as np
 from scipy.spatial import cKDTree
-from torch import Tensor
 
+from engine.head.template import Template
 from engine.head.topology.correspondence import FixedTopologyHead
 from engine.shared.units import UNITS_PER_MILLIMETRE
 from evaluation.head.surface_groups import TruePoints, group_of_triangles, seen
@@ -32,10 +32,9 @@ class TemplateTruth:
     sample: (S,) vertices whose errors are measured.
     """
 
-    def __init__(self, sampler: SurfaceSampler, template: dict[str, Tensor], seed: int):
-        """template: the bundle's tensors; see `engine/head/topology/template.py`."""
+    def __init__(self, sampler: SurfaceSampler, template: Template, seed: int):
         kit = sampler.topology.face_kit
-        vertices, mean = template["vertices"].double().numpy(), kit.canonical(kit.neutral).astype(np.float64)
+        vertices, mean = template.vertices.double().numpy(), kit.canonical(kit.neutral).astype(np.float64)
         squared, rows, places = igl.point_mesh_squared_distance(vertices, mean, sampler.triangles)
         known = squared <= LARGEST_GAP**2  # (V,)
         corners = (np.ascontiguousarray(mean[sampler.triangles[rows, number]]) for number in range(3))
@@ -43,7 +42,7 @@ class TemplateTruth:
         self._sampler, self._rows = sampler, rows
         self.group = np.where(known, group_of_triangles(sampler)[rows], "")
         near_lips = cKDTree(vertices[self.group == "lips"]).query(vertices)[0] < AROUND_LIPS
-        triangles = triangulated(template["polygons"].numpy())
+        triangles = triangulated(template.polygons)
         self.lip_triangles = triangles[(near_lips & known)[triangles].all(1)]
         random = np.random.default_rng(seed)
         self.sample = np.concatenate(

@@ -10,6 +10,7 @@ import numpy as np
 from engine.head.head import NeuralHead
 from engine.head.surface.extract import SurfaceExtractor
 from engine.head.topology.correspondence import FixedTopologyHead
+from engine.head.topology.lips import lip_opening as engine_lip_opening
 from engine.motion.codes import codes_from_weights
 from engine.shared.options import RESOLUTION
 from engine.shared.units import UNITS_PER_MILLIMETRE
@@ -50,14 +51,14 @@ class HeadEvaluation:
 
     def code(self, weights: np.ndarray) -> np.ndarray:
         """The expression code (E,) of ARKit weights (52,)."""
-        return codes_from_weights(weights, self.head.expression_basis.cpu().numpy())
+        return codes_from_weights(weights, self.head.arkit_map.basis)
 
     def identity(self, number: int) -> tuple[np.ndarray, np.ndarray, HeadSolid]:
         """One unseen head: its identity code (L,), neutral vertices (V, 3) and canonical solid."""
         coefficients = random_coefficients(np.random.default_rng([EVALUATION_SEED, number]))
         neutral = self.face_kit.head(coefficients)
         canonical = HeadSolid(self.topology, self.face_kit.canonical(neutral))
-        return self.head.identity_basis.cpu().numpy() @ coefficients, neutral, canonical
+        return self.head.modes.code(coefficients), neutral, canonical
 
     def measure(self, number: int, poses: int = POSES) -> dict[str, np.ndarray]:
         """Everything measured on one head in `poses` expressions: the arrays of `results.Results`."""
@@ -127,7 +128,7 @@ class HeadEvaluation:
             "true_opening": self._lips.opening(truth.vertices),
             "true_solid_opening": lip_opening(truth.signed_distance(section).reshape(shape), seeds),
             "field_opening": lip_opening(distances(section).reshape(shape), seeds),
-            "engine_opening": float(self.head.lip_opening(code[None], identity)[0]),
+            "engine_opening": float(engine_lip_opening(self.head, code[None], identity)[0]),
             "true_lids": [lid_opening(~truth.inside(eye.reshape(-1, 3)).reshape(eye.shape[:2])) for eye in lines],
             "field_lids": [lid_opening(distances(eye) > 0) for eye in lines],
         }

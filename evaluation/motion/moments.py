@@ -43,7 +43,7 @@ def moments_of(segments: list[Segment], frames: int) -> list[Moment]:
 def pictures(head: NeuralHead, codes: np.ndarray, moments: list[Moment]) -> list[np.ndarray]:
     """Pictures (PIXELS, PIXELS, 3) in 0..1 of the mean head's neural surface at the moments of codes (N, E)."""
     extractor = SurfaceExtractor(head, None, RESOLUTION)
-    palette = np.array([COLOURS.get(name, SKIN) for name in head.region_names])
+    palette = np.array([COLOURS.get(name, SKIN) for name in head.regions.names])
     shown = []
     for moment in moments:
         surface = extractor.extract(codes[moment.frame])

@@ -12,7 +12,7 @@ from torch import Tensor
 from engine.bundle import SECTION_FILES, Bundle
 from engine.devices import choose_device
 from engine.head import NeuralHead, load_head
-from engine.head.topology.template import canonical_vertices, vertex_displacements
+from engine.head.topology.lips import lip_opening
 from engine.motion import diffusion
 from engine.motion.codes import expression_basis, weights_from_codes
 from engine.motion.denoiser import load_expression_decoder
@@ -20,6 +20,7 @@ from engine.motion.refinement import load_refinement
 from engine.motion.speech import load_speech_encoder
 from engine.motion.temperature import load_temperature
 from engine.shared.arkit import ARKIT_NAMES
+from engine.shared.errors import EngineError
 from engine.shared.options import STARTER
 from engine.shared.units import MILLIMETRES_PER_UNIT
 
@@ -42,15 +43,17 @@ class LipToTeeth:
     """Distances between the middle of the lower lip and the upper incisors of the mean head."""
 
     def __init__(self, head: NeuralHead) -> None:
-        vertices = canonical_vertices(head, None)
-        displacements = vertex_displacements(head).numpy()  # (V, W + 1, 3)
-        neutral = MILLIMETRES_PER_UNIT * (vertices.numpy() + displacements[:, -1])  # (V, 3)
+        template, names = head.template, head.regions.names
+        if template is None:
+            raise EngineError("This head has no template to measure lips and teeth on; use the starter's.")
+        displacements = template.displacements().cpu().numpy()  # (V, W + 1, 3)
+        neutral = MILLIMETRES_PER_UNIT * (template.vertices.cpu().numpy() + displacements[:, -1])  # (V, 3)
         modes = MILLIMETRES_PER_UNIT * displacements[:, :-1]  # (V, W, 3)
         with_jaw = np.linalg.norm(modes[:, ARKIT_NAMES.index("jawOpen")], axis=1)
-        region = head.template["regions"].numpy().argmax(axis=1)
+        region = template.regions.argmax(axis=1)
         middle = np.abs(neutral[:, 0]) < HALF_WIDTH_MM
-        teeth = middle & (region == head.region_names.index("teeth")) & (with_jaw < UPPER_MOVES_MM)
-        lip = middle & (region == head.region_names.index("lips")) & (with_jaw > LOWER_MOVES_MM)
+        teeth = middle & (region == names.index("teeth")) & (with_jaw < UPPER_MOVES_MM)
+        lip = middle & (region == names.index("lips")) & (with_jaw > LOWER_MOVES_MM)
         self.teeth = cKDTree(neutral[teeth])
         self.lip, self.lip_modes = neutral[lip], modes[lip].transpose(1, 0, 2)  # (L, 3), (W, L, 3)
 
@@ -93,7 +96,7 @@ class Performer:
     def motion(self, codes: np.ndarray) -> Motion:
         """Weights and lips of codes (N, 200)."""
         weights = weights_from_codes(codes, self.basis)
-        return Motion(codes, weights, self.head.lip_opening(codes), self.lip_to_teeth.distance(weights))
+        return Motion(codes, weights, lip_opening(self.head, codes), self.lip_to_teeth.distance(weights))
 
     def sample(
         self, audio: np.ndarray, seed: int, sampler: str | None = None, steps: int | None = None, refine: bool = True

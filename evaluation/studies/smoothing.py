@@ -10,7 +10,6 @@ import numpy as np
 import torch
 
 from engine.head import NeuralHead
-from engine.head.topology.template import canonical_vertices, vertex_displacements
 from engine.motion.codes import expression_basis, weights_from_codes
 from engine.shared.units import CODE_RATE, MILLIMETRES_PER_UNIT
 
@@ -25,9 +24,8 @@ def smoothing_figures(head: NeuralHead, codes: np.ndarray) -> dict[str, dict[str
     mask, with the mask off, and of ICT-FaceKit's own meshes at the same vertices.
     """
     codes = codes[:FRAMES]
-    canonical = canonical_vertices(head, None)
-    displacements = vertex_displacements(head)  # (V, W + 1, 3)
-    neutral = canonical + displacements[:, -1]
+    displacements = head.template.displacements()  # (V, W + 1, 3)
+    neutral = head.template.vertices + displacements[:, -1]
     places = {name: _spread(chosen) for name, chosen in skin_regions(head, neutral.numpy()).items()}
     points = neutral[np.concatenate(list(places.values()))]
     mask = head.mask_weights(points)[:, None]
@@ -51,10 +49,10 @@ def smoothing_figures(head: NeuralHead, codes: np.ndarray) -> dict[str, dict[str
 
 def skin_regions(head: NeuralHead, neutral: np.ndarray) -> dict[str, np.ndarray]:
     """Numbers of the skin's vertices by region, for the neutral mean head's vertices (V, 3)."""
-    region = head.template["regions"].numpy().argmax(axis=1)
-    skin = region == head.region_names.index("skin")
+    region = head.template.regions.argmax(axis=1)
+    skin = region == head.regions.names.index("skin")
     _, height, depth = neutral.T
-    lips = neutral[region == head.region_names.index("lips")].mean(axis=0)
+    lips = neutral[region == head.regions.names.index("lips")].mean(axis=0)
     around_mouth = np.linalg.norm(neutral - lips, axis=1) < 0.12
     return {
         "around the mouth": np.flatnonzero(skin & around_mouth),

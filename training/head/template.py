@@ -20,7 +20,7 @@ POSITION_KEYS = ("vertices", "identity_modes_scale", "lip_upper", "lip_lower")
 
 
 def template_tensors(topology: HeadTopology) -> dict[str, Tensor]:
-    """The tensors of the template file; see `engine/head/topology/template.py` for names and shapes."""
+    """The tensors of the template file; see `engine/head/template.py` for names and shapes."""
     kit = topology.face_kit
     mean = kit.canonical(kit.neutral)
     polygons, texture = _chosen_polygons(topology, mean)

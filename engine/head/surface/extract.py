@@ -69,7 +69,7 @@ class SurfaceExtractor:
             return posed.canonical_distance(canonical), canonical[:, :3]
 
         def regions(points: Tensor) -> tuple[Tensor]:
-            return (self.head.regions(points, self.identity, expression).mul(255).round().byte(),)
+            return (posed.prepared.regions.weights(points, expression).mul(255).round().byte(),)
 
         with torch.no_grad(), undivided_operations():
             band = self.band.sample(lambda points: in_chunks(distance, points, size))

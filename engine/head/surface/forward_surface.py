@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -55,5 +54,6 @@ class ForwardSurfaceExtractor:
 
     def _surface(self, band: NarrowBand) -> Surface:
         vertices, faces, _ = triangulate(band, *self.head.box)
-        regions = self.head.regions(vertices, self.identity)
-        return Surface(vertices, faces, vertices, np.round(255 * regions).astype(np.uint8), len(band.canonical))
+        points = torch.from_numpy(vertices).to(self.head.device)
+        regions = self.head.prepare_identity(self.identity).regions.weights(points)
+        return Surface(vertices, faces, vertices, regions.mul(255).round().byte().cpu().numpy(), len(band.canonical))

@@ -17,7 +17,6 @@ from torch import Tensor
 from ...shared.errors import EngineError
 from ...shared.units import MILLIMETRES_PER_UNIT
 from ..head import Array, NeuralHead, PreparedIdentity
-from .template import canonical_vertices, template_regions, turned_eyes, vertex_displacements
 
 BROYDEN_STEPS = 4
 ACCEPTED_DISTANCE = 1.0 / MILLIMETRES_PER_UNIT
@@ -103,10 +102,10 @@ def posed_positions(points: Tensor, basis: Tensor, weights: Tensor) -> Tensor:
     return moved + (points + basis[:, -1])
 
 
-def moved_to_surface(head: NeuralHead, points: Tensor, identity: Array | None, expression: Tensor) -> Tensor:
+def moved_to_surface(head: NeuralHead, points: Tensor, prepared: PreparedIdentity, expression: Tensor) -> Tensor:
     """Posed points (P, 3) after one Newton step along the gradient of the signed distance, at most 1 mm."""
     query = points.detach().requires_grad_()
-    distance = head.signed_distance(query, identity, expression)  # (P,)
+    distance = head.signed_distance(query, prepared.code[0], expression)  # (P,)
     (gradient,) = torch.autograd.grad(distance.sum(), query)  # (P, 3)
     step = -distance.detach()[:, None] * gradient / gradient.square().sum(-1, keepdim=True).clamp_min(1e-6)
     length = step.norm(dim=-1, keepdim=True)
@@ -122,19 +121,22 @@ class FixedTopologyHead:
 
     def __init__(self, head: NeuralHead, identity: Array | None = None):
         """Raises EngineError when the head's bundle has no template or no ARKit weights of its own."""
-        if head.template is None or head.expression_basis is None:
+        template, basis = head.template, head.arkit_map.exact_basis
+        if template is None or basis is None:
             raise EngineError(
                 "This model bundle has no fixed topology; use the Frame Meshes output or the starter bundle."
             )
-        self.head, self.identity = head, identity
-        self.polygons = head.template["polygons"].numpy().astype(np.int32)
-        self.uv = head.template["polygon_uv"].numpy().astype(np.float32)
-        self.canonical = canonical_vertices(head, identity)  # (V, 3)
-        self.regions = template_regions(head, identity, self.canonical)  # (V, K)
-        self._basis = vertex_displacements(head)  # (V, W + 1, 3)
-        eyes = turned_eyes(head, self.canonical, self.regions, identity)  # (V, W, 3)
-        if eyes is not None:
-            self._basis[:, :-1] += eyes
+        self.head, self.prepared = head, head.prepare_identity(identity)
+        self.polygons, self.uv = template.polygons, template.uv
+        self.canonical = template.canonical(head.modes.coefficients(self.prepared.code))  # (V, 3)
+        places, regions = self.canonical.cpu().numpy(), self.prepared.regions
+        self.regions = regions.of_template(template, places)  # (V, K)
+        self._reading = torch.from_numpy(basis).to(head.device)  # (E, W)
+        self._basis = template.displacements()  # (V, W + 1, 3)
+        geometry = regions.geometry()
+        if geometry is not None:
+            turns = geometry.eye_turns(places, regions.on_eyes(self.regions))  # (V, W, 3)
+            self._basis[:, :-1] += torch.from_numpy(turns).to(head.device)
         self._columns = self._basis[:, :-1].transpose(0, 1).reshape(self._basis.shape[1] - 1, -1).contiguous()
         self._neutral = self.canonical + self._basis[:, -1]  # (V, 3)
 
@@ -146,7 +148,7 @@ class FixedTopologyHead:
         """Vertices (V, 3) in model units, one after the other, for expression codes (N, E)."""
         codes = torch.as_tensor(expressions, dtype=torch.float32, device=self.head.device)
         for chunk in codes.split(FRAMES_AT_ONCE):
-            moved = torch.addmm(self._neutral.flatten(), chunk @ self.head.expression_basis, self._columns)  # (n, 3 V)
+            moved = torch.addmm(self._neutral.flatten(), chunk @ self._reading, self._columns)  # (n, 3 V)
             yield from moved.view(len(chunk), -1, 3).cpu().numpy()
 
     def on_surface(self, expression: Array) -> tuple[np.ndarray, dict[str, float]]:
@@ -157,10 +159,10 @@ class FixedTopologyHead:
         """
         head = self.head
         code = torch.as_tensor(expression, dtype=torch.float32, device=head.device)[None]
-        guess = posed_positions(self.canonical, self._basis, code @ head.expression_basis)  # (1, V, 3)
+        guess = posed_positions(self.canonical, self._basis, code @ self._reading)  # (1, V, 3)
         with torch.no_grad():
-            roots = find_roots(backward_map(head, head.prepare_identity(self.identity), code), self.canonical, guess)
+            roots = find_roots(backward_map(head, self.prepared, code), self.canonical, guess)
         refused, points = ~roots.accepted[0], roots.points[0].clone()
         if refused.any():
-            points[refused] = moved_to_surface(head, points[refused], self.identity, code[0])
+            points[refused] = moved_to_surface(head, points[refused], self.prepared, code[0])
         return points.cpu().numpy(), roots.statistics()

@@ -9,8 +9,8 @@ from torch import Tensor
 from ...shared.units import MILLIMETRES_PER_UNIT
 from ..arkit_map import FittedArkitMap
 from ..head import Array, NeuralHead
+from ..template import Template
 from .correspondence import FRAMES_AT_ONCE, backward_map, find_roots, posed_positions
-from .template import canonical_lip_curves, lip_displacements
 
 # The template and the field differ by some tenths of a millimetre, which two steps bring below the opening's accuracy.
 BROYDEN_STEPS = 2
@@ -18,26 +18,39 @@ POINTS_PER_LIP = 24
 FITTED_REACH = 3 / MILLIMETRES_PER_UNIT  # a linear model of other heads' motion leads less near than a template
 
 
-def lip_opening(head: NeuralHead, expressions: Array, identity: Array | None = None) -> np.ndarray:
-    """Lip opening (N,) in millimetres for expression codes (N, E) on a head with a template; see `gap`."""
+def lip_opening(head: NeuralHead, expressions: Array, identity: Array | None = None) -> np.ndarray | None:
+    """Distance between the lips (N,) in millimetres for expression codes (N, E); None without lip curves.
+
+    Zero when the lips touch or press on each other; see `gap`. A fitted map has its curves on the mean head alone.
+    """
     codes = torch.as_tensor(expressions, dtype=torch.float32, device=head.device)
-    whole = canonical_lip_curves(head, identity)
-    upper, lower = (_thinned(curve) for curve in whole)
-    curves = torch.cat([upper, lower])  # (n + m, 3)
-    basis = torch.cat([_thinned(part) for part in lip_displacements(head).split([len(curve) for curve in whole])])
+    if head.template is not None and head.arkit_map.exact_basis is not None:
+        basis = torch.from_numpy(head.arkit_map.exact_basis).to(head.device)
+        return _opening_of_template(head, head.template, codes, codes @ basis, identity)
+    if isinstance(head.arkit_map, FittedArkitMap) and identity is None:
+        return _opening_of_fit(head, head.arkit_map, codes)
+    return None
+
+
+def _opening_of_template(
+    head: NeuralHead, template: Template, codes: Tensor, weights: Tensor, identity: Array | None
+) -> np.ndarray:
+    """The opening (N,) for codes (N, E), which are weights (N, W)."""
     prepared = head.prepare_identity(identity)
+    upper, lower = (_thinned(curve) for curve in template.lip_curves(head.modes.coefficients(prepared.code)))
+    curves = torch.cat([upper, lower])  # (n + m, 3)
+    basis = torch.cat([_thinned(part) for part in template.lip_displacements()])
     openings = []
     with torch.no_grad():
-        for chunk in codes.split(FRAMES_AT_ONCE):
-            guesses = posed_positions(curves, basis, chunk @ head.expression_basis)  # (B, n + m, 3)
+        for chunk, weighted in zip(codes.split(FRAMES_AT_ONCE), weights.split(FRAMES_AT_ONCE), strict=True):
+            guesses = posed_positions(curves, basis, weighted)  # (B, n + m, 3)
             posed = find_roots(backward_map(head, prepared, chunk), curves, guesses, BROYDEN_STEPS).points
             openings.append(gap(posed[:, : len(upper)], posed[:, len(upper) :]))
     return (torch.cat(openings) * MILLIMETRES_PER_UNIT).cpu().numpy()
 
 
-def lip_opening_of_fit(head: NeuralHead, fitted: FittedArkitMap, expressions: Array) -> np.ndarray:
-    """Lip opening (N,) in millimetres for expression codes (N, E) on a mean head with a fitted map; see `gap`."""
-    codes = torch.as_tensor(expressions, dtype=torch.float32, device=head.device)
+def _opening_of_fit(head: NeuralHead, fitted: FittedArkitMap, codes: Tensor) -> np.ndarray:
+    """The opening (N,) for codes (N, E) on the mean head."""
     prepared = head.prepare_identity(None)
     openings = []
     with torch.no_grad():

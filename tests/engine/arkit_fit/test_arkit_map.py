@@ -22,7 +22,7 @@ from engine.arkit_fit.template_face import TemplateFace, triangles, vertex_norma
 from engine.arkit_fit.tracking import PointTracker
 from engine.bundle import Bundle, update_config
 from engine.head import load_head
-from engine.head.topology.template import canonical_vertices, vertex_displacements
+from engine.head.topology.lips import lip_opening
 from engine.importing.nphm import import_nphm
 from engine.motion.codes import codes_from_weights, expression_basis
 from engine.shared.arkit import ARKIT_NAMES, conversion_text
@@ -64,13 +64,17 @@ def test_normals_of_a_sphere_point_outwards():
 def test_the_face_is_found_on_another_head_of_another_size_and_turn(starter, face):
     """The truth is known: the template itself, of another identity, opened, turned, scaled and shifted."""
     random = np.random.default_rng(4)
-    vertices = canonical_vertices(starter, None)
-    moves = vertex_displacements(starter).numpy()
-    identity = starter.random_identity(3, 0.8, 2.0)
-    shape = canonical_vertices(starter, identity).numpy() + moves[:, -1] + 0.2 * moves[:, ARKIT_NAMES.index("jawOpen")]
+    vertices = starter.template.vertices
+    moves = starter.template.displacements().numpy()
+    identity = starter.modes.random(3, 0.8, 2.0)
+    shape = (
+        starter.template.canonical(starter.modes.coefficients(torch.from_numpy(identity)[None])).numpy()
+        + moves[:, -1]
+        + 0.2 * moves[:, ARKIT_NAMES.index("jawOpen")]
+    )
     turn = Rotation.from_rotvec(random.normal(0, 0.03, 3)).as_matrix()
     shape = (1.04 * shape @ turn.T + (0.01, -0.02, 0.015)).astype(np.float32)
-    found = register(face, shape, triangles(starter.template["polygons"].numpy()))
+    found = register(face, shape, triangles(starter.template.polygons))
     # Template vertices of the mean face, in the face's order, say where its points truly are.
     mean = vertices.numpy() + moves[:, -1]
     same = {tuple(place): number for number, place in enumerate(mean)}
@@ -186,7 +190,7 @@ def test_hidden_weights_of_the_starter_are_recovered(recovered, starter):
         error, correlation = (0.25, 0.8) if name.startswith("eye") else (0.08, 0.9)
         assert np.abs(found - true).mean() < error, name
         assert np.corrcoef(found, true)[0, 1] > correlation, name
-    opening = starter.lip_opening(codes)
+    opening = lip_opening(starter, codes)
     assert np.abs(take.lip_opening_mm - opening).mean() < 1.5
     assert opening.max() > 15
     report = recovered.info()
@@ -206,7 +210,7 @@ def test_a_fitted_bundle_takes_styles(recovered, starter):
     halved = recovered.styled(take, Style(jaw=0.5))
     np.testing.assert_allclose(halved.codes[0], take.codes[0], atol=1e-3)  # closed lips stay as they are
     # The starter's own basis, which the fit did not see, says what the new codes mean.
-    truth = starter.weights(halved.codes)[:, ARKIT_NAMES.index("jawOpen")]
+    truth = starter.arkit_map.weights(halved.codes)[:, ARKIT_NAMES.index("jawOpen")]
     np.testing.assert_allclose(truth[2:], (0.2, 0.25), atol=0.06)
     assert recovered.styled(take, Style()) is take
     with pytest.raises(EngineError, match=r"no head\.template"):
@@ -220,7 +224,7 @@ def test_a_random_head_is_fitted_and_its_error_stated(name, tmp_path, capsys, mo
     bundle = import_nphm([PARITY / name], tmp_path / "bundle")
     engine = Engine.load(bundle.folder, "cpu")
     assert "fit-arkit" in conversion_text(engine.info())
-    assert engine.head.weights(np.zeros((1, 12))) is None
+    assert engine.head.arkit_map.weights(np.zeros((1, 12))) is None
     codes = np.random.default_rng(3).normal(0, 0.02, (48, engine.head.expression_dimensions)).astype(np.float32)
     ExpressionTake(codes).save(tmp_path / "take.npz")
     assert main(["fit-arkit", str(bundle.folder), "--codes", str(tmp_path / "take.npz"), "--device", "cpu"]) == 0

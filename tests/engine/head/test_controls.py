@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engine import Engine
-from engine.head.controls import LARGEST_COEFFICIENT, IdentityControls
+from engine.head.identities import LARGEST_COEFFICIENT, IdentityControls
 from engine.head.topology.correspondence import FixedTopologyHead
 from engine.shared.errors import EngineError
 from engine.shared.identity_text import join_identity, split_identity
@@ -74,14 +74,14 @@ def _sizes(engine, text):
     """Eye spacing and mouth width in millimetres, from the eyeballs and from the lips of the template."""
     code = engine.identity_code(text)
     fixed = FixedTopologyHead(engine.head, code)
-    left, right = (eye.centre for eye in engine.head.geometry(code).eyes)
-    lips = fixed.neutral()[fixed.regions[:, engine.head.region_names.index("lips")] > 127]
+    left, right = (eye.centre for eye in engine.head.prepare_identity(code).regions.geometry().eyes)
+    lips = fixed.neutral()[fixed.regions[:, engine.head.regions.names.index("lips")] > 127]
     return 250 * np.array([np.linalg.norm(left - right), np.ptp(lips[:, 0])])
 
 
 @pytest.mark.parametrize("control, column", [("eye_spacing", 0), ("mouth_width", 1)])
 def test_the_starters_controls_change_what_they_say(engine, control, column):
-    controls = engine.head.controls
+    controls = engine.head.modes.controls
     expected = 2 * 1.5 * controls.millimetres[controls.names.index(control)]
     change = _sizes(engine, f"mean+{control}=1.5") - _sizes(engine, f"mean+{control}=-1.5")
     assert change[column] == pytest.approx(expected, rel=0.25)
@@ -89,9 +89,9 @@ def test_the_starters_controls_change_what_they_say(engine, control, column):
 
 
 def test_weights_and_codes_of_the_starter_convert_exactly_both_ways(engine):
-    basis = engine.head.expression_basis.numpy()
+    basis = engine.head.arkit_map.basis
     weights = np.random.default_rng(1).uniform(0, 1, (40, 52)).astype(np.float32)
     codes = weights @ basis.T
-    np.testing.assert_allclose(engine.head.weights(codes), weights, atol=2e-6)
-    np.testing.assert_allclose(engine.head.weights(codes) @ basis.T, codes, atol=2e-6)
+    np.testing.assert_allclose(engine.head.arkit_map.weights(codes), weights, atol=2e-6)
+    np.testing.assert_allclose(engine.head.arkit_map.weights(codes) @ basis.T, codes, atol=2e-6)
     np.testing.assert_allclose(basis.T @ basis, np.eye(52), atol=2e-6)

@@ -11,6 +11,7 @@ from engine.head import load_head
 from engine.head.networks.expression import ExpressionConfig, ExpressionNetwork
 from engine.head.networks.identity import IdentityConfig, IdentityNetwork
 from engine.head.networks.regions import RegionConfig, RegionNetwork
+from engine.head.topology.lips import lip_opening
 from engine.shared.errors import EngineError
 
 BOX = ((-0.5, -0.5, -0.5), (0.5, 0.5, 0.5))
@@ -36,7 +37,7 @@ def folder(tmp_path):
 def test_the_loaded_head_computes_what_the_files_say(folder):
     head = load_head(Bundle.open(folder))
     points = np.random.default_rng(0).uniform(-0.5, 0.5, (50, 3)).astype(np.float32)
-    identity, expression = head.random_identity(1, 1.0, 2.0), np.full(6, 0.3, np.float32)
+    identity, expression = head.modes.random(1, 1.0, 2.0), np.full(6, 0.3, np.float32)
     moved = points + head.deformation(points, identity, expression)
     network = IdentityNetwork(head.identity.config)
     network.load_state_dict(
@@ -44,11 +45,11 @@ def test_the_loaded_head_computes_what_the_files_say(folder):
     )
     expected = network(torch.from_numpy(moved)[None], torch.from_numpy(identity)[None])[0]
     np.testing.assert_allclose(head.signed_distance(points, identity, expression), expected.detach(), atol=1e-6)
-    regions = head.regions(points, identity)
-    assert head.region_names == ["skin", "lips"]
+    regions = head.prepare_identity(identity).regions.weights(torch.from_numpy(points)).numpy()
+    assert head.regions.names == ["skin", "lips"]
     np.testing.assert_allclose(regions.sum(1), 1.0, atol=1e-5)
-    assert head.lip_opening(expression[None]) is None
-    assert head.weights(expression[None]) is None
+    assert lip_opening(head, expression[None]) is None
+    assert head.arkit_map.weights(expression[None]) is None
 
 
 def test_a_section_with_an_unknown_setting_is_named(folder):

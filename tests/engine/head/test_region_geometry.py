@@ -72,14 +72,14 @@ def engine():
 
 def test_the_starters_eyes_look_ahead_and_its_regions_cover_the_head(engine):
     for identity in (None, engine.identity_code("random:4")):
-        left, right = engine.head.geometry(identity).eyes
+        left, right = engine.head.prepare_identity(identity).regions.geometry().eyes
         assert left.centre[0] > 0.1 > -0.1 > right.centre[0]
         for eye in (left, right):
             assert 11 < 250 * eye.radius < 19  # mm
             assert eye.frame[2, 2] > 0.97
     shape = engine.shape_keys(ExpressionTake(np.zeros((1, 200), np.float32)))
-    found = {engine.head.region_names[column] for column in np.unique(shape.regions.argmax(1))}
-    assert found == set(engine.head.region_names)
+    found = {engine.head.regions.names[column] for column in np.unique(shape.regions.argmax(1))}
+    assert found == set(engine.head.regions.names)
     assert "neck" in found
     np.testing.assert_allclose(shape.regions.sum(1, dtype=int), 255, atol=2)
     neck = shape.rest[shape.regions[:, -1] > 127]
@@ -95,12 +95,14 @@ def test_the_gaze_turns_both_eyes_on_both_outputs(engine, names, expected):
     """Weights that turn both eyes the same way: degrees to the subject's left and up, on keys and on surfaces."""
     weights = np.zeros((1, 52), np.float32)
     weights[0, list(names)] = 1.0
-    code = weights @ engine.head.expression_basis.numpy().T
+    code = weights @ engine.head.arkit_map.basis.T
     neutral, posed = engine.shape_keys(ExpressionTake(code * 0)), engine.shape_keys(ExpressionTake(code))
-    pupils = posed.regions[:, engine.head.region_names.index("pupil")] > 127
+    pupils = posed.regions[:, engine.head.regions.names.index("pupil")] > 127
     ahead, gaze = next(neutral.positions), next(posed.positions)
-    turned = engine.head.geometry(None).turned(weights[0])
-    for side, eye, plain in zip((1, -1), turned.eyes, engine.head.geometry(None).eyes, strict=True):
+    turned = engine.head.prepare_identity().regions.geometry().turned(weights[0])
+    for side, eye, plain in zip(
+        (1, -1), turned.eyes, engine.head.prepare_identity().regions.geometry().eyes, strict=True
+    ):
         own = pupils & (side * neutral.rest[:, 0] > 0)
         centre = 0.25 * plain.centre[[0, 2, 1]] * (1, -1, 1)  # metres, Blender's axes
         angles = [_angles(place[own].mean(0) - centre) for place in (ahead, gaze)]

@@ -88,7 +88,7 @@ def test_code_books_come_along(tmp_path):
     _, reference = load("nphm_backward_small")
     rows = np.stack([engine.identity_code(f"subject:{row}") for row in range(5)])
     np.testing.assert_allclose(rows, reference["lookup_geo"], rtol=0, atol=1e-6)
-    rows = np.stack([engine.head.code_book_row("expression", row) for row in range(7)])
+    rows = np.stack([engine.head.expression_codes.row(row) for row in range(7)])
     np.testing.assert_allclose(rows, reference["lookup_exp"], rtol=0, atol=1e-6)
     with pytest.raises(EngineError, match="0 to 4"):
         engine.identity_code("subject:5")

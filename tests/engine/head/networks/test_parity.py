@@ -138,11 +138,11 @@ def test_code_books(name):
     head, reference = load(name)
     books = {part: checkpoint(name)["latent_codes"][f"codebook.{part}.embedding.weight"] for part in ("geo", "exp")}
     head = NeuralHead(head.identity, head.expression, identity_codes=books["geo"], expression_codes=books["exp"])
-    for book, expected in (("identity", "lookup_geo"), ("expression", "lookup_exp")):
-        actual = np.stack([head.code_book_row(book, row) for row in range(len(reference[expected]))])
+    for book, expected in ((head.identity_codes, "lookup_geo"), (head.expression_codes, "lookup_exp")):
+        actual = np.stack([book.row(row) for row in range(len(reference[expected]))])
         assert_close(actual, reference[expected], LOOKUP_TOLERANCE)
     with pytest.raises(EngineError, match="0 to 4"):
-        head.code_book_row("identity", 5)
+        head.identity_codes.row(5)
 
 
 @pytest.mark.slow

@@ -92,9 +92,9 @@ def starter():
 @pytest.mark.parametrize("seed", [None, 5])
 def test_the_starter_s_frames_are_the_dense_surfaces(starter, seed):
     """Speech in small steps, a blink, the jaw wide open, a jump to a pucker, for two identities."""
-    identity = None if seed is None else starter.random_identity(seed, 1.0, 2.5)
+    identity = None if seed is None else starter.modes.random(seed, 1.0, 2.5)
     weights = np.array([[frame.get(name, 0.0) for name in ARKIT_NAMES] for frame in SPEECH], np.float32)
-    expressions = weights @ starter.expression_basis.numpy().T
+    expressions = weights @ starter.arkit_map.basis.T
     assert_dense_surfaces(SurfaceExtractor(starter, identity, 40), starter, identity, expressions, 40)
 
 

@@ -5,11 +5,13 @@ import pytest
 import torch
 
 from engine.head import NeuralHead
+from engine.head.arkit_map import ExactArkitMap
+from engine.head.identities import IdentityModes
 from engine.head.networks.expression import ExpressionConfig, ExpressionNetwork
 from engine.head.networks.identity import IdentityConfig, IdentityNetwork
+from engine.head.template import Template
 from engine.head.topology.correspondence import ACCEPTED_DISTANCE, FixedTopologyHead, find_roots
-from engine.head.topology.lips import gap
-from engine.head.topology.template import identity_coefficients
+from engine.head.topology.lips import gap, lip_opening
 from engine.shared.errors import EngineError
 
 MODES, VERTICES = 3, 50
@@ -50,9 +52,9 @@ def make_head(still=False, template=True):
     return NeuralHead(
         IdentityNetwork(config, torch.randn(9, 3, generator=generator) * 0.3),
         expression,
-        template=tensors if template else None,
-        expression_basis=columns,
-        identity_basis=torch.randn(config.dimensions, MODES, generator=generator),
+        template=Template.of(tensors) if template else None,
+        arkit_map=ExactArkitMap(columns.numpy()),
+        modes=IdentityModes(torch.randn(config.dimensions, MODES, generator=generator)),
     )
 
 
@@ -95,13 +97,13 @@ def test_an_accepted_root_stays_near_its_guess():
 
 def test_positions_are_linear_in_the_weights():
     head = make_head()
-    identity = head.random_identity(seed=2, deviation=0.8, limit=2.0)
+    identity = head.modes.random(seed=2, deviation=0.8, limit=2.0)
     fixed = FixedTopologyHead(head, identity)
     weights = np.random.default_rng(0).random((3, 52)).astype(np.float32)
-    codes = weights @ head.expression_basis.numpy().T
-    moved = np.unpackbits(head.template["displacement_moved"].numpy(), axis=1, count=VERTICES).astype(bool)
+    codes = weights @ head.arkit_map.basis.T
+    moved = head.template.moved.numpy()
     displacement = np.zeros((VERTICES, 53, 3))
-    stored = iter(head.template["displacement"].numpy())
+    stored = iter(head.template.displacement.numpy())
     for column, vertices in enumerate(moved):
         for vertex in np.flatnonzero(vertices):
             displacement[vertex, column] = next(stored)
@@ -117,36 +119,36 @@ def test_positions_are_linear_in_the_weights():
 def test_weights_are_read_back_from_codes():
     head = make_head()
     weights = np.random.default_rng(0).random((4, 52)).astype(np.float32)
-    np.testing.assert_allclose(head.weights(weights @ head.expression_basis.numpy().T), weights, atol=1e-5)
+    np.testing.assert_allclose(head.arkit_map.weights(weights @ head.arkit_map.basis.T), weights, atol=1e-5)
 
 
 def test_the_template_follows_the_identity_modes():
     head = make_head()
     coefficients = np.array([0.5, -1.0, 2.0], np.float32)
-    identity = head.identity_basis.numpy() @ coefficients
-    np.testing.assert_allclose(identity_coefficients(head, identity), coefficients, atol=1e-4)
-    modes = head.template["identity_modes_q"].numpy() * 1e-4
-    expected = head.template["vertices"].numpy() + np.tensordot(coefficients, modes, 1)
+    identity = head.modes.basis.numpy() @ coefficients
+    np.testing.assert_allclose(head.modes.coefficients(torch.as_tensor(identity)[None]), coefficients, atol=1e-4)
+    modes = head.template.modes.numpy() * 1e-4
+    expected = head.template.vertices.numpy() + np.tensordot(coefficients, modes, 1)
     np.testing.assert_allclose(FixedTopologyHead(head, identity).canonical, expected, atol=1e-5)
 
 
 def test_random_heads_are_seeded_and_limited():
     head = make_head()
-    one, again, other = (head.random_identity(seed, 5.0, 0.5) for seed in (1, 1, 2))
+    one, again, other = (head.modes.random(seed, 5.0, 0.5) for seed in (1, 1, 2))
     np.testing.assert_array_equal(one, again)
     assert np.abs(one - other).max() > 0
-    assert np.abs(identity_coefficients(head, one)).max() <= 0.5 + 1e-4
+    assert np.abs(head.modes.coefficients(torch.as_tensor(one)[None])).max() <= 0.5 + 1e-4
 
 
 def test_a_head_without_template_says_so():
     head = make_head(template=False)
-    assert head.lip_opening(np.zeros((2, 60))) is None
+    assert lip_opening(head, np.zeros((2, 60))) is None
     with pytest.raises(EngineError, match="Frame Meshes"):
         FixedTopologyHead(head)
 
 
 def test_a_still_head_keeps_its_lip_opening():
-    openings = make_head(still=True).lip_opening(np.random.default_rng(0).standard_normal((40, 60)))
+    openings = lip_opening(make_head(still=True), np.random.default_rng(0).standard_normal((40, 60)))
     np.testing.assert_allclose(openings, np.full(40, 0.012 * 250), atol=1e-3)
 
 

@@ -1,0 +1,108 @@
+"""The template: a mesh in canonical space, how it follows identity and ARKit weights, and its two lip curves.
+
+Tensors of the bundle's template file:
+    vertices (V, 3) float32, mean head;
+    identity_modes_q (M, V, 3) int8 with identity_modes_scale (M,): a mode is q * scale;
+    polygons (P, 4) integer, -1 pads triangles; polygon_uv (P, 4, 2); regions (V, K) uint8;
+    lip_upper (n, 3), lip_lower (m, 3): curves on the mean head's mid-line, from the front inwards;
+    displacement_moved (W + 1, ceil(V / 8)) uint8, bits of the vertices that a weight moves (the last row: from the
+    canonical pose to the neutral one), and for these in turn displacement (N, 3), per unit of weight, of any identity.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import torch
+from scipy.spatial import cKDTree
+from torch import Tensor
+
+from ..shared.errors import EngineError
+
+LIP_NEIGHBOURS = 3
+
+
+@dataclass(frozen=True)
+class Template:
+    """Lengths are model units, of the mean head in canonical space.
+
+    vertices: (V, 3). polygons: (P, 4) int32, -1 in the last column of a triangle. uv: (P, 4, 2).
+    regions: (V, K) uint8 soft weights, 0..255, in the order of the region network's names.
+    lip_upper, lip_lower: (n, 3) and (m, 3). modes: (M, V, 3) int8, in units of mode_scale (M,).
+    moved: (W + 1, V) bool and displacement (N, 3) of these vertices; see above.
+    """
+
+    vertices: Tensor
+    polygons: np.ndarray
+    uv: np.ndarray
+    regions: np.ndarray
+    lip_upper: Tensor
+    lip_lower: Tensor
+    modes: Tensor
+    mode_scale: Tensor
+    moved: Tensor
+    displacement: Tensor
+
+    @classmethod
+    def of(cls, tensors: dict[str, Tensor], device: str | torch.device = "cpu") -> Template:
+        """The template of a bundle's tensors. Raises EngineError when one is missing."""
+        try:
+            moved = np.unpackbits(tensors["displacement_moved"].cpu().numpy(), axis=1, count=len(tensors["vertices"]))
+            return cls(
+                vertices=tensors["vertices"].float().to(device),
+                polygons=tensors["polygons"].cpu().numpy().astype(np.int32),
+                uv=tensors["polygon_uv"].cpu().numpy().astype(np.float32),
+                regions=tensors["regions"].cpu().numpy(),
+                lip_upper=tensors["lip_upper"].float().to(device),
+                lip_lower=tensors["lip_lower"].float().to(device),
+                modes=tensors["identity_modes_q"].to(device),
+                mode_scale=tensors["identity_modes_scale"].float().to(device),
+                moved=torch.from_numpy(moved.astype(bool)).to(device),
+                displacement=tensors["displacement"].float().to(device),
+            )
+        except KeyError as error:
+            raise EngineError(f"This bundle's template lacks {error}; install the bundle again.") from error
+
+    def canonical(self, coefficients: Tensor | None) -> Tensor:
+        """Vertices (V, 3) for coefficients (M,) of the identity modes; None is the mean head."""
+        return self.vertices if coefficients is None else self.vertices + self.identity_displacement(coefficients)
+
+    def identity_displacement(self, coefficients: Tensor, rows: slice | np.ndarray = slice(None)) -> Tensor:
+        """How far coefficients (M,) move the vertices, or those of some rows (R,): (R, 3)."""
+        chosen = rows if isinstance(rows, slice) else torch.from_numpy(rows)
+        return torch.tensordot(coefficients * self.mode_scale, self.modes[:, chosen].float(), 1)
+
+    def displacements(self) -> Tensor:
+        """Displacements (V, W + 1, 3) of the vertices: per unit of weight, then to the neutral pose."""
+        dense = torch.zeros(*self.moved.shape, 3, device=self.vertices.device)
+        dense[self.moved] = self.displacement
+        return dense.transpose(0, 1)
+
+    def lip_curves(self, coefficients: Tensor | None) -> tuple[Tensor, Tensor]:
+        """Upper (n, 3) and lower (m, 3) lip curve for coefficients (M,) of the identity modes.
+
+        A curve point moves with the vertices nearest to it.
+        """
+        if coefficients is None:
+            return self.lip_upper, self.lip_lower
+        displacement = self.identity_displacement(coefficients)
+        upper, lower = (curve + self.interpolated(curve, displacement) for curve in (self.lip_upper, self.lip_lower))
+        return upper, lower
+
+    def lip_displacements(self) -> tuple[Tensor, Tensor]:
+        """Displacements (n, W + 1, 3) and (m, W + 1, 3) of the two lip curves, as `displacements` has them."""
+        displacements = self.displacements()
+        return self.interpolated(self.lip_upper, displacements), self.interpolated(self.lip_lower, displacements)
+
+    @cached_property
+    def _tree(self) -> cKDTree:
+        return cKDTree(self.vertices.cpu().numpy())
+
+    def interpolated(self, points: Tensor, values: Tensor) -> Tensor:
+        """Values (P, ...) at points (P, 3) near the mean head, from those (V, ...) of its nearest vertices."""
+        distances, nearest = self._tree.query(points.cpu().numpy(), k=LIP_NEIGHBOURS)
+        weights = 1.0 / torch.from_numpy(distances).float().to(points.device).clamp_min(1e-6)  # (P, 3)
+        shares = weights / weights.sum(1, keepdim=True)
+        return torch.einsum("pk,pk...->p...", shares, values[torch.from_numpy(nearest).to(points.device)])
