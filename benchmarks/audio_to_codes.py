@@ -19,6 +19,7 @@ from benchmarks.measuring import conditions, median_seconds, print_table
 from engine.bundle import Bundle
 from engine.motion.denoiser import DenoiserConfig, ExpressionDecoder, load_expression_decoder
 from engine.motion.diffusion import sample
+from engine.motion.sampling_defaults import SamplingDefaults
 from engine.motion.speech import SpeechConfig, SpeechEncoder, load_speech_encoder
 from engine.shared.options import STARTER
 from engine.shared.units import SAMPLE_RATE
@@ -73,7 +74,8 @@ def main() -> None:
     device = torch.device(arguments.device)
     print(conditions(arguments.threads, f"{arguments.runs} runs", device))
     bundle = Bundle.open(arguments.bundle)
-    defaults = {name: bundle.section("motion")[f"default_{name}"] for name in ("steps", "sampler", "guidance")}
+    chosen = SamplingDefaults.of(bundle)
+    defaults = {"steps": chosen.steps, "sampler": chosen.sampler, "guidance": chosen.guidance}
     networks = load_speech_encoder(bundle, device), load_expression_decoder(bundle, device)
     measure(bundle.name, *networks, defaults, arguments.seconds, arguments.runs)
     official = (SpeechEncoder(SpeechConfig()).to(device).eval(), ExpressionDecoder(DenoiserConfig()).to(device).eval())

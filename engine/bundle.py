@@ -16,6 +16,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 
 from .shared.errors import EngineError
+from .shared.files import replaced
 from .shared.options import STARTER
 
 FORMAT = 1
@@ -91,7 +92,7 @@ class Bundle:
         return section
 
     def _find(self, name: str) -> object:
-        section = self.config
+        section: object = self.config
         for key in name.split("."):
             section = section.get(key) if isinstance(section, dict) else None
         return section
@@ -185,9 +186,8 @@ def merge_section(
         key: (t.half() if t.is_floating_point() and key not in full_precision else t).contiguous().cpu()
         for key, t in tensors.items()
     }
-    temporary = folder / (SECTION_FILES[name] + ".part")
-    save_file(stored, temporary)
-    temporary.replace(folder / SECTION_FILES[name])
+    with replaced(folder / SECTION_FILES[name]) as part:
+        save_file(stored, part)
     update_config(folder, set_section)
 
 
@@ -195,6 +195,5 @@ def update_config(folder: Path, change: Callable[[dict], None]) -> None:
     """Let `change` alter the configuration of a bundle folder in place; it is begun when there is none."""
     config = read_config(folder) if (folder / "config.json").is_file() else {"format": FORMAT, "name": folder.name}
     change(config)
-    temporary = folder / "config.json.part"
-    temporary.write_text(json.dumps(config, indent=1) + "\n", "utf-8")
-    temporary.replace(folder / "config.json")
+    with replaced(folder / "config.json") as part:
+        part.write_text(json.dumps(config, indent=1) + "\n", "utf-8")

@@ -15,6 +15,7 @@ from .bundle import ABILITIES, Bundle
 from .devices import choose_device, device_name
 from .motion import audio, diffusion
 from .motion.codes import ExpressionTake, codes_from_weights
+from .motion.sampling_defaults import SamplingDefaults
 from .packages import package_versions
 from .shared import __version__
 from .shared.arkit import ARKIT_NAMES
@@ -189,16 +190,16 @@ class Engine:
         self.bundle.require("sample")
         samples = audio.load(recording, start=start, duration=duration)
         features = self._speech.features(samples)
-        motion = self.bundle.section("motion")
-        steps = motion["default_steps"] if steps is None else steps
-        guidance = motion["default_guidance"] if guidance is None else guidance
+        defaults = SamplingDefaults.of(self.bundle)
+        steps = defaults.steps if steps is None else steps
+        guidance = defaults.guidance if guidance is None else guidance
         kept = _kept(keep, resample, strength)
         codes = diffusion.sample(
             self._decoder,
             features,
             seed=seed,
             steps=steps,
-            sampler=sampler or motion["default_sampler"],
+            sampler=sampler or defaults.sampler,
             guidance=guidance,
             temperature=self._temperature,
             kept=kept,
@@ -214,7 +215,7 @@ class Engine:
             start, end = resample
             codes[:start], codes[end:] = keep[:start], keep[end:]  # no rounding by the strength
             provenance["resampled_codes"] = [start, end]
-        return self.take_from_codes(codes, float(motion["code_rate"]), seed=seed, provenance=provenance)
+        return self.take_from_codes(codes, self._decoder.config.code_rate, seed=seed, provenance=provenance)
 
     def take_from_codes(
         self, expression_codes: np.ndarray, rate: float, *, seed: int = 0, provenance: dict | None = None

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from .engine import SurfaceFrame
+from .shared.files import replaced
 
 
 def write_ply(path: str | Path, surface: SurfaceFrame) -> None:
@@ -27,4 +28,5 @@ def write_ply(path: str | Path, surface: SurfaceFrame) -> None:
     header += [f"property float {axis}" for axis in "xyz"]
     header += [f"property uchar {name}" for name, _ in region_properties]
     header += [f"element face {len(faces)}", "property list uchar int vertex_indices", "end_header", ""]
-    Path(path).write_bytes("\n".join(header).encode() + vertices.tobytes() + faces.tobytes())
+    with replaced(path) as part:
+        part.write_bytes("\n".join(header).encode() + vertices.tobytes() + faces.tobytes())

@@ -25,6 +25,7 @@ from engine.importing.wav2vec2 import import_speech_encoder
 from engine.motion.codes import CODE_DIMENSIONS, codes_from_weights, expression_basis
 from engine.motion.denoiser import DenoiserConfig, ExpressionDecoder, load_expression_decoder
 from engine.motion.diffusion import CosineSchedule
+from engine.motion.sampling_defaults import SamplingDefaults
 from engine.motion.speech import SpeechEncoder, load_speech_encoder, normalise
 from engine.shared.arkit import ARKIT_NAMES
 from engine.shared.lip_opening import REST_OPENING_MM, opening_slopes
@@ -59,11 +60,9 @@ OPENING_WEIGHT = 0.01  # per millimetre
 # The paper trains 50,000 steps at 1e-4; the short budget needs a larger rate with warm-up and cosine decay.
 PEAK_LEARNING_RATE = 8e-4
 RECIPE = Recipe(warm_up_steps=200, final_rate=0.02, average_decay=0.998, save_every=100)
-DEFAULTS = {
-    "default_steps": 8, "default_sampler": "dpm++", "default_guidance": 1.5, "default_mouth_temperature": 0.3,
-    "default_lid_temperature": 0.85,
-    "default_smooth": 0.06, "default_seal": 0.015,
-}  # fmt: skip
+DEFAULTS = SamplingDefaults(
+    steps=8, sampler="dpm++", guidance=1.5, mouth_temperature=0.3, lid_temperature=0.85, smooth=0.06, seal=0.015
+)
 
 
 def make_scenes(data: Path, corpus: Corpus, seed: int, clips: int | None = None) -> list[Scene]:
@@ -218,7 +217,7 @@ def train(
         return value, {"loss": value}
 
     def at_checkpoint(average: ExpressionDecoder) -> None:
-        merge_section(run.folder / "export", "motion", asdict(config) | DEFAULTS, average.state_dict())
+        merge_section(run.folder / "export", "motion", asdict(config) | DEFAULTS.section(), average.state_dict())
 
     run.train(decoder, [optimiser], loss, RECIPE, at_checkpoint)
 

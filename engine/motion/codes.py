@@ -18,6 +18,7 @@ from scipy.interpolate import CubicSpline
 
 from ..shared.arkit import ARKIT_NAMES
 from ..shared.errors import EngineError
+from ..shared.files import replaced
 from ..shared.style import NO_WEIGHTS, Style, styled_weights
 from ..shared.units import CODE_RATE
 
@@ -157,7 +158,6 @@ class ExpressionTake:
 
         An existing file is replaced only once the new one is complete.
         """
-        path = Path(path)
         arrays = {"codes": self.codes, "rate": np.float64(self.rate), "seed": np.int64(self.seed)}
         arrays["provenance"] = np.array(json.dumps(self.provenance))
         for name in ("weights", "lip_opening_mm"):
@@ -165,10 +165,8 @@ class ExpressionTake:
                 arrays[name] = getattr(self, name)
         if self.weights is not None:
             arrays["weight_names"] = np.array(ARKIT_NAMES)
-        temporary = path.with_name(path.name + ".part")
-        with temporary.open("wb") as file:
+        with replaced(path) as part, part.open("wb") as file:
             np.savez_compressed(file, **arrays)
-        temporary.replace(path)
 
     @classmethod
     def load(cls, path: str | Path) -> ExpressionTake:

@@ -20,14 +20,9 @@ from torch.nn import functional
 
 from ..bundle import Bundle
 from ..shared.errors import EngineError
-from ..shared.options import SAMPLER
+from ..shared.units import CODE_RATE
+from .sampling_defaults import PREFIX
 from .timestep_injection import INJECTIONS, FiLM
-
-# Keys of the bundle's section that concern sampling, not the network.
-SAMPLING_DEFAULTS = (
-    "default_steps", "default_sampler", "default_guidance", "default_mouth_temperature",
-    "default_lid_temperature", "default_smooth", "default_seal",
-)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -45,9 +40,6 @@ class DenoiserConfig:
     timestep_injection: how the time step enters, a key of INJECTIONS; "film" is the paper's choice.
     film_rank: rank of FiLM's maps, or None for whole ones, as in the paper.
     alignment_mask: whether a frame hears the audio of its own time only (Eq. 7), or of all frames.
-    default_steps, default_sampler, default_guidance: how this model is best sampled (see diffusion.sample).
-    default_mouth_temperature, default_lid_temperature: factors on the noise of mouth and lids (see `temperature`).
-    default_smooth, default_seal: what is done to sampled motion (see refinement.Refinement).
 
     Raises EngineError for sizes that make no network.
     """
@@ -62,21 +54,14 @@ class DenoiserConfig:
     audio_dimensions: int = 768
     dropout: float = 0.1
     code_scale: float = 1.0
-    code_rate: float = 24.0
+    code_rate: float = CODE_RATE
     timestep_injection: str = "film"
     film_rank: int | None = None
     alignment_mask: bool = True
-    default_steps: int = 8
-    default_sampler: str = SAMPLER
-    default_guidance: float = 1.0
-    default_mouth_temperature: float = 1.0
-    default_lid_temperature: float = 1.0
-    default_smooth: float = 0.0
-    default_seal: float = 0.0
 
     def __post_init__(self) -> None:
         sizes = {"layers": 64, "width": 4096, "heads": 64, "feed_forward": 16384, "window": 4096}
-        sizes |= {"code_dimensions": 4096, "audio_dimensions": 4096, "default_steps": 1000}
+        sizes |= {"code_dimensions": 4096, "audio_dimensions": 4096}
         sizes |= {} if self.film_rank is None else {"film_rank": 4096}
         for name, largest in sizes.items():
             value = getattr(self, name)
@@ -346,7 +331,7 @@ class ExpressionDecoder(nn.Module):
 
 def load_expression_decoder(bundle: Bundle, device: str | torch.device = "cpu") -> ExpressionDecoder:
     """The expression decoder of a bundle, ready to use. Raises EngineError when its parts are missing or do not fit."""
-    section = {key: value for key, value in bundle.section("motion").items() if key not in SAMPLING_DEFAULTS}
+    section = {key: value for key, value in bundle.section("motion").items() if not key.startswith(PREFIX)}
     try:
         config = DenoiserConfig(**section)
     except TypeError as error:

@@ -14,8 +14,10 @@ from ..bundle import Bundle
 from ..shared.arkit import ARKIT_NAMES
 from ..shared.lip_opening import lip_opening_mm
 from ..shared.style import Style, styled_weights
+from ..shared.units import CODE_RATE
 from .codes import codes_from_weights, weights_from_codes
 from .diffusion import Kept
+from .sampling_defaults import SamplingDefaults
 
 SEALED_MM = 1.0
 _CLOSE = ARKIT_NAMES.index("mouthClose")
@@ -52,6 +54,8 @@ def load_refinement(bundle: Bundle, basis: np.ndarray | None) -> Refinement | No
 
     basis: that embeds ARKit weights in the codes of its head, None when there is none.
     """
-    motion = bundle.section("motion")
-    smooth, seal = motion.get("default_smooth", 0.0), motion.get("default_seal", 0.0)
-    return Refinement(basis, float(motion["code_rate"]), smooth, seal) if basis is not None and smooth + seal else None
+    defaults = SamplingDefaults.of(bundle)
+    if basis is None or not defaults.smooth + defaults.seal:
+        return None
+    rate = float(bundle.section("motion").get("code_rate", CODE_RATE))
+    return Refinement(basis, rate, defaults.smooth, defaults.seal)

@@ -16,6 +16,7 @@ from torch import Tensor
 from ..bundle import Bundle
 from ..shared.arkit import ARKIT_NAMES
 from ..shared.errors import EngineError
+from .sampling_defaults import SamplingDefaults
 
 _MOUTH, _LIDS = ("jaw", "mouth", "cheek", "tongue"), ("eyeBlink",)
 
@@ -50,6 +51,6 @@ def load_temperature(bundle: Bundle, basis: np.ndarray | None) -> Temperature | 
 
     basis: (D, 52) that embeds ARKit weights in the codes of its head, None when there is none.
     """
-    motion = bundle.section("motion")
-    mouth, lids = (float(motion.get(f"default_{part}_temperature", 1.0)) for part in ("mouth", "lid"))
+    defaults = SamplingDefaults.of(bundle)
+    mouth, lids = defaults.mouth_temperature, defaults.lid_temperature
     return None if basis is None or mouth == lids == 1.0 else Temperature.of_weights(basis, mouth, lids)

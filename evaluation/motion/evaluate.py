@@ -33,10 +33,11 @@ def evaluate(performer: Performer, recordings: list[Recording], seed: int, outpu
     for recording, motion, reference in list(zip(recordings, motions, references, strict=True))[:PLOTTED]:
         plot_recording(output, recording, motion, reference)
         plot_moments(output, recording, motion, performer.head)
+    defaults = performer.defaults
     return {
         "plotted": [recording.key for recording in recordings[:PLOTTED]],
-        "default_sampler": performer.sampler, "default_steps": performer.steps, "guidance": performer.guidance,
-        "mouth_temperature": performer.mouth_temperature, "lid_temperature": performer.lid_temperature,
+        "default_sampler": defaults.sampler, "default_steps": defaults.steps, "guidance": defaults.guidance,
+        "mouth_temperature": defaults.mouth_temperature, "lid_temperature": defaults.lid_temperature,
         "speech": speech_figures(recordings, motions, references),
         "not_refined": speech_figures(recordings, not_refined, references),
         "prior": speech_figures(recordings, prior, references),
@@ -57,7 +58,7 @@ def compare_temperatures(performer: Performer, recordings: list[Recording], seed
     """Figures of the same recordings at every one of TEMPERATURES; the performer's own is put back."""
     own, figures = performer.temperature, {}
     for value in TEMPERATURES:
-        performer.temperature = Temperature.of_weights(performer.basis, value, performer.lid_temperature)
+        performer.temperature = Temperature.of_weights(performer.basis, value, performer.defaults.lid_temperature)
         figures[f"{value:g}"] = sampled_figures(performer, recordings, seed)
     performer.temperature = own
     return figures

@@ -17,6 +17,7 @@ from engine.motion import diffusion
 from engine.motion.codes import expression_basis, weights_from_codes
 from engine.motion.denoiser import load_expression_decoder
 from engine.motion.refinement import load_refinement
+from engine.motion.sampling_defaults import SamplingDefaults
 from engine.motion.speech import load_speech_encoder
 from engine.motion.temperature import load_temperature
 from engine.shared.arkit import ARKIT_NAMES
@@ -73,14 +74,10 @@ class Performer:
         self.bundle, self.device = bundle, choose_device(device)
         self.encoder = load_speech_encoder(bundle, self.device)
         self.decoder = load_expression_decoder(bundle, self.device)
-        section = bundle.section("motion")
-        self.sampler, self.steps = section["default_sampler"], section["default_steps"]
-        self.guidance = section["default_guidance"]
+        self.defaults = SamplingDefaults.of(bundle)
         self.basis = expression_basis()
         self.refinement = load_refinement(bundle, self.basis)
         self.temperature = load_temperature(bundle, self.basis)
-        self.mouth_temperature = section.get("default_mouth_temperature", 1.0)
-        self.lid_temperature = section.get("default_lid_temperature", 1.0)
 
     @cached_property
     def head(self) -> NeuralHead:
@@ -108,9 +105,15 @@ class Performer:
 
     def codes(self, features: Tensor, seed: int, sampler: str | None = None, steps: int | None = None) -> np.ndarray:
         """Sampled codes (N, 200) for speech features (N, A)."""
-        settings = {"sampler": sampler or self.sampler, "steps": steps or self.steps, "guidance": self.guidance}
-        settings["temperature"] = self.temperature
-        return diffusion.sample(self.decoder, features, seed=seed, **settings).numpy()
+        return diffusion.sample(
+            self.decoder,
+            features,
+            seed=seed,
+            steps=steps or self.defaults.steps,
+            sampler=sampler or self.defaults.sampler,
+            guidance=self.defaults.guidance,
+            temperature=self.temperature,
+        ).numpy()
 
     def from_weights(self, weights: np.ndarray) -> Motion:
         """Motion of given ARKit weights (N, 52)."""

@@ -106,7 +106,7 @@ def performed(decoder: ExpressionDecoder, recording: Captured, seed: int) -> np.
         torch.from_numpy(recording.features),
         steps=SAMPLING_STEPS,
         guidance=GUIDANCE,
-        temperature=Temperature.of_weights(basis, mouth=motion.DEFAULTS["default_mouth_temperature"]),
+        temperature=Temperature.of_weights(basis, mouth=motion.DEFAULTS.mouth_temperature),
     )
     return weights_from_codes(np.stack([sampled(seed=seed + take).numpy() for take in range(TAKES)]), basis)
 

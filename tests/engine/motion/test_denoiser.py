@@ -229,7 +229,6 @@ def test_trains_in_bfloat16_after_inference(decoder, frames):
         {"code_scale": math.nan},
         {"dropout": 1.0},
         {"timestep_injection": "whisper"},
-        {"default_steps": 0},
     ],
 )
 def test_impossible_sizes_are_refused(changes):

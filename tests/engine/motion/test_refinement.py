@@ -15,6 +15,7 @@ from engine.bundle import STARTER, Bundle
 from engine.motion.codes import ExpressionTake, codes_from_weights, expression_basis
 from engine.motion.diffusion import Kept
 from engine.motion.refinement import Refinement, load_refinement
+from engine.motion.sampling_defaults import SamplingDefaults
 from engine.process import EngineProcess
 from engine.shared.arkit import ARKIT_NAMES
 from engine.shared.lip_opening import OPENING_MM_PER_WEIGHT, REST_OPENING_MM, lip_opening_mm
@@ -23,6 +24,7 @@ from training.phones import Segment
 from training.prior.articulation import perform
 
 BASIS = expression_basis()
+PLAIN = SamplingDefaults(steps=8, sampler="dpm++", guidance=1.0)
 SMOOTHING = Refinement(BASIS, 24.0, 0.06)
 MOUTH = [index for index, name in enumerate(ARKIT_NAMES) if name.startswith(("mouth", "jaw"))]
 
@@ -118,7 +120,7 @@ def test_a_range_sampled_again_is_refined_and_the_rest_kept(engine, strength):
 
 def test_bundles_without_arkit_weights_or_without_the_wish_are_not_refined(tmp_path):
     assert load_refinement(Bundle.open(STARTER), None) is None
-    (tmp_path / "config.json").write_text(json.dumps({"format": 1, "motion": {"code_rate": 24.0}}))
+    (tmp_path / "config.json").write_text(json.dumps({"format": 1, "motion": {"code_rate": 24.0, **PLAIN.section()}}))
     assert load_refinement(Bundle.open(tmp_path), BASIS) is None
 
 

@@ -9,6 +9,7 @@ from engine.bundle import Bundle, merge_section
 from engine.motion.codes import expression_basis, weights_from_codes
 from engine.motion.denoiser import DenoiserConfig, ExpressionDecoder
 from engine.motion.diffusion import SAMPLERS, Kept, sample
+from engine.motion.sampling_defaults import SamplingDefaults
 from engine.motion.temperature import Temperature, load_temperature
 from engine.shared.arkit import ARKIT_NAMES
 from engine.shared.errors import EngineError
@@ -53,7 +54,8 @@ def test_kept_codes_stay_at_a_low_temperature(decoder):
 
 def test_a_bundle_asks_for_it_and_codes_without_weights_have_none(tmp_path):
     def bundle(**defaults: float) -> Bundle:
-        merge_section(tmp_path, "motion", defaults, {})
+        section = SamplingDefaults(steps=8, sampler="dpm++", guidance=1.0).section()
+        merge_section(tmp_path, "motion", section | defaults, {})
         return Bundle.open(tmp_path)
 
     assert load_temperature(bundle(), BASIS) is None
