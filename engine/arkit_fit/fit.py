@@ -24,8 +24,8 @@ from ..shared.options import DEVICE, STARTER
 from ..shared.units import MILLIMETRES_PER_UNIT
 from .followed_face import FollowedFace
 from .linear import Components, NonNegativeWeights, codes_per_weight, linear_motion
-from .registration import Registration, register
 from .samples import known_codes, random_codes
+from .surface_registration import RegisteredFace, register_face
 from .template_face import TemplateFace
 from .tracking import PointTracker, require_finite
 
@@ -64,7 +64,7 @@ def fit_arkit(
     surface = extractor(head, None, RESOLUTION).extract(None)
     require_finite(torch.from_numpy(surface.vertices))
     progress("Bringing the face onto it", 0.2)
-    registered = register(face, surface.vertices, surface.faces)
+    registered = register_face(face, surface.vertices, surface.faces)
     tracker = PointTracker(head, registered.points[face.tracked])
     progress("Choosing codes", 0.25)
     chosen, words = known or random_codes(tracker, face.lips[face.tracked])
@@ -124,7 +124,7 @@ def _basis(face: FollowedFace, components: Components, motion: np.ndarray, weigh
     return bases[int(np.argmin(misses))]
 
 
-def _registration(registered: Registration, followed: FollowedFace) -> dict[str, float]:
+def _registration(registered: RegisteredFace, followed: FollowedFace) -> dict[str, float]:
     matched = registered.distance[registered.matched]
     distance = matched if len(matched) else registered.distance
     return {

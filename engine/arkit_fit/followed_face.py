@@ -11,7 +11,7 @@ from ..head.topology.lips import gap
 from ..shared.arkit import ARKIT_NAMES
 from ..shared.errors import EngineError
 from ..shared.units import MILLIMETRES_PER_UNIT
-from .registration import Registration
+from .surface_registration import RegisteredFace
 from .template_face import TemplateFace
 from .tracking import PointTracker
 
@@ -41,7 +41,9 @@ class FollowedFace:
     allowance_mm: float
 
     @classmethod
-    def of(cls, face: TemplateFace, registered: Registration, tracker: PointTracker, lost: np.ndarray) -> FollowedFace:
+    def of(
+        cls, face: TemplateFace, registered: RegisteredFace, tracker: PointTracker, lost: np.ndarray
+    ) -> FollowedFace:
         """The tracked points that were seldom `lost` (N, T). Raises EngineError when they are too few."""
         kept = lost.mean(0) <= LARGEST_LOST_SHARE
         numbers = face.tracked[kept]

@@ -8,6 +8,7 @@ import numpy as np
 from scipy.spatial import cKDTree
 
 from ..head.head import NeuralHead
+from ..head.polygons import triangulated, vertex_normals
 from ..head.template import LIP_NEIGHBOURS, Template
 from ..shared.errors import EngineError
 
@@ -51,7 +52,7 @@ class TemplateFace:
         scale = template.mode_scale[:IDENTITY_MODES, None, None].cpu().numpy()
         modes = template.modes[:IDENTITY_MODES].cpu().numpy() * scale  # (M, V, 3)
         neutral = canonical + displacements[:, -1]
-        normals = vertex_normals(neutral, triangles(template.polygons))
+        normals = vertex_normals(neutral, triangulated(template.polygons))
         upper, lower = _lip_curves(template, canonical, displacements[:, -1])
         curves, count = np.concatenate([upper, lower]), int(chosen.sum())
         tree = cKDTree(canonical)
@@ -85,22 +86,6 @@ def _tracked(neutral: np.ndarray, lips: np.ndarray, curve_points: int) -> np.nda
     """Numbers (T,) of points (P, 3) spread over skin and lips, and of the curves' points behind them."""
     spread = [_spread(neutral, np.flatnonzero(~lips), SKIN_POINTS), _spread(neutral, np.flatnonzero(lips), LIP_POINTS)]
     return np.concatenate([*spread, np.arange(len(neutral), len(neutral) + curve_points)])
-
-
-def triangles(polygons: np.ndarray) -> np.ndarray:
-    """Triangles (T, 3) of polygons (P, 4), where -1 ends a triangle."""
-    quads = polygons[polygons[:, 3] >= 0]
-    return np.concatenate([polygons[:, :3], quads[:, [0, 2, 3]]])
-
-
-def vertex_normals(vertices: np.ndarray, faces: np.ndarray) -> np.ndarray:
-    """Unit normals (V, 3) of vertices (V, 3): of their triangles (F, 3), weighted by area."""
-    corners = vertices[faces]
-    of_faces = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
-    normals = np.zeros_like(vertices)
-    for column in faces.T:
-        np.add.at(normals, column, of_faces)
-    return normals / np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-20)
 
 
 def _carried(tree: cKDTree, points: np.ndarray, values: np.ndarray) -> np.ndarray:

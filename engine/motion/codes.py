@@ -151,7 +151,7 @@ class ExpressionTake:
 
         Cubic interpolation; before the first and after the last code frame the end value holds.
         """
-        return resample(self.codes, self.rate, times_seconds)
+        return interpolated(self.codes, self.rate, times_seconds)
 
     def save(self, path: str | Path) -> None:
         """Write the take as .npz: the fields by their names, and weight_names (52,) when there are weights.
@@ -196,7 +196,7 @@ class ExpressionTake:
             raise EngineError(f"{path} is no readable take; choose a .npz file that FaceTalk saved.") from error
 
 
-def resample(values: np.ndarray, rate: float, times_seconds: np.ndarray) -> np.ndarray:
+def interpolated(values: np.ndarray, rate: float, times_seconds: np.ndarray) -> np.ndarray:
     """Cubic interpolation of frames (N, D) taken at i / rate seconds, to times (F,): (F, D) float32.
 
     The spline ends with zero slope and the end values hold outside, so motion neither jumps nor overshoots there.

@@ -44,14 +44,9 @@ class SamplingDefaults:
             value = getattr(self, name)
             number = type(value) is int or (type(value) is float and name != "steps")
             if not number or not limit.holds(value):
-                raise EngineError(
-                    f"The motion model's {PREFIX}{name} is {value!r}, not {limit}; choose another bundle."
-                )
+                raise _wrong(name, value, str(limit))
         if self.sampler not in SAMPLERS:
-            known = ", ".join(SAMPLERS)
-            raise EngineError(
-                f"The motion model's {PREFIX}sampler is {self.sampler!r}, none of {known}; choose another."
-            )
+            raise _wrong("sampler", self.sampler, f"one of {', '.join(SAMPLERS)}")
 
     @classmethod
     def of(cls, bundle: Bundle) -> SamplingDefaults:
@@ -61,10 +56,14 @@ class SamplingDefaults:
         missing = [PREFIX + field.name for field in fields(cls) if field.name not in found and field.default is MISSING]
         if missing:
             raise EngineError(
-                f"The section 'motion' of the bundle {bundle.name} lacks {', '.join(missing)}; install the bundle again."
+                f"The section 'motion' of the bundle {bundle.name} lacks {', '.join(missing)}; install it again."
             )
         return cls(**found)
 
     def section(self) -> dict[str, float | str]:
         """The keys as a bundle's section holds them."""
         return {PREFIX + name: value for name, value in asdict(self).items()}
+
+
+def _wrong(name: str, value: object, wanted: str) -> EngineError:
+    return EngineError(f"The motion model's {PREFIX}{name} is {value!r}, not {wanted}; choose another bundle.")

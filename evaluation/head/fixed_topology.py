@@ -8,6 +8,7 @@ import igl
 import numpy as np
 from scipy.spatial import cKDTree
 
+from engine.head.polygons import triangulated
 from engine.head.template import Template
 from engine.head.topology.correspondence import FixedTopologyHead
 from engine.shared.units import UNITS_PER_MILLIMETRE
@@ -53,12 +54,6 @@ class TemplateTruth:
         """True places of all template vertices on a posed head; only those with a group mean anything."""
         positions, normals = self._sampler.place(solid, self._rows, self._barycentric)
         return TruePoints(positions, normals, seen(solid, positions, normals))
-
-
-def triangulated(polygons: np.ndarray) -> np.ndarray:
-    """Triangles (T, 3) of polygons (P, 4), whose last column is -1 for a triangle."""
-    quads = polygons[polygons[:, 3] >= 0]
-    return np.concatenate([polygons[:, :3], quads[:, [0, 2, 3]]])
 
 
 def template_errors(found: np.ndarray, true: TruePoints, truth: TemplateTruth, field: Field) -> dict:

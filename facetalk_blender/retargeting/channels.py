@@ -34,8 +34,8 @@ def channel_values(weights: np.ndarray, weight_names: list[str], channels: Itera
 def resample(values: np.ndarray, rate: float, times: np.ndarray) -> np.ndarray:
     """Cubic spline through values (N, C) taken at i / rate seconds, at times (F,): (F, C) float64.
 
-    The same spline as `engine.motion.codes.resample`, without SciPy, which Blender lacks: zero slope at both ends, and
-    the end values hold outside.
+    The same spline as `engine.motion.codes.interpolated`, without SciPy, which Blender lacks: zero slope at both ends,
+    and the end values hold outside.
     """
     values = np.asarray(values, float)
     position = np.clip(np.asarray(times, float) * rate, 0.0, len(values) - 1)

@@ -4,7 +4,7 @@ import numpy as np
 from blender_scene import START, bpy
 from repository import import_from_extension
 
-from engine.motion.codes import resample
+from engine.motion.codes import interpolated
 from engine.shared.arkit import ARKIT_NAMES
 
 curve_action = import_from_extension("facetalk_blender.outputs.curve_action")
@@ -66,7 +66,7 @@ def values(item, key, frames):
 
 def expected(take, name, frames, fps=24.0):
     times = (np.array(frames) - START) / fps
-    return np.clip(resample(take.weights, take.rate, times)[:, ARKIT_NAMES.index(name)], 0, 1)
+    return np.clip(interpolated(take.weights, take.rate, times)[:, ARKIT_NAMES.index(name)], 0, 1)
 
 
 def artists_action(item, key, value=0.25):

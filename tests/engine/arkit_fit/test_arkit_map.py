@@ -16,12 +16,13 @@ from engine import Engine, EngineError, ExpressionTake, Style
 from engine.__main__ import main
 from engine.arkit_fit import fit as fitting
 from engine.arkit_fit.linear import WEIGHT_PENALTY_MM, Components, NonNegativeWeights, linear_motion
-from engine.arkit_fit.registration import register
 from engine.arkit_fit.samples import SPEECH_MOTION_MM, random_codes
-from engine.arkit_fit.template_face import TemplateFace, triangles, vertex_normals
+from engine.arkit_fit.surface_registration import register_face
+from engine.arkit_fit.template_face import TemplateFace
 from engine.arkit_fit.tracking import PointTracker
 from engine.bundle import Bundle, update_config
 from engine.head import load_head
+from engine.head.polygons import triangulated, vertex_normals
 from engine.head.topology.lips import lip_opening
 from engine.importing.nphm import import_nphm
 from engine.motion.codes import codes_from_weights, expression_basis
@@ -57,7 +58,7 @@ def test_normals_of_a_sphere_point_outwards():
     number = np.arange(20 * 40).reshape(20, 40)
     corners = [number[:-1], number[1:], np.roll(number, -1, 1)[1:], np.roll(number, -1, 1)[:-1]]
     polygons = np.stack(corners, -1).reshape(-1, 4)
-    normals = vertex_normals(points, triangles(np.concatenate([polygons, [[0, 1, 41, -1]]])))
+    normals = vertex_normals(points, triangulated(np.concatenate([polygons, [[0, 1, 41, -1]]])))
     assert (normals * points).sum(1).min() > 0.99
 
 
@@ -74,7 +75,7 @@ def test_the_face_is_found_on_another_head_of_another_size_and_turn(starter, fac
     )
     turn = Rotation.from_rotvec(random.normal(0, 0.03, 3)).as_matrix()
     shape = (1.04 * shape @ turn.T + (0.01, -0.02, 0.015)).astype(np.float32)
-    found = register(face, shape, triangles(starter.template.polygons))
+    found = register_face(face, shape, triangulated(starter.template.polygons))
     # Template vertices of the mean face, in the face's order, say where its points truly are.
     mean = vertices.numpy() + moves[:, -1]
     same = {tuple(place): number for number, place in enumerate(mean)}

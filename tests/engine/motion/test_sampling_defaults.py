@@ -37,7 +37,7 @@ def test_temperatures_and_refinement_may_be_left_out(tmp_path):
 @pytest.mark.parametrize("key", ["default_steps", "default_sampler", "default_guidance"])
 def test_what_is_missing_is_named(tmp_path, key):
     section = {name: value for name, value in SECTION.items() if name != key}
-    with pytest.raises(EngineError, match=f"mine lacks {key}; install the bundle again"):
+    with pytest.raises(EngineError, match=f"mine lacks {key}; install it again"):
         SamplingDefaults.of(bundle(tmp_path, section))
 
 
@@ -59,5 +59,5 @@ def test_what_is_missing_is_named(tmp_path, key):
     ],
 )
 def test_what_is_wrong_is_named(tmp_path, key, value):
-    with pytest.raises(EngineError, match=f"motion model's {key} is .*choose another"):
+    with pytest.raises(EngineError, match=f"motion model's {key} is .*choose another bundle"):
         SamplingDefaults.of(bundle(tmp_path, SECTION | {key: value}))

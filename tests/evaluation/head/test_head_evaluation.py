@@ -8,9 +8,10 @@ import torch
 from closed_spheres import sphere
 from scipy.spatial import cKDTree
 
+from engine.head.polygons import triangulated
 from engine.shared.units import UNITS_PER_MILLIMETRE
 from evaluation.head import fixed_topology
-from evaluation.head.fixed_topology import TemplateTruth, damaged_triangles, triangulated
+from evaluation.head.fixed_topology import TemplateTruth, damaged_triangles
 from evaluation.head.meshes import floating_pieces
 from evaluation.head.poses import JUDGED_POSES, POSES, SHOWN_POSES, evaluation_poses, is_speech
 from evaluation.head.surface_groups import seen

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from repository import import_from_extension
 from scipy.optimize import nnls
 
-from engine.motion.codes import resample as reference_resample
+from engine.motion.codes import interpolated as reference_resample
 from engine.shared.arkit import ARKIT_NAMES
 
 channels = import_from_extension("facetalk_blender.retargeting.channels")

@@ -12,9 +12,10 @@ import numpy as np
 from scipy.spatial import cKDTree
 from scipy.spatial.transform import Rotation
 
+from ..head.polygons import vertex_normals
 from ..shared.arkit import ARKIT_NAMES
 from ..shared.units import MILLIMETRES_PER_UNIT
-from .template_face import TemplateFace, vertex_normals
+from .template_face import TemplateFace
 
 RIGID_STEPS, STEPS = 10, 40
 MILLIMETRE = 1 / MILLIMETRES_PER_UNIT
@@ -29,7 +30,7 @@ _JAW = ARKIT_NAMES.index("jawOpen")
 
 
 @dataclass(frozen=True)
-class Registration:
+class RegisteredFace:
     """A head's points that correspond to those of a `TemplateFace`, at rest.
 
     points: (P, 3) model units. shapes: (P, 52, 3) the template's shapes, turned and scaled with it.
@@ -44,7 +45,7 @@ class Registration:
     matched: np.ndarray
 
 
-def register(face: TemplateFace, vertices: np.ndarray, faces: np.ndarray) -> Registration:
+def register_face(face: TemplateFace, vertices: np.ndarray, faces: np.ndarray) -> RegisteredFace:
     """Bring the face onto a surface of vertices (V, 3) in model units and faces (F, 3)."""
     surface = _Surface(vertices, faces)
     rotation, scale, shift = np.eye(3), 1.0, np.zeros(3)
@@ -72,7 +73,7 @@ def register(face: TemplateFace, vertices: np.ndarray, faces: np.ndarray) -> Reg
     points = scale * shape @ rotation.T + shift
     target, normals, matched = surface.nearest(points, face.normals @ rotation.T)
     away = ((target - points) * normals).sum(1, keepdims=True) * normals
-    return Registration(
+    return RegisteredFace(
         points=np.where(matched[:, None], points + away, points).astype(np.float32),
         shapes=(scale * face.shapes @ rotation.T).astype(np.float32),
         jaw=jaw,
