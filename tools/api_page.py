@@ -20,6 +20,12 @@ CLASSES = (
     "Bundle",
     "NeuralHead",
     "PosedField",
+    "IdentityModes",
+    "CodeBook",
+    "ArkitMap",
+    "HeadRegions",
+    "IdentityRegions",
+    "Template",
 )
 WIDTH = 120
 HEAD = """\
