@@ -38,11 +38,12 @@ def check(bundle: str = STARTER, device: str = DEVICE) -> dict:
     "device_name", "memory" and "free_memory" (bytes of the device; None when unknown), "bundle" (its name),
     "problem" (one sentence that names the fix, empty when there is none).
     """
-    facts = {
+    packages = package_versions()
+    facts: dict[str, object] = {
         "engine": __version__,
         "python": platform.python_version(),
         "executable": sys.executable,
-        "packages": package_versions(),
+        "packages": packages,
         "device": "",
         "device_name": "",
         "memory": None,
@@ -50,7 +51,7 @@ def check(bundle: str = STARTER, device: str = DEVICE) -> dict:
         "bundle": "",
         "problem": "",
     }
-    missing = [name for name, number in facts["packages"].items() if number == MISSING]
+    missing = [name for name, number in packages.items() if number == MISSING]
     if missing:
         facts["problem"] = f"This Python lacks {', '.join(missing)}; install the engine runtime or name another Python."
         return facts
@@ -71,10 +72,7 @@ def _device_and_bundle(bundle: str, device: str) -> dict:
     from .devices import choose_device, device_name
 
     chosen = choose_device(device)
-    if chosen.type == "cuda":
-        free, total = torch.cuda.mem_get_info(chosen)
-    else:
-        free, total = _free_and_total_memory()
+    free, total = torch.cuda.mem_get_info(chosen) if chosen.type == "cuda" else _free_and_total_memory()
     facts = {"device": str(chosen), "device_name": device_name(chosen), "memory": total, "free_memory": free}
     return facts | {"bundle": Bundle.open(bundle).name}
 

@@ -12,11 +12,11 @@ import numpy as np
 import torch
 
 from .bundle import ABILITIES, Bundle
+from .check import package_versions
 from .devices import choose_device, device_name
 from .motion import audio, diffusion
 from .motion.codes import ExpressionTake, codes_from_weights
 from .motion.sampling_defaults import SamplingDefaults
-from .packages import package_versions
 from .shared import __version__
 from .shared.arkit import ARKIT_NAMES
 from .shared.errors import EngineError
@@ -211,10 +211,9 @@ class Engine:
             codes = self._refinement.refined(codes, kept)
             provenance["refined"] = True
         codes = codes * np.float32(strength)
-        if keep is not None:
-            start, end = resample
-            codes[:start], codes[end:] = keep[:start], keep[end:]  # no rounding by the strength
-            provenance["resampled_codes"] = [start, end]
+        if keep is not None and kept is not None:
+            codes[: kept.start], codes[kept.end :] = keep[: kept.start], keep[kept.end :]  # no rounding by the strength
+            provenance["resampled_codes"] = [kept.start, kept.end]
         return self.take_from_codes(codes, self._decoder.config.code_rate, seed=seed, provenance=provenance)
 
     def take_from_codes(
@@ -273,16 +272,16 @@ class Engine:
         from .head.surface.forward_surface import ForwardSurfaceExtractor
 
         self.bundle.require("surfaces")
-        times = np.arange(len(take.codes)) / take.rate if times is None else np.asarray(times, float)
+        seconds = np.arange(len(take.codes)) / take.rate if times is None else np.asarray(times, float)
         code = self.identity_code(identity)
         extractor_type = ForwardSurfaceExtractor if self.head.deforms_forward else SurfaceExtractor
         extractor = extractor_type(self.head, code, resolution)
         regions = self.head.prepare_identity(code).regions
-        for index, expression in enumerate(take.resampled(times)):
+        for index, expression in enumerate(take.resampled(seconds)):
             surface = extractor.extract(expression)
             yield SurfaceFrame(
                 index=index,
-                time=float(times[index]),
+                time=float(seconds[index]),
                 vertices=blender_metres(surface.vertices),
                 faces=surface.faces,
                 regions=surface.regions,

@@ -27,6 +27,7 @@ import queue
 import sys
 import threading
 import traceback
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -166,18 +167,21 @@ class EngineProcess:
         fields = request.fields
         first, output = Path(fields["sources"][0]), Path(fields["output"])
         model = recognise(first) if fields["model"] == "auto" else fields["model"]
-        options = {
-            "progress": lambda stage, fraction: self._progress(request, stage, fraction),
-            "cancelled": lambda: request.request in self._cancelled,
-        }
+        progress = partial(self._progress, request)
+
+        def cancelled() -> bool:
+            return request.request in self._cancelled
+
         if model == "nphm":
             from .importing.nphm import import_nphm
 
-            import_nphm(fields["sources"], output, anchors=fields.get("anchors"), **options)
+            import_nphm(
+                fields["sources"], output, anchors=fields.get("anchors"), progress=progress, cancelled=cancelled
+            )
         elif model == "wav2vec2":
             from .importing.wav2vec2 import import_wav2vec2
 
-            import_wav2vec2(first, output, **options)
+            import_wav2vec2(first, output, progress=progress, cancelled=cancelled)
         elif model != "bundle":
             raise EngineError(f"The engine cannot import '{model}'; choose nphm or wav2vec2.")
         folder = str(first if model == "bundle" else output)

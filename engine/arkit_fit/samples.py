@@ -28,9 +28,9 @@ def known_codes(head: NeuralHead, files: Iterable[str | Path]) -> tuple[np.ndarr
 
     Raises EngineError when files do not fit or hold too few codes.
     """
-    files = [Path(file) for file in files]
-    if files:
-        codes, words = np.concatenate([_read(file, head.expression_dimensions) for file in files]), "given codes"
+    given = [_read(Path(file), head.expression_dimensions) for file in files]
+    if given:
+        codes, words = np.concatenate(given), "given codes"
         if len(codes) < LEAST_CODES:
             raise EngineError(f"{len(codes)} codes are too few to fit; give {LEAST_CODES} or more, e.g. longer takes.")
     elif len(book := head.expression_codes.codes) >= LEAST_CODES:

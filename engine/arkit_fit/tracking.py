@@ -44,9 +44,9 @@ class PointTracker:
 
         Raises EngineError when the deformation is not finite.
         """
-        codes = torch.as_tensor(codes, dtype=torch.float32, device=self.head.device)
+        given = torch.as_tensor(codes, dtype=torch.float32, device=self.head.device)
         with torch.no_grad():
-            found = [self._followed(chunk) for chunk in codes.split(FRAMES_AT_ONCE)]
+            found = [self._followed(chunk) for chunk in given.split(FRAMES_AT_ONCE)]
         points = torch.cat([points for points, _ in found])
         require_finite(points)
         return points.cpu().numpy(), torch.cat([lost for _, lost in found]).cpu().numpy()

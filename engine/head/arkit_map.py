@@ -123,11 +123,20 @@ def fitted_map(
     expected = {"basis": (dimensions, weights), "reading": (dimensions, weights), "rest": (weights,)}
     expected |= {"factor": (weights, weights), "lip_canonical": (*points, 3), "lip_rest": (*points, 3)}
     expected["lip_motion"] = (dimensions, *points, 3)
-    settings = {name: section.get(name) for name in _SETTINGS}
-    numbers = all(isinstance(value, int | float) for value in settings.values())
-    if shapes != expected or not numbers or not 1 < settings["upper_points"] < points[0] - 1:
-        raise EngineError("The section 'head.arkit' of this model bundle does not fit its head; fit it again.")
-    arrays = {name: tensors[name].double().numpy() for name in _ARRAYS}
-    arrays["basis"] = arrays["basis"].astype(np.float32)
-    lips = {name: tensors[name].float().to(device) for name in _LIPS}
-    return FittedArkitMap(**arrays, **lips, **settings)
+    upper, allowance = section.get("upper_points"), section.get("allowance_mm")
+    misfit = EngineError("The section 'head.arkit' of this model bundle does not fit its head; fit it again.")
+    if shapes != expected or not isinstance(upper, int) or not isinstance(allowance, int | float):
+        raise misfit
+    if not 1 < upper < points[0] - 1:
+        raise misfit
+    return FittedArkitMap(
+        basis=tensors["basis"].double().numpy().astype(np.float32),
+        reading=tensors["reading"].double().numpy(),
+        rest=tensors["rest"].double().numpy(),
+        factor=tensors["factor"].double().numpy(),
+        lip_canonical=tensors["lip_canonical"].float().to(device),
+        lip_rest=tensors["lip_rest"].float().to(device),
+        lip_motion=tensors["lip_motion"].float().to(device),
+        upper_points=upper,
+        allowance_mm=allowance,
+    )

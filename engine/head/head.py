@@ -6,8 +6,10 @@ outside the head.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TypeVar
+from functools import partial
+from typing import TypeVar, overload
 
 import numpy as np
 import torch
@@ -18,8 +20,8 @@ from .arkit_map import ArkitMap, NoArkitMap
 from .identities import CodeBook, IdentityModes
 from .networks.conditioned_mlp import FoldedLayer
 from .networks.expression import ExpressionNetwork
-from .networks.forward_identity import ForwardIdentityNetwork, ForwardIdentityState
-from .networks.identity import IdentityNetwork, IdentityState
+from .networks.forward_identity import ForwardIdentityNetwork
+from .networks.identity import IdentityNetwork
 from .networks.regions import RegionNetwork
 from .networks.smoothing import GaussianMask, SmoothingConfig
 from .regions import HeadRegions, IdentityRegions
@@ -28,6 +30,7 @@ from .template import Template
 Array = np.ndarray | Tensor
 Box = tuple[tuple[float, float, float], tuple[float, float, float]]
 BOX: Box = ((-0.55, -0.50, -0.95), (0.55, 0.75, 0.40))
+Values = TypeVar("Values", np.ndarray, Tensor)
 Network = TypeVar("Network", bound=torch.nn.Module)
 CACHED_IDENTITIES = 4
 # Points per call: a 192-wide hidden layer of 2048 points stays in a core's second-level cache, and the identity
@@ -37,10 +40,16 @@ DEFORMATION_CHUNK, DISTANCE_CHUNK, ACCELERATOR_CHUNK = 2048, 16384, 1 << 18
 
 @dataclass
 class PreparedIdentity:
-    """An identity code (1, L) on the head's device with everything that follows from it alone."""
+    """An identity code (1, L) on the head's device with everything that follows from it alone.
+
+    anchors: (1, n, 3). distance: signed distances (1, P) at canonical points (1, P, 3 + hyper).
+    fading: the factor (P,) by which distances at points (P, 3) shrink far from all anchors.
+    """
 
     code: Tensor
-    state: IdentityState | ForwardIdentityState
+    anchors: Tensor
+    distance: Callable[[Tensor], Tensor]
+    fading: Callable[[Tensor], Tensor]
     regions: IdentityRegions
 
 
@@ -80,8 +89,7 @@ class PosedField:
     def canonical_distance(self, canonical: Tensor) -> Tensor:
         """Identity network's signed distances (P,) at canonical points (P, 3 + hyper)."""
         size = DISTANCE_CHUNK if canonical.device.type == "cpu" else ACCELERATOR_CHUNK
-        evaluate, state = self.head.identity.evaluate, self.prepared.state
-        return torch.cat([evaluate(chunk[None], state)[0] for chunk in canonical.split(size)])
+        return torch.cat([self.prepared.distance(chunk[None])[0] for chunk in canonical.split(size)])
 
     def signed_distance(self, points: Tensor, mask: Tensor | None = None) -> Tensor:
         """Signed distances (P,) at posed points (P, 3)."""
@@ -153,18 +161,27 @@ class NeuralHead:
         key = code.cpu().numpy().tobytes()
         if key not in self._prepared:
             with torch.no_grad():
-                prepared = PreparedIdentity(code, self.identity.prepare(code), self.regions.of(code))
+                prepared = self._prepare(code)
             if len(self._prepared) >= CACHED_IDENTITIES:
                 self._prepared.pop(next(iter(self._prepared)))
             self._prepared[key] = prepared
         return self._prepared[key]
+
+    def _prepare(self, code: Tensor) -> PreparedIdentity:
+        network, regions = self.identity, self.regions.of(code)
+        if isinstance(network, ForwardIdentityNetwork):
+            state = network.prepare(code)
+            distance, fading = partial(network.evaluate, state=state), partial(network.fading, state=state)
+            return PreparedIdentity(code, state.anchors, distance, fading, regions)
+        blended = network.prepare(code)
+        return PreparedIdentity(code, blended.anchors, partial(network.evaluate, state=blended), _unfading, regions)
 
     def pose(self, identity: Array | None = None, expression: Array | None = None) -> PosedField:
         """The field of an identity code (L,) and an expression code (E,); None stands for zeros."""
         prepared = self.prepare_identity(identity)
         code = self._code(expression, self.expression_dimensions, "expression")
         with torch.no_grad():
-            folded = self.expression.fold(prepared.code, prepared.state.anchors, code)
+            folded = self.expression.fold(prepared.code, prepared.anchors, code)
         return PosedField(self, prepared, folded)
 
     def mask_weights(self, points: Tensor) -> Tensor | None:
@@ -172,8 +189,12 @@ class NeuralHead:
         return None if self.smoothing is None else self.smoothing(points)
 
     def signed_distance(
-        self, points: Array, identity: Array | None = None, expression: Array | None = None, mask: Array | None = None
-    ) -> Array:
+        self,
+        points: Values,
+        identity: Array | None = None,
+        expression: Array | None = None,
+        mask: Array | None = None,
+    ) -> Values:
         """Signed distances (...) in model units at posed points (..., 3); the input's kind comes back.
 
         A head that deforms forward has distances at canonical points only: expression must be None for it.
@@ -188,7 +209,7 @@ class NeuralHead:
             values = posed.canonical_distance(flat) if canonical_wanted else posed.signed_distance(flat, weights)
         return _like(values.view(points.shape[:-1]), points)
 
-    def deformation(self, points: Array, identity: Array | None = None, expression: Array | None = None) -> Array:
+    def deformation(self, points: Values, identity: Array | None = None, expression: Array | None = None) -> Values:
         """Unmasked deformation (..., 3 + hyper) at points (..., 3): offsets, then hyper coordinates.
 
         The points are posed ones, or canonical ones for a head that deforms forward.
@@ -200,7 +221,7 @@ class NeuralHead:
 
     def anchors(self, identity: Array | None = None) -> np.ndarray:
         """Anchors (n, 3) of an identity code (L,)."""
-        return self.prepare_identity(identity).state.anchors[0].cpu().numpy()
+        return self.prepare_identity(identity).anchors[0].cpu().numpy()
 
     def _points(self, points: Array, trailing: int = 3) -> Tensor:
         tensor = torch.as_tensor(points, dtype=torch.float32, device=self.device)
@@ -218,8 +239,20 @@ class NeuralHead:
         return tensor[None]
 
 
+def _unfading(points: Tensor) -> Tensor:
+    return points.new_ones(len(points))
+
+
 def _frozen(network: Network, device: torch.device) -> Network:
     return network.to(device).eval().requires_grad_(False)
+
+
+@overload
+def _like(values: Tensor, given: np.ndarray) -> np.ndarray: ...
+
+
+@overload
+def _like(values: Tensor, given: Tensor) -> Tensor: ...
 
 
 def _like(values: Tensor, given: Array) -> Array:

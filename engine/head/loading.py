@@ -95,8 +95,9 @@ def _box(corners: list[list[float]]) -> Box:
 
 
 def _controls(bundle: Bundle) -> IdentityControls:
-    section, directions = bundle.section("head.controls"), bundle.tensors("head.controls").get("directions")
+    section, tensors = bundle.section("head.controls"), bundle.tensors("head.controls")
     try:
+        directions = tensors["directions"]
         names, sizes = tuple(section["names"]), tuple(section["millimetres"])
         if directions.shape[0] != len(names) or len(sizes) != len(names):
             raise ValueError(f"{len(names)} names for {directions.shape[0]} directions")

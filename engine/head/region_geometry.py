@@ -74,7 +74,7 @@ class RegionGeometry:
         forward = self.directions(points[rows])[:, 2]
         angle = np.degrees(np.arccos(np.clip(forward, -1.0, 1.0)))
         iris, pupil = (_soft_step((limit - angle) / EYE_BORDER) for limit in (IRIS_ANGLE, PUPIL_ANGLE))
-        weights[np.ix_(rows, columns)] = ball[rows, None] * np.stack([1 - iris, iris - pupil, pupil], 1)
+        weights[rows[:, None], columns] = ball[rows, None] * np.stack([1 - iris, iris - pupil, pupil], 1)
         height, slope = self.neck
         share = _soft_step(_below(points, height, slope) / NECK_BORDER)
         skin = self.names.index("skin")

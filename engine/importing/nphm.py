@@ -12,10 +12,13 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from ..bundle import Bundle, merge_section, update_config
 from ..head import load_head
+from ..head.networks.expression import ExpressionNetwork
+from ..head.networks.forward_identity import ForwardIdentityNetwork
+from ..head.networks.identity import IdentityNetwork
 from ..head.networks.official import FORWARD_ENSEMBLE, anchor_count, networks_from_forward, networks_from_official
 from ..head.networks.smoothing import SmoothingConfig
 from ..shared.errors import Cancelled, EngineError
@@ -57,8 +60,8 @@ class _Model:
     """Networks and what goes with them into a bundle."""
 
     name: str
-    identity: nn.Module
-    expression: nn.Module
+    identity: IdentityNetwork | ForwardIdentityNetwork
+    expression: ExpressionNetwork
     identity_codes: Tensor
     expression_codes: Tensor
     forward: bool
@@ -92,12 +95,12 @@ def import_nphm(
             raise Cancelled
         progress(text, fraction)
 
-    sources, output = [Path(source) for source in sources], Path(output).absolute()
+    chosen, output = [Path(source) for source in sources], Path(output).absolute()
     with staged_bundle(output, replace, add) as folder:
         stage("Reading checkpoints", 0.0)
-        parts = _parts(sources)
+        parts = _parts(chosen)
         stage("Reading anchors", 0.5)
-        mean = read_anchors(_anchor_file(anchors, sources, anchor_count(parts[0].weights["identity"])))
+        mean = read_anchors(_anchor_file(anchors, chosen, anchor_count(parts[0].weights["identity"])))
         model = _model(parts, mean)
         stage("Writing the bundle", 0.6)
         _write(folder, output.name, model, smoothing)
@@ -191,6 +194,7 @@ def _anchor_file(chosen: str | Path | None, sources: list[Path], count: int) -> 
 
 def _model(parts: list[_Part], mean: Tensor) -> _Model:
     first = parts[0]
+    networks: tuple[IdentityNetwork | ForwardIdentityNetwork, ExpressionNetwork]
     if first.kind == "backward":
         settings = read_settings(first.settings_file)
         neighbours = _number(settings, "decoder.id.nneigh", first.settings_file)
@@ -208,16 +212,17 @@ def _model(parts: list[_Part], mean: Tensor) -> _Model:
         networks = networks_from_forward(parts[0].weights["identity"], parts[1].weights["expression"], mean)
         name = "NPHM"
     codes = {kind: book for part in parts for kind, book in part.codes.items()}
-    empty = {"identity": networks[0].config.dimensions, "expression": networks[1].config.expression_dimensions}
+    identity, expression = networks
+    empty = {"identity": identity.config.dimensions, "expression": expression.config.expression_dimensions}
     for kind, length in empty.items():
         book = codes.setdefault(kind, torch.zeros(0, length))
         if book.ndim != 2 or book.shape[1] != length:
             raise EngineError(f"{first.path}: its {kind} codes have shape {tuple(book.shape)}, not (N, {length}).")
-    return _Model(name, *networks, codes["identity"], codes["expression"], first.kind != "backward")
+    return _Model(name, identity, expression, codes["identity"], codes["expression"], first.kind != "backward")
 
 
 def _number(settings: dict, key: str, path: Path, default: float | None = None) -> float:
-    value = settings
+    value: object = settings
     for name in key.split("."):
         value = value.get(name) if isinstance(value, dict) else None
     value = default if value is None else value
@@ -227,11 +232,11 @@ def _number(settings: dict, key: str, path: Path, default: float | None = None) 
 
 
 def _write(folder: Path, name: str, model: _Model, smoothing: str) -> None:
-    for part in ("identity", "expression"):
-        network: nn.Module = getattr(model, part)
-        tensors = network.state_dict()
-        if len(codes := getattr(model, f"{part}_codes")):
-            tensors[f"{part}_codes"] = codes
+    for part, network, codes in (
+        ("identity", model.identity, model.identity_codes),
+        ("expression", model.expression, model.expression_codes),
+    ):
+        tensors = network.state_dict() | ({f"{part}_codes": codes} if len(codes) else {})
         merge_section(folder, f"head.{part}", asdict(network.config), tensors, full_precision=tensors)
 
     def describe(config: dict) -> None:

@@ -46,8 +46,8 @@ def load(
     of motion or longer than an hour.
     """
     if isinstance(recording, tuple):
-        source = _Array(*recording)
-        return _prepare(source, source.part(start, duration))
+        array = _Array(*recording)
+        return _prepare(array, array.part(start, duration))
     path = Path(recording)
     if not path.is_file():
         raise EngineError(f"There is no sound file at {path}; relink the sound strip or choose another file.")

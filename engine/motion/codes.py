@@ -158,7 +158,7 @@ class ExpressionTake:
 
         An existing file is replaced only once the new one is complete.
         """
-        arrays = {"codes": self.codes, "rate": np.float64(self.rate), "seed": np.int64(self.seed)}
+        arrays = {"codes": self.codes, "rate": np.array(self.rate, np.float64), "seed": np.array(self.seed, np.int64)}
         arrays["provenance"] = np.array(json.dumps(self.provenance))
         for name in ("weights", "lip_opening_mm"):
             if getattr(self, name) is not None:

@@ -11,8 +11,10 @@ L attention window, n blocks of L frames.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache, partial
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -248,9 +250,8 @@ class DecoderBlock(nn.Module):
 
     def __init__(self, config: DenoiserConfig) -> None:
         super().__init__()
-        width, injection = config.width, INJECTIONS[config.timestep_injection]
-        if injection is FiLM:
-            injection = partial(FiLM, rank=config.film_rank)
+        width, kind = config.width, INJECTIONS[config.timestep_injection]
+        injection: Callable[[int], nn.Module] = partial(FiLM, rank=config.film_rank) if kind is FiLM else kind
         self.self_attention_norm = nn.LayerNorm(width)
         self.self_attention = WindowedSelfAttention(width, config.heads, config.window, config.causal)
         self.self_attention_film = injection(width)
@@ -314,7 +315,8 @@ class ExpressionDecoder(nn.Module):
             condition = self.audio_projection(audio)  # (B, N, W)
             if dropped is not None:
                 condition = torch.where(dropped[:, None, None], self.null_condition.to(condition.dtype), condition)
-        return [block.cross_attention(condition) for block in self.blocks]
+        blocks = (cast(DecoderBlock, block) for block in self.blocks)  # a ModuleList does not say what it holds
+        return [block.cross_attention(condition) for block in blocks]
 
     def denoise(self, noisy_codes: Tensor, timesteps: Tensor, prepared_audio: list[Tensor]) -> Tensor:
         """As `forward`, with the audio already prepared by `prepare_audio`."""

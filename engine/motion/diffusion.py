@@ -115,18 +115,19 @@ def dpm_solver(predict: Predict, x: Tensor, schedule: CosineSchedule, timesteps:
     timesteps: falling. Returns x at the last of them, which is not clean yet; the first step is of first order.
     """
     lambdas = schedule.log_signal_to_noise
-    earlier_x0, earlier_step = None, None
+    earlier: tuple[Tensor, float] | None = None
     for t, following in pairwise(timesteps):
         x0 = predict(x, t)
         step = (lambdas[following] - lambdas[t]).item()  # h_i
         direction = x0
-        if earlier_x0 is not None:
+        if earlier is not None:
+            earlier_x0, earlier_step = earlier
             ratio = earlier_step / step  # r_i
             direction = (1 + 0.5 / ratio) * x0 - 0.5 / ratio * earlier_x0  # D_i, algorithm 2 line 7
         abar, abar_following = schedule.alphas_bar[t].item(), schedule.alphas_bar[following].item()
         sigma_ratio = math.sqrt((1 - abar_following) / (1 - abar))
         x = sigma_ratio * x - math.sqrt(abar_following) * math.expm1(-step) * direction  # algorithm 2 line 8
-        earlier_x0, earlier_step = x0, step
+        earlier = x0, step
     return x
 
 

@@ -7,7 +7,7 @@ biases once per frame, so that a point costs the same as in an unconditioned MLP
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from math import sqrt
 
@@ -56,11 +56,11 @@ def activate(values: Tensor, name: str) -> Tensor:
 class FoldedLayer:
     """One layer with the condition folded in: h -> weight h + coordinate_weight x + bias.
 
-    weight (out, in) or (B, out, in) or None for the first layer; coordinate_weight (out, 3) or (B, out, 3) or None
-    where the coordinates do not enter; bias (B, out).
+    h is the layer below, or the coordinates x for the first layer. weight (out, in) or (B, out, in); coordinate_weight
+    (out, 3) or (B, out, 3), or None where the coordinates do not enter again; bias (B, out).
     """
 
-    weight: Tensor | None
+    weight: Tensor
     coordinate_weight: Tensor | None
     bias: Tensor
 
@@ -105,63 +105,74 @@ class ConditionedMLP(nn.Module):
             self.film = nn.Sequential(
                 nn.Linear(condition, condition_width), nn.SiLU(), nn.Linear(condition_width, 2 * layers * width)
             )
-            nn.init.normal_(self.film[2].weight, std=0.1 / sqrt(condition_width))
-            nn.init.zeros_(self.film[2].bias)
+            last = last_linear(self.film)
+            nn.init.normal_(last.weight, std=0.1 / sqrt(condition_width))
+            nn.init.zeros_(last.bias)
 
     def fold(self, condition: Tensor) -> list[FoldedLayer]:
         """Fold the condition (B, condition) into the layers; do this once per frame and reuse it for every point."""
         folded = []
         if self.conditioning == "film":
             film = self.film(condition).view(-1, self.hidden_layers, 2, self.width)  # (B, layers, 2, width)
-        for number, layer in enumerate(self.layers):
-            weight, inputs, bias = self._split(number, layer)
-            coordinates = None if inputs is None else inputs[:, :3]
-            if self.conditioning == "concatenate" and inputs is not None:
-                bias = bias + condition @ inputs[:, 3:].T  # (B, out)
+        for number, layer in enumerate(linear_layers(self.layers)):
+            weight, coordinates, conditioned = self._split(number, layer)
+            bias: Tensor = layer.bias
+            if self.conditioning == "concatenate" and conditioned is not None:
+                bias = bias + condition @ conditioned.T  # (B, out)
             if self.conditioning == "film" and number < self.hidden_layers:
                 scale, shift = 1.0 + film[:, number, 0], film[:, number, 1]  # (B, width)
-                weight = None if weight is None else scale[:, :, None] * weight  # (B, width, in)
+                weight = scale[:, :, None] * weight  # (B, width, in)
                 coordinates = None if coordinates is None else scale[:, :, None] * coordinates
                 bias = scale * bias + shift
             folded.append(FoldedLayer(weight, coordinates, bias.expand(condition.shape[0], -1)))
         return folded
 
-    def _split(self, number: int, layer: nn.Linear) -> tuple[Tensor | None, Tensor | None, Tensor]:
-        """The layer's columns for the hidden state and for the input (coordinates, then condition), and its bias."""
+    def _split(self, number: int, layer: nn.Linear) -> tuple[Tensor, Tensor | None, Tensor | None]:
+        """The layer's columns for what comes from the layer below, for coordinates that enter again, for the condition.
+
+        Coordinates are what comes to the first layer.
+        """
         if number == 0:
-            return None, layer.weight, layer.bias
+            return layer.weight[:, :3], None, layer.weight[:, 3:]
         if number == self.skip_layer:
-            hidden = self.layers[number - 1].out_features
-            return layer.weight[:, :hidden] / sqrt(2), layer.weight[:, hidden:] / sqrt(2), layer.bias
-        return layer.weight, None, layer.bias
+            hidden = linear_layers(self.layers)[number - 1].out_features
+            inputs = layer.weight[:, hidden:] / sqrt(2)
+            return layer.weight[:, :hidden] / sqrt(2), inputs[:, :3], inputs[:, 3:]
+        return layer.weight, None, None
 
     def evaluate(self, points: Tensor, folded: list[FoldedLayer]) -> Tensor:
         """Evaluate (B, P, 3) points with layers folded from B conditions; returns (B, P, outputs)."""
         if points.shape[0] == 1:
             return in_row_blocks(lambda block: self._evaluate_one(block, folded), points[0])[None]
-        hidden = None
+        hidden = points
         for number, layer in enumerate(folded):
             total = layer.bias[:, None]  # (B, 1, out)
             if layer.coordinate_weight is not None:
                 total = total + points @ layer.coordinate_weight.mT  # (B, P, out)
-            if layer.weight is not None:
-                total = total + hidden @ layer.weight.mT
+            total = total + hidden @ layer.weight.mT
             hidden = activate(total, self.activation) if number < self.hidden_layers else total
         return hidden
 
     def _evaluate_one(self, points: Tensor, folded: list[FoldedLayer]) -> Tensor:
         """`evaluate` for one condition: fused matrix products on (P, 3) points; returns (P, outputs)."""
-        hidden = None
+        hidden = points
         for number, layer in enumerate(folded):
-            coordinate_weight = None if layer.coordinate_weight is None else layer.coordinate_weight.view(-1, 3)
-            if layer.weight is None:
-                total = affine(points, coordinate_weight, layer.bias[0])  # (P, out)
-            else:
-                total = affine(hidden, layer.weight.view(-1, layer.weight.shape[-1]), layer.bias[0])
-                total = total if coordinate_weight is None else torch.addmm(total, points, coordinate_weight.T)
+            total = affine(hidden, layer.weight.view(-1, layer.weight.shape[-1]), layer.bias[0])  # (P, out)
+            if layer.coordinate_weight is not None:
+                total = torch.addmm(total, points, layer.coordinate_weight.view(-1, 3).T)
             hidden = activate(total, self.activation) if number < self.hidden_layers else total
         return hidden
 
     def forward(self, points: Tensor, condition: Tensor) -> Tensor:
         """Values (B, P, outputs) at points (B, P, 3) for conditions (B, condition)."""
         return self.evaluate(points, self.fold(condition))
+
+
+def linear_layers(layers: Iterable[nn.Module]) -> list[nn.Linear]:
+    """The linear ones among some layers."""
+    return [layer for layer in layers if isinstance(layer, nn.Linear)]
+
+
+def last_linear(layers: Iterable[nn.Module]) -> nn.Linear:
+    """The last linear layer of several."""
+    return linear_layers(layers)[-1]

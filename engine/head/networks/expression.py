@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from .conditioned_mlp import ConditionedMLP, FoldedLayer
+from .conditioned_mlp import ConditionedMLP, FoldedLayer, last_linear
 
 
 @dataclass
@@ -56,8 +56,9 @@ class ExpressionNetwork(nn.Module):
             config.condition_width,
         )
         with torch.no_grad():
-            self.deformation.layers[-1].weight.mul_(0.1)
-            self.deformation.layers[-1].bias.zero_()
+            last = last_linear(self.deformation.layers)
+            last.weight.mul_(0.1)
+            last.bias.zero_()
 
     def fold(self, identity_codes: Tensor, anchors: Tensor, expression_codes: Tensor) -> list[FoldedLayer]:
         """Layers with (B, Lid) codes, (B, n, 3) anchors and (B, E) codes folded in: once per frame."""

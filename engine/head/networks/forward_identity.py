@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import exp
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -46,6 +47,8 @@ class ForwardIdentityNetwork(nn.Module):
     Away from all anchors the sum of the blending weights falls below SUM_OFFSET, and the distance shrinks towards zero
     with its sign kept; `fading` is that factor.
     """
+
+    anchor_mean: Tensor
 
     def __init__(self, config: ForwardIdentityConfig, anchor_mean: Tensor | None = None):
         super().__init__()
@@ -105,4 +108,5 @@ class ForwardIdentityNetwork(nn.Module):
 
     def _member(self, slot: int) -> ConditionedMLP:
         pairs = self.config.symmetric_pairs
-        return self.members[slot // 2 if slot < 2 * pairs else slot - pairs]
+        member = self.members[slot // 2 if slot < 2 * pairs else slot - pairs]
+        return cast(ConditionedMLP, member)  # a ModuleList does not say what it holds

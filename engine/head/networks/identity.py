@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from .anchors import AnchorLayout, displacement_network
-from .conditioned_mlp import activate, affine, in_row_blocks
+from .conditioned_mlp import activate, affine, in_row_blocks, last_linear
 
 ANCHORLESS_DISTANCE = 0.75
 SIGMA_NEIGHBOUR = 8
@@ -86,6 +86,10 @@ class IdentityNetwork(nn.Module):
     Points are sorted by slot and each slot is one run of matrix products: weights are never gathered.
     """
 
+    anchor_mean: Tensor
+    member_of_slot: Tensor
+    mirror: Tensor
+
     def __init__(self, config: IdentityConfig, anchor_mean: Tensor | None = None):
         super().__init__()
         self.config = config
@@ -94,8 +98,9 @@ class IdentityNetwork(nn.Module):
         mean = torch.zeros(config.anchors, 3) if anchor_mean is None else torch.as_tensor(anchor_mean).float()
         self.register_buffer("anchor_mean", mean)
         self.anchor_network = displacement_network(config, config.anchor_width)
-        nn.init.normal_(self.anchor_network[4].weight, std=0.01 / sqrt(config.anchor_width))
-        nn.init.zeros_(self.anchor_network[4].bias)
+        last = last_linear(self.anchor_network)
+        nn.init.normal_(last.weight, std=0.01 / sqrt(config.anchor_width))
+        nn.init.zeros_(last.bias)
         self.first_weight = nn.Parameter(torch.randn(members, width, entering) * sqrt(2 / entering))
         self.first_bias = nn.Parameter(torch.zeros(members, width))
         self.hidden_weight = nn.Parameter(torch.randn(config.layers - 1, members, width, width) * sqrt(2 / width))
@@ -205,7 +210,7 @@ class IdentityNetwork(nn.Module):
         """The slots' networks with first biases (1, S, width) and film (1, S, layers - 1, 2, width) folded in."""
         slots = []
         for slot, member in enumerate(self._members()):
-            hidden = zip(member.hidden_weight, member.hidden_bias, strict=True)
+            hidden = list(zip(member.hidden_weight, member.hidden_bias, strict=True))
             if film is not None:
                 hidden = [
                     ((1.0 + scale)[:, None] * weight, (1.0 + scale) * bias + shift)

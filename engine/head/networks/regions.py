@@ -26,6 +26,8 @@ class RegionConfig:
 class RegionNetwork(nn.Module):
     """Region logits at canonical points; sines and cosines of 2^k pi x let small regions (the pupils) be sharp."""
 
+    frequencies: Tensor
+
     def __init__(self, config: RegionConfig):
         super().__init__()
         self.config = config

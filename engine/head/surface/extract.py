@@ -76,7 +76,8 @@ class SurfaceExtractor:
         vertices, faces, canonical = triangulate(band, *self.head.box)
         if not keep_crumbs:
             smallest = CRUMB_CUBIC_MILLIMETRES / MILLIMETRES_PER_UNIT**3
-            cell = np.prod(np.subtract(*reversed(self.head.box)) / (np.array(band.values.shape) - 1))
+            low, high = np.array(self.head.box)
+            cell = float(np.prod((high - low) / (np.array(band.values.shape) - 1)))
             vertices, faces, canonical = without_crumbs(vertices, faces, canonical, max(smallest, cell), self.head.box)
         (weights,) = in_chunks(regions, torch.from_numpy(canonical).to(self.head.device), size)
         return Surface(vertices, faces, canonical, weights.cpu().numpy(), len(band.canonical))

@@ -39,17 +39,17 @@ class ForwardSurfaceExtractor:
 
     def _canonical_surface(self) -> Surface:
         head = self.head
-        network, state = head.identity, head.prepare_identity(self.identity).state
         posed = head.pose(self.identity)
+        fading = posed.prepared.fading
 
         def unfaded(points: Tensor) -> tuple[Tensor, Tensor]:
             # A faded distance would be too small to say how far the surface is.
-            return posed.canonical_distance(points) / network.fading(points, state), points
+            return posed.canonical_distance(points) / fading(points), points
 
         with torch.no_grad():
             band = sample_narrow_band(unfaded, *head.box, self.resolution, self.lipschitz, head.device)
             known = band.row >= 0
-            band.values[known] *= network.fading(band.canonical[band.row[known].long()], state)
+            band.values[known] *= fading(band.canonical[band.row[known].long()])
         return self._surface(band)
 
     def _surface(self, band: NarrowBand) -> Surface:

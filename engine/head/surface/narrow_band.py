@@ -30,6 +30,8 @@ MEASURED = 8
 # More open points than this share of the grid are found faster from coarse to fine.
 GREATEST_OPEN_SHARE = 1 / 8
 
+AROUND = tuple((a, b) for a, b in product((-1, 0, 1), repeat=2) if a or b)  # steps along two axes
+
 Field = Callable[[Tensor], tuple[Tensor, Tensor]]
 
 
@@ -77,6 +79,8 @@ class BandSequence:
         self.field_change = FieldChange(resolution, device)
         self.centres = self._flat(self.field_change.centres)
         self.evaluated: list[Tensor] = []
+        self.canonical: list[Tensor] = []
+        self.rows = 0
 
     def sample(self, field: Field) -> NarrowBand:
         """The band of this frame's field, which maps points (P, 3) to distances (P,) and canonical points (P, 3).
@@ -171,7 +175,7 @@ class BandSequence:
         odd = self._coordinates(flat) % 2 == 1  # (P, 3)
         for dimension in range(3):
             chosen = flat[odd[:, dimension] & ~odd[:, dimension + 1 :].any(1)]
-            for others in ([(0, 0)], [step for step in product((-1, 0, 1), repeat=2) if any(step)]):
+            for others in (((0, 0),), AROUND):
                 bounds = self._neighbours_bound(chosen, dimension, others)
                 self.values.view(-1)[chosen] = bounds
                 chosen = chosen[bounds == 0]

@@ -11,10 +11,12 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import cache
 from threading import Barrier, local
+from typing import TypeVar, cast
 
 import torch
 from torch import Tensor
 
+Parts = TypeVar("Parts", bound=tuple[Tensor, ...])
 _undivided = local()
 
 
@@ -40,7 +42,7 @@ def chunk_threads() -> int:
     return getattr(_undivided, "threads", None) or torch.get_num_threads()
 
 
-def in_chunks(function: Callable[[Tensor], tuple[Tensor, ...]], points: Tensor, size: int) -> tuple[Tensor, ...]:
+def in_chunks(function: Callable[[Tensor], Parts], points: Tensor, size: int) -> Parts:
     """function(points (P, ...)), a tuple of tensors (P, ...), without gradients, in chunks of at most `size` points.
 
     On a CPU as many chunks at a time as torch has threads.
@@ -49,12 +51,13 @@ def in_chunks(function: Callable[[Tensor], tuple[Tensor, ...]], points: Tensor, 
     rounds = -(-len(points) // (size * threads))
     chunks = points.split(max(1, -(-len(points) // max(1, rounds * threads))))
 
-    def run(chunk: Tensor) -> tuple[Tensor, ...]:
+    def run(chunk: Tensor) -> Parts:
         with torch.no_grad():  # a setting of each thread
             return function(chunk)
 
     results = _pool(threads).map(run, chunks) if len(chunks) > 1 and threads > 1 else map(run, chunks)
-    return tuple(torch.cat(parts) for parts in zip(*results, strict=True))
+    joined = tuple(torch.cat(parts) for parts in zip(*results, strict=True))
+    return cast(Parts, joined)  # as many tensors as the function gives
 
 
 @cache

@@ -51,7 +51,7 @@ def backward_map(head: NeuralHead, prepared: PreparedIdentity, expressions: Tens
     """
     frames = len(expressions)
     folded = head.expression.fold(
-        prepared.code.expand(frames, -1), prepared.state.anchors.expand(frames, -1, -1), expressions
+        prepared.code.expand(frames, -1), prepared.anchors.expand(frames, -1, -1), expressions
     )
 
     def canonical(points: Tensor) -> Tensor:
