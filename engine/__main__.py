@@ -211,6 +211,17 @@ def _parser() -> argparse.ArgumentParser:
     common.add_argument("--bundle", default=STARTER, help="'starter' or a bundle folder (default: starter)")
     common.add_argument("--device", default=DEVICE, help="auto, cpu or cuda (default: auto)")
 
+    _add_sample(commands, common)
+    _add_surface(commands, common)
+    _add_import(commands)
+    _add_fit(commands)
+    info = commands.add_parser("info", parents=[common], help="device, versions, bundle, licences, what it can do")
+    info.add_argument("--json", action="store_true", help="print JSON")
+    info.set_defaults(run=_info)
+    return parser
+
+
+def _add_sample(commands, common: argparse.ArgumentParser) -> None:
     sample = commands.add_parser("sample", parents=[common], help="recording -> take of expression codes")
     sample.description = (
         "Writes an .npz with codes (N,200), rate in Hz, weights (N,52) with weight_names, "
@@ -234,6 +245,8 @@ def _parser() -> argparse.ArgumentParser:
     sample.add_argument("--range", metavar="A:B", help="... but for code frames A:B, B excluded, sampled again")
     sample.set_defaults(run=_sample)
 
+
+def _add_surface(commands, common: argparse.ArgumentParser) -> None:
     surface = commands.add_parser("surface", parents=[common], help="take -> numbered PLY meshes")
     surface.description = "Writes frame_00000.ply ... : binary PLY, metres, Blender's axes, one weight per region."
     surface.add_argument("--take", required=True, help="take written by 'sample' (.npz)")
@@ -244,8 +257,8 @@ def _parser() -> argparse.ArgumentParser:
     surface.add_argument("--identity", default="mean", help=identities)
     surface.set_defaults(run=_surface)
 
-    _add_import(commands)
 
+def _add_fit(commands) -> None:
     fit = commands.add_parser("fit-arkit", help="ARKit weights for a bundle that was made without them, fitted")
     fit.description = (
         "Fits how the expression codes of a bundle's head and the 52 ARKit weights convert, through the starter's "
@@ -256,11 +269,6 @@ def _parser() -> argparse.ArgumentParser:
     fit.add_argument("--codes", nargs="+", default=(), metavar="FILE", help=codes)
     fit.add_argument("--device", default=DEVICE, help="auto, cpu or cuda (default: auto)")
     fit.set_defaults(run=_fit_arkit)
-
-    info = commands.add_parser("info", parents=[common], help="device, versions, bundle, licences, what it can do")
-    info.add_argument("--json", action="store_true", help="print JSON")
-    info.set_defaults(run=_info)
-    return parser
 
 
 def _add_import(commands) -> None:

@@ -11,6 +11,12 @@ def triangulated(polygons: np.ndarray) -> np.ndarray:
     return np.concatenate([polygons[:, :3], quads[:, [0, 2, 3]]])
 
 
+def triangle_normals(corners: np.ndarray) -> np.ndarray:
+    """Unit normals (T, 3) of triangles with corners (T, 3, 3), counter-clockwise seen from outside; zero where flat."""
+    normals = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
+    return normals / np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-20)
+
+
 def vertex_normals(vertices: np.ndarray, triangles: np.ndarray) -> np.ndarray:
     """Unit normals (V, 3) of vertices (V, 3): of their triangles (T, 3), weighted by area.
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import igl
 import numpy as np
 
+from engine.head.polygons import triangle_normals
 from engine.shared.units import UNITS_PER_MILLIMETRE
 from training.head.ict import FaceKit
 
@@ -136,12 +137,6 @@ class HeadSolid:
             distance = distance.copy()
             distance[wall] = np.abs(ahead[wall])
         return distance
-
-
-def triangle_normals(corners: np.ndarray) -> np.ndarray:
-    """Unit normals (T, 3) of triangles with corners (T, 3, 3), counter-clockwise seen from outside; zero where flat."""
-    normals = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
-    return normals / np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-20)
 
 
 def boundary_loops(triangles: np.ndarray) -> list[np.ndarray]:

@@ -7,9 +7,10 @@ from pathlib import Path
 import numpy as np
 from numpy.lib.format import open_memmap
 
+from engine.head.polygons import triangle_normals
 from engine.shared.arkit import ARKIT_NAMES
 from engine.shared.units import UNITS_PER_MILLIMETRE
-from training.head.ground_truth import NECK_PLANE, THROAT_DEPTH, HeadSolid, HeadTopology, triangle_normals
+from training.head.ground_truth import NECK_PLANE, THROAT_DEPTH, HeadSolid, HeadTopology
 from training.head.ict import random_coefficients
 from training.head.poses import random_weights, with_blink, with_lips, with_open_jaw
 
