@@ -5,10 +5,9 @@ import json
 import numpy as np
 import pytest
 import torch
+from dense_surfaces import assert_surface_of, dense_values
 from official_heads import FULL, SMALL, full_size_folder, load
 from repository import PARITY
-from scipy.spatial import cKDTree
-from skimage.measure import marching_cubes
 
 from engine import Engine, EngineError
 from engine.bundle import Bundle, merge_section
@@ -125,14 +124,8 @@ def test_a_forward_head_is_meshed_once_as_on_the_dense_grid(subject, monkeypatch
     identity, cells = reference["id_codes"][subject], 28
     extractor = ForwardSurfaceExtractor(head, identity, cells)
     surface = extractor.extract()
-    axes = [np.linspace(low, high, cells) for low, high in zip(*head.box, strict=True)]
-    grid = np.stack(np.meshgrid(*axes, indexing="ij"), -1).astype(np.float32)
-    places, _, _, _ = marching_cubes(head.signed_distance(grid, identity), 0.0, gradient_direction="descent")
-    low, high = map(np.array, head.box)
-    dense = places * (high - low) / (cells - 1) + low
-    distances, _ = cKDTree(surface.canonical).query(dense)
-    assert len(dense) == len(surface.canonical)
-    assert distances.max() < 1e-5
+    values = dense_values(lambda points: head.signed_distance(points, identity), head.box, cells)
+    assert_surface_of(surface.canonical, values, head.box)
     monkeypatch.setattr(head.identity, "evaluate", None)  # from here on only vertices move
     moved = extractor.extract(reference["exp_codes"][0])
     assert np.abs(moved.vertices - surface.vertices).max() > 1e-3
