@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from closeness import assert_close
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -92,6 +93,6 @@ def test_weights_and_codes_of_the_starter_convert_exactly_both_ways(engine):
     basis = engine.head.arkit_map.basis
     weights = np.random.default_rng(1).uniform(0, 1, (40, 52)).astype(np.float32)
     codes = weights @ basis.T
-    np.testing.assert_allclose(engine.head.arkit_map.weights(codes), weights, atol=2e-6)
-    np.testing.assert_allclose(engine.head.arkit_map.weights(codes) @ basis.T, codes, atol=2e-6)
+    assert_close(engine.head.arkit_map.weights(codes), weights)
+    assert_close(engine.head.arkit_map.weights(codes) @ basis.T, codes)
     np.testing.assert_allclose(basis.T @ basis, np.eye(52), atol=2e-6)

@@ -5,6 +5,7 @@ from dataclasses import fields, replace
 
 import numpy as np
 import pytest
+from closeness import assert_close
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
@@ -141,9 +142,8 @@ def test_codes_follow_the_weights_and_keep_what_is_no_weight():
     weights = weights_from_codes(codes, basis)
     take = ExpressionTake(codes, weights=weights, lip_opening_mm=np.full(24, 8.0))
     styled = take.styled(Style(articulation=1.4, blinks=0.0), basis)
-    np.testing.assert_allclose(weights_from_codes(styled.codes, basis), styled.weights, atol=1e-6)
-    rest = [take.codes - take.weights @ basis.T, styled.codes - styled.weights @ basis.T]
-    np.testing.assert_allclose(*rest, atol=1e-6)
+    assert_close(weights_from_codes(styled.codes, basis), styled.weights)
+    assert_close(styled.codes - styled.weights @ basis.T, take.codes - take.weights @ basis.T)
     assert styled.lip_opening_mm is None
     assert styled.provenance["style"]["articulation"] == 1.4
     assert (styled.weights[:, columns("eyeBlink")] == 0).all()
