@@ -21,12 +21,19 @@ test: setup
 test-quick: setup
 	$(VENV) -m pytest -m "not slow"
 
-## Numbers must be right with the kernels of any processor: those that every x86-64 has on one thread, those of AVX2 on two
+## The tests of numbers with the kernels of other processors, less than two minutes each: those that every x86-64 has, on
+## one thread; those of AVX2, on two. The variables steer NumPy's BLAS, NumPy, PyTorch's BLAS twice (the first on Intel
+## alone), its convolutions and its other operations.
+NUMERIC := -m "not slow" tests/engine/arkit_fit tests/engine/head tests/engine/importing tests/engine/motion \
+	tests/engine/shared tests/evaluation/motion tests/training/head tests/training/test_resume.py
+AVX512 := AVX512F AVX512CD AVX512_SKX AVX512_CLX AVX512_CNL AVX512_ICL
 test-processors: setup
-	OPENBLAS_CORETYPE=Nehalem MKL_ENABLE_INSTRUCTIONS=SSE4_2 ONEDNN_MAX_CPU_ISA=SSE41 ATEN_CPU_CAPABILITY=default \
-		OMP_NUM_THREADS=1 $(VENV) -m pytest -m "not slow" tests/engine tests/training tests/evaluation
-	OPENBLAS_CORETYPE=Haswell MKL_ENABLE_INSTRUCTIONS=AVX2 ONEDNN_MAX_CPU_ISA=AVX2 ATEN_CPU_CAPABILITY=avx2 \
-		OMP_NUM_THREADS=2 $(VENV) -m pytest -m "not slow" tests/engine tests/training tests/evaluation
+	OPENBLAS_CORETYPE=Nehalem NPY_DISABLE_CPU_FEATURES="$(AVX512) AVX2 FMA3" MKL_ENABLE_INSTRUCTIONS=SSE4_2 \
+		MKL_CBWR=COMPATIBLE ONEDNN_MAX_CPU_ISA=SSE41 ATEN_CPU_CAPABILITY=default OMP_NUM_THREADS=1 \
+		$(VENV) -m pytest $(NUMERIC)
+	OPENBLAS_CORETYPE=Haswell NPY_DISABLE_CPU_FEATURES="$(AVX512)" MKL_ENABLE_INSTRUCTIONS=AVX2 MKL_CBWR=AVX2 \
+		ONEDNN_MAX_CPU_ISA=AVX2 ATEN_CPU_CAPABILITY=avx2 OMP_NUM_THREADS=2 \
+		$(VENV) -m pytest $(NUMERIC)
 
 ## The Blender side under every supported version of Blender; writes the README's table
 test-matrix: setup

@@ -20,7 +20,7 @@ BASES = st.one_of(st.just("mean"), st.integers(0, 10**9).map("random:{}".format)
 
 
 @given(BASES, st.dictionaries(NAMES, VALUES, max_size=5))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_an_identity_text_is_read_as_it_was_written(base, values):
     moved = {name: value for name, value in values.items() if value}
     assert split_identity(join_identity(base, values)) == (base, moved)

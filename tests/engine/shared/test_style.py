@@ -6,7 +6,7 @@ from dataclasses import fields, replace
 import numpy as np
 import pytest
 from closeness import assert_close
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from repository import PARITY, ROOT
@@ -63,7 +63,6 @@ def test_closed_lips_keep_their_weights_whatever_the_style(weights, opening, sty
     assert (styled <= np.maximum(weights, 1)).all()
 
 
-@settings(deadline=None)
 @given(weights_of_takes, openings, styles)
 def test_a_mirrored_face_is_styled_as_the_face_and_then_mirrored(weights, opening, style):
     styled = styled_weights(weights, RATE, style, opening)

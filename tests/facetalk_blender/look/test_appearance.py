@@ -22,7 +22,7 @@ def regions_of(weights, **more):
 
 
 @given(arrays.arrays(np.uint8, (12, len(NAMES))), st.integers(0, 1000))
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_groups_and_slots_match_the_weights(weights, seed):
     polygons = np.random.default_rng(seed).integers(0, 12, (20, 3))
     look = appearance.Look.of(regions_of(weights), polygons, COLORS)

@@ -144,7 +144,7 @@ def test_resampling_equals_the_engines_spline(count):
     np.testing.assert_allclose(channels.resample(values, 24.0, times), expected, atol=2e-6)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(
     st.lists(st.floats(0, 1, width=32), min_size=1, max_size=120),
     st.sampled_from([0.001, 0.01, 0.05, 0.3]),

@@ -39,7 +39,7 @@ def _string(phones: list[tuple[str, float]]) -> tuple[list[Segment], int]:
 phone_strings = st.lists(st.tuples(st.sampled_from(SPOKEN), st.floats(0.04, 0.3)), min_size=3, max_size=20)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(phone_strings, st.integers(0, 2**31), st.sampled_from(sorted(BILABIALS)))
 def test_every_bilabial_closes_the_lips(phones, seed, bilabial):
     phones.insert(len(phones) // 2, (bilabial, 0.06))
@@ -51,7 +51,7 @@ def test_every_bilabial_closes_the_lips(phones, seed, bilabial):
             assert opening[near].min() <= 0.3
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(phone_strings, st.integers(0, 2**31))
 def test_motion_of_the_mouth_is_bounded_and_in_range(phones, seed):
     segments, frames = _string(phones)
@@ -70,7 +70,7 @@ def test_open_vowels_open_the_mouth(vowel):
     assert 8 < lip_opening_mm(expected_mouth(segments, frames)).max() < 18
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 @given(st.integers(0, 2**31))
 def test_in_silence_the_lips_stay_closed_and_blinks_go_on(seed):
     minutes = 2

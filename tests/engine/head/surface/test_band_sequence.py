@@ -48,7 +48,7 @@ drift = st.floats(-0.03, 0.03)
 
 
 @pytest.mark.slow
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.lists(st.lists(sphere, min_size=1, max_size=4), min_size=1, max_size=3), st.lists(drift, max_size=4))
 def test_jumps_and_small_steps_give_the_dense_signs(scenes, steps):
     """Every scene is an abrupt jump, followed by small steps of its first sphere."""

@@ -13,7 +13,7 @@ def at(bounds, resolution, place):
     return [float(way.view(3 * (resolution,))[place]) for way in bounds]
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.integers(0, 2**32 - 1), st.sampled_from([7, 24, 41, 64]), st.integers(1, 60))
 def test_every_measurement_lies_within_its_bounds_with_the_margin(seed, resolution, count):
     random = np.random.default_rng(seed)

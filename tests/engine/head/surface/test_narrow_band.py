@@ -75,7 +75,7 @@ def test_a_surface_is_followed_where_the_lipschitz_bound_fails():
     assert_surface_of(vertices, dense_values(lambda points: 3 * sphere(points), BOX, 64), BOX)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.integers(0, 2**32 - 1), st.floats(0.0, 2.0))
 def test_marching_cubes_reads_no_other_values(seed, level):
     values = np.random.default_rng(seed).standard_normal((9, 8, 7)).astype(np.float32) + np.float32(level)
