@@ -6,6 +6,7 @@ import ast
 import re
 import textwrap
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -83,7 +84,12 @@ def _constructor_arguments(node: ast.ClassDef) -> list[str]:
         if isinstance(item, ast.FunctionDef) and item.name == "__init__":
             return _arguments(item)
     fields = [item for item in node.body if isinstance(item, ast.AnnAssign)]
-    return [ast.unparse(item) for item in fields if not ast.unparse(item.target).startswith("_")]
+    return [_field(item) for item in fields if not ast.unparse(item.target).startswith("_")]
+
+
+def _field(item: ast.AnnAssign) -> str:
+    text = f"{ast.unparse(item.target)}: {ast.unparse(item.annotation)}"
+    return text if item.value is None else f"{text} = {ast.unparse(_value(item.value))}"
 
 
 def _public_members(node: ast.ClassDef, sources: dict[str, Source]) -> list[ast.FunctionDef]:
@@ -141,7 +147,22 @@ def _arguments(member: ast.FunctionDef) -> list[str]:
 
 def _argument(argument: ast.arg, default: ast.expr | None) -> str:
     text = ast.unparse(argument)
-    return text if default is None else f"{text} = {ast.unparse(default)}"
+    return text if default is None else f"{text} = {ast.unparse(_value(default))}"
+
+
+def _value(default: ast.expr) -> ast.expr:
+    """The value of a default that is named by a constant of `engine.shared`, else the default itself."""
+    return _shared_constants().get(default.id, default) if isinstance(default, ast.Name) else default
+
+
+@cache
+def _shared_constants() -> dict[str, ast.Constant]:
+    found = {}
+    for path in sorted((ROOT / "engine" / "shared").glob("*.py")):
+        for node in ast.parse(path.read_text("utf-8")).body:
+            if isinstance(node, ast.Assign) and isinstance(node.value, ast.Constant):
+                found |= {target.id: node.value for target in node.targets if isinstance(target, ast.Name)}
+    return found
 
 
 def _rendered(node: ast.ClassDef | ast.FunctionDef) -> str:
