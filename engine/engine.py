@@ -235,9 +235,9 @@ class Engine:
 
         identity: a code (L,); None is the mean head, the only one that a fit to ARKit weights measures.
         """
-        from .head.topology.lips import lip_opening
+        from .head.topology.lips import has_lip_curves, lip_opening
 
-        return lip_opening(self.head, expression_codes, identity)
+        return lip_opening(self.head, expression_codes, identity) if has_lip_curves(self.head, identity) else None
 
     def styled(self, take: ExpressionTake, style: Style) -> ExpressionTake:
         """A take in a style (see `ExpressionTake.styled`), its lip opening measured on the mean head.

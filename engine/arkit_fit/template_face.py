@@ -10,7 +10,6 @@ from scipy.spatial import cKDTree
 from ..head.head import NeuralHead
 from ..head.polygons import triangulated, vertex_normals
 from ..head.template import LIP_NEIGHBOURS, Template
-from ..shared.errors import EngineError
 
 FACE_REGIONS = ("skin", "lips", "brows")
 LEAST_HEIGHT, LEAST_DEPTH = -0.42, 0.0  # model units: the face without neck, ears and scalp
@@ -41,9 +40,7 @@ class TemplateFace:
     @classmethod
     def of(cls, head: NeuralHead) -> TemplateFace:
         """The face of a head with a template, such as the starter's. Raises EngineError when there is none."""
-        template, names = head.template, head.regions.names
-        if template is None:
-            raise EngineError("This model bundle has no template to fit with; use the starter bundle.")
+        template, names = head.fixed_topology(), head.regions.names
         displacements = template.displacements().cpu().numpy()  # (V, 53, 3)
         canonical = template.vertices.cpu().numpy()
         region = template.regions.argmax(1)

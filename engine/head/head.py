@@ -152,6 +152,14 @@ class NeuralHead:
         """Length of an expression code."""
         return self.expression.config.expression_dimensions
 
+    def fixed_topology(self) -> Template:
+        """The template. Raises EngineError when the bundle has none."""
+        if self.template is None:
+            raise EngineError(
+                "This model bundle has no fixed topology; use the Frame Meshes output or the starter bundle."
+            )
+        return self.template
+
     def prepare_identity(self, identity: Array | None = None) -> PreparedIdentity:
         """The identity code (L,), None for the mean head, with its tables; the last few are kept.
 

@@ -35,7 +35,7 @@ class TemplateTruth:
 
     def __init__(self, sampler: SurfaceSampler, template: Template, seed: int):
         kit = sampler.topology.face_kit
-        vertices, mean = template.vertices.double().numpy(), kit.canonical(kit.neutral).astype(np.float64)
+        vertices, mean = template.vertices.double().cpu().numpy(), kit.canonical(kit.neutral).astype(np.float64)
         squared, rows, places = igl.point_mesh_squared_distance(vertices, mean, sampler.triangles)
         known = squared <= LARGEST_GAP**2  # (V,)
         corners = (np.ascontiguousarray(mean[sampler.triangles[rows, number]]) for number in range(3))

@@ -45,7 +45,7 @@ class HeadEvaluation:
         self.topology = HeadTopology(face_kit)
         sampler = SurfaceSampler(self.topology)
         self.points = GroupPoints(sampler, EVALUATION_SEED)
-        self.template = TemplateTruth(sampler, head.template, EVALUATION_SEED)
+        self.template = TemplateTruth(sampler, head.fixed_topology(), EVALUATION_SEED)
         self._group_of_triangle = np.array([GROUPS.index(name) if name else -1 for name in group_of_triangles(sampler)])
         self._eyeballs, self._lips = Eyeballs(face_kit), LipSheets(face_kit)
 

@@ -21,7 +21,6 @@ from engine.motion.sampling_defaults import SamplingDefaults
 from engine.motion.speech import load_speech_encoder
 from engine.motion.temperature import load_temperature
 from engine.shared.arkit import ARKIT_NAMES
-from engine.shared.errors import EngineError
 from engine.shared.options import STARTER
 from engine.shared.units import MILLIMETRES_PER_UNIT
 
@@ -44,9 +43,7 @@ class LipToTeeth:
     """Distances between the middle of the lower lip and the upper incisors of the mean head."""
 
     def __init__(self, head: NeuralHead) -> None:
-        template, names = head.template, head.regions.names
-        if template is None:
-            raise EngineError("This head has no template to measure lips and teeth on; use the starter's.")
+        template, names = head.fixed_topology(), head.regions.names
         displacements = template.displacements().cpu().numpy()  # (V, W + 1, 3)
         neutral = MILLIMETRES_PER_UNIT * (template.vertices.cpu().numpy() + displacements[:, -1])  # (V, 3)
         modes = MILLIMETRES_PER_UNIT * displacements[:, :-1]  # (V, W, 3)

@@ -11,6 +11,7 @@ import torch
 
 from engine.head import NeuralHead
 from engine.motion.codes import expression_basis, weights_from_codes
+from engine.shared.errors import EngineError
 from engine.shared.units import CODE_RATE, MILLIMETRES_PER_UNIT
 
 FRAMES = round(4 * CODE_RATE)
@@ -24,11 +25,15 @@ def smoothing_figures(head: NeuralHead, codes: np.ndarray) -> dict[str, dict[str
     mask, with the mask off, and of ICT-FaceKit's own meshes at the same vertices.
     """
     codes = codes[:FRAMES]
-    displacements = head.template.displacements()  # (V, W + 1, 3)
-    neutral = head.template.vertices + displacements[:, -1]
+    template = head.fixed_topology()
+    displacements = template.displacements()  # (V, W + 1, 3)
+    neutral = template.vertices + displacements[:, -1]
     places = {name: _spread(chosen) for name, chosen in skin_regions(head, neutral.numpy()).items()}
     points = neutral[np.concatenate(list(places.values()))]
-    mask = head.mask_weights(points)[:, None]
+    weights_of_mask = head.mask_weights(points)
+    if weights_of_mask is None:
+        raise EngineError("This head has no smoothing mask to study; use the starter bundle.")
+    mask = weights_of_mask[:, None]
     raw = torch.stack([head.pose(None, code).deformation(points)[:, :3] for code in codes])  # (N, P, 3)
     rest = head.pose().deformation(points)[:, :3]
     raw = raw - rest
@@ -49,7 +54,7 @@ def smoothing_figures(head: NeuralHead, codes: np.ndarray) -> dict[str, dict[str
 
 def skin_regions(head: NeuralHead, neutral: np.ndarray) -> dict[str, np.ndarray]:
     """Numbers of the skin's vertices by region, for the neutral mean head's vertices (V, 3)."""
-    region = head.template.regions.argmax(axis=1)
+    region = head.fixed_topology().regions.argmax(axis=1)
     skin = region == head.regions.names.index("skin")
     _, height, depth = neutral.T
     lips = neutral[region == head.regions.names.index("lips")].mean(axis=0)

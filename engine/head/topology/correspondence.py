@@ -121,10 +121,10 @@ class FixedTopologyHead:
 
     def __init__(self, head: NeuralHead, identity: Array | None = None):
         """Raises EngineError when the head's bundle has no template or no ARKit weights of its own."""
-        template, basis = head.template, head.arkit_map.exact_basis
-        if template is None or basis is None:
+        template, basis = head.fixed_topology(), head.arkit_map.exact_basis
+        if basis is None:
             raise EngineError(
-                "This model bundle has no fixed topology; use the Frame Meshes output or the starter bundle."
+                "The codes of this model are not ARKit weights; use the Frame Meshes output or the starter."
             )
         self.head, self.prepared = head, head.prepare_identity(identity)
         self.polygons, self.uv = template.polygons, template.uv

@@ -6,6 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ...shared.errors import EngineError
 from ...shared.units import MILLIMETRES_PER_UNIT
 from ..arkit_map import FittedArkitMap
 from ..head import Array, NeuralHead
@@ -18,10 +19,17 @@ POINTS_PER_LIP = 24
 FITTED_REACH = 3 / MILLIMETRES_PER_UNIT  # a linear model of other heads' motion leads less near than a template
 
 
-def lip_opening(head: NeuralHead, expressions: Array, identity: Array | None = None) -> np.ndarray | None:
-    """Distance between the lips (N,) in millimetres for expression codes (N, E); None without lip curves.
+def has_lip_curves(head: NeuralHead, identity: Array | None = None) -> bool:
+    """Whether the lip opening can be measured; a fitted map has its curves on the mean head (None) alone."""
+    if head.template is not None and head.arkit_map.exact_basis is not None:
+        return True
+    return identity is None and isinstance(head.arkit_map, FittedArkitMap)
 
-    Zero when the lips touch or press on each other; see `gap`. A fitted map has its curves on the mean head alone.
+
+def lip_opening(head: NeuralHead, expressions: Array, identity: Array | None = None) -> np.ndarray:
+    """Distance between the lips (N,) in millimetres for expression codes (N, E).
+
+    Zero when the lips touch or press on each other; see `gap`. Raises EngineError without lip curves.
     """
     codes = torch.as_tensor(expressions, dtype=torch.float32, device=head.device)
     if head.template is not None and head.arkit_map.exact_basis is not None:
@@ -29,7 +37,7 @@ def lip_opening(head: NeuralHead, expressions: Array, identity: Array | None = N
         return _opening_of_template(head, head.template, codes, codes @ basis, identity)
     if isinstance(head.arkit_map, FittedArkitMap) and identity is None:
         return _opening_of_fit(head, head.arkit_map, codes)
-    return None
+    raise EngineError("This head has no lip curves to measure; fit ARKit weights to it, or use the starter bundle.")
 
 
 def _opening_of_template(

@@ -11,7 +11,7 @@ from engine.head import load_head
 from engine.head.networks.expression import ExpressionConfig, ExpressionNetwork
 from engine.head.networks.identity import IdentityConfig, IdentityNetwork
 from engine.head.networks.regions import RegionConfig, RegionNetwork
-from engine.head.topology.lips import lip_opening
+from engine.head.topology.lips import has_lip_curves
 from engine.shared.errors import EngineError
 
 BOX = ((-0.5, -0.5, -0.5), (0.5, 0.5, 0.5))
@@ -48,7 +48,7 @@ def test_the_loaded_head_computes_what_the_files_say(folder):
     regions = head.prepare_identity(identity).regions.weights(torch.from_numpy(points)).numpy()
     assert head.regions.names == ["skin", "lips"]
     np.testing.assert_allclose(regions.sum(1), 1.0, atol=1e-5)
-    assert lip_opening(head, expression[None]) is None
+    assert not has_lip_curves(head)
     assert head.arkit_map.weights(expression[None]) is None
 
 

@@ -104,10 +104,10 @@ def test_template_vertices_follow_the_triangles_they_lie_on(monkeypatch):
     rows, weights = random.integers(0, len(triangles), 40), random.dirichlet((1, 1, 1), 40)
     on_sheet = np.einsum("nk,nkc->nc", weights, kit_vertices[triangles[rows]])
     away = on_sheet[:5] + np.array([0, 0, MILLIMETRE])
-    template = {
-        "vertices": torch.from_numpy(np.concatenate([on_sheet, away])),
-        "polygons": torch.tensor([[0, 1, 2, -1], [3, 4, 41, -1]]),
-    }
+    template = SimpleNamespace(
+        vertices=torch.from_numpy(np.concatenate([on_sheet, away])),
+        polygons=np.array([[0, 1, 2, -1], [3, 4, 41, -1]]),
+    )
     sampler = SimpleNamespace(
         triangles=triangles,
         topology=SimpleNamespace(

@@ -11,7 +11,7 @@ from engine.head.networks.expression import ExpressionConfig, ExpressionNetwork
 from engine.head.networks.identity import IdentityConfig, IdentityNetwork
 from engine.head.template import Template
 from engine.head.topology.correspondence import ACCEPTED_DISTANCE, FixedTopologyHead, find_roots
-from engine.head.topology.lips import gap, lip_opening
+from engine.head.topology.lips import gap, has_lip_curves, lip_opening
 from engine.shared.errors import EngineError
 
 MODES, VERTICES = 3, 50
@@ -142,7 +142,9 @@ def test_random_heads_are_seeded_and_limited():
 
 def test_a_head_without_template_says_so():
     head = make_head(template=False)
-    assert lip_opening(head, np.zeros((2, 60))) is None
+    assert not has_lip_curves(head)
+    with pytest.raises(EngineError, match="no lip curves"):
+        lip_opening(head, np.zeros((2, 60)))
     with pytest.raises(EngineError, match="Frame Meshes"):
         FixedTopologyHead(head)
 
