@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from abc import abstractmethod
 from collections.abc import Iterator
 
 import bpy
@@ -31,13 +30,13 @@ class GenerationOperator(JobOperator):
     _shown = ""
 
     @classmethod
-    @abstractmethod
     def reason(cls, context: bpy.types.Context) -> str:
         """Why it cannot run now, in one sentence that names the fix; empty when it can."""
+        raise NotImplementedError
 
-    @abstractmethod
     def generations(self, context: bpy.types.Context, client: EngineClient) -> Iterator[Generation]:
         """The generations, each made when the one before has ended. Raises EngineError."""
+        raise NotImplementedError
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:

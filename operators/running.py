@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from abc import abstractmethod
 from collections.abc import Callable
 
 import bpy
@@ -47,9 +46,9 @@ class JobOperator:
 
     _timer: bpy.types.Timer | None = None
 
-    @abstractmethod
     def start(self, context: bpy.types.Context) -> None:
         """Make the first job the session's. Raises EngineError when it cannot begin."""
+        raise NotImplementedError
 
     def watch(self, context: bpy.types.Context, job: Job) -> None:
         """Look at a job after a tick."""

@@ -25,14 +25,13 @@ from ..takes import renamed_strips
 from ..takes.take import Take
 from .conversation import Conversation, failure
 from .costs import Workload
-from .job import Job, State
+from .job import TICK_SECONDS, Job, State
 from .options import Options
 from .progress import Stopwatch, whole_fraction
 from .result_stream import ResultStream
 from .session import session
 from .strip_take import StripTake
 
-TICK_SECONDS = 0.005
 UNUSABLE = (KeyError, ValueError, IndexError, TypeError)  # what an answer that is not as agreed raises
 
 

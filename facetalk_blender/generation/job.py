@@ -7,6 +7,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from enum import Enum
 
+TICK_SECONDS = 0.005  # a piece of work in hand is finished, so a tick may take twice as long
 WAIT_SECONDS = 0.2
 PAUSE_SECONDS = 0.001
 
@@ -49,7 +50,7 @@ class Job(ABC):
         return self.state not in FINAL_STATES
 
     @abstractmethod
-    def tick(self, seconds: float) -> bool:
+    def tick(self, seconds: float = TICK_SECONDS) -> bool:
         """Work for about `seconds`, in pieces of a few milliseconds; False once it has ended."""
 
     @abstractmethod
