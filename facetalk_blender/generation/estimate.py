@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import bpy
 
 from ...engine.shared.options import STARTER
+from ...engine.shared.units import CODE_RATE
 from .. import compat
 from ..outputs.frames.frame_storage import SHARE_OF_MEMORY, FrameStorage
 from ..sound import strip as sound_strip
@@ -42,7 +43,7 @@ def estimate(
     seconds = (end - start) / sound_strip.frames_per_second(scene)
     workload = Workload(device, facetalk.output, int(facetalk.resolution), bundle or STARTER)
     # Of fixed topology, there is one key for each of the model's codes.
-    frames = end - start if facetalk.output == "FRAME_MESHES" else round(24 * seconds)
+    frames = end - start if facetalk.output == "FRAME_MESHES" else round(CODE_RATE * seconds)
     cost = session.costs.expected(workload)
     start = 0.0 if session.engine_alive() else cost.start
     total = start + cost.sampling * seconds + cost.frame * frames

@@ -15,7 +15,7 @@ import bpy
 
 from ...engine.shared.errors import EngineError
 from ...engine.shared.protocol import Message
-from ..blender_data.datablocks import DataBlockLost
+from ..blender_data.datablocks import DataBlockLost, run_to_end
 from ..engine_access.client import EngineClient
 from ..look import stage
 from ..outputs.result_writer import ResultWriter
@@ -58,12 +58,10 @@ class Generation(Job):
         self._stream = ResultStream(options)
         self._spoken = StripTake(strip, source, frame_range)
         self.frames = options.frames or range(self.clip.frame_start, self.clip.frame_end)
-        self._writer: ResultWriter | None = None
-        self._prepared = self._received = False
         self._steps: Iterator[bool] | None = None  # of the work between messages; False: nothing to do just now
         self._reason = ""
         self._watch = Stopwatch()
-        self._handlers = {State.LOAD: self._on_info, State.SAMPLE: self._on_take, State.SURFACES: self._on_surface}
+        self._handlers = {State.LOAD: self._on_info, State.SAMPLE: self._on_take, State.SURFACES: self._stream.receive}
         self._workload = Workload(options.device, options.output, options.resolution, options.bundle)
         self._engine_was_cold = not client.alive
         try:
@@ -97,7 +95,7 @@ class Generation(Job):
     @property
     def written(self) -> int:
         """Frames written so far."""
-        return self._writer.written if self._writer else 0
+        return self._stream.written
 
     @property
     def seconds_left(self) -> float | None:
@@ -106,9 +104,7 @@ class Generation(Job):
 
     def head(self) -> bpy.types.Object:
         """The head that is being written. Raises DataBlockLost when there is none."""
-        if self._writer is None or not self._writer.makes_head:
-            raise DataBlockLost
-        return self._writer.result()
+        return self._stream.head()
 
     def take_text(self) -> bpy.types.Text | None:
         """The take in the file that the head is made of, if it is there."""
@@ -133,51 +129,48 @@ class Generation(Job):
             self.run()
             return
         self._engine.cancel()
-        if self._writer:
-            self._writer.discard()
+        self._stream.discard()
         self._spoken.remove_new_text()
         self._end(State.CANCELLED)
 
     def fail(self, reason: str) -> None:
         """End with an error; the take and frames that are finished stay."""
         self.error = reason
-        if self._writer and self._writer.written:
-            for _ in self._finish_result():
-                pass
-            self.error += f" {self._writer.written} of {self._writer.frame_count} frames were kept."
-        elif self._writer:
-            self._writer.discard()
+        if self.written:
+            run_to_end(self._finish_result())
+            self.error += f" {self.written} of {self._stream.writer.frame_count} frames were kept."
+        else:
+            self._stream.discard()
         self._end(State.FAILED)
 
     def start_again(self) -> None:
         """After an undo or redo, which may have taken the head or some of its frames: make it again from the take."""
         if self.state not in (State.SURFACES, State.FINISH):
             return
-        if self._writer is not None:
+        if self._stream.writer is not None:
             self._engine.cancel()
-            self._writer.discard()
-            self._writer = None
+            self._stream.discard()
         self._make_head()
 
     def _work(self, deadline: float) -> bool:
         """Do the next piece of work; False when there is nothing to do now."""
         if self._steps is not None:
             return self._go_on_with_steps()
-        if self._writer and not self._prepared:
-            self._prepared = self._writer.prepare(deadline - time.perf_counter())
-            return True
-        idle = self._write(deadline)
-        if idle is None:
+        try:
+            if self._stream.work(deadline):
+                return True
+        except UNUSABLE as error:
+            self._unusable(error)
             return False
-        if self._received and idle:
+        except EngineError as error:
+            self._give_up(str(error))
+            return False
+        if self.written:
+            self._watch.first_frame()
+        if self._stream.complete:
             self._complete()
             return False
-        if self._writer and not self._writer.ready:
-            return False
-        message = self._engine.poll()
-        if message is not None:
-            self._receive(message)
-        return message is not None
+        return self._stream.ready and self._receive_next()
 
     def _go_on_with_steps(self) -> bool:
         try:
@@ -189,21 +182,11 @@ class Generation(Job):
             self._steps = None
         return more is not False
 
-    def _write(self, deadline: float) -> bool | None:
-        """Write what was received; whether that is all for now. None when it cannot be written, which ends the run."""
-        if self._writer is None:
-            return True
-        try:
-            idle = self._writer.work(deadline)
-        except UNUSABLE as error:
-            self._unusable(error)
-            return None
-        except EngineError as error:
-            self._give_up(str(error))
-            return None
-        if self.written:
-            self._watch.first_frame()
-        return idle
+    def _receive_next(self) -> bool:
+        message = self._engine.poll()
+        if message is not None:
+            self._receive(message)
+        return message is not None
 
     def _receive(self, message: Message) -> None:
         if message.kind == "progress":
@@ -211,7 +194,7 @@ class Generation(Job):
             self.fraction = whole_fraction(self.state, float(message.fields["fraction"]))
         elif message.kind == "error":
             self._reason = failure(message)
-            self._received = True
+            self._stream.end()
         elif message.kind == "cancelled":
             self.cancel()
         else:
@@ -229,14 +212,12 @@ class Generation(Job):
     def _give_up(self, reason: str) -> None:
         """The head cannot be stored: nothing of it stays but the take."""
         self._engine.cancel()
-        self._writer.discard()
-        self._writer = None
+        self._stream.discard()
         self.fail(f"{reason} Its take stays: use Make Output.")
 
     def _lost(self) -> None:
         self._engine.cancel()
-        if self._writer:
-            self._writer.discard()
+        self._stream.discard()
         self.error = "The head, its sound strip or its scene was deleted while it was being made"
         self.error += "; its take stays: make an output of it." if self._spoken.stored else "; generate again."
         self._end(State.FAILED)
@@ -274,12 +255,6 @@ class Generation(Job):
         elif message.kind == "done":
             self._make_head()
 
-    def _on_surface(self, message: Message) -> None:
-        if message.kind != "done":
-            self._writer.write(message)
-        else:
-            self._received = True
-
     def _make_head(self) -> None:
         self._enter(State.SURFACES)
         self._steps = self._head_steps()
@@ -291,19 +266,14 @@ class Generation(Job):
         for _ in self._stream.materials():
             yield True
         self.step = "room"
-        self._ask_for_surfaces()
-        self.step = "frames"
-
-    def _ask_for_surfaces(self) -> None:
-        self._prepared = self._received = False
         frame_size = session.costs.expected(self._workload).size
-        self._writer, fields, arrays = self._stream.open(self._spoken, self.frames, frame_size, self._bundle_name)
-        self._engine.ask(self._writer.request_kind, fields, arrays)
+        self._engine.ask(*self._stream.open(self._spoken, self.frames, frame_size, self._bundle_name))
+        self.step = "frames"
 
     def _complete(self) -> None:
         if self._reason:
             self.fail(self._reason)
-        elif self._writer.written < self._writer.frame_count:
+        elif self.written < self._stream.writer.frame_count:
             self.fail("The engine delivered too few frames; generate again.")
         else:
             self._enter(State.FINISH)
@@ -311,29 +281,33 @@ class Generation(Job):
 
     def _last_steps(self) -> Iterator[bool]:
         yield from self._finish_result()
-        if not self._spoken.new_codes and isinstance(self._writer, ResultWriter):
+        if not self._spoken.new_codes and isinstance(self._stream.writer, ResultWriter):
             self._remember_cost()
         self._end(State.DONE)
 
     def _finish_result(self) -> Iterator[bool]:
         self.step = "result"
+        writer = self._stream.writer
         self._spoken.text()  # raises when the take was deleted meanwhile
         # A tick each: any of these may have the scene evaluated, which cannot be divided.
-        for _ in self._writer.finish():
+        for _ in writer.finish():
             yield False
-        owner = self._writer.result()
-        self.result_name, self.notes = owner.name, list(self._writer.notes)
+        owner = writer.result()
+        self.result_name, self.notes = owner.name, list(writer.notes)
         if self.options.audio_playback:
             playback.set_up_audio(self._spoken.scene(), self.clip)
         yield False
-        if self.options.add_stage and self._writer.makes_head:
+        if self.options.add_stage and writer.makes_head:
             self.step = "stage"
-            for _ in stage.stage_around(self._spoken.scene().session_uid, self._writer.result().session_uid):
+            for _ in stage.stage_around(self._spoken.scene().session_uid, writer.result().session_uid):
                 yield True
 
     def _remember_cost(self) -> None:
-        seconds, frames = self.seconds, self._writer.frame_count
-        measured = {"frame": seconds["surfaces"] / frames, "size": self._writer.size() / frames}
+        seconds, writer = self.seconds, self._stream.writer
+        measured = {
+            "frame": seconds["surfaces"] / writer.frame_count,
+            "size": writer.size() / writer.frame_count,
+        }
         if self._engine_was_cold:
             measured["start"] = seconds["load"]
         if self._spoken.audio is not None:
