@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import soundfile
 import torch
+from closeness import assert_close
 
 from engine.motion.denoiser import DenoiserConfig, ExpressionDecoder
 from engine.shared.arkit import ARKIT_NAMES
@@ -102,7 +103,7 @@ def test_without_diffusion_the_codes_are_hidden_in_training_and_no_seed_matters(
     direct = ablations.VARIANTS["no-diffusion"]
     codes = direct.codes(decoder, features, seed=1)
     expected = 2.0 * decoder(torch.zeros(1, 7, 200), torch.tensor([0]), features[None])[0].detach().numpy()
-    np.testing.assert_allclose(codes, expected, atol=1e-6)
+    assert_close(codes, expected)
     assert np.array_equal(codes, direct.codes(decoder, features, seed=2))
     full = ablations.VARIANTS["full"]
     assert not np.array_equal(full.codes(decoder, features, 1), full.codes(decoder, features, 2))
