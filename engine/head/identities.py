@@ -61,7 +61,7 @@ class IdentityModes:
         """Coefficients (M,) of an identity code (1, L) by least squares; None for the mean head, or without modes."""
         if self.basis is None or not code.any():
             return None
-        return torch.linalg.lstsq(self.basis, code.T).solution[:, 0]
+        return torch.linalg.lstsq(self.basis, code[0][:, None]).solution[:, 0]
 
     def random(self, seed: int, deviation: float, limit: float) -> np.ndarray:
         """A random identity code (L,): normal coefficients, times deviation, clipped to +-limit.
