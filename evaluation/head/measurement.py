@@ -123,7 +123,7 @@ class HeadEvaluation:
         """
         section, shape, seeds = lip_section(truth.vertices[self.face_kit.landmarks])
         lines = self._eyeballs.sight_lines(truth.vertices)  # per eye (P, K, 3)
-        distances = partial(self._distances, identity, code)
+        distances = partial(self.head.signed_distance, identity=identity, expression=code)
         return {
             "true_opening": self._lips.opening(truth.vertices),
             "true_solid_opening": lip_opening(truth.signed_distance(section).reshape(shape), seeds),
@@ -133,13 +133,9 @@ class HeadEvaluation:
             "field_lids": [lid_opening(distances(eye) > 0) for eye in lines],
         }
 
-    def _distances(self, identity: np.ndarray, code: np.ndarray, points: np.ndarray) -> np.ndarray:
-        """The field's signed distances (...) at points (..., 3)."""
-        return np.asarray(self.head.signed_distance(points, identity, code))
-
     def _mouth(self, truth: HeadSolid, identity: np.ndarray, code: np.ndarray, random: np.random.Generator) -> dict:
         points = mouth_points(truth.vertices[self.face_kit.landmarks], random, MOUTH_POINTS)
-        return wrong_shares(truth.signed_distance(points), self._distances(identity, code, points))
+        return wrong_shares(truth.signed_distance(points), self.head.signed_distance(points, identity, code))
 
     def _template_errors(
         self, arrays: dict[str, list], template: FixedTopologyHead, code: np.ndarray, truth: HeadSolid, field: Field

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import igl
 import numpy as np
 
+from engine.head.polygons import vertex_normals
+
 BACKGROUND = 0.93
 LIGHT = (0.35, 0.5, 0.8)  # from the right, above and the front of the picture
 AMBIENT = 0.25
@@ -50,7 +52,7 @@ def shade(
     hit = np.flatnonzero(row >= 0)
     share = np.stack([1 - place[hit].sum(1), place[hit, 0], place[hit, 1]], 1)[..., None]
     corners = triangles[row[hit]]
-    normal = (share * igl.per_vertex_normals(vertices, triangles)[corners]).sum(1)
+    normal = (share * vertex_normals(vertices, triangles)[corners]).sum(1)
     normal /= np.maximum(np.linalg.norm(normal, axis=1, keepdims=True), 1e-20)
     light = LIGHT @ axes / np.linalg.norm(LIGHT)
     bright = AMBIENT + (1 - AMBIENT) * np.clip(normal @ light, 0, 1)
