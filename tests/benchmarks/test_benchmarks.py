@@ -12,13 +12,25 @@ from benchmarks import measuring
 BENCHMARKS = sorted(path.stem for path in (ROOT / "benchmarks").glob("*.py") if path.stem != "measuring")
 
 
+def run(name: str, *options: str) -> str:
+    """What a benchmark prints."""
+    command = [sys.executable, "-m", f"benchmarks.{name}", *options]
+    shown = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300)
+    assert shown.returncode == 0, shown.stderr
+    return shown.stdout
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("name", BENCHMARKS)
 def test_every_benchmark_explains_itself(name):
-    command = [sys.executable, "-m", f"benchmarks.{name}", "--help"]
-    shown = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300)
-    assert shown.returncode == 0, shown.stderr
-    assert shown.stdout.startswith("usage")
+    assert run(name, "--help").startswith("usage")
+
+
+@pytest.mark.slow
+def test_every_stage_of_a_replayed_generation_is_measured():
+    text = run("streaming", "--frames", "4", "--vertices", "500", "--outputs", "FRAME_MESHES")
+    assert "medians of the ticks of one run" in text
+    assert "| SURFACES frames |" in text
 
 
 def test_waiting_takes_wall_time_and_no_processor():
@@ -30,11 +42,11 @@ def test_waiting_takes_wall_time_and_no_processor():
 def test_the_first_of_several_calls_does_not_count():
     calls = []
 
-    def run():
+    def call():
         calls.append(None)
         time.sleep(0.5 if len(calls) == 1 else 0.0)
 
-    wall, _ = measuring.median_seconds(run, 3)
+    wall, _ = measuring.median_seconds(call, 3)
     assert len(calls) == 4
     assert wall < 0.5
 
