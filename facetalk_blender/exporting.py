@@ -16,7 +16,7 @@ from ..engine.shared.errors import EngineError
 from . import compat
 from .outputs import curve_action
 from .outputs.result import FRAMES_PROPERTY, results_of
-from .retargeting.channels import channel_values, resample
+from .retargeting.channels import channel_values, values_at
 from .retargeting.live_link import write_csv
 from .sound import strip as sound_strip
 from .takes import take
@@ -200,5 +200,5 @@ def weights(scene: bpy.types.Scene, strip_name: str, items: list[bpy.types.Objec
     zero = sound_strip.frame_of_audio(strip, float(stored.settings["audio_start"]))
     times = (np.array(frames) - zero) / sound_strip.frames_per_second(scene)
     channels = channel_values(stored.weights, stored.weight_names, ARKIT_NAMES)
-    table = np.clip(resample(np.stack(list(channels.values()), axis=1), stored.rate, times), 0.0, 1.0)
+    table = np.clip(values_at(np.stack(list(channels.values()), axis=1), stored.rate, times), 0.0, 1.0)
     return dict(zip(channels, table.T, strict=True))

@@ -9,7 +9,7 @@ import bpy
 from ..facetalk_blender.generation.estimate import size_text
 from ..facetalk_blender.generation.frame_conversion import Conversion
 from ..facetalk_blender.generation.session import session
-from ..facetalk_blender.outputs.frames import frame_storage, frames_in_cache, unused_frames
+from ..facetalk_blender.outputs.frames import cache_folder, frame_storage, frames_in_cache, unused_frames
 from ..facetalk_blender.outputs.frames.frame_timing import Timing
 from .running import JobOperator, can_run
 from .takes import NO_TAKE
@@ -31,7 +31,7 @@ def _reason(context: bpy.types.Context) -> str:
 
 def _immovable_reason(head: bpy.types.Object) -> str:
     """Why frames cannot be kept elsewhere; empty when they can."""
-    return frame_storage.cache_problem(head) if frame_storage.is_cached(head) else frames_in_cache.missing_support()
+    return frame_storage.cache_problem(head) if frame_storage.is_cached(head) else cache_folder.missing_support()
 
 
 class FACETALK_OT_move_frames(JobOperator, bpy.types.Operator):
@@ -77,7 +77,7 @@ class FACETALK_OT_find_frames(bpy.types.Operator):
         """Show the frames of that folder."""
         head, folder = chosen_head(context), Path(bpy.path.abspath(self.directory))
         count = Timing.of_owner(head).count
-        missing = frames_in_cache.missing_frames(folder, count)
+        missing = cache_folder.missing_frames(folder, count)
         if missing:
             self.report({"ERROR"}, f"{missing} of {count} frames are not in {folder}; choose another folder.")
             return {"CANCELLED"}

@@ -11,6 +11,7 @@ import numpy as np
 from bpy_extras.io_utils import ExportHelper, ImportHelper
 
 from ..engine.shared.errors import EngineError
+from ..engine.shared.files import replaced
 from ..engine.shared.protocol import Message
 from ..facetalk_blender.generation import head_preview, head_questions
 from ..facetalk_blender.generation.session import session
@@ -188,13 +189,10 @@ def _check_target(path: Path, overwrite: bool) -> None:
 
 def _write_code(path: Path, code: np.ndarray) -> str:
     """Write a code; the old file is replaced once the new one is complete. Returns what went wrong, if anything."""
-    part = path.with_name(f".{path.name}.part")
     try:
-        with part.open("wb") as file:
+        with replaced(path) as part, part.open("wb") as file:
             np.save(file, np.ascontiguousarray(code, np.float32), allow_pickle=False)
-        part.replace(path)
     except OSError as error:
-        part.unlink(missing_ok=True)
         return f"Cannot write {path.name} ({error.strerror}); choose another folder."
     return ""
 

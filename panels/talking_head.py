@@ -8,7 +8,7 @@ from ..engine.shared.style import LARGEST
 from ..facetalk_blender import compat
 from ..facetalk_blender.generation.estimate import estimate
 from ..facetalk_blender.generation.session import session
-from ..facetalk_blender.outputs.frames import frames_in_cache
+from ..facetalk_blender.outputs.frames import cache_folder
 from ..facetalk_blender.settings.drawing import draw_text
 from ..facetalk_blender.settings.preferences import preferences
 from ..facetalk_blender.settings.reasons import disabled_reason, selected_reason
@@ -141,7 +141,7 @@ def _draw_estimate(
     expected = estimate(scene, strip, chosen.device, chosen.bundle, storage)
     draw_text(layout, context, f"{strip_name}: {expected}", "TIME")
     if expected.cached and not bpy.data.filepath:
-        folder = frames_in_cache.default_parent()
+        folder = cache_folder.default_parent()
         draw_text(layout, context, f"Unsaved file: frames go to {folder}. Save it first to have them near.", "INFO")
 
 

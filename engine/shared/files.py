@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 
@@ -22,7 +22,8 @@ def replaced(path: str | Path) -> Iterator[Path]:
     part = Path(name)
     try:
         yield part
-        part.chmod(_mode_of(path))
+        with suppress(OSError):  # not every file system has permissions
+            part.chmod(_mode_of(path))
         part.replace(path)
     except BaseException:
         part.unlink(missing_ok=True)

@@ -100,10 +100,10 @@ class Conversion(Job):
                 self._store.work(self._deadline)
                 yield False
             if isinstance(source, Path):
-                self._store.take(position, read_frame, source)
+                self._store.add(position, read_frame, source)
             else:
                 frame = yield from _read_pieces(source)
-                self._store.take(position, lambda frame: frame, frame)
+                self._store.add(position, lambda frame: frame, frame)
             self.fraction = position / self._count
         while not self._store.work(self._deadline):
             yield False

@@ -14,11 +14,15 @@ from ..engine_access.bundle_import import BundleImport
 from ..engine_access.client import EngineClient
 from ..engine_access.runtime import OWN, EngineCheck, Runtime, find_runtime
 from ..extension import user_folder
+from ..outputs.frames.frame_storage import MISSING_FRAMES
+from ..outputs.frames.unused_frames import LIKELY
+from ..sound.digest import DIGESTS
 from .costs import Costs
 from .head_request import HeadRequest
 from .job import Job, State
 
 ENGINE_ROOT = Path(__file__).resolve().parents[2]  # in which the package `engine` lies
+CACHES = (DIGESTS, MISSING_FRAMES, LIKELY)  # what lower floors remember of files
 
 
 @dataclass(frozen=True)
@@ -72,6 +76,8 @@ class Session:
         self.set_bundle_import(None)
         self.stop_engine()
         self.costs.clear()
+        for cache in CACHES:
+            cache.clear()
         self._begin()
 
     def runtime(self, engine_python: str = "") -> Runtime:

@@ -13,9 +13,9 @@ import bpy
 from ...engine.shared.errors import EngineError
 from ...engine.shared.protocol import Message
 from ..blender_data.datablocks import DataBlockLost, resolve
-from ..sound import digest as sound_digest
 from ..sound import strip as sound_strip
 from ..sound import strip_link
+from ..sound.digest import DIGESTS
 from ..takes import take
 from .options import Options
 
@@ -41,7 +41,7 @@ class StripTake:
         self._text = None if frame_range or source is None else source.session_uid
         self._text_is_new = False
         self._scene = strip.id_data.session_uid
-        self._digest, self._part = sound_digest.digest(strip), sound_strip.heard_part(strip)
+        self._digest, self._part = DIGESTS.of(strip), sound_strip.heard_part(strip)
         if source:
             self._digest, self._part = source[take.SOUND_PROPERTY], tuple(source[take.PART_PROPERTY])
         self.audio, self._audio_is_temporary = None, False
@@ -127,7 +127,7 @@ class StripTake:
         strip = sound_strip.find_strip(self.follow_strip(), self.clip.strip_name)
         if strip is None:
             raise DataBlockLost
-        return sound_digest.digest(strip)
+        return DIGESTS.of(strip)
 
     def remove_new_text(self) -> None:
         """Remove the take from the file, unless it was there before."""

@@ -14,7 +14,7 @@ import bpy
 
 from ...engine.shared.regions import IRIS_ANGLE, PUPIL_ANGLE
 from ..blender_data.datablocks import resolve
-from ..blender_data.shader_nodes import ShaderNodes, Socket
+from ..blender_data.nodes import ShaderNodes, Socket
 from .appearance import (
     BROW_SHADE,
     COLOR_ATTRIBUTE,

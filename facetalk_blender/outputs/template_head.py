@@ -9,8 +9,8 @@ import numpy as np
 
 from ...engine.shared.protocol import Message
 from ..blender_data.datablocks import resolve
+from ..blender_data.mesh_building import Geometry, mesh_pieces, with_edges
 from ..blender_data.piece_queue import PieceQueue
-from ..blender_data.streamed_mesh import Geometry, mesh_pieces, with_edges
 from ..look.appearance import Color, Look, Regions, colors_of, group_members
 from ..look.material import dress_mesh
 from ..sound.strip import Clip

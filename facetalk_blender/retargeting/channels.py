@@ -31,7 +31,7 @@ def channel_values(weights: np.ndarray, weight_names: list[str], channels: Itera
     return values
 
 
-def resample(values: np.ndarray, rate: float, times: np.ndarray) -> np.ndarray:
+def values_at(values: np.ndarray, rate: float, times: np.ndarray) -> np.ndarray:
     """Cubic spline through values (N, C) taken at i / rate seconds, at times (F,): (F, C) float64.
 
     The same spline as `engine.motion.codes.interpolated`, without SciPy, which Blender lacks: zero slope at both ends,

@@ -13,6 +13,7 @@ import numpy as np
 
 from ...engine.shared.arkit import ARKIT_NAMES
 from ...engine.shared.errors import EngineError
+from ...engine.shared.files import replaced
 
 _SWAPPED = {"jawLeft": "jawRight", "jawRight": "jawLeft", "mouthLeft": "mouthRight", "mouthRight": "mouthLeft"}
 # The app has right before left for the two movements to a side.
@@ -29,17 +30,14 @@ def write_csv(path: Path, weights: dict[str, np.ndarray], frames_per_second: flo
     header = ["Timecode", "BlendShapeCount", *(name[0].upper() + name[1:] for name in COLUMNS), *ROTATIONS]
     weight_columns = [weights.get(name, np.zeros(length)) for name in COLUMNS]
     table = np.stack([*weight_columns, *np.zeros((len(ROTATIONS), length))], axis=1)  # (F, 61)
-    part = path.with_name(path.name + ".part")
     try:
-        with part.open("w", newline="", encoding="utf-8") as file:
+        with replaced(path) as part, part.open("w", newline="", encoding="utf-8") as file:
             writer = csv.writer(file, lineterminator="\n")
             writer.writerow(header)
             for row, values in enumerate(table):
                 code = time_code(first_frame + row, frames_per_second)
                 writer.writerow([code, len(values), *(f"{value:.6f}" for value in values)])
-        part.replace(path)
     except OSError as error:
-        part.unlink(missing_ok=True)
         raise EngineError(f"Cannot write {path}; choose another place.") from error
 
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import re
-import tempfile
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from ...engine.shared.errors import EngineError
+from ...engine.shared.files import replaced
 from .names import CHANNELS
 
 FORMAT = 1
@@ -17,7 +17,7 @@ LARGEST_GAIN = 10.0
 
 
 @dataclass(frozen=True)
-class Link:
+class KeyLink:
     """A shape key that follows a channel, times `gain`."""
 
     key: str
@@ -37,14 +37,13 @@ def preset_names(folder: Path) -> list[str]:
     return sorted(path.stem for path in folder.glob("*.json"))
 
 
-def save(path: Path, links: list[Link]) -> None:
+def save(path: Path, links: list[KeyLink]) -> None:
     """Write a preset; an earlier one of the name is replaced once the new one is complete."""
     content = json.dumps({"format": FORMAT, "links": [asdict(link) for link in links]}, indent=1)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile("w", dir=path.parent, suffix=".part", delete=False, encoding="utf-8") as file:
-            file.write(content + "\n")
-        Path(file.name).replace(path)
+        with replaced(path) as part:
+            part.write_text(content + "\n", "utf-8")
     except OSError as error:
         raise EngineError(f"The preset cannot be written to {path.parent}; check that folder.") from error
 
@@ -59,7 +58,7 @@ def delete(path: Path) -> None:
         raise EngineError(f"Cannot delete {path}; close programs that use it and try again.") from error
 
 
-def load(path: Path) -> list[Link]:
+def load(path: Path) -> list[KeyLink]:
     """The links of a preset. Raises EngineError when it is missing or no preset."""
     try:
         if path.stat().st_size > LARGEST_FILE:
@@ -67,7 +66,7 @@ def load(path: Path) -> list[Link]:
         content = json.loads(path.read_text("utf-8"))
         if content["format"] != FORMAT:
             raise ValueError("unknown format")
-        links = [Link(str(link["key"]), str(link["channel"]), float(link["gain"])) for link in content["links"]]
+        links = [KeyLink(str(link["key"]), str(link["channel"]), float(link["gain"])) for link in content["links"]]
         if not all(link.channel in CHANNELS and 0 <= link.gain <= LARGEST_GAIN for link in links):
             raise ValueError("unknown channel or gain")
     except FileNotFoundError as error:

@@ -10,7 +10,7 @@ from ...engine.shared.arkit import ARKIT_NAMES
 from ..outputs.curves.expression_curves import CurveSettings, key_names, target_problem
 from ..retargeting.matching import FUZZY, match_names
 from ..retargeting.names import CHANNELS
-from ..retargeting.presets import LARGEST_GAIN, Link
+from ..retargeting.presets import LARGEST_GAIN, KeyLink
 
 MANUAL = "Manual"
 
@@ -92,11 +92,11 @@ class FaceTalkCurves(bpy.types.PropertyGroup):
         """Why curves cannot be made for the targets; empty when they can."""
         return next((problem for item in self.target_items() if (problem := target_problem(item))), "")
 
-    def links_given(self) -> list[Link]:
+    def links_given(self) -> list[KeyLink]:
         """The table."""
-        return [Link(row.name, row.channel, row.gain) for row in self.links]
+        return [KeyLink(row.name, row.channel, row.gain) for row in self.links]
 
-    def set_links(self, links: list[Link]) -> None:
+    def set_links(self, links: list[KeyLink]) -> None:
         """Fill the table with links, all as if set by hand."""
         self.links.clear()
         for link in links:

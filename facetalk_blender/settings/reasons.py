@@ -7,7 +7,7 @@ import bpy
 from ...engine.shared.errors import EngineError
 from .. import compat
 from ..generation.session import session
-from ..outputs.frames.frames_in_cache import missing_support
+from ..outputs.frames.cache_folder import missing_support
 from ..sound import strip as sound_strip
 from .preferences import engine_choice
 

@@ -1,7 +1,4 @@
-"""Whether a sound is still the one that a take was made from: digests of contents, found beside Blender's main thread.
-
-A digest is looked up by the file's place, size and time, so drawing a panel costs no more than asking for these.
-"""
+"""Whether a sound is still the one that a take was made from: digests of contents, found by a worker thread."""
 
 from __future__ import annotations
 
@@ -13,29 +10,44 @@ import bpy
 
 from .strip import sound_path
 
-_digests: dict[tuple, Future] = {}
-_worker = ThreadPoolExecutor(max_workers=1, thread_name_prefix="facetalk-digest")
+
+class SoundDigests:
+    """Digests by the file's place, size and time, so that drawing a panel costs no more than asking for these."""
+
+    def __init__(self):
+        self._found: dict[tuple, Future] = {}
+        self._worker: ThreadPoolExecutor | None = None
+
+    def of(self, strip: bpy.types.SoundStrip, wait: bool = False) -> str | None:
+        """SHA-256 of the strip's file or packed sound; "" when it cannot be read.
+
+        wait: block until it is known; else None stands for not known yet.
+        """
+        packed = strip.sound.packed_file
+        path = sound_path(strip)
+        if packed is None:
+            try:
+                facts = path.stat()
+            except OSError:
+                return ""
+            key = (str(path), facts.st_size, facts.st_mtime_ns)
+        else:
+            key = ("packed", bpy.data.filepath, strip.sound.name, packed.size)
+        if key not in self._found:
+            content = None if packed is None else packed.data
+            self._worker = self._worker or ThreadPoolExecutor(1, "facetalk-digest")
+            self._found[key] = self._worker.submit(_content_digest, path, content)
+        return self._found[key].result() if wait or self._found[key].done() else None
+
+    def clear(self) -> None:
+        """Forget all and end the worker thread."""
+        self._found.clear()
+        if self._worker is not None:
+            self._worker.shutdown(wait=False, cancel_futures=True)
+        self._worker = None
 
 
-def digest(strip: bpy.types.SoundStrip, wait: bool = False) -> str | None:
-    """SHA-256 of the strip's file or packed sound; "" when it cannot be read.
-
-    wait: block until it is known; else None stands for not known yet.
-    """
-    packed = strip.sound.packed_file
-    path = sound_path(strip)
-    if packed is None:
-        try:
-            facts = path.stat()
-        except OSError:
-            return ""
-        key = (str(path), facts.st_size, facts.st_mtime_ns)
-    else:
-        key = ("packed", bpy.data.filepath, strip.sound.name, packed.size)
-    if key not in _digests:
-        content = None if packed is None else packed.data
-        _digests[key] = _worker.submit(_content_digest, path, content)
-    return _digests[key].result() if wait or _digests[key].done() else None
+DIGESTS = SoundDigests()
 
 
 def _content_digest(path: Path, content: bytes | None) -> str:

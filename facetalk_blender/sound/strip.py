@@ -9,6 +9,7 @@ from pathlib import Path
 import bpy
 
 from ...engine.shared.errors import EngineError
+from ...engine.shared.units import SAMPLE_RATE
 from .. import compat
 
 # What the engine reads itself; Blender converts everything else.
@@ -203,7 +204,7 @@ def _convert(path: Path, folder: Path | None) -> Path:
         target = Path(file.name)
     try:
         sound = aud.Sound(str(path))
-        sound.write(str(target), 16000, aud.CHANNELS_MONO, aud.FORMAT_S16, aud.CONTAINER_WAV, aud.CODEC_PCM)
+        sound.write(str(target), SAMPLE_RATE, aud.CHANNELS_MONO, aud.FORMAT_S16, aud.CONTAINER_WAV, aud.CODEC_PCM)
     except aud.error as error:
         target.unlink(missing_ok=True)
         raise EngineError(f"Blender cannot decode {path.name}; convert it to WAV.") from error

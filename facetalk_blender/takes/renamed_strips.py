@@ -10,9 +10,9 @@ from itertools import chain
 import bpy
 from bpy.app.handlers import persistent
 
-from ..sound import digest as sound_digest
 from ..sound import strip as sound_strip
 from ..sound import strip_link
+from ..sound.digest import DIGESTS
 from . import take
 from .status import TOLERANCE
 
@@ -57,7 +57,7 @@ def _find_replacement(scene: bpy.types.Scene, text: bpy.types.Text) -> None:
         return
     spoken = {strip_link.linked_name(scene, other) for other in strip_link.links(scene)}
     free = [strip for strip in sound_strip.sound_strips(scene) if strip.sound and strip.name not in spoken]
-    same = [strip for strip in free if sound_digest.digest(strip) == text[take.SOUND_PROPERTY]]
+    same = [strip for strip in free if DIGESTS.of(strip) == text[take.SOUND_PROPERTY]]
     if len(same) > 1:
         same = [strip for strip in same if _plays(strip, text[take.PART_PROPERTY])]
     if len(same) == 1:

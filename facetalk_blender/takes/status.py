@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import bpy
 
-from ..sound import digest as sound_digest
 from ..sound import strip as sound_strip
+from ..sound.digest import DIGESTS
 from ..sound.strip_link import SCENE_PROPERTY, STRIP_PROPERTY
 from . import take
 
@@ -33,7 +33,7 @@ def change_of_sound(text: bpy.types.Text) -> str:
     strip = strip_of(text)
     if strip is None or strip.sound is None:
         return ""
-    digest = sound_digest.digest(strip)
+    digest = DIGESTS.of(strip)
     if digest and digest != text[take.SOUND_PROPERTY]:
         return "The sound has changed since this take was made; generate again."
     start, end = text[take.PART_PROPERTY]
@@ -57,7 +57,7 @@ def range_problem(text: bpy.types.Text) -> str:
     if reason:
         return reason
     strip = strip_of(text)
-    digest = sound_digest.digest(strip)
+    digest = DIGESTS.of(strip)
     if digest and digest != text[take.SOUND_PROPERTY]:
         return "The sound has changed since this take was made, so its frames cannot stay; generate again."
     frames = frame_range(text[SCENE_PROPERTY])

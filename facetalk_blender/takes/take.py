@@ -81,7 +81,7 @@ def store(
 ) -> bpy.types.Text:
     """Keep a take in a new text.
 
-    content: see `content_of`. sound_digest: of the sound that was heard, see `sound_digest`.
+    content: see `content_of`. sound_digest: of the sound that was heard, see `SoundDigests`.
     part: seconds of it, see `sound_strip.heard_part`.
     """
     number = 1 + sum(text[STRIP_PROPERTY] == strip_name for text in takes_of(scene))

@@ -17,9 +17,9 @@ from ....engine.shared.arkit import ARKIT_NAMES, FIT_COMMAND
 from ....engine.shared.errors import EngineError
 from ....engine.shared.protocol import Message
 from ...blender_data.datablocks import DataBlockLost, resolve
-from ...retargeting.channels import channel_values, resample
+from ...retargeting.channels import channel_values, values_at
 from ...retargeting.matching import match_names
-from ...retargeting.presets import Link
+from ...retargeting.presets import KeyLink
 from ...sound.strip import Clip
 from ...takes.take import TAKE_PROPERTY, Take
 from .. import curve_action
@@ -40,7 +40,7 @@ class CurveSettings:
     """
 
     targets: tuple[str, ...] = ()
-    links: tuple[Link, ...] = ()
+    links: tuple[KeyLink, ...] = ()
     tolerance: float | None = 0.005
 
 
@@ -49,7 +49,7 @@ class Plan:
     """One mesh: its name, its links, the least and largest value of each linked key, and its object's session_uid."""
 
     name: str
-    links: tuple[Link, ...]
+    links: tuple[KeyLink, ...]
     limits: dict[str, tuple[float, float]]
     session_uid: int = 0
 
@@ -92,7 +92,7 @@ def plans(settings: CurveSettings) -> list[Plan]:
         names = key_names(item)
         links = tuple(link for link in settings.links if link.key in names and link.channel)
         if not listed & set(names):
-            links = tuple(Link(name, matches[name].channel) for name in names if name in matches)
+            links = tuple(KeyLink(name, matches[name].channel) for name in names if name in matches)
         blocks = item.data.shape_keys.key_blocks
         limits = {link.key: (blocks[link.key].slider_min, blocks[link.key].slider_max) for link in links}
         if links:
@@ -106,7 +106,7 @@ def plans(settings: CurveSettings) -> list[Plan]:
 def head_plan(name: str, settings: CurveSettings) -> Plan:
     """The plan of a head of ours."""
     gains = {link.key: link.gain if link.channel else 0.0 for link in settings.links}
-    links = tuple(Link(name, name, gains.get(name, 1.0)) for name in ARKIT_NAMES)
+    links = tuple(KeyLink(name, name, gains.get(name, 1.0)) for name in ARKIT_NAMES)
     return Plan(name, links, dict.fromkeys(ARKIT_NAMES, (0.0, 1.0)))
 
 
@@ -116,7 +116,7 @@ def frame_values(take: Take, clip: Clip, plan: Plan) -> dict[str, np.ndarray]:
     channels = channel_values(take.weights, take.weight_names, (link.channel for link in plan.links))
     if not channels:
         return {}
-    table = resample(np.stack(list(channels.values()), axis=1), take.rate, times)  # (F, C)
+    table = values_at(np.stack(list(channels.values()), axis=1), take.rate, times)  # (F, C)
     columns = {channel: np.clip(table[:, index], 0.0, 1.0) for index, channel in enumerate(channels)}
     return {
         link.key: np.clip(columns[link.channel] * link.gain, *plan.limits[link.key])

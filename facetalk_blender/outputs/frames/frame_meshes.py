@@ -50,7 +50,7 @@ class FrameMeshes(ResultWriter):
         used = {position: kept[frame] for position, frame in enumerate(frames) if kept and frame in kept}
         self._asked = [position for position in range(len(frames)) if position not in used]
         place = (scene, owner, Timing.of_clip(clip, frames))
-        self._store: FrameWriter = FramesInCache(*place, folder, used) if folder else FramesInFile(*place, used)
+        self._frame_writer: FrameWriter = FramesInCache(*place, folder, used) if folder else FramesInFile(*place, used)
         self._attached = False
 
     @property
@@ -67,17 +67,17 @@ class FrameMeshes(ResultWriter):
     @property
     def written(self) -> int:
         """How many frames are stored."""
-        return self._store.written
+        return self._frame_writer.written
 
     @property
     def ready(self) -> bool:
         """Whether another message can be taken; else the engine waits."""
-        return self._store.ready
+        return self._frame_writer.ready
 
     def prepare(self, seconds: float) -> bool:
         """Make room for frames for at most about `seconds`; True once there is room for all."""
         self._attach()
-        return self._store.prepare(seconds)
+        return self._frame_writer.prepare(seconds)
 
     def write(self, message: Message) -> None:
         """Take a "surface" of the engine; `work` stores it."""
@@ -85,34 +85,34 @@ class FrameMeshes(ResultWriter):
             return
         position = self._asked[int(message.fields["index"])]
         colors = appearance.colors_of(self.result())
-        self._store.take(position, _frame_of_message, message.fields, message.arrays, colors)
+        self._frame_writer.add(position, _frame_of_message, message.fields, message.arrays, colors)
 
     def work(self, deadline: float) -> bool:
         """Store frames until the deadline; True when none is left.
 
         Raises DataBlockLost when an object was deleted, EngineError when files cannot be written.
         """
-        idle = self._store.work(deadline)
+        idle = self._frame_writer.work(deadline)
         self._attach()
         return idle
 
     def size(self) -> int:
         """About how many bytes of memory the meshes take."""
-        return self._store.size()
+        return self._frame_writer.size()
 
     def finish(self) -> Iterator[None]:
         """Drop the room of frames that never came, and remove earlier results of the same take."""
-        yield from self._store.finish()
+        yield from self._frame_writer.finish()
         yield from super().finish()
 
     def discard(self) -> None:
         """Remove everything that was written; results that it had hidden are as the artist left them."""
         super().discard()
-        self._store.discard()
+        self._frame_writer.discard()
 
     def _attach(self) -> None:
-        if not self._attached and self._store.showable:
-            self._store.attach()
+        if not self._attached and self._frame_writer.showable:
+            self._frame_writer.attach()
             add_groups(self.result())
             self._attached = True
 

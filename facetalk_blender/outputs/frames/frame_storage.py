@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,21 +9,20 @@ import bpy
 
 from ...sound.strip_link import SCENE_PROPERTY
 from ..result import FRAMES_PROPERTY, results_of_take
-from . import frames_in_cache, frames_in_file, usd_frame
+from . import cache_folder, frames_in_cache, frames_in_file, usd_frame
 from .frame_timing import Timing
+from .recent_answer import RecentAnswer
 
 SHARE_OF_MEMORY = usd_frame.BYTES_PER_VERTEX / frames_in_file.BYTES_PER_VERTEX  # what files take of it
 DEFAULT_LIMIT = 1.5e9
-LOOK_AGAIN_SECONDS = 2.0
-
-_seen: dict[tuple[Path, int], tuple[float, int]] = {}  # folder and count -> when it was looked at, frames missing
+MISSING_FRAMES: RecentAnswer[int] = RecentAnswer()  # by folder and number of frames
 
 
 @dataclass(frozen=True)
 class FrameStorage:
     """choice: "AUTOMATIC", "FILE" or "CACHE"; limit: bytes of memory up to which "AUTOMATIC" keeps frames in the file.
 
-    folder: in which folders of frames are made; empty: see `frames_in_cache.default_parent`.
+    folder: in which folders of frames are made; empty: see `cache_folder.default_parent`.
     """
 
     choice: str = "AUTOMATIC"
@@ -34,16 +32,16 @@ class FrameStorage:
     def in_cache(self, size: float) -> bool:
         """Whether frames that take `size` bytes of memory go to a cache folder."""
         if self.choice == "AUTOMATIC":
-            return size > self.limit and not frames_in_cache.missing_support()
+            return size > self.limit and not cache_folder.missing_support()
         return self.choice == "CACHE"
 
     def parent(self) -> Path:
         """In which folder a folder of frames is made."""
-        return Path(self.folder) if self.folder else frames_in_cache.default_parent()
+        return Path(self.folder) if self.folder else cache_folder.default_parent()
 
     def new_folder(self, name: str, size: float) -> Path:
         """Make a folder for frames that would take `size` bytes of memory. Raises EngineError."""
-        return frames_in_cache.new_folder(self.parent(), name, SHARE_OF_MEMORY * size)
+        return cache_folder.new_folder(self.parent(), name, SHARE_OF_MEMORY * size)
 
 
 def result_with_frames(text: bpy.types.Text | None) -> bpy.types.Object | None:
@@ -72,18 +70,9 @@ def cache_problem(owner: bpy.types.Object) -> str:
     first, timing = frames_in_cache.cached_path(owner), Timing.of_owner(owner)
     if first is None or timing is None:
         return "The player of this head was changed; use Make Output."
-    missing = _missing(first.parent, timing.count)
+    asked = first.parent, timing.count
+    missing = MISSING_FRAMES.get(asked, lambda: cache_folder.missing_frames(*asked))
     if missing:
         what = "The frames" if missing == timing.count else f"{missing} of {timing.count} frames"
         return f"{what} are missing in {first.parent}; use Find Frames, or make them again with Make Output."
-    return frames_in_cache.missing_support()
-
-
-def _missing(folder: Path, count: int) -> int:
-    """`missing_frames`, looked up at most every few seconds: panels ask whenever they are drawn."""
-    looked, missing = _seen.get((folder, count), (-LOOK_AGAIN_SECONDS, 0))
-    if time.monotonic() - looked >= LOOK_AGAIN_SECONDS:
-        missing = frames_in_cache.missing_frames(folder, count)
-        _seen.clear()
-        _seen[folder, count] = time.monotonic(), missing
-    return missing
+    return cache_folder.missing_support()

@@ -16,7 +16,7 @@ LOOK_PROPERTY = "facetalk_look"  # on a result of frame meshes: two of the same 
 
 
 class FrameWriter:
-    """Takes the frames of one object and shows them with a modifier. Data-blocks are looked up at every call."""
+    """Stores the frames of one object and shows them with a modifier. Data-blocks are looked up at every call."""
 
     def __init__(self, scene: bpy.types.Scene, owner: bpy.types.Object, timing: Timing):
         self.timing = timing
@@ -39,8 +39,8 @@ class FrameWriter:
         """Make room for frames for at most about `seconds`; True once there is room for all."""
         return True
 
-    def take(self, position: int, load: Callable[..., FrameMesh], *arguments) -> None:
-        """Take a frame, which `load(*arguments)` makes in a worker thread; `work` stores it."""
+    def add(self, position: int, load: Callable[..., FrameMesh], *arguments) -> None:
+        """Add a frame, which `load(*arguments)` makes in a worker thread; `work` stores it."""
         raise NotImplementedError
 
     def work(self, deadline: float) -> bool:

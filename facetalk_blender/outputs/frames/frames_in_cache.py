@@ -6,74 +6,28 @@ does. Nothing of the extension is needed to play, scrub or render.
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
 import bpy
 
-from ....engine.shared.errors import EngineError
 from ...blender_data.datablocks import resolve
-from ...extension import user_folder
 from ...sound import playback
 from ...sound.strip_link import STRIP_PROPERTY
 from ..removal import remove_unused_players
 from ..result import results_of_take
+from .cache_folder import not_writable
 from .frame_timing import Timing
 from .frame_writer import LOOK_PROPERTY, PLAYER_NAME, FrameWriter
 from .frames_in_file import BYTES_PER_VERTEX
 from .usd_frame import PRIM, FrameMesh, frame_path, is_frame_file, write_frame, write_whole
 
-LONGEST_NAME = 60  # letters of a folder's name: paths of cache files hold 1023 bytes
 # The file that is heard now, counted from 1; the other names are the strip's and the scene's, see `playback.drive`.
 NUMBER = (
     "floor(clamp(((clamp(frame, left, right - 1) - ({start})) * {rate:.6f} * base / fps + 0.001) * (1 - mute), 0, "
     "{last})) + 1"
 )
-
-
-def missing_support() -> str:
-    """Why this Blender cannot show cached frames, in one sentence that names the fix; empty when it can."""
-    if bpy.app.build_options.usd:
-        return ""
-    return "This Blender was built without USD, which cached frames need; keep frames in the file."
-
-
-def default_parent() -> Path:
-    """Where folders of frames are made: beside the .blend file; while it is unsaved, in the extension's user folder."""
-    if not bpy.data.filepath:
-        return user_folder("frames")
-    blend = Path(bpy.data.filepath)
-    return blend.with_name(f"{blend.stem}_frames")
-
-
-def new_folder(parent: Path, name: str, size: float) -> Path:
-    """Make a folder for about `size` bytes of frames. Raises EngineError when that is not possible."""
-    safe = bpy.path.clean_name(name)[:LONGEST_NAME]
-    try:
-        parent.mkdir(parents=True, exist_ok=True)
-        free = shutil.disk_usage(parent).free
-        number = 1
-        # The number also keeps names apart that systems reserve.
-        while (folder := parent / f"{safe}_{number:02d}").exists():
-            number += 1
-        if free >= size:
-            folder.mkdir()
-            return folder
-    except OSError as error:
-        raise _not_writable(parent, error) from error
-    raise EngineError(
-        f"The frames need about {size / 1e9:.1f} GB, but {parent} has {free / 1e9:.1f} GB left; free some, "
-        "or save the .blend file elsewhere."
-    )
-
-
-def _not_writable(place: Path, error: OSError) -> EngineError:
-    return EngineError(
-        f"Cannot write to {place} ({error.strerror or error}); make room or save the .blend file in a folder that can "
-        "be written, or keep the frames in the file. Nothing was left there."
-    )
 
 
 def cached_path(owner: bpy.types.Object) -> Path | None:
@@ -85,15 +39,6 @@ def cached_path(owner: bpy.types.Object) -> Path | None:
 def show_folder(owner: bpy.types.Object, folder: Path) -> None:
     """Have a cached result show the frames of another folder."""
     player(owner).cache_file.filepath = _relative(frame_path(folder, 1))
-
-
-def missing_frames(folder: Path, count: int) -> int:
-    """How many of the frames 1 to `count` a folder does not hold."""
-    try:
-        found = {path.name for path in folder.iterdir()}
-    except OSError:
-        return count
-    return sum(frame_path(folder, number).name not in found for number in range(1, count + 1))
 
 
 def kept_files(scene: bpy.types.Scene, text: bpy.types.Text, frames: range, look: str) -> dict[int, Path]:
@@ -131,7 +76,7 @@ def _relative(path: Path) -> str:
 
 
 class FramesInCache(FrameWriter):
-    """A USD file for every frame in a new folder, see `new_folder`. Work raises EngineError when writing fails.
+    """A USD file for every frame in a new folder, see `cache_folder`. Work raises EngineError when writing fails.
 
     kept: files of an earlier cache by position, which are copied; these frames need not come.
     """
@@ -159,8 +104,8 @@ class FramesInCache(FrameWriter):
         """Whether another frame can be taken."""
         return super().ready and not self._to_copy
 
-    def take(self, position: int, load: Callable[..., FrameMesh], *arguments) -> None:
-        """Take a frame; a worker thread writes it."""
+    def add(self, position: int, load: Callable[..., FrameMesh], *arguments) -> None:
+        """Add a frame; a worker thread writes it."""
         self._queue.add(self._counted, _write, frame_path(self._folder, position + 1), load, *arguments)
 
     def work(self, deadline: float) -> bool:
@@ -171,7 +116,7 @@ class FramesInCache(FrameWriter):
         try:
             return super().work(deadline) and not self._to_copy
         except OSError as error:
-            raise _not_writable(self._folder, error) from error
+            raise not_writable(self._folder, error) from error
 
     def attach(self) -> None:
         """Add the modifier."""
@@ -209,7 +154,7 @@ class FramesInCache(FrameWriter):
         super().discard()
         # What another program holds open stays; a folder is only removed when it is empty.
         with suppress(OSError):
-            for path in [path for path in self._folder.glob("frame_*") if is_frame_file(path)]:
+            for path in [path for path in self._folder.iterdir() if is_frame_file(path)]:
                 path.unlink()
             self._folder.rmdir()
             self._folder.parent.rmdir()

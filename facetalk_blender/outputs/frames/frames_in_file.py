@@ -1,8 +1,4 @@
-"""Frames as meshes in the file, picked by a geometry-nodes modifier made of stock nodes.
-
-Scene Time picks an object through Index Switches, Object Info brings its mesh. Nothing of the extension is needed
-to play, scrub or render.
-"""
+"""Frames as meshes in the file, each on an object of its own, of which a modifier picks one (`frame_player`)."""
 
 from __future__ import annotations
 
@@ -12,21 +8,20 @@ from collections.abc import Callable, Iterable, Iterator
 import bpy
 
 from ...blender_data.datablocks import resolve, run_to_end
-from ...blender_data.geometry_nodes import add_math, add_node
-from ...blender_data.streamed_mesh import Geometry, mesh_pieces, with_edges_of_corners
+from ...blender_data.mesh_building import Geometry, mesh_pieces, with_edges_of_corners
 from ...look import appearance
 from ...look.material import add_materials
 from ...sound import playback
 from ...sound.strip_link import STRIP_PROPERTY
 from ..removal import collection_removal, frame_removal, remove_unused_players
 from ..result import FRAMES_PROPERTY, results_of_take
+from .frame_player import build_player, set_frame
 from .frame_timing import Timing
 from .frame_writer import LOOK_PROPERTY, PLAYER_NAME, FrameWriter
 from .region_groups import name_groups
 from .usd_frame import FrameMesh
 
 FRAME_PROPERTY = "facetalk_frame"  # on the object of a frame: its scene frame when it was made
-FRAMES_PER_SWITCH = 64  # adding an item to an Index Switch takes time in proportion to the items it has
 OBJECTS_AT_ONCE = 64  # given another mesh in one piece
 BYTES_PER_VERTEX = 176  # of a mesh with its edges, polygons and attributes, measured with the starter model
 
@@ -79,8 +74,8 @@ class FramesInFile(FrameWriter):
             self._slots.append(item.session_uid)
         return len(self._slots) == self.timing.count
 
-    def take(self, position: int, load: Callable[..., FrameMesh], *arguments) -> None:
-        """Take a frame; `work` makes a mesh of it."""
+    def add(self, position: int, load: Callable[..., FrameMesh], *arguments) -> None:
+        """Add a frame; `work` makes a mesh of it."""
         self._queue.add(self._mesh_pieces, _with_edges, position, load, *arguments)
 
     def attach(self) -> None:
@@ -194,62 +189,3 @@ def _with_edges(position: int, load: Callable[..., FrameMesh], *arguments) -> tu
     """A frame as arrays that go into a mesh unchanged. NumPy only: a worker thread calls it."""
     frame = load(*arguments)
     return position, with_edges_of_corners(frame.vertices, frame.corners, frame.starts), frame.look
-
-
-def build_player(name: str, frame_count: int) -> bpy.types.NodeTree:
-    """The player: Scene Time, clamped to what is heard -> Index Switches -> Object Info.
-
-    The objects of frames are set by `set_frame`.
-    """
-    tree = bpy.data.node_groups.new(name, "GeometryNodeTree")
-    tree.is_modifier = True
-    tree.interface.new_socket("Geometry", in_out="OUTPUT", socket_type="NodeSocketGeometry")
-    names = ("Start Frame", "Speed", "First Heard", "Last Heard", "Heard")
-    start, speed, first, last, heard = (add_node(tree, "ShaderNodeValue", name=name).outputs[0] for name in names)
-    now = add_node(tree, "GeometryNodeInputSceneTime").outputs["Frame"]
-    held = add_node(tree, "ShaderNodeClamp", now, first, last).outputs[0]
-    elapsed = add_math(tree, "SUBTRACT", held, start)
-    # A little more than the product: whole frames must not fall below themselves by rounding.
-    position = add_math(tree, "MULTIPLY", add_math(tree, "MULTIPLY_ADD", elapsed, speed, 1e-3), heard)
-    index = add_node(tree, "ShaderNodeClamp", position, 0.0, float(frame_count - 1), name="Last Frame").outputs[0]
-    whole = add_math(tree, "FLOOR", index)
-    switch = add_node(tree, "GeometryNodeIndexSwitch", data_type="OBJECT", name="Index Switch")
-    switch.index_switch_items.clear()
-    chosen = add_node(tree, "FunctionNodeFloatToInt", add_math(tree, "DIVIDE", whole, float(FRAMES_PER_SWITCH)))
-    chosen.rounding_mode = "FLOOR"
-    tree.links.new(chosen.outputs[0], switch.inputs["Index"])
-    within = add_node(tree, "FunctionNodeFloatToInt", add_math(tree, "MODULO", whole, float(FRAMES_PER_SWITCH)))
-    within.name = "Within Switch"
-    picked = add_node(tree, "GeometryNodeObjectInfo", switch.outputs[0], transform_space="ORIGINAL")
-    output = add_node(tree, "NodeGroupOutput")
-    tree.links.new(picked.outputs["Geometry"], output.inputs[0])
-    return tree
-
-
-def set_frame(tree: bpy.types.NodeTree, position: int, item: bpy.types.Object) -> None:
-    """Make the player show an object at a frame's position; positions are set from 0 on."""
-    number, within = divmod(position, FRAMES_PER_SWITCH)
-    if within == 0:
-        # The group is complete but for its objects before the player knows it: changes of a tree that nothing uses
-        # are cheap.
-        group = _frame_group(f"{tree.name} {number}")
-        node = add_node(tree, "GeometryNodeGroup", name=f"Frames {number}", node_tree=group)
-        tree.links.new(tree.nodes["Within Switch"].outputs[0], node.inputs[0])
-        outer = tree.nodes["Index Switch"]
-        outer.index_switch_items.new()
-        tree.links.new(node.outputs[0], outer.inputs[number + 1])
-    switch = tree.nodes[f"Frames {number}"].node_tree.nodes["Index Switch"]
-    if len(switch.index_switch_items) == within:
-        switch.index_switch_items.new()
-    switch.inputs[within + 1].default_value = item
-
-
-def _frame_group(name: str) -> bpy.types.NodeTree:
-    group = bpy.data.node_groups.new(name, "GeometryNodeTree")
-    group.interface.new_socket("Index", in_out="INPUT", socket_type="NodeSocketInt")
-    group.interface.new_socket("Object", in_out="OUTPUT", socket_type="NodeSocketObject")
-    switch = add_node(group, "GeometryNodeIndexSwitch", data_type="OBJECT", name="Index Switch")
-    switch.index_switch_items.clear()
-    group.links.new(group.nodes.new("NodeGroupInput").outputs[0], switch.inputs["Index"])
-    group.links.new(switch.outputs[0], add_node(group, "NodeGroupOutput").inputs[0])
-    return group

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import bpy
 
-from ...blender_data.geometry_nodes import add_math, add_node
+from ...blender_data.nodes import add_math, add_node
 from ...look.appearance import SKIN_ATTRIBUTE, SLOTS, TISSUE_ATTRIBUTE
 
 MODIFIER_NAME = "FaceTalk Vertex Groups"  # of the node tree too

@@ -7,19 +7,17 @@ Folders of unsaved files are never offered: which file shows them cannot be told
 from __future__ import annotations
 
 import os
-import time
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import bpy
 
-from .frames_in_cache import default_parent
+from .cache_folder import default_parent
+from .recent_answer import RecentAnswer
 from .usd_frame import frame_path, is_frame_file, read_frame
 
-LOOK_AGAIN_SECONDS = 2.0
-
-_seen: dict[tuple[Path, frozenset[str]], tuple[float, bool]] = {}  # see `likely`
+LIKELY: RecentAnswer[bool] = RecentAnswer()  # by the folder beside the file and those that are shown
 
 
 @dataclass(frozen=True)
@@ -35,13 +33,8 @@ def likely() -> bool:
     """Whether there may be some; quick enough to be drawn, since it is looked up at most every few seconds."""
     if not bpy.data.filepath:
         return False
-    key = (default_parent(), frozenset(_shown()))
-    looked, found = _seen.get(key, (-LOOK_AGAIN_SECONDS, False))
-    if time.monotonic() - looked >= LOOK_AGAIN_SECONDS:
-        found = any(_measured(path) for path in _unshown())
-        _seen.clear()
-        _seen[key] = time.monotonic(), found
-    return found
+    asked = default_parent(), frozenset(_shown())
+    return LIKELY.get(asked, lambda: any(_measured(path) for path in _unshown()))
 
 
 def unused_folders() -> list[UnusedFolder]:
@@ -52,7 +45,7 @@ def unused_folders() -> list[UnusedFolder]:
 
 def delete(folder: UnusedFolder) -> None:
     """Delete its files, the folder, and the one around it when that is empty then. Raises OSError; the rest stays."""
-    _seen.clear()
+    LIKELY.clear()
     for name in folder.files:
         (folder.path / name).unlink(missing_ok=True)
     folder.path.rmdir()

@@ -6,11 +6,13 @@ size in memory. NumPy only: any thread may call this.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from ....engine.shared.files import replaced
 from ...look.appearance import COLOR_ATTRIBUTE, EYE_ATTRIBUTE, REST_ATTRIBUTE, SKIN_ATTRIBUTE, TISSUE_ATTRIBUTE, Look
 from .usd_crate import Attribute, mesh_file, read_mesh_file
 
@@ -18,6 +20,7 @@ PRIM = "head"
 NUMBER_DIGITS = 5
 BYTES_PER_VERTEX = 37  # of a file, measured with the starter model
 VALUE_ATTRIBUTES = (COLOR_ATTRIBUTE, SKIN_ATTRIBUTE, TISSUE_ATTRIBUTE, REST_ATTRIBUTE, EYE_ATTRIBUTE)
+_FRAME_NAME = re.compile(r"\.?frame_\d+\.usdc(\.(\w+\.)?part)?")  # what `replaced` writes to included
 _PRIMVAR = "primvars:"
 _INDICES = ":indices"
 _SLOTS = f"{_PRIMVAR}material_index"
@@ -40,9 +43,7 @@ def frame_path(folder: Path, number: int) -> Path:
 
 def is_frame_file(path: Path) -> bool:
     """Whether a file has the name of a frame's, complete or not."""
-    stem, _, suffix = path.name.partition(".")
-    number = stem.removeprefix("frame_")
-    return stem != number and number.isdecimal() and suffix in ("usdc", "usdc.part")
+    return _FRAME_NAME.fullmatch(path.name) is not None
 
 
 def write_frame(path: Path, frame: FrameMesh) -> None:
@@ -52,13 +53,8 @@ def write_frame(path: Path, frame: FrameMesh) -> None:
 
 def write_whole(path: Path, data: bytes) -> None:
     """The same with a content that is known."""
-    part = path.with_name(f"{path.name}.part")
-    try:
+    with replaced(path) as part:
         part.write_bytes(data)
-        part.replace(path)
-    except OSError:
-        part.unlink(missing_ok=True)
-        raise
 
 
 def content_of(frame: FrameMesh) -> bytes:

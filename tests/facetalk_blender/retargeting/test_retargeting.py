@@ -141,7 +141,7 @@ def test_resampling_equals_the_engines_spline(count):
     values = np.random.default_rng(count).uniform(0, 1, (count, 4)).astype(np.float32)
     times = np.linspace(-0.5, count / 24 + 0.5, 200)
     expected = reference_resample(values, 24.0, times)
-    np.testing.assert_allclose(channels.resample(values, 24.0, times), expected, atol=2e-6)
+    np.testing.assert_allclose(channels.values_at(values, 24.0, times), expected, atol=2e-6)
 
 
 @settings(max_examples=60)
@@ -165,7 +165,7 @@ def test_smooth_curves_need_few_keys_and_a_still_one_two():
 
 
 def test_presets_come_back_and_bad_ones_are_refused(tmp_path):
-    links = [presets.Link("Jaw_Open", "jawOpen", 1.25), presets.Link("V Open", "viseme_aa", 0.0)]
+    links = [presets.KeyLink("Jaw_Open", "jawOpen", 1.25), presets.KeyLink("V Open", "viseme_aa", 0.0)]
     path = presets.preset_path(tmp_path / "new", "My Character-1")
     presets.save(path, links)
     assert presets.load(path) == links

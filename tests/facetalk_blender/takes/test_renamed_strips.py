@@ -129,7 +129,7 @@ def replace_strip(sound_path, **trims):
     for channel, (name, trim) in enumerate(trims.items(), 2):
         strip = sounds.load_sound(bpy.context.scene, sound_path, START + 10, channel)
         strip.name, strip.frame_offset_start = name, trim
-        module("facetalk_blender.sound.digest").digest(strip, wait=True)
+        module("facetalk_blender.sound.digest").DIGESTS.of(strip, wait=True)
     strips = bpy.context.scene.sequence_editor.strips
     strips.remove(strips["tone"])
     bpy.context.view_layer.update()

@@ -150,11 +150,11 @@ def test_only_the_range_is_sampled_and_made_again(settings):
 
 def test_a_take_says_when_its_sound_has_changed(settings, tmp_path):
     status, text = module("facetalk_blender.takes.status"), settings.take
-    digests = module("facetalk_blender.sound.digest")
+    digests = module("facetalk_blender.sound.digest").DIGESTS
     strip = bpy.context.scene.sequence_editor.strips_all[0]
 
     def change():
-        digests.digest(strip, wait=True)
+        digests.of(strip, wait=True)
         return status.change_of_sound(text)
 
     assert change() == ""

@@ -17,7 +17,7 @@ check = import_from_extension("facetalk_blender.outputs.curves.movement_check")
 curves = import_from_extension("facetalk_blender.outputs.curves.expression_curves")
 sound_strip = import_from_extension("facetalk_blender.sound.strip")
 take_module = import_from_extension("facetalk_blender.takes.take")
-Link = import_from_extension("facetalk_blender.retargeting.presets").Link
+KeyLink = import_from_extension("facetalk_blender.retargeting.presets").KeyLink
 EngineError = import_from_extension("engine.shared.errors").EngineError
 
 DENSE = {"tolerance": None}
@@ -58,7 +58,7 @@ def test_several_meshes_share_one_action_with_a_slot_each(scene, tmp_path):
 def test_gain_limits_and_unlisted_keys(scene, tmp_path):
     strip, item, take = speaking_strip(scene, tmp_path, frame=START), face(["jawOpen", "Mouth", "other"]), speech()
     item.data.shape_keys.key_blocks["Mouth"].slider_max = 0.5
-    links = (Link("Mouth", "mouthClose", 2.0), Link("other", "", 1.0))
+    links = (KeyLink("Mouth", "mouthClose", 2.0), KeyLink("other", "", 1.0))
     bake(strip, take, targets=("Face",), links=links, **DENSE)
     frames = range(START, START + 48)
     wanted = np.clip(2 * expected(take, "mouthClose", frames), 0, 0.5)

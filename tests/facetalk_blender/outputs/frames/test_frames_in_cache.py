@@ -203,10 +203,10 @@ def test_missing_frames_are_reported(saved, client):
     head = make(client, strip)
     assert storage.cache_problem(head) == ""
     cache = next((folder / "head_frames").iterdir())
-    storage._seen.clear()
+    storage.MISSING_FRAMES.clear()
     usd_frame.frame_path(cache, 3).unlink()
     assert "1 of 48 frames are missing" in storage.cache_problem(head)
-    storage._seen.clear()
+    storage.MISSING_FRAMES.clear()
     cache.rename(folder / "lost")
     assert "Find Frames" in storage.cache_problem(head)
     run = conversion.Conversion(bpy.context.scene, head, storage.FrameStorage())
@@ -305,7 +305,7 @@ def test_the_size_decides(scene):
     assert not chosen.in_cache(0.5e6)
     assert not storage.FrameStorage("FILE", limit=1.0).in_cache(1e12)
     # Of an unsaved file, which has no place yet.
-    assert storage.frames_in_cache.default_parent().name == "frames"
+    assert storage.cache_folder.default_parent().name == "frames"
 
 
 @pytest.mark.slow
@@ -359,7 +359,7 @@ def test_the_buttons(settings, tmp_path):
     assert "head_frames" in " ".join(drawn("takes.FACETALK_PT_takes"))
     (folder,) = (tmp_path / "head_frames").iterdir()
     moved = folder.rename(tmp_path / "elsewhere")
-    seen = module("facetalk_blender.outputs.frames.frame_storage")._seen
+    seen = module("facetalk_blender.outputs.frames.frame_storage").MISSING_FRAMES
     seen.clear()
     shown_now = drawn("takes.FACETALK_PT_takes")
     assert "missing" in " ".join(shown_now)

@@ -25,7 +25,7 @@ def folder_of(text):
 
 def unused():
     found = module("facetalk_blender.outputs.frames.unused_frames")
-    found._seen.clear()
+    found.LIKELY.clear()
     folders = found.unused_folders()
     assert bool(folders) <= found.likely()
     return [folder.path for folder in folders]

@@ -1,6 +1,6 @@
-"""Short words for planning shader node trees: every method plans a node and returns its output.
+"""Short words for node trees: geometry nodes are added at once, shader nodes are planned and then made in pieces.
 
-A plan holds nothing of Blender's data, so a tree can be built from it in pieces, with other work and undo in between.
+A plan holds nothing of Blender's data, so a tree can be built from it with other work and undo in between.
 """
 
 from __future__ import annotations
@@ -13,6 +13,25 @@ import bpy
 from .datablocks import resolve
 
 Key = int | str  # of a socket: its position, or its identifier
+
+
+def add_node(tree: bpy.types.NodeTree, kind: str, *inputs, **properties) -> bpy.types.Node:
+    """A new node; its first inputs are linked to sockets or set to values."""
+    added = tree.nodes.new(kind)
+    added.location = (180.0 * len(tree.nodes), 0.0)
+    for key, value in properties.items():
+        setattr(added, key, value)
+    for socket, value in zip(added.inputs, inputs, strict=False):
+        if isinstance(value, bpy.types.NodeSocket):
+            tree.links.new(value, socket)
+        else:
+            socket.default_value = value
+    return added
+
+
+def add_math(tree: bpy.types.NodeTree, operation: str, *inputs) -> bpy.types.NodeSocket:
+    """The output of a new math node."""
+    return add_node(tree, "ShaderNodeMath", *inputs, operation=operation).outputs[0]
 
 
 @dataclass(frozen=True)
@@ -37,7 +56,7 @@ class PlannedNode:
 
 
 class ShaderNodes:
-    """Plans the nodes of one tree, in columns from left to right."""
+    """Plans the nodes of one tree, in columns from left to right: every method plans one and returns its output."""
 
     def __init__(self):
         self._nodes: list[PlannedNode] = []
