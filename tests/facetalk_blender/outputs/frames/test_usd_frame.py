@@ -7,7 +7,7 @@ from repository import import_from_extension
 pytest.importorskip("bpy")
 Usd, UsdGeom = (pytest.importorskip(f"pxr.{part}") for part in ("Usd", "UsdGeom"))
 appearance = import_from_extension("facetalk_blender.look.appearance")
-frame_file = import_from_extension("facetalk_blender.outputs.frames.frame_file")
+usd_frame = import_from_extension("facetalk_blender.outputs.frames.usd_frame")
 
 
 def random_frame(vertices, quads, seed):
@@ -25,14 +25,14 @@ def random_frame(vertices, quads, seed):
     corners = generator.integers(0, max(vertices, 1), sizes.sum()).astype(np.int32)
     slots = generator.integers(0, len(appearance.SLOTS), len(sizes)).astype(np.int32)
     points = generator.normal(0, 0.1, (vertices, 3)).astype(np.float32)
-    return frame_file.FrameMesh(points, corners, starts, appearance.Look(values, slots))
+    return usd_frame.FrameMesh(points, corners, starts, appearance.Look(values, slots))
 
 
 @pytest.mark.parametrize(("vertices", "quads"), [(0, 0), (4, 0), (4, 1), (3000, 2500)])
 def test_openusd_reads_the_frame(tmp_path, vertices, quads):
     frame = random_frame(vertices, quads, seed=vertices)
-    path = frame_file.frame_path(tmp_path, 1)
-    frame_file.write_frame(path, frame)
+    path = usd_frame.frame_path(tmp_path, 1)
+    usd_frame.write_frame(path, frame)
     stage = Usd.Stage.Open(str(path))
     mesh = UsdGeom.Mesh(stage.GetDefaultPrim())
     counts = np.diff(frame.starts, append=len(frame.corners))
@@ -50,8 +50,8 @@ def test_openusd_reads_the_frame(tmp_path, vertices, quads):
 
 
 def test_a_palette_holds_each_look_once(tmp_path):
-    path = frame_file.frame_path(tmp_path, 1)
-    frame_file.write_frame(path, random_frame(3000, 2500, seed=0))
+    path = usd_frame.frame_path(tmp_path, 1)
+    usd_frame.write_frame(path, random_frame(3000, 2500, seed=0))
     stage = Usd.Stage.Open(str(path))
     primvar = UsdGeom.PrimvarsAPI(stage.GetDefaultPrim()).GetPrimvar(appearance.SKIN_ATTRIBUTE)
     assert primvar.IsIndexed()
