@@ -21,7 +21,7 @@ class PieceQueue:
 
     @property
     def full(self) -> bool:
-        """Whether the engine had better wait."""
+        """Whether the engine should wait."""
         return len(self._waiting) >= MESSAGES_AHEAD
 
     def add(self, write: Callable[..., Iterator], prepare: Callable, *arguments) -> None:

@@ -96,7 +96,7 @@ class BackgroundTask:
         except EngineError as error:
             self.error = str(error)
         except OSError as error:
-            self.error = f"{error.strerror or error} ({error.filename}); mend that and try again."
+            self.error = f"{error.strerror or error} ({error.filename}); correct that and try again."
         except Exception as error:  # a thread that ends must say how
             traceback.print_exc()
             self.error = f"It failed unexpectedly ({error}); see the system console for details."

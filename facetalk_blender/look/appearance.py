@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import bpy
 import numpy as np
 
-from ...engine.shared.regions import EYE_REGIONS
+from ...engine.shared.regions import EYE_REGIONS, NECK
 
 COLOR_ATTRIBUTE = "facetalk_color"  # linear colour of the vertex, for viewports without shaders
 SKIN_ATTRIBUTE = "facetalk_skin"  # weights of skin (neck and brows included), lips, brows
@@ -42,7 +42,7 @@ REGION_SLOTS = {
     "gums": "Gums and Tongue",
     "tongue": "Gums and Tongue",
     "mouth_cavity": "Mouth Cavity",
-    "neck": "Neck",
+    NECK: "Neck",
 }
 SLOTS = tuple(dict.fromkeys(REGION_SLOTS.values()))
 TISSUE_COLORS: dict[str, Color] = {
@@ -51,7 +51,7 @@ TISSUE_COLORS: dict[str, Color] = {
     "tongue": (0.50, 0.19, 0.18),
     "mouth_cavity": (0.13, 0.025, 0.022),
 }
-SKIN_COLUMNS = (("skin", "neck", "brows"), ("lips",), ("brows",))
+SKIN_COLUMNS = (("skin", NECK, "brows"), ("lips",), ("brows",))
 TISSUE_COLUMNS = (EYE_REGIONS, ("teeth",), ("gums", "tongue"))
 REST_STEP = 2.0**-15  # metres: a thirtieth of a millimetre, so that places at rest take half the room when compressed
 GROUP_LEVELS = 8  # vertex groups keep weights in steps of 1 / GROUP_LEVELS
@@ -158,7 +158,7 @@ def region_colors(skin: Color, eyes: Color) -> dict[str, Color]:
     """Linear colour of every region for a skin and an eye colour."""
     lips = tuple(s * shade + blood for s, shade, blood in zip(skin, LIP_SHADE, LIP_BLOOD, strict=True))
     brows = tuple(s * shade for s, shade in zip(skin, BROW_SHADE, strict=True))
-    own = {"skin": skin, "neck": skin, "lips": lips, "brows": brows}
+    own = {"skin": skin, NECK: skin, "lips": lips, "brows": brows}
     return TISSUE_COLORS | own | {"sclera": SCLERA_COLOR, "iris": eyes, "pupil": PUPIL_COLOR}
 
 

@@ -1,4 +1,4 @@
-"""The objects that generations leave in the scene: how they are told from the artist's own, found and shown."""
+"""The objects that generations leave in the scene: how they are recognised, found and shown."""
 
 from __future__ import annotations
 

@@ -72,5 +72,5 @@ def load(path: Path) -> list[KeyLink]:
     except FileNotFoundError as error:
         raise EngineError(f"There is no preset {path.stem}; choose another.") from error
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise EngineError(f"{path.name} is no readable preset; save it again.") from error
+        raise EngineError(f"{path.name} is not a readable preset; save it again.") from error
     return links

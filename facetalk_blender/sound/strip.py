@@ -124,7 +124,7 @@ def strip_problem(strip: bpy.types.SoundStrip) -> str:
 def clip_of(strip: bpy.types.SoundStrip) -> Clip:
     """The clip of a strip.
 
-    Blender hears at frame F the moment (F - content start + trim) / rate - sound offset of the file.
+    At frame F Blender plays the moment (F - content start + trim) / rate - sound offset of the file.
     Raises EngineError when the strip cannot be used.
     """
     problem = strip_problem(strip)

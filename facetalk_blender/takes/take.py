@@ -129,7 +129,7 @@ def load(holder: bpy.types.Text | bpy.types.Object) -> Take:
         names = [str(name) for name in content["weight_names"]]
         rate, seed, settings = float(content["rate"]), int(content["seed"]), dict(content["settings"])
     except (ValueError, KeyError, TypeError) as error:
-        raise EngineError(f"The text {text.name} is no readable take; generate the head again.") from error
+        raise EngineError(f"The text {text.name} is not a readable take; generate the head again.") from error
     return Take(rate=rate, seed=seed, settings=settings, weight_names=names, **arrays)
 
 

@@ -59,7 +59,7 @@ def target_problem(item: bpy.types.Object | None) -> str:
     if item is None:
         return "A target mesh is missing; choose another or remove its row."
     if item.type != "MESH" or item.data.shape_keys is None or len(item.data.shape_keys.key_blocks) < 2:
-        return f"{item.name} is no mesh with shape keys; choose another target or add shape keys."
+        return f"{item.name} is not a mesh with shape keys; choose another target or add shape keys."
     keys = item.data.shape_keys
     if item.data.library is not None or keys.library is not None:
         return f"The mesh of {item.name} is linked; make it local (Object > Relations > Make Local) to animate it."

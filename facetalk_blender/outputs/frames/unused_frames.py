@@ -1,7 +1,7 @@
 """Folders of frames beside the .blend file that nothing in it shows any more: found, and deleted on request.
 
 Only what lies in the file's own `NAME_frames` folder, holds nothing but frames and can be read as FaceTalk's counts.
-Folders of unsaved files are never offered: which file shows them cannot be told.
+Folders of unsaved files are never offered: nothing says which file shows them.
 """
 
 from __future__ import annotations

@@ -175,7 +175,7 @@ def test_presets_come_back_and_bad_ones_are_refused(tmp_path):
                     json.dumps({"format": 1, "links": [{"key": "a", "channel": "os.system", "gain": 1}]}),
                     '{"format": 1, "links": [{"key": "a", "channel": "jawOpen", "gain": NaN}]}'):  # fmt: skip
         path.write_text(content)
-        with pytest.raises(EngineError, match="no readable preset"):
+        with pytest.raises(EngineError, match="not a readable preset"):
             presets.load(path)
     with pytest.raises(EngineError, match="There is no preset"):
         presets.load(tmp_path / "none.json")

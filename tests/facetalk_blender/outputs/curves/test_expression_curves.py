@@ -216,8 +216,8 @@ def test_a_muted_track_and_a_modifier_are_found(scene, tmp_path):
     ("prepare", "text"),
     [
         (lambda: None, "missing"),
-        (lambda: bpy.context.scene.collection.objects.link(bpy.data.objects.new("Face", None)), "no mesh with shape"),
-        (lambda: face([]), "no mesh with shape"),
+        (lambda: bpy.context.scene.collection.objects.link(bpy.data.objects.new("Face", None)), "not a mesh with"),
+        (lambda: face([]), "not a mesh with"),
         (lambda: face(["tail", "ear"]), "No shape key of Face"),
         (lambda: setattr(face(["jawOpen"]).data.shape_keys, "use_relative", False), "absolute"),
     ],
