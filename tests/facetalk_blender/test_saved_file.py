@@ -9,7 +9,7 @@ import shutil
 import numpy as np
 import pytest
 from blender_scene import bpy
-from registered_extension import drawn, module
+from registered_extension import drawn, head_of, module
 from repository import ROOT
 
 FIXTURE = ROOT / "tests" / "fixtures" / "saved_file"
@@ -27,8 +27,7 @@ def opened(registered, tmp_path):
 
 def made_of(name):
     """The object that shows a take: a head, or the artist's mesh."""
-    results = module("facetalk_blender.outputs.result").results_of_take(bpy.context.scene, bpy.data.texts[TAKES[name]])
-    return results[0] if results else bpy.data.objects["Face"]
+    return bpy.data.objects["Face"] if name == "target" else head_of(bpy.data.texts[TAKES[name]])
 
 
 def choose(name):
@@ -49,9 +48,20 @@ def check_shown(name, frames=(5, 11, 16, 22, 30)):
 
 @pytest.mark.parametrize("name", TAKES)
 def test_what_was_made_plays_as_before(opened, name):
-    if name == "target":
-        choose(name)
-    check_shown(name)
+    check_shown(name)  # the artist's mesh rests, since another take is chosen
+
+
+def test_curves_on_the_artists_mesh_come_back(opened):
+    choose("target")
+    heights = []
+    for frame in range(11, 23):
+        bpy.context.scene.frame_set(frame)
+        mesh = made_of("target").evaluated_get(bpy.context.view_layer.depsgraph).data
+        heights.append([vertex.co.z for vertex in mesh.vertices])
+    moved = np.ptp(heights, axis=0)
+    assert moved.max() > 0.1
+    choose("keys")
+    check_shown("target")
 
 
 def test_takes_know_their_strip_and_sound(opened):
@@ -92,8 +102,8 @@ def test_a_range_is_made_again_and_the_rest_is_kept(opened):
     bpy.context.scene.frame_preview_start, bpy.context.scene.frame_preview_end = 14, 18
     before = {item.data.name for item in made_of("file")["facetalk_frames"].objects}
     assert bpy.ops.facetalk.regenerate_range() == {"FINISHED"}
-    head = bpy.context.scene.objects[bpy.context.scene.facetalk.take and "FaceTalk " + STRIP + ".004"]
-    after = {item.data.name for item in head["facetalk_frames"].objects}
+    assert opened.take.name not in TAKES.values()
+    after = {item.data.name for item in head_of(opened.take)["facetalk_frames"].objects}
     assert before & after
 
 
