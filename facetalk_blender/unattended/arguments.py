@@ -18,6 +18,7 @@ from .outcome import BAD_INPUT, EXIT_CODES, BatchError
 OUTPUTS = {"frame-meshes": "FRAME_MESHES", "shape-keys": "SHAPE_KEYS", "expression-curves": "EXPRESSION_CURVES"}
 FRAME_PLACES = {"automatic": "AUTOMATIC", "file": "FILE", "cache": "CACHE"}
 IDENTITY_HELP = "mean, random:SEED or a .npy file, and controls: random:7+jaw_width=1,nose_length=-1"
+DEFAULT_RATE = 24.0
 LIMITS = {
     "steps": ranges.STEPS,
     "samples": Range("number of render samples", 1, 4096),
@@ -109,7 +110,11 @@ def _add_sampling(parser: argparse.ArgumentParser) -> None:
 
 def _add_render(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
-    add("--fps", type=float, help="frames per second of the video (default: 24; with --target the opened file's)")
+    add(
+        "--fps",
+        type=float,
+        help=f"frames per second of the video (default: {DEFAULT_RATE:g}; with --target the opened file's)",
+    )
     add("--frames", type=_frame_range, help="only frames A:B of the clip, counted from 1")
     add("--engine", choices=video.ENGINES, default="cycles", help="render engine (default: %(default)s)")
     add("--size", type=_size, default=(480, 480), help="picture size, WIDTHxHEIGHT (default: 480x480)")

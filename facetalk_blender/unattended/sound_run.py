@@ -21,12 +21,10 @@ from ..outputs.curves.expression_curves import CurveSettings
 from ..outputs.frames.frame_storage import FrameStorage
 from ..sound import strip as sound_strip
 from . import output_files, video
-from .arguments import FRAME_PLACES, OUTPUTS
+from .arguments import DEFAULT_RATE, FRAME_PLACES, OUTPUTS
 from .contact_sheet import write_contact_sheet
 from .outcome import BAD_INPUT, ENGINE_FAILED, RENDER_FAILED, BatchError, reason_of, say
 from .report import report
-
-DEFAULT_RATE = 24.0
 
 
 class SoundRun:
