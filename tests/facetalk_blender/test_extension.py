@@ -43,12 +43,15 @@ def test_the_session_keeps_nothing_over_disabling(registered, tmp_path):
     kept.set_engine_task(SimpleNamespace(cancel=lambda: None))
     kept.question, kept.preview.problem = object(), "The preview failed."
     kept.refuse("It could not begin.")
+    caches = module("facetalk_blender.generation.session").CACHES
+    assert vars(caches[0]) != vars(type(caches[0])())  # the digest of the strip that was spoken
     registration = module("facetalk_blender.registration")
     registration.unregister()
     registration.register()  # the fixture disables
     named = {name: value for name, value in vars(kept).items() if name not in ("engine_root", "costs")}
     assert named == {name: vars(new)[name] for name in named}
     assert vars(kept.costs) == vars(new.costs)
+    assert vars(caches[0]) == vars(type(caches[0])())
 
 
 def test_load_sound_and_generate_in_background(registered, tmp_path):
