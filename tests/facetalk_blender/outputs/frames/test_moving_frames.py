@@ -1,0 +1,99 @@
+"""Frames are moved from the file to a cache folder and back."""
+
+import pytest
+from blender_scene import COUNT, START, bpy
+from cached_frames import check, check_same, files, make, shown
+from registered_extension import drawn, head_of, module
+from repository import import_from_extension
+
+conversion = import_from_extension("facetalk_blender.generation.frame_conversion")
+storage = import_from_extension("facetalk_blender.outputs.frames.frame_storage")
+
+
+def test_frames_are_moved_there_and_back(saved, client):
+    folder, strip = saved
+    head = make(client, strip, "FILE")
+    head.modifiers.new("Own", "SMOOTH").show_viewport = False
+    head.modifiers.move(2, 0)
+    frames = (START, START + 7, START + COUNT - 1)
+    before = [shown(head, frame) for frame in frames]
+    objects, trees = len(bpy.data.objects), len(bpy.data.node_groups)
+    for cached in (True, False):
+        run = conversion.Conversion(bpy.context.scene, head, storage.FrameStorage())
+        run.run()
+        assert run.error == ""
+        assert run.state.name == "DONE"
+        assert [modifier.name for modifier in head.modifiers] == ["Own", "FaceTalk Player", "FaceTalk Vertex Groups"]
+        assert storage.is_cached(head) == cached
+        if cached:
+            assert not storage.cache_problem(head)
+            assert len(bpy.data.objects) == objects - COUNT
+            assert "facetalk_frames" not in head
+        after = [shown(head, frame) for frame in frames]
+        for mine, others in zip(after, before, strict=True):
+            check_same(mine, others)
+    assert len(bpy.data.objects) == objects
+    assert len(bpy.data.node_groups) == trees
+    assert not bpy.data.cache_files
+    assert (folder / "head_frames").is_dir()
+
+
+@pytest.mark.slow
+def test_a_cancelled_move_leaves_everything_as_it_was(saved, client):
+    folder, strip = saved
+    for choice in ("FILE", "CACHE"):
+        head = make(client, strip, choice)
+        before, meshes, trees = files(folder), len(bpy.data.meshes), len(bpy.data.node_groups)
+        run = conversion.Conversion(bpy.context.scene, head, storage.FrameStorage())
+        while run.fraction < 0.5:
+            run.tick()
+        run.cancel()
+        assert run.state.name == "CANCELLED"
+        assert files(folder) == before
+        assert (len(bpy.data.meshes), len(bpy.data.node_groups)) == (meshes, trees)
+        check(head, START + 7)
+
+
+@pytest.mark.slow
+def test_undo_ends_a_move_and_leaves_everything_as_it_was(saved, client):
+    folder, strip = saved
+    head = make(client, strip, "FILE")
+    before = files(folder)
+    run = conversion.Conversion(bpy.context.scene, head, storage.FrameStorage())
+    while run.fraction < 0.5:
+        run.tick()
+    run.start_again()  # what the handler of undo and redo calls
+    assert run.state.name == "FAILED"
+    assert "start it again" in run.error
+    assert files(folder) == before
+    check(head, START + 7)
+
+
+@pytest.mark.slow
+def test_the_buttons(settings, tmp_path):
+    """Moving frames, what the panel says when they are missing, and finding them again."""
+    bpy.ops.wm.save_as_mainfile(filepath=str(tmp_path / "head.blend"))
+    head = head_of(bpy.context.scene.facetalk.take)
+    assert not bpy.ops.facetalk.find_frames.poll()
+    assert "in the file" in " ".join(drawn("takes.FACETALK_PT_takes"))
+    assert bpy.ops.facetalk.move_frames() == {"FINISHED"}
+    assert "facetalk_frames" not in head
+    assert "head_frames" in " ".join(drawn("takes.FACETALK_PT_takes"))
+    (folder,) = (tmp_path / "head_frames").iterdir()
+    moved = folder.rename(tmp_path / "elsewhere")
+    seen = module("facetalk_blender.outputs.frames.frame_storage").MISSING_FRAMES
+    seen.clear()
+    shown_now = drawn("takes.FACETALK_PT_takes")
+    assert "missing" in " ".join(shown_now)
+    assert "facetalk.find_frames" in shown_now
+    assert not bpy.ops.facetalk.move_frames.poll()
+    with pytest.raises(RuntimeError, match="48 of 48"):
+        bpy.ops.facetalk.find_frames(directory=str(tmp_path))
+    assert bpy.ops.facetalk.find_frames(directory=str(moved)) == {"FINISHED"}
+    assert head.modifiers["FaceTalk Player"].cache_file.filepath == "//elsewhere/frame_00001.usdc"
+    seen.clear()
+    assert "missing" not in " ".join(drawn("takes.FACETALK_PT_takes"))
+    check(head, START + 7)
+    assert bpy.ops.facetalk.move_frames() == {"FINISHED"}
+    assert len(list(moved.iterdir())) == COUNT
+    check(head, START + 7)
