@@ -56,10 +56,13 @@ class BackgroundTask:
         self,
         command: list[str],
         environment: dict[str, str],
-        folder: Path | None = None,
+        folder: Path,
         on_poll: Callable[[], None] = lambda: None,
     ) -> subprocess.CompletedProcess:
-        """Run a program to its end. Raises Cancelled when the task is, OSError when the program cannot be started."""
+        """Run a program to its end. folder: its working directory, in which nobody else puts files.
+
+        Raises Cancelled when the task is, OSError when the program cannot be started.
+        """
         with tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as errors:
             process = subprocess.Popen(
                 command, env=environment, cwd=folder, stdin=subprocess.DEVNULL, stdout=output, stderr=errors

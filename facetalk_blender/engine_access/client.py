@@ -6,7 +6,6 @@ No bpy here: the reader threads only move messages into a queue, which Blender's
 from __future__ import annotations
 
 import atexit
-import os
 import queue
 import subprocess
 import threading
@@ -15,20 +14,11 @@ from pathlib import Path
 
 from ...engine.shared import __version__
 from ...engine.shared.protocol import Message, ProtocolError, read_message, write_message
+from .programs import engine_environment, python_command
 
 # The reader stops taking frames while this many wait, so a slow consumer slows the engine instead of filling memory.
 QUEUED_MESSAGES = 16
 FINAL_KINDS = ("done", "cancelled", "error")
-
-
-def engine_environment(library_folders: tuple[str, ...]) -> dict[str, str]:
-    """Environment variables of a Python that runs the engine. library_folders: folders with more packages."""
-    environment = dict(os.environ, PYTHONNOUSERSITE="1", PYTHONUNBUFFERED="1")
-    # Spinning worker threads would take the cores that Blender draws with.
-    environment.setdefault("OMP_WAIT_POLICY", "passive")
-    environment.setdefault("GOMP_SPINCOUNT", "0")
-    environment["PYTHONPATH"] = os.pathsep.join(library_folders)
-    return environment
 
 
 class EngineClient:
@@ -42,7 +32,7 @@ class EngineClient:
     def __init__(self, python_executable: str, engine_parent_folder: Path, library_folders: tuple[str, ...] = ()):
         self._python_executable = python_executable
         self._folder = Path(engine_parent_folder)
-        self._library_folders = library_folders
+        self._package_folders = (str(self._folder.absolute()), *library_folders)
         self._process: subprocess.Popen | None = None
         self._messages: queue.Queue[Message] = queue.Queue(QUEUED_MESSAGES)
         self._standard_error: deque[str] = deque(maxlen=40)
@@ -64,9 +54,9 @@ class EngineClient:
         self._open_requests.clear()
         self._stopping = threading.Event()
         self._process = subprocess.Popen(
-            [self._python_executable, "-m", "engine.process"],
+            python_command(self._python_executable, "engine.process", folders=self._package_folders),
             cwd=self._folder,
-            env=engine_environment(self._library_folders),
+            env=engine_environment(),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

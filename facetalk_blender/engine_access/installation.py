@@ -20,6 +20,7 @@ from pathlib import Path
 
 from ...engine.shared.errors import EngineError
 from .background_task import BackgroundTask
+from .programs import program_environment, python_command
 from .runtime import INSTALLED, INSTALLED_FILE, Runtime, ask_runtime, environment_python
 from .wheel_lock import Wheel
 
@@ -38,7 +39,7 @@ class RuntimeInstallation(BackgroundTask):
         super().__init__()
         self._folder = Path(folder)
         self._wheels = wheels
-        self._source = source
+        self._source = None if source is None else Path(source).absolute()
         self._engine_parent_folder = engine_parent_folder
         self._python = ""
         self._title = ""
@@ -146,11 +147,9 @@ class RuntimeInstallation(BackgroundTask):
     def _run_python(
         self, python: str, module: str, *arguments: str, on_poll: Callable[[], None] = lambda: None
     ) -> subprocess.CompletedProcess:
-        part = str(self._folder / "part")
-        dropped = ("PYTHONPATH", "PYTHONHOME", "PIP_USER", "PIP_TARGET")
-        environment = {name: value for name, value in os.environ.items() if name not in dropped}
-        environment |= {"TMPDIR": part, "TEMP": part, "TMP": part, "PYTHONNOUSERSITE": "1"}
-        return self.run_program([python, "-m", module, *arguments], environment, on_poll=on_poll)
+        part = self._folder / "part"
+        environment = program_environment(TMPDIR=str(part), TEMP=str(part), TMP=str(part))
+        return self.run_program(python_command(python, module, *arguments), environment, part, on_poll)
 
 
 def _pip_problem(result: subprocess.CompletedProcess, wheels: list[Wheel]) -> str:

@@ -7,7 +7,6 @@ own Python with the wheels of the extension.
 from __future__ import annotations
 
 import json
-import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,7 +14,7 @@ from ...engine.shared import __version__
 from ...engine.shared.errors import EngineError
 from ...engine.shared.options import DEVICE, STARTER
 from .background_task import BackgroundTask
-from .client import engine_environment
+from .programs import engine_environment, find_program, python_command
 from .wheel_lock import this_python
 
 INSTALLED_FILE = "installed.json"
@@ -41,9 +40,12 @@ def find_runtime(named: str, runtime_folder: Path, own: Runtime) -> Runtime:
     own: Blender's Python. Raises EngineError when the named one is not there.
     """
     if named:
-        found = shutil.which(named)
+        found = find_program(named)
         if found is None:
-            raise EngineError(f"There is no Python at '{named}'; check it in the preferences, or empty the field.")
+            raise EngineError(
+                f"There is no Python at '{named}'; check it in the preferences, where it has to be a whole path "
+                "or the name of a program, or empty the field."
+            )
         return Runtime(found, (), NAMED)
     installed = environment_python(runtime_folder / this_python())
     if installed.is_file() and (runtime_folder / this_python() / INSTALLED_FILE).is_file():
@@ -84,9 +86,11 @@ def ask_runtime(
 
     Raises EngineError when the runtime cannot even say that.
     """
-    command = [runtime.python, "-m", "engine.check", "--bundle", bundle, "--device", device]
+    folders = (str(engine_parent_folder), *runtime.library_folders)
+    arguments = ("--bundle", bundle, "--device", device)
+    command = python_command(runtime.python, "engine.check", *arguments, folders=folders)
     try:
-        result = task.run_program(command, engine_environment(runtime.library_folders), engine_parent_folder)
+        result = task.run_program(command, engine_environment(), engine_parent_folder)
     except OSError as error:
         raise EngineError(f"The Python '{runtime.python}' cannot be started; name another one.") from error
     try:

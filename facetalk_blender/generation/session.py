@@ -13,7 +13,7 @@ from ..engine_access.background_task import BackgroundTask
 from ..engine_access.bundle_import import BundleImport
 from ..engine_access.client import EngineClient
 from ..engine_access.runtime import OWN, EngineCheck, Runtime, find_runtime
-from ..extension import user_folder
+from ..extension import user_folder, wheel_folders
 from ..outputs.frames.frame_storage import MISSING_FRAMES
 from ..outputs.frames.unused_frames import LIKELY
 from ..sound.digest import DIGESTS
@@ -86,8 +86,8 @@ class Session:
         engine_python: the one to take; empty takes the installed runtime, else Blender's own with the extension's
         wheels. Raises EngineError when the named one is not there.
         """
-        wheel_folders = tuple(path for path in sys.path if ".local" in Path(path).parts)
-        return find_runtime(engine_python, user_folder("runtime"), Runtime(sys.executable, wheel_folders, OWN))
+        own = Runtime(sys.executable, wheel_folders(), OWN)
+        return find_runtime(engine_python, user_folder("runtime"), own)
 
     def client(self, engine_python: str = "") -> EngineClient:
         """The warm engine, started anew when the runtime has changed. Raises EngineError as `runtime` does."""

@@ -12,6 +12,7 @@ from ...engine.shared import options as ranges
 from ...engine.shared.identity_text import join_identity, split_identity
 from ...engine.shared.options import Range
 from ...engine.shared.style import LARGEST, add_style_options
+from ..engine_access.programs import typed_program
 from . import video
 from .outcome import BAD_INPUT, EXIT_CODES, BatchError
 
@@ -105,7 +106,7 @@ def _add_sampling(parser: argparse.ArgumentParser) -> None:
         help="folder of a model bundle (default: the built-in starter model)",
     )
     add("--device", default=ranges.DEVICE, help="what the model computes on: auto, cpu or cuda (default: %(default)s)")
-    add("--engine-python", default="", help="interpreter that can import torch (default: this one)")
+    add("--engine-python", type=typed_program, default="", help="interpreter that can import torch (default: this one)")
 
 
 def _add_render(parser: argparse.ArgumentParser) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import bpy
 
+from ..engine_access.programs import typed_program
 from ..extension import EXTENSION
 from ..generation.job import State
 from ..generation.session import session
@@ -27,7 +28,12 @@ def run(words: list[str], enable: Callable[[], None] | None = None) -> None:
     add("--scene-settings", action="store_true", required=True, help="make takes as the panel of the file is set")
     add("--strip", action="append", help="sound strip to speak, repeated for several (default: the panel's)")
     add("--blend", type=Path, required=True, help="where to save; it may be the opened file")
-    add("--engine-python", default="", help="interpreter that can import torch (default: as in the preferences)")
+    add(
+        "--engine-python",
+        type=typed_program,
+        default="",
+        help="interpreter that can import torch (default: as in the preferences)",
+    )
     options = parser.parse_args(words)
     path = options.blend.resolve()
     if path.suffix.lower() != ".blend" or path.is_dir():
