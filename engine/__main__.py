@@ -31,7 +31,7 @@ Each command explains itself: python -m engine COMMAND --help
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run one command. Returns 0, or 2 after printing one line that says what to mend."""
+    """Run one command. Returns 0, or 2 after printing one line that says what to change."""
     options = _parser().parse_args(arguments)
     try:
         options.run(options)
@@ -181,7 +181,7 @@ def _frame_range(text: str | None, count: int) -> tuple[int, int]:
         parts = zip(text.split(":"), (0, count), strict=True)
         first, last = (int(part) if part else default for part, default in parts)
     except ValueError as error:
-        raise EngineError(f"'{text}' is no frame range; write A:B with whole numbers, e.g. 0:24.") from error
+        raise EngineError(f"'{text}' is not a frame range; write A:B with whole numbers, e.g. 0:24.") from error
     if not 0 <= first < last <= count:
         raise EngineError(f"Frames {text} lie outside the take; it has frames 0:{count}.")
     return first, last

@@ -368,7 +368,7 @@ def _kept(codes: np.ndarray | None, resample: tuple[int, int] | None, strength: 
         raise EngineError("A take cannot be continued at strength 0; choose a larger strength.")
     codes = np.asarray(codes)
     if codes.ndim != 2 or codes.dtype.kind not in "fiu" or not np.isfinite(codes).all():
-        raise EngineError("The codes to keep are no finite numbers in two dimensions; generate the take again.")
+        raise EngineError("The codes to keep are not finite numbers in two dimensions; generate the take again.")
     start, end = (int(frame) for frame in resample)
     return diffusion.Kept(torch.from_numpy(codes.astype(np.float32)) / strength, start, end)
 

@@ -233,7 +233,7 @@ class FACETALK_OT_release_memory(bpy.types.Operator):
     @classmethod
     def poll(cls, _context: bpy.types.Context) -> bool:
         """Whether the engine holds memory that can be released now."""
-        reason = _busy_reason() or ("" if session.engine_alive() else "The engine is not running and holds no memory.")
+        reason = _busy_reason() or ("" if session.engine_alive() else "The engine is not running and uses no memory.")
         return can_run(cls, reason)
 
     def execute(self, _context: bpy.types.Context) -> set[str]:

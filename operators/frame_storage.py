@@ -96,9 +96,11 @@ class FACETALK_OT_delete_unused_frames(bpy.types.Operator):
         """Whether it can run now; the reason why not is the tooltip."""
         problem = session.busy_reason()
         if not bpy.data.filepath:
-            problem = problem or "Save the file first: only frames beside it can be told from those of other files."
+            problem = (
+                problem or "Save the file first: only frames beside it can be distinguished from those of other files."
+            )
         if not problem and not unused_frames.likely():
-            problem = "Beside this file are no frames but those that it shows."
+            problem = "There are no frames beside this file except those that it shows."
         return can_run(cls, problem)
 
     def invoke(self, context: bpy.types.Context, _event: bpy.types.Event) -> set[str]:

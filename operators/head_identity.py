@@ -167,14 +167,14 @@ def identity_file_problem(path: Path) -> str:
     except FileNotFoundError:
         return f"There is no file {path.name}; {advice}"
     except (OSError, ValueError, EOFError):
-        return f"{path.name} is no readable identity code; {advice}"
+        return f"{path.name} is not a readable identity code; {advice}"
     if (
         not isinstance(code, np.ndarray)
         or code.ndim != 1
         or code.dtype.kind not in "fiu"
         or not np.isfinite(code).all()
     ):
-        return f"{path.name} holds no list of finite numbers; {advice}"
+        return f"{path.name} is not a list of finite numbers; {advice}"
     return ""
 
 

@@ -48,7 +48,7 @@ def read_sequences(folder: Path, shortest: int, key: str | None = None) -> list[
     """
     folders = sorted(path for path in folder.glob("*_*") if (path / "audio").is_dir() or (path / CODES).is_dir())
     if not folders:
-        raise EngineError(f"{folder} holds no sequences; lay them out as {LAYOUT}.")
+        raise EngineError(f"{folder} has no sequences; lay them out as {LAYOUT}.")
     sequences = [_sequence(path, shortest, key) for path in folders]
     first = sequences[0]
     for sequence in sequences:
@@ -147,7 +147,7 @@ def _code(path: Path, key: str | None) -> np.ndarray:
     except _UNREADABLE as error:
         raise EngineError(f"{path} is damaged or no .npz file of numbers; track that frame again.") from error
     if code.dtype.kind != "f" or not len(code):
-        raise EngineError(f"{path} holds no real numbers; track that frame again.")
+        raise EngineError(f"{path} does not hold real numbers; track that frame again.")
     if not np.isfinite(code).all():
         raise EngineError(f"{path} holds NaN or infinity; track that frame again.")
     return code.astype(np.float32)

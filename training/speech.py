@@ -67,17 +67,17 @@ class SupervisedEncoder(nn.Module):
 
     def forward(self, waveforms: Tensor, frames: int) -> tuple[Tensor, Tensor]:
         """Waveforms (B, S) to phone scores (B, N, 3, classes) and standardised articulation (B, N, TARGETS)."""
-        heard = self.encoder.hear(waveforms, frames)  # (B, N, C)
-        features = self.encoder.encode(hide_spans(heard) if self.training else heard)  # (B, N, H)
+        convolved = self.encoder.convolve(waveforms, frames)  # (B, N, C)
+        features = self.encoder.encode(hide_spans(convolved) if self.training else convolved)  # (B, N, H)
         scores = self.phones(features).unflatten(-1, (len(PHONE_OFFSETS), len(PHONES)))
         return scores, self.articulation(features)
 
 
-def hide_spans(heard: Tensor) -> Tensor:
+def hide_spans(convolved: Tensor) -> Tensor:
     """Convolutional features (B, N, C) with zeros in random spans of HIDDEN_SPAN frames, HIDDEN_SHARE of all."""
-    starts = torch.rand(heard.shape[:2], device=heard.device) < HIDDEN_SHARE / HIDDEN_SPAN  # (B, N)
+    starts = torch.rand(convolved.shape[:2], device=convolved.device) < HIDDEN_SHARE / HIDDEN_SPAN  # (B, N)
     hidden = functional.max_pool1d(functional.pad(starts.float(), (HIDDEN_SPAN - 1, 0)), HIDDEN_SPAN, stride=1)
-    return heard * (1 - hidden[..., None])
+    return convolved * (1 - hidden[..., None])
 
 
 @torch.no_grad()

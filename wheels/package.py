@@ -59,7 +59,7 @@ class PackagingError(Exception):
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run one command. Returns 0, or 2 after one line that says what to mend."""
+    """Run one command. Returns 0, or 2 after one line that says what to change."""
     options = _parser().parse_args(arguments)
     try:
         options.run(options)

@@ -67,5 +67,5 @@ def _read(file: Path, dimensions: int) -> np.ndarray:
         except (OSError, ValueError, EOFError) as error:
             raise EngineError(f"{file} cannot be read; give takes (.npz) or codes (.npy).") from error
     if codes.ndim != 2 or codes.shape[1] != dimensions or codes.dtype.kind not in "fiu" or not np.isfinite(codes).all():
-        raise EngineError(f"{file} holds no finite codes (N, {dimensions}); give codes of this very head.")
+        raise EngineError(f"{file} does not hold finite codes (N, {dimensions}); give codes of this head.")
     return codes

@@ -25,7 +25,7 @@ REACH = 6 * MILLIMETRE  # further away there is no such surface: hair, or a mout
 LEAST_AGREEMENT = 0.5  # of normals, as a cosine
 DEVIATION = 1 * MILLIMETRE
 LARGEST_STEP, SCALES = 0.05, (0.7, 1.4)
-OBSERVATIONS = 300  # the points are no independent measurements; that many count against the modes' prior
+OBSERVATIONS = 300  # the points are not independent measurements; that many count against the modes' prior
 _JAW = ARKIT_NAMES.index("jawOpen")
 
 
@@ -62,7 +62,7 @@ def register_face(face: TemplateFace, vertices: np.ndarray, faces: np.ndarray) -
             columns += [np.einsum("mpc,pc->pm", face.modes, along), (face.shapes[:, _JAW] * along).sum(1)[:, None]]
         known = np.r_[np.zeros(7), coefficients, jaw] if step >= RIGID_STEPS else np.zeros(7)
         change = _least_squares(np.concatenate(columns, 1), away, matched, known)
-        change[:7] = change[:7].clip(-LARGEST_STEP, LARGEST_STEP)  # a surface that is no face would send it far away
+        change[:7] = change[:7].clip(-LARGEST_STEP, LARGEST_STEP)  # a surface that is not a face would send it far away
         turn = Rotation.from_rotvec(change[:3]).as_matrix()
         factor = np.clip(scale * np.exp(change[3]), *SCALES) / scale
         rotation, scale = turn @ rotation, factor * scale

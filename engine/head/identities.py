@@ -103,7 +103,7 @@ class CodeBook:
         """The code (L,) of one subject or scan. Raises EngineError when there is no such row."""
         codes = self.codes
         if not len(codes):
-            raise EngineError(f"This model bundle holds no {self.kind} codes of its training; use mean or a .npy file.")
+            raise EngineError(f"This model bundle has no {self.kind} codes of its training; use mean or a .npy file.")
         if not 0 <= number < len(codes):
             raise EngineError(
                 f"This model bundle holds {self.kind} codes 0 to {len(codes) - 1}; {number} is not among them."

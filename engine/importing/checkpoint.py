@@ -37,7 +37,7 @@ def read_checkpoint(path: Path) -> dict:
     except Exception as error:  # a damaged file can fail in any way
         raise _damaged(path) from error
     if not isinstance(checkpoint, dict):
-        raise EngineError(f"{path} holds no named weights; choose a checkpoint as its authors publish it.")
+        raise EngineError(f"{path} has no named weights; choose a checkpoint as its authors publish it.")
     return checkpoint
 
 
@@ -47,7 +47,7 @@ def named_tensors(weights: object, path: Path) -> dict[str, Tensor]:
     Raises EngineError when there is anything else among them, NaN or infinity.
     """
     if not isinstance(weights, dict) or not weights:
-        raise EngineError(f"{path} holds no named weights; choose a checkpoint as its authors publish it.")
+        raise EngineError(f"{path} has no named weights; choose a checkpoint as its authors publish it.")
     for name, value in weights.items():
         if not isinstance(name, str) or not isinstance(value, Tensor):
             raise EngineError(f"{path} holds something else than weights in '{name}'; get it from its authors again.")
@@ -66,13 +66,13 @@ def read_settings(path: Path) -> dict:
         settings = yaml.safe_load(path.read_text("utf-8"))
     except yaml.constructor.ConstructorError as error:
         raise EngineError(
-            f"{path} asks for objects that are no plain settings ({error.problem}), so it was not used; "
+            f"{path} asks for objects that are not plain settings ({error.problem}), so it was not used; "
             "choose the one published with the weights."
         ) from error
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise EngineError(f"{path} is not valid YAML; choose the one published with the weights.") from error
     if not isinstance(settings, dict):
-        raise EngineError(f"{path} holds no settings; choose the one published with the weights.")
+        raise EngineError(f"{path} has no settings; choose the one published with the weights.")
     return settings
 
 
@@ -81,10 +81,12 @@ def read_anchors(path: Path) -> Tensor:
     try:
         anchors = np.load(path, allow_pickle=False)
     except (OSError, ValueError, EOFError) as error:
-        raise EngineError(f"{path} is no readable array; choose anchors_<n>.npy of the official assets.") from error
+        raise EngineError(f"{path} is not a readable array; choose anchors_<n>.npy of the official assets.") from error
     wrong = not isinstance(anchors, np.ndarray) or anchors.dtype.kind not in "fiu" or anchors.ndim != 2
     if wrong or not np.isfinite(anchors).all():
-        raise EngineError(f"{path} holds no finite anchor positions; choose anchors_<n>.npy of the official assets.")
+        raise EngineError(
+            f"{path} does not hold finite anchor positions; choose anchors_<n>.npy of the official assets."
+        )
     return torch.from_numpy(anchors.astype(np.float64))
 
 

@@ -136,7 +136,7 @@ def _parts(sources: list[Path]) -> list[_Part]:
         )
     names = ", ".join(str(path) for path in files)
     raise EngineError(
-        f"{names} holds no NPHM network (no id_decoder with ex_decoder, no ensemble of local networks); "
+        f"{names} has no NPHM network (no id_decoder with ex_decoder, no ensemble of local networks); "
         "choose NPHM, nphm_backward or MonoNPHM."
     )
 
@@ -153,7 +153,7 @@ def _checkpoint_files(source: Path) -> list[Path]:
         if match:
             newest[path.parent] = max(newest.get(path.parent, (-1, path)), (int(match[1]), path))
     if not newest:
-        raise EngineError(f"{source} holds no checkpoint_epoch_<n>.tar; choose the folder that its authors publish.")
+        raise EngineError(f"{source} has no checkpoint_epoch_<n>.tar; choose the folder that its authors publish.")
     return [path for _, path in newest.values()]
 
 

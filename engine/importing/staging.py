@@ -21,7 +21,7 @@ def staged_bundle(output: Path, replace: bool = False, add: bool = False) -> Ite
     """
     existing = output.exists()
     if existing and not is_bundle(output):
-        raise EngineError(f"{output} exists and is no model bundle; choose another folder, which will be made.")
+        raise EngineError(f"{output} exists and is not a model bundle; choose another folder, which will be made.")
     if existing and not (replace or add):
         raise EngineError(
             f"The model bundle {output} exists; choose another folder, or --replace to exchange it, "

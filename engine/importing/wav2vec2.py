@@ -103,7 +103,7 @@ def read_sizes(path: Path) -> SpeechConfig:
             raise TypeError
         return SpeechConfig.from_hugging_face(sizes)
     except (OSError, ValueError, TypeError) as error:
-        raise EngineError(f"{path} is no wav2vec 2.0 configuration; choose a Hugging Face model folder.") from error
+        raise EngineError(f"{path} is not a wav2vec 2.0 configuration; choose a Hugging Face model folder.") from error
 
 
 def _canonical_names(weights: dict) -> dict[str, Tensor]:

@@ -85,7 +85,7 @@ class _Source:
         if not LOWEST_RATE <= self.rate <= HIGHEST_RATE:
             raise EngineError(f"{self.name} has a sample rate of {self.rate} Hz; convert it to 16000 to 192000 Hz.")
         if not self.length:
-            raise EngineError(f"{self.name} holds no sound; choose another file.")
+            raise EngineError(f"{self.name} has no sound; choose another file.")
         if not (math.isfinite(start) and 0 <= start < self.length / self.rate):
             raise EngineError(f"{self.name} has no sound at {start:g} s; move the start into the recording.")
         if duration is not None and not (math.isfinite(duration) and duration > 0):

@@ -124,16 +124,16 @@ class ExpressionTake:
     def scaled(self, strength: float) -> ExpressionTake:
         """The take with its codes, hence its weights, multiplied by `strength` (1 = unchanged, 0 = the rest pose).
 
-        The lip opening is no linear function of the codes and is left out; measure it with the head.
+        The lip opening is not a linear function of the codes and is left out; measure it with the head.
         """
         weights = None if self.weights is None else self.weights * np.float32(strength)
         return replace(self, codes=self.codes * np.float32(strength), weights=weights, lip_opening_mm=None)
 
     def styled(self, style: Style, basis: np.ndarray) -> ExpressionTake:
-        """The take in a style, without sampling again; the very take when the style changes nothing.
+        """The take in a style, without sampling again; the same take when the style changes nothing.
 
         basis: (D, 52) that embeds ARKit weights in the codes, of the head that the take is for; the part of the codes
-            that is no weight stays. The lip opening is left out; measure it with the head, as `Engine.styled` does.
+            that is not a weight stays. The lip opening is left out; measure it with the head, as `Engine.styled` does.
 
         Raises EngineError when the take has no weights, or no lip opening where the style changes the lips.
         """
@@ -181,7 +181,7 @@ class ExpressionTake:
                 arrays = {name: archive[name] for name in archive.files}
             provenance = json.loads(str(arrays.get("provenance", "{}")))
             if not isinstance(provenance, dict):
-                raise ValueError("provenance is no JSON object")
+                raise ValueError("provenance is not a JSON object")
             return cls(
                 codes=arrays["codes"],
                 rate=float(arrays["rate"]),
@@ -193,7 +193,7 @@ class ExpressionTake:
         except FileNotFoundError as error:
             raise EngineError(f"There is no take at {path}; choose an existing .npz file.") from error
         except (*_UNREADABLE, zipfile.BadZipFile, zlib.error) as error:
-            raise EngineError(f"{path} is no readable take; choose a .npz file that FaceTalk saved.") from error
+            raise EngineError(f"{path} is not a readable take; choose a .npz file that FaceTalk saved.") from error
 
 
 def interpolated(values: np.ndarray, rate: float, times_seconds: np.ndarray) -> np.ndarray:
@@ -212,7 +212,7 @@ def _checked(name: str, values: np.ndarray, dimensions: int) -> np.ndarray:
     """`values` as a contiguous float32 array. Raises EngineError for a wrong shape, NaN or infinity."""
     array = np.asarray(values)
     if array.ndim != dimensions or array.dtype.kind not in "fiu":
-        raise EngineError(f"The take's {name} are no numbers in {dimensions} dimensions; generate the take again.")
+        raise EngineError(f"The take's {name} are not numbers in {dimensions} dimensions; generate the take again.")
     if not np.isfinite(array).all():
         raise EngineError(f"The take's {name} hold NaN or infinity; generate the take again.")
     return np.ascontiguousarray(array, np.float32)

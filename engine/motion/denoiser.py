@@ -41,7 +41,7 @@ class DenoiserConfig:
     code_rate: code frames per second.
     timestep_injection: how the time step enters, a key of INJECTIONS; "film" is the paper's choice.
     film_rank: rank of FiLM's maps, or None for whole ones, as in the paper.
-    alignment_mask: whether a frame hears the audio of its own time only (Eq. 7), or of all frames.
+    alignment_mask: whether a frame attends to the audio of its own time only (Eq. 7), or of all frames.
 
     Raises EngineError for sizes that make no network.
     """
@@ -214,7 +214,7 @@ class AlignedCrossAttention(nn.Module):
 
 
 class UnmaskedCrossAttention(nn.Module):
-    """Cross-attention without the alignment mask: every frame hears the audio of the whole clip.
+    """Cross-attention without the alignment mask: every frame attends to the audio of the whole clip.
 
     The paper's ablation; its time grows with the square of the clip. It has no positions of its own: the speech
     features know theirs.
@@ -243,7 +243,7 @@ class UnmaskedCrossAttention(nn.Module):
 
 
 class DecoderBlock(nn.Module):
-    """Self-attention, cross-attention, feed-forward; each result hears the time step before the residual stream.
+    """Self-attention, cross-attention, feed-forward; the time step modulates each result before the residual stream.
 
     The parts that bring it in are named after the paper's choice.
     """

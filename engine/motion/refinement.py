@@ -1,6 +1,6 @@
 """What a bundle does to its codes after sampling: less jitter, and lips that touch stay closed and press on each other.
 
-The codes are changed through their exact reading as ARKit weights; the part of them that is no weight stays. Bundles
+The codes are changed through their exact reading as ARKit weights; the part of them that is not a weight stays. Bundles
 whose codes have no such reading are not refined.
 """
 

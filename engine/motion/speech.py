@@ -37,7 +37,7 @@ class SpeechConfig:
     """Sizes of the speech encoder, named as in transformers' Wav2Vec2Config; the defaults are wav2vec2-base.
 
     waveform_padding: samples of silence before and after the waveform. wav2vec 2.0 has none, so that the first code
-    frame hears what comes half a receptive field later and the last one what lies before it.
+    frame sees what comes half a receptive field later and the last one what lies before it.
 
     Raises EngineError for values that make no network.
     """
@@ -117,9 +117,9 @@ class SpeechEncoder(nn.Module):
 
     def forward(self, waveforms: Tensor, frames: int) -> Tensor:
         """Features (B, N, H) of normalised 16 kHz waveforms (B, S), for N = `frames` code frames. Differentiable."""
-        return self.encode(self.hear(waveforms, frames))
+        return self.encode(self.convolve(waveforms, frames))
 
-    def hear(self, waveforms: Tensor, frames: int) -> Tensor:
+    def convolve(self, waveforms: Tensor, frames: int) -> Tensor:
         """Convolutional features (B, N, C) of normalised waveforms (B, S), aligned with N = `frames` code frames."""
         return self.align(self.wav2vec2.feature_extractor(self._padded(waveforms)), frames)
 

@@ -17,7 +17,7 @@ SQUEEZE = 16  # reduction ratio of arXiv 1709.01507
 
 
 class InputOnly(nn.Module):
-    """Blocks hear nothing of the time step, which was added to the projected codes (the paper's row "Input")."""
+    """Blocks get nothing of the time step, which was added to the projected codes (the paper's row "Input")."""
 
     def __init__(self, width: int) -> None:
         super().__init__()

@@ -2,7 +2,7 @@
 
 
 class EngineError(Exception):
-    """A failure that the user can mend: the message is one clear sentence that names the fix."""
+    """A failure that the user can put right: the message is one clear sentence that names the fix."""
 
 
 class Cancelled(Exception):

@@ -18,7 +18,7 @@ _ADJUSTED = re.compile(r"(?P<base>.+?)\+(?P<controls>[a-z_]+=[^,+=]+(,[a-z_]+=[^
 def split_identity(text: str) -> tuple[str, dict[str, float]]:
     """The base and the control values in a text; a text without controls is all base.
 
-    Raises ValueError when a value is no finite number.
+    Raises ValueError when a value is not a finite number.
     """
     found = _ADJUSTED.fullmatch(text)
     if found is None:

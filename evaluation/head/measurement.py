@@ -77,7 +77,7 @@ class HeadEvaluation:
             if record["true_opening"] > OPEN_MOUTH:
                 record |= self._mouth(truth, identity, code, random)
             if (number + place) % MESHES_EVERY == 0:
-                surface = extractor.extract(code, keep_crumbs=True)
+                surface = extractor.extract(code, keep_small_pieces=True)
                 record["floating"] = floating_pieces(surface.vertices, surface.faces)
                 self._add(arrays, "extracted", self._extracted_errors(surface.vertices, truth, random))
                 record |= self._template_errors(arrays, template, code, truth, field)

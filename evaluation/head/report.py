@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from engine.head.surface.extract import CRUMB_CUBIC_MILLIMETRES
+from engine.head.surface.extract import SMALL_PIECE_CUBIC_MILLIMETRES
 from evaluation.head.poses import POSES, SHOWN_POSES
 from evaluation.head.results import SEALED, VISIBLE_GAP
 from evaluation.head.surface_groups import GROUPS
@@ -108,7 +108,7 @@ def _floating_text(floating: dict) -> str:
     return (
         f"The field holds {floating['pieces']} solid pieces beside the head, in {floating['with_pieces']} of "
         f"{floating['surfaces']} such meshes; the largest has {floating['largest']:.1f} mm³. Those under "
-        f"{CRUMB_CUBIC_MILLIMETRES} mm³, and those that the box cuts, below the neck's end, are left out of what "
+        f"{SMALL_PIECE_CUBIC_MILLIMETRES} mm³, and those that the box cuts, below the neck's end, are left out of what "
         "Blender gets."
     )
 

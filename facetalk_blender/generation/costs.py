@@ -1,4 +1,4 @@
-"""What a generation costs on this computer: measured at every run, remembered, and told before the next.
+"""What a generation costs on this computer: measured at every run, remembered, and shown before the next.
 
 Costs are kept per device, output, resolution and model bundle in a file of the extension's user folder.
 """

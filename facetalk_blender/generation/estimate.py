@@ -1,4 +1,4 @@
-"""What a generation will take, told before it is started."""
+"""What a generation will take, shown before it is started."""
 
 from __future__ import annotations
 

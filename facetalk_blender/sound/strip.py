@@ -74,7 +74,7 @@ def load_sound(scene: bpy.types.Scene, path: str | Path, frame: int, channel: in
         raise EngineError(f"{path.name} is not a sound file that Blender can read; convert it to WAV.") from error
     if not _seconds_in(path):
         strips.remove(strip)
-        raise EngineError(f"{path.name} holds no sound; choose another file or convert it to WAV.")
+        raise EngineError(f"{path.name} has no sound; choose another file or convert it to WAV.")
     # A new strip may lie over others, which nobody could tell apart in the sequencer.
     while strip.channel < CHANNELS and any(_overlap(strip, other) for other in strips if other != strip):
         strip.channel += 1

@@ -139,14 +139,14 @@ def _check(parser: argparse.ArgumentParser, options: argparse.Namespace) -> None
 def _frame_range(text: str) -> tuple[int, int]:
     parts = text.split(":")
     if len(parts) != 2 or not all(part.isdecimal() for part in parts) or not 1 <= int(parts[0]) <= int(parts[1]):
-        raise argparse.ArgumentTypeError(f"'{text}' is no range of frames; write e.g. 1:48")
+        raise argparse.ArgumentTypeError(f"'{text}' is not a range of frames; write e.g. 1:48")
     return int(parts[0]), int(parts[1])
 
 
 def colour(text: str) -> tuple[float, float, float]:
     """Linear colour of an sRGB one as #RRGGBB."""
     if not re.fullmatch("#?[0-9a-fA-F]{6}", text):
-        raise argparse.ArgumentTypeError(f"'{text}' is no colour; write e.g. #c68863")
+        raise argparse.ArgumentTypeError(f"'{text}' is not a colour; write e.g. #c68863")
     digits = text.removeprefix("#")
     shown = (int(digits[place : place + 2], 16) / 255 for place in (0, 2, 4))
     return tuple(Color(shown).from_srgb_to_scene_linear())
@@ -169,5 +169,5 @@ def _size(text: str) -> tuple[int, int]:
     parts = text.lower().split("x")
     # H.264 stores colour at half the size, so both must be even.
     if len(parts) != 2 or not all(p.isdecimal() and 16 <= int(p) <= 8192 and int(p) % 2 == 0 for p in parts):
-        raise argparse.ArgumentTypeError(f"'{text}' is no picture size; write two even numbers, e.g. 480x480")
+        raise argparse.ArgumentTypeError(f"'{text}' is not a picture size; write two even numbers, e.g. 480x480")
     return int(parts[0]), int(parts[1])

@@ -199,7 +199,7 @@ BAD = {
     "no sound file": lambda d: (audio(d) / "cleaned_audio.wav").write_bytes(b"RIFF"),
     "has 24 frames, but training takes 48": lambda d: shorter(d, 1.0),
     "has one sequence": keep_one,
-    "holds no sequences": shutil.rmtree,
+    "has no sequences": shutil.rmtree,
 }
 
 

@@ -69,7 +69,7 @@ def read_obj(path: Path) -> ObjMesh:
     except FileNotFoundError as error:
         raise EngineError(f"{path} is missing; name ICT-FaceKit's FaceXModel folder.") from error
     except (ValueError, UnicodeDecodeError) as error:
-        raise EngineError(f"{path} is no OBJ mesh of triangles and quads; get ICT-FaceKit again.") from error
+        raise EngineError(f"{path} is not an OBJ mesh of triangles and quads; get ICT-FaceKit again.") from error
     return ObjMesh(
         np.array(vertices, np.float32),
         np.array(uv, np.float32).reshape(-1, 2),

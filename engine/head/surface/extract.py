@@ -15,7 +15,7 @@ from ...shared.units import MILLIMETRES_PER_UNIT
 from ..head import ACCELERATOR_CHUNK, DISTANCE_CHUNK, Array, NeuralHead
 from .narrow_band import BandSequence, NarrowBand
 from .parallel import in_chunks, undivided_operations
-from .pieces import without_crumbs
+from .pieces import without_small_pieces
 
 # Distances are only roughly Lipschitz once deformed: on the starter 3 to 4 % of the points near the surface have slopes
 # above 1.1, the greatest 2.1 where a wide open jaw stretches the inside of the mouth. In 25 strong expressions of
@@ -23,7 +23,7 @@ from .pieces import without_crumbs
 # grid's. Where a slope is steeper still, the surface is followed.
 LIPSCHITZ = 1.6
 # Solid pieces below this, or below a cell of the grid, are faults of the field and not parts of a head.
-CRUMB_CUBIC_MILLIMETRES = 10
+SMALL_PIECE_CUBIC_MILLIMETRES = 10
 # Peak of grids, masks and the marching cubes' own copies; a fixed part for the networks' chunks and the mesh.
 BYTES_PER_GRID_POINT, BYTES_BESIDES = 48, 300 << 20
 
@@ -56,8 +56,8 @@ class SurfaceExtractor:
         self.head, self.identity = head, identity
         self.band = BandSequence(*head.box, resolution, lipschitz, head.device)
 
-    def extract(self, expression: Array | None = None, keep_crumbs: bool = False) -> Surface:
-        """The surface of an expression code (E,), without crumbs (see `without_crumbs`) unless they are kept.
+    def extract(self, expression: Array | None = None, keep_small_pieces: bool = False) -> Surface:
+        """The surface of an expression code (E,), `without_small_pieces` unless they are kept.
 
         Raises EngineError when the field has no surface in the box.
         """
@@ -74,11 +74,13 @@ class SurfaceExtractor:
         with torch.no_grad(), undivided_operations():
             band = self.band.sample(lambda points: in_chunks(distance, points, size))
         vertices, faces, canonical = triangulate(band, *self.head.box)
-        if not keep_crumbs:
-            smallest = CRUMB_CUBIC_MILLIMETRES / MILLIMETRES_PER_UNIT**3
+        if not keep_small_pieces:
+            smallest = SMALL_PIECE_CUBIC_MILLIMETRES / MILLIMETRES_PER_UNIT**3
             low, high = np.array(self.head.box)
             cell = float(np.prod((high - low) / (np.array(band.values.shape) - 1)))
-            vertices, faces, canonical = without_crumbs(vertices, faces, canonical, max(smallest, cell), self.head.box)
+            vertices, faces, canonical = without_small_pieces(
+                vertices, faces, canonical, max(smallest, cell), self.head.box
+            )
         (weights,) = in_chunks(regions, torch.from_numpy(canonical).to(self.head.device), size)
         return Surface(vertices, faces, canonical, weights.cpu().numpy(), len(band.canonical))
 

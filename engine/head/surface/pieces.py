@@ -23,10 +23,10 @@ def piece_volumes(vertices: np.ndarray, faces: np.ndarray) -> tuple[np.ndarray, 
     return piece, np.bincount(piece[faces[:, 0]], volume, minlength=count)
 
 
-def without_crumbs(
+def without_small_pieces(
     vertices: np.ndarray, faces: np.ndarray, canonical: np.ndarray, smallest: float, box: tuple[Array, Array]
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """A mesh and its canonical points (V, 3) without what is no part of its largest piece's body.
+    """A mesh and its canonical points (V, 3) without what is not part of its largest piece's body.
 
     That is solid pieces of less volume than `smallest`, and what the sides of `box` cut: its corners (3,), (3,).
     """

@@ -113,7 +113,7 @@ def moved_to_surface(head: NeuralHead, points: Tensor, prepared: PreparedIdentit
 
 
 class FixedTopologyHead:
-    """A template mesh that wears one identity and follows expression codes.
+    """A template mesh that has one identity and follows expression codes.
 
     polygons: (P, 4) int32 vertex indices, -1 in the last column of a triangle; uv: (P, 4, 2) float32;
     regions: (V, K) uint8 soft weights, 0..255, of the head's region_names.

@@ -154,7 +154,7 @@ def test_other_folders_are_never_replaced(tmp_path):
     (output / "picture.png").write_bytes(b"mine")
     (output / "config.json").write_text(json.dumps({"not": "a bundle"}))
     for option in ({}, {"replace": True}, {"add": True}):
-        with pytest.raises(EngineError, match="no model bundle"):
+        with pytest.raises(EngineError, match="not a model bundle"):
             import_nphm([PARITY / FORWARD], output, **option)
     assert (output / "picture.png").read_bytes() == b"mine"
 

@@ -42,7 +42,7 @@ def test_missing_anchors(backward):
 def test_anchors_of_another_kind(backward, content):
     file = backward / "anchors_39.npy"
     np.save(file, content) if isinstance(content, np.ndarray) else file.write_bytes(content)
-    refuse(backward, r"anchors_39\.npy is no readable|holds no finite anchor")
+    refuse(backward, r"anchors_39\.npy is not a readable|does not hold finite anchor")
 
 
 def test_truncated_checkpoint(backward):
@@ -111,11 +111,11 @@ def test_half_of_the_released_model(tmp_path):
 @pytest.mark.parametrize(
     ("text", "match"),
     [
-        (HOSTILE_SETTINGS, "no plain settings"),
-        ("decoder: !foreign {id: 3}", "no plain settings"),
+        (HOSTILE_SETTINGS, "not plain settings"),
+        ("decoder: !foreign {id: 3}", "not plain settings"),
         ("decoder: {id: [", "not valid YAML"),
         ("[" * 3000, "not valid YAML"),
-        ("- 1", "holds no settings"),
+        ("- 1", "has no settings"),
         ("decoder: {id: {blend_std: 4.0}}", r"decoder\.id\.nneigh"),
         ("decoder: {id: {nneigh: 8.5, blend_std: 4.0}}", r"whole number in decoder\.id\.nneigh"),
         ("decoder: {id: {nneigh: 99, blend_std: 4.0}}", "99 of 39"),

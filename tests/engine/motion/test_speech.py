@@ -136,7 +136,7 @@ def test_every_code_frame_of_the_starter_hears_its_own_time(seconds):
         click = silence.clone()
         click[0, round(16000 * frame / 24)] = 100.0
         with torch.inference_mode():
-            change = (encoder.hear(click, count) - encoder.hear(silence, count))[0].square().sum(dim=-1)  # (N,)
+            change = (encoder.convolve(click, count) - encoder.convolve(silence, count))[0].square().sum(dim=-1)  # (N,)
         assert abs(float(change @ torch.arange(count, dtype=torch.float32) / change.sum()) - frame) < 0.6
 
 

@@ -35,7 +35,7 @@ def balls(points, spheres):
 
 def assert_dense_surfaces(extractor, head, identity, expressions, resolution):
     for expression in expressions:
-        surface = extractor.extract(expression, keep_crumbs=True)
+        surface = extractor.extract(expression, keep_small_pieces=True)
         values = dense_values(
             lambda points, code=expression: head.signed_distance(points, identity, code), head.box, resolution
         )

@@ -108,7 +108,7 @@ def test_random_official_networks_equal_the_dense_grid(name):
     """Random weights are no distance field, so the bound is generous; the surface must still be the dense one."""
     head, reference = load(name)
     identity, expression = reference["id_codes"][0], reference["exp_codes"][1]
-    surface = SurfaceExtractor(head, identity, 24, lipschitz=4.0).extract(expression, keep_crumbs=True)
+    surface = SurfaceExtractor(head, identity, 24, lipschitz=4.0).extract(expression, keep_small_pieces=True)
     values = dense_values(lambda points: head.signed_distance(points, identity, expression), BOX, 24)
     assert_surface_of(surface.vertices, values, BOX)
 

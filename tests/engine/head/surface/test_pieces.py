@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from skimage.measure import marching_cubes
 
-from engine.head.surface.pieces import piece_volumes, without_crumbs
+from engine.head.surface.pieces import piece_volumes, without_small_pieces
 
 SPHERES = (((20, 20, 20), 12), ((40, 40, 40), 4), ((40, 10, 40), 3))
 
@@ -28,7 +28,9 @@ def test_volumes_are_those_of_the_balls_and_the_hollow(spheres):
 @pytest.mark.parametrize(("smallest", "left"), [(1, (0, 1, 2)), (200, (0, 1)), (1000, (0,)), (1e9, (0,))])
 def test_small_solid_pieces_go_and_hollows_and_the_largest_piece_stay(spheres, smallest, left):
     vertices, faces = spheres
-    kept, kept_faces, canonical = without_crumbs(vertices, faces, 2 * vertices, smallest, ((0, 0, 0), (49, 49, 49)))
+    kept, kept_faces, canonical = without_small_pieces(
+        vertices, faces, 2 * vertices, smallest, ((0, 0, 0), (49, 49, 49))
+    )
     to_ball = np.stack([np.linalg.norm(kept - centre, axis=1) - radius for centre, radius in SPHERES], 1)
     nearest = np.abs(to_ball).argmin(1)
     assert set(nearest) - set(left) <= {0}
@@ -43,7 +45,7 @@ def test_small_solid_pieces_go_and_hollows_and_the_largest_piece_stay(spheres, s
 def test_what_a_side_of_the_box_cuts_goes_but_not_the_largest_piece(spheres):
     vertices, faces = spheres
     box = ((8, 0, 0), (vertices[:, 0].max(), 49, 49))  # touches the first ball on the left, the second on the right
-    kept, _, _ = without_crumbs(vertices, faces, vertices, 1, box)
+    kept, _, _ = without_small_pieces(vertices, faces, vertices, 1, box)
     centres = np.array([centre for centre, _ in SPHERES])
     owner = np.linalg.norm(kept[:, None] - centres, axis=2).argmin(1)
     assert set(owner) == {0, 2}
