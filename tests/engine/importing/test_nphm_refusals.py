@@ -167,7 +167,7 @@ def test_a_payload_is_never_run(backward, monkeypatch, place, zipped):
 def test_pickled_anchors_are_never_run(backward, monkeypatch):
     monkeypatch.chdir(backward)
     np.save(backward / "anchors_39.npy", np.array([Payload()], dtype=object), allow_pickle=True)
-    refuse(backward, "no readable array")
+    refuse(backward, "not a readable array")
     assert not (backward / "executed").exists()
 
 
