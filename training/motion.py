@@ -30,11 +30,11 @@ from engine.motion.speech import SpeechEncoder, load_speech_encoder, normalise
 from engine.shared.arkit import ARKIT_NAMES
 from engine.shared.lip_opening import REST_OPENING_MM, opening_slopes
 from training.data.corpus import Corpus, load_corpus
-from training.learner import load_weights
-from training.options import SPEECH_ENCODER_HELP, add_run_options, add_speech_options, exit_status, run_of
 from training.prior.captured_motion import capture_of
 from training.prior.scenes import SCENE_FRAMES, SILENT_SHARE, Scene, SceneMaker
-from training.run import Recipe, Run, step_seed
+from training.run.learner import load_weights
+from training.run.loop import Recipe, Run, step_seed
+from training.run.options import SPEECH_ENCODER_HELP, add_run_options, add_speech_options, exit_status, run_of
 from training.speech_examples import SHARES
 
 # The paper's decoder is causal. Frames that share one noise level cannot agree when the earlier one does not see the

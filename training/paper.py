@@ -26,9 +26,9 @@ from engine.motion.denoiser import DenoiserConfig, ExpressionDecoder, load_expre
 from engine.motion.diffusion import CosineSchedule
 from engine.motion.speech import SpeechEncoder, load_speech_encoder
 from training.motion import denoised, start_from
-from training.options import SPEECH_ENCODER_HELP, add_run_options, exit_status, run_of
 from training.paper_dataset import TrackedSequence, read_sequences, split
-from training.run import Recipe, Run, step_seed
+from training.run.loop import Recipe, Run, step_seed
+from training.run.options import SPEECH_ENCODER_HELP, add_run_options, exit_status, run_of
 
 # Section 4 and supplement B of the paper.
 BATCH, CROP = 32, 48

@@ -23,10 +23,10 @@ from engine.devices import choose_device
 from engine.motion.speech import SpeechConfig, SpeechEncoder, load_speech_encoder
 from engine.shared.errors import EngineError
 from training.data.corpus import Corpus, load_corpus
-from training.learner import load_weights
-from training.options import add_run_options, add_speech_options, exit_status, run_of
 from training.phones import BILABIALS, LABIODENTALS, PHONES, SILENCE
-from training.run import Recipe, Run
+from training.run.learner import load_weights
+from training.run.loop import Recipe, Run
+from training.run.options import add_run_options, add_speech_options, exit_status, run_of
 from training.speech_examples import PHONE_OFFSETS, TARGETS, Batch, ExampleMaker, label_clip, training_pools
 
 # At 24 code frames a second every frame falls between two convolutional ones, 20 ms apart. The last two kernels

@@ -18,7 +18,7 @@ from engine.motion.diffusion import CosineSchedule
 from engine.shared.errors import EngineError
 from engine.shared.options import DEVICE, STARTER
 from training import motion
-from training.run import Run
+from training.run.loop import Run
 
 
 def short_run_parser(description: str, steps: int) -> argparse.ArgumentParser:

@@ -22,7 +22,7 @@ from engine.shared.errors import EngineError
 from training import motion, speech
 from training.data.corpus import load_corpus
 from training.prior.scenes import SceneMaker
-from training.run import Run
+from training.run.loop import Run
 from training.speech_examples import ExampleMaker
 
 TINY_SPEECH = SpeechConfig(

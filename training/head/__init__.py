@@ -1,1 +1,1 @@
-"""Training of the starter's head on ICT-FaceKit: samples, networks, template, evaluation."""
+"""Training of the starter's head on ICT-FaceKit: samples, networks, template, controls."""

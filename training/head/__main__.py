@@ -19,7 +19,7 @@ from training.head.sampling import PARTS, fill_detail_pool, fill_expression_pool
 from training.head.train_expression import ExpressionPools, train_expression
 from training.head.train_identity import train_identity
 from training.head.train_regions import train_regions
-from training.options import add_run_options, exit_status, run_of
+from training.run.options import add_run_options, exit_status, run_of
 
 NETWORKS = {"identity": (6000, 2e-3), "expression": (12000, 1.5e-3), "regions": (2500, 3e-3)}  # steps, learning rate
 

@@ -19,7 +19,7 @@ from training.head.identity_code import identity_basis
 from training.head.networks import SMOOTHING, new_expression_network, new_identity_network, new_region_network
 from training.head.sampling import BOX_MAXIMUM, BOX_MINIMUM
 from training.head.template import POSITION_KEYS, template_tensors
-from training.run import averaged_weights
+from training.run.loop import averaged_weights
 
 
 def export_networks(face_kit: FaceKit, bundle: Path, runs: dict[str, Path]) -> None:

@@ -21,9 +21,9 @@ from engine.shared.regions import REGION_NAMES
 from training.head.ict import FaceKit
 from training.head.identity_code import canonical_anchors
 from training.head.sampling import BOX_MAXIMUM, BOX_MINIMUM
-from training.learner import load_weights
 from training.muon import Muon
-from training.run import Recipe
+from training.run.learner import load_weights
+from training.run.loop import Recipe
 
 # Wider in z than the paper-scale mask: ICT-FaceKit's jaw moves the skin under the chin and before the ears, and an
 # offset of the surface must not exceed what the mask lets through.

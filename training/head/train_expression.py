@@ -29,8 +29,8 @@ from training.head.networks import (
     without_anchors,
 )
 from training.head.sampling import DETAIL_POINTS, POSED_SHELL_POINTS, POSED_SURFACE_POINTS, material_positions
-from training.learner import load_weights
-from training.run import Run, averaged_weights
+from training.run.learner import load_weights
+from training.run.loop import Run, averaged_weights
 
 SHOWN = (0, 0, 0, 0, 0, 1, 2, 2)  # which pool each pose of a batch comes from: whole heads, eyes, lips
 SURFACE_SHARE, SHELL_SHARE = 480, 420

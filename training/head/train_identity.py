@@ -25,7 +25,7 @@ from training.head.sampling import (
     UNIFORM_POINTS,
     material_positions,
 )
-from training.run import Run
+from training.run.loop import Run
 
 HEADS = 8
 SURFACE_SHARE, NEAR_SHARE, UNIFORM_SHARE, NORMAL_SHARE = 360, 370, 80, 70

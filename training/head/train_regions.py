@@ -15,8 +15,8 @@ from training.head.identity_code import identity_basis
 from training.head.labels import vertex_regions
 from training.head.networks import RECIPE, head_optimisers, new_region_network, trained_network
 from training.head.sampling import MATERIAL_EVERY, SURFACE_POINTS
-from training.learner import load_weights
-from training.run import Run
+from training.run.learner import load_weights
+from training.run.loop import Run
 
 HEADS, POINTS = 8, 1500
 POSITION_NOISE = 0.0012  # 0.3 mm: an extracted surface is not the true one

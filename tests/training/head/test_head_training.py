@@ -21,7 +21,7 @@ from training.head.poses import random_weights
 from training.head.sampling import material_positions
 from training.head.template import sparse_displacements
 from training.muon import orthogonalised
-from training.run import Recipe, Run
+from training.run.loop import Recipe, Run
 
 
 class PowerCut(Exception):

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from engine.shared.errors import EngineError
-from training.run import Run
+from training.run.loop import Run
 
 SPEECH_ENCODER_HELP = "public wav2vec 2.0: a Hugging Face folder, or FaceFormer's checkpoint"
 

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from engine.shared.errors import EngineError
 from engine.shared.files import replaced
-from training.learner import Learner
+from training.run.learner import Learner
 
 Network = TypeVar("Network", bound=nn.Module)
 # Maps the number of a step to what is minimised and what is logged. The batch follows from that number and the run's
