@@ -49,7 +49,7 @@ class Crops:
         self.features = [encoder.features(audio.load(sequence.audio)).half().cpu() for sequence in sequences]
         self.codes = [torch.from_numpy(sequence.codes) for sequence in sequences]
         # Resampling to 16 kHz may round the last frame away.
-        self.codes = [codes[: len(heard)] for codes, heard in zip(self.codes, self.features, strict=True)]
+        self.codes = [codes[: len(features)] for codes, features in zip(self.codes, self.features, strict=True)]
         self.ends = np.cumsum([len(codes) - CROP + 1 for codes in self.codes])
 
     @property

@@ -79,13 +79,13 @@ def split(
 def _sequence(folder: Path, shortest: int, key: str | None) -> TrackedSequence:
     audio = _audio_file(folder)
     codes = _codes(folder, key)
-    heard = _heard_frames(audio)
-    if abs(heard - len(codes)) > LARGEST_DIFFERENCE:
+    frames = _sound_frames(audio)
+    if abs(frames - len(codes)) > LARGEST_DIFFERENCE:
         raise EngineError(
-            f"The sound of {folder.name} lasts {heard} frames at {CODE_RATE:g} Hz, but it has {len(codes)} frames of "
+            f"The sound of {folder.name} lasts {frames} frames at {CODE_RATE:g} Hz, but it has {len(codes)} frames of "
             "codes; cut both to the same length."
         )
-    codes = codes[:heard]
+    codes = codes[:frames]
     if len(codes) < shortest:
         raise EngineError(
             f"{folder.name} has {len(codes)} frames, but training takes {shortest} at once; remove that sequence."
@@ -103,11 +103,11 @@ def _audio_file(folder: Path) -> Path:
     return cleaned[0] if cleaned else found[0]
 
 
-def _heard_frames(audio: Path) -> int:
+def _sound_frames(audio: Path) -> int:
     try:
         information = soundfile.info(audio)
     except (soundfile.LibsndfileError, OSError) as error:
-        raise EngineError(f"{audio} is damaged or no sound file; convert it to WAV again.") from error
+        raise EngineError(f"{audio} is damaged or not a sound file; convert it to WAV again.") from error
     return round(CODE_RATE * information.frames / information.samplerate)
 
 
@@ -145,7 +145,7 @@ def _code(path: Path, key: str | None) -> np.ndarray:
                 raise EngineError(f"{path} holds {', '.join(names) or 'nothing'}; name the code's array with --key.")
             code = archive[chosen].reshape(-1)
     except _UNREADABLE as error:
-        raise EngineError(f"{path} is damaged or no .npz file of numbers; track that frame again.") from error
+        raise EngineError(f"{path} is damaged or not an .npz file of numbers; track that frame again.") from error
     if code.dtype.kind != "f" or not len(code):
         raise EngineError(f"{path} does not hold real numbers; track that frame again.")
     if not np.isfinite(code).all():

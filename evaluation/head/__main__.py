@@ -15,7 +15,7 @@ from engine.shared.options import STARTER
 from evaluation.head.evaluate import evaluate_head
 from evaluation.head.poses import POSES
 from training.head.ict import FaceKit
-from training.options import exit_status
+from training.run.options import exit_status
 
 
 def main(arguments: list[str] | None = None) -> None:

@@ -21,7 +21,7 @@ from evaluation.motion.plots import plot_samplers
 from evaluation.motion.recordings import held_out_speech, native_speech
 from evaluation.motion.report import report_text
 from evaluation.shared.reports import write_report
-from training.options import exit_status
+from training.run.options import exit_status
 
 COMPARED_RECORDINGS = 8
 

@@ -30,10 +30,10 @@ from evaluation.shared.reports import write_report
 from evaluation.studies.ablation_report import plot, report_text
 from evaluation.studies.short_runs import check_settings, short_run_parser, trained_decoder
 from evaluation.studies.smoothing import smoothing_figures
-from training import motion
+from training import motion, motion_examples
 from training.data.corpus import Corpus, load_corpus
-from training.options import exit_status
 from training.prior.articulation import perform
+from training.run.options import exit_status
 
 STEPS = 300
 CLIPS = 1000  # clips with phone labels, so that a short run sees each scene several times
@@ -154,11 +154,11 @@ def main(arguments: list[str] | None = None) -> None:
     performer = Performer(Bundle.open(options.bundle), options.device)
     corpus = load_corpus(options.data, options.cache)
     tests = test_sets(performer, corpus)
-    scenes = motion.make_scenes(options.data, corpus, seed, CLIPS)
-    features = motion.scene_features(performer.encoder, scenes)
+    scenes = motion_examples.make_scenes(options.data, corpus, seed, CLIPS)
+    features = motion_examples.scene_features(performer.encoder, scenes)
 
     def run(name: str, variant: Variant) -> dict:
-        crops = motion.CropMaker(scenes, features, seed, variant.augmented)
+        crops = motion_examples.CropMaker(scenes, features, seed, variant.augmented)
         sizes = replace(motion.SMALL, **variant.sizes)
         folder = options.output / name
         decoder = trained_decoder(folder, options.steps, crops, performer.device, sizes, variant.schedule)
@@ -171,7 +171,7 @@ def main(arguments: list[str] | None = None) -> None:
         return {"title": variant.title} | kept(folder / "figures.json", figures)
 
     report = settings | {"bundle": performer.bundle.name}  # not where it lies
-    report |= {"scenes": len(scenes), "batch": motion.BATCH, "crop": motion.CROP}
+    report |= {"scenes": len(scenes), "batch": motion_examples.BATCH, "crop": motion_examples.CROP}
     report |= {"sampling_steps": SAMPLING_STEPS, "guidance": GUIDANCE}
     report["variants"] = {name: run(name, variant) for name, variant in VARIANTS.items()}
     report["prior"] = {key: prior_figures(performer, test, seed) for key, test in tests.items()}

@@ -32,11 +32,11 @@ from evaluation.motion.metrics import correlation
 from evaluation.shared.reports import write_report
 from evaluation.studies.captured_report import report_text
 from evaluation.studies.short_runs import check_settings, short_run_parser, trained_decoder
-from training import motion
+from training import motion, motion_examples
 from training.data.corpus import Corpus, load_corpus
-from training.options import exit_status
 from training.prior.articulation import expected_mouth
 from training.prior.captured_motion import capture_of
+from training.run.options import exit_status
 
 STEPS = 300
 CLIPS = 300  # clips with phone labels, few enough for the capture to count
@@ -90,7 +90,7 @@ def ridge(features: list[np.ndarray], weights: list[np.ndarray]) -> Callable[[np
 
 def prior_probe(corpus: Corpus, encoder: SpeechEncoder, seed: int) -> Callable[[np.ndarray], np.ndarray]:
     """What the articulation prior expects of labelled speech, as a regression on its features."""
-    clips = [clip for name in motion.SHARES for clip in corpus.select(name, held_out=False)]
+    clips = [clip for name in motion_examples.SHARES for clip in corpus.select(name, held_out=False)]
     chosen = np.random.default_rng((seed, 7)).permutation(len(clips))[:PROBE_CLIPS]
     features = [encoder.features(corpus.audio(clips[i])).cpu().numpy() for i in chosen]
     expected = [expected_mouth(corpus.segments(clips[i]), len(f)) for i, f in zip(chosen, features, strict=True)]
@@ -154,13 +154,13 @@ def main(arguments: list[str] | None = None) -> None:
     encoder = load_speech_encoder(Bundle.open(options.bundle), device)
     recordings = captured_recordings(options.data, corpus, encoder)
     prior = prior_probe(corpus, encoder, seed)
-    scenes = motion.make_scenes(options.data, corpus, seed, CLIPS)
-    features = motion.scene_features(encoder, scenes)
+    scenes = motion_examples.make_scenes(options.data, corpus, seed, CLIPS)
+    features = motion_examples.scene_features(encoder, scenes)
     report = settings | {"bundle": Bundle.open(options.bundle).name}  # not where it lies
     report |= {"takes": TAKES, "scenes": len(scenes), "recordings": {}}
     for index, recording in enumerate(recordings):
         kept = [i for i, scene in enumerate(scenes) if scene.captured_clip != recording.key]
-        crops = motion.CropMaker([scenes[i] for i in kept], features[kept], seed)
+        crops = motion_examples.CropMaker([scenes[i] for i in kept], features[kept], seed)
         decoder = trained_decoder(options.output / Path(recording.key).name, options.steps, crops, device)
         takes = performed(decoder, recording, seed)
         other = recordings[(index + 1) % len(recordings)].weights

@@ -17,7 +17,7 @@ from engine.motion.denoiser import DenoiserConfig, ExpressionDecoder, load_expre
 from engine.motion.diffusion import CosineSchedule
 from engine.shared.errors import EngineError
 from engine.shared.options import DEVICE, STARTER
-from training import motion
+from training import motion, motion_examples
 from training.run.loop import Run
 
 
@@ -47,7 +47,7 @@ def check_settings(folder: Path, settings: dict) -> None:
 def trained_decoder(
     folder: Path,
     steps: int,
-    crops: motion.CropMaker,
+    crops: motion_examples.CropMaker,
     device: torch.device,
     sizes: DenoiserConfig | None = None,
     schedule: CosineSchedule | None = None,

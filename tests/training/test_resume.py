@@ -19,7 +19,7 @@ from engine.bundle import Bundle
 from engine.motion.denoiser import DenoiserConfig, ExpressionDecoder
 from engine.motion.speech import SpeechConfig, SpeechEncoder
 from engine.shared.errors import EngineError
-from training import motion, speech
+from training import motion, motion_examples, speech
 from training.data.corpus import load_corpus
 from training.prior.scenes import SceneMaker
 from training.run.loop import Run
@@ -67,14 +67,14 @@ def test_speech_training_resumes_and_exports(data, tmp_path, monkeypatch):
 
 def test_motion_training_resumes_and_exports(data, tmp_path, monkeypatch):
     monkeypatch.setattr(motion, "SMALL", TINY_MOTION)
-    monkeypatch.setattr(motion, "BATCH", 4)
+    monkeypatch.setattr(motion_examples, "BATCH", 4)
     corpus = load_corpus(data, tmp_path / "cache", synthesised=0)
     scenes = SceneMaker(corpus, 0).spoken(corpus.select("so762", held_out=False))
     features = torch.randn(len(scenes), 288, 16)
     steps = []
     for budget in (2, 5):
         run = Run(tmp_path / "run", 1e-3, steps=budget)
-        motion.train(run, motion.CropMaker(scenes, features, 0), torch.device("cpu"))
+        motion.train(run, motion_examples.CropMaker(scenes, features, 0), torch.device("cpu"))
         steps.append(run.step)
     assert steps == [2, 5]
     section = Bundle.open(tmp_path / "run" / "export").section("motion")
@@ -86,7 +86,7 @@ class PowerCut(Exception):
     """Ends a training in the middle."""
 
 
-class CutCrops(motion.CropMaker):
+class CutCrops(motion_examples.CropMaker):
     """Crops that end the training before its fourth step."""
 
     def batch(self, step: int):
@@ -98,12 +98,16 @@ class CutCrops(motion.CropMaker):
 @pytest.mark.slow
 def test_a_stopped_motion_training_ends_like_an_uninterrupted_one(data, tmp_path, monkeypatch):
     monkeypatch.setattr(motion, "SMALL", TINY_MOTION)
-    monkeypatch.setattr(motion, "BATCH", 4)
+    monkeypatch.setattr(motion_examples, "BATCH", 4)
     monkeypatch.setattr(motion, "RECIPE", replace(motion.RECIPE, save_every=2))
     corpus = load_corpus(data, tmp_path / "cache", synthesised=0)
-    scenes = motion.make_scenes(data, corpus, seed=0, clips=8)
+    scenes = motion_examples.make_scenes(data, corpus, seed=0, clips=8)
     features = torch.randn(len(scenes), 288, 16)
-    for name, crops in (("whole", motion.CropMaker), ("stopped", CutCrops), ("stopped", motion.CropMaker)):
+    for name, crops in (
+        ("whole", motion_examples.CropMaker),
+        ("stopped", CutCrops),
+        ("stopped", motion_examples.CropMaker),
+    ):
         run = Run(tmp_path / name, 1e-3, steps=5)
         with pytest.raises(PowerCut) if crops is CutCrops else nullcontext():
             motion.train(run, crops(scenes, features, 0), torch.device("cpu"))
@@ -135,12 +139,12 @@ def test_a_stopped_speech_training_ends_like_an_uninterrupted_one(data, tmp_path
 
 
 def test_crops_without_augmentation_repeat_one_performance(data, tmp_path, monkeypatch):
-    monkeypatch.setattr(motion, "BATCH", 4)
+    monkeypatch.setattr(motion_examples, "BATCH", 4)
     corpus = load_corpus(data, tmp_path / "cache", synthesised=0)
     scenes = SceneMaker(corpus, 0).spoken(corpus.select("so762", held_out=False))
     seen = {True: [], False: []}
     for augmented in seen:
-        crops = motion.CropMaker(scenes, torch.randn(len(scenes), 288, 16), 0, augmented)
+        crops = motion_examples.CropMaker(scenes, torch.randn(len(scenes), 288, 16), 0, augmented)
         for epoch in range(2):
             crops.batch(epoch * crops.batches_per_epoch)
             seen[augmented].append(crops.performances)
@@ -150,7 +154,7 @@ def test_crops_without_augmentation_repeat_one_performance(data, tmp_path, monke
 
 def test_motion_training_takes_a_public_speech_encoder(data, tmp_path, monkeypatch):
     monkeypatch.setattr(motion, "SMALL", TINY_MOTION)
-    monkeypatch.setattr(motion, "BATCH", 2)
+    monkeypatch.setattr(motion_examples, "BATCH", 2)
     folder = PARITY / "wav2vec2_faceformer_small"
     options = ["--data", data, "--output", tmp_path / "run", "--speech-encoder", folder, "--synthesised", 0]
     options += ["--minutes", 1e-4, "--device", "cpu"]
@@ -163,7 +167,7 @@ def test_crops_depend_on_the_seed_and_the_step_alone(data, tmp_path):
     corpus = load_corpus(data, tmp_path / "cache", synthesised=0)
     scenes = SceneMaker(corpus, 0).spoken(corpus.select("so762", held_out=False))
     features = torch.randn(len(scenes), 288, 16)
-    first, second = (motion.CropMaker(scenes, features, 3) for _ in range(2))
+    first, second = (motion_examples.CropMaker(scenes, features, 3) for _ in range(2))
     first.batch(0)
     for ours, theirs in zip(first.batch(1), second.batch(1), strict=True):
         torch.testing.assert_close(ours, theirs)

@@ -48,8 +48,8 @@ def sibilant_offset(clips: Iterable[tuple[np.ndarray, list]]) -> float:
                     labels.append(((times >= start) & (times < end))[reach : len(times) - reach])
     if not labels:
         return float("nan")
-    heard, told = np.concatenate(levels, axis=1), np.concatenate(labels)
-    fit = np.array([np.corrcoef(row, told)[0, 1] for row in heard])
+    sound, labelled = np.concatenate(levels, axis=1), np.concatenate(labels)
+    fit = np.array([np.corrcoef(row, labelled)[0, 1] for row in sound])
     best = int(fit.argmax())
     peak = 0.0
     if 0 < best < len(fit) - 1:

@@ -54,7 +54,7 @@ class FaceKit:
     def load(cls, path: str | Path) -> FaceKit:
         """Read the .npz that `python -m training.head convert` writes. Raises EngineError if it is missing."""
         if not Path(path).is_file():
-            raise EngineError(f"There is no {path}; make it from ICT-FaceKit with the convert command.")
+            raise EngineError(f"{path} is missing; make it with python -m training.head convert.")
         with np.load(path, allow_pickle=False) as archive:
             arrays = {name: archive[name] for name in _ARRAYS}
         ranges = arrays["submesh_ranges"]

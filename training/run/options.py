@@ -20,10 +20,13 @@ def add_run_options(
 
     minutes: default of a training without a default number of steps.
     """
-    shown = f"{minutes:g} without --steps" if minutes else "no limit"
+    usual_steps = str(steps) if steps else "no limit"
+    usual_minutes = f"{minutes:g} without --steps" if minutes else "no limit"
     parser.add_argument("--output", type=Path, required=True, help="run folder; a run that is there is continued")
-    parser.add_argument("--steps", type=_positive(int), default=steps, help="of the whole run (default: %(default)s)")
-    parser.add_argument("--minutes", type=_positive(float), help=f"of the whole run (default: {shown})")
+    parser.add_argument(
+        "--steps", type=_positive(int), default=steps, help=f"of the whole run (default: {usual_steps})"
+    )
+    parser.add_argument("--minutes", type=_positive(float), help=f"of the whole run (default: {usual_minutes})")
     parser.add_argument("--start", type=Path, help="bundle from whose weights a new run begins")
     parser.add_argument(
         "--learning-rate", type=_positive(float), default=learning_rate, help="peak (default: %(default)s)"

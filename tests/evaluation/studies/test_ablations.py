@@ -16,7 +16,7 @@ from engine.motion.denoiser import DenoiserConfig, ExpressionDecoder
 from engine.shared.arkit import ARKIT_NAMES
 from engine.shared.errors import EngineError
 from evaluation.studies import ablations, captured, short_runs
-from training import motion
+from training import motion, motion_examples
 from training.data.corpus import load_corpus
 
 SECONDS = {"so762": 2.0, "lj32": 2.0, "facegood": 26.0}
@@ -55,7 +55,7 @@ def data(tmp_path_factory) -> Path:
 @pytest.fixture
 def tiny(monkeypatch):
     monkeypatch.setattr(motion, "SMALL", DenoiserConfig(layers=1, width=16, heads=2, feed_forward=16, causal=False))
-    monkeypatch.setattr(motion, "BATCH", 2)
+    monkeypatch.setattr(motion_examples, "BATCH", 2)
     for module in (ablations, captured):
         monkeypatch.setattr(module, "CLIPS", 12)
         monkeypatch.setattr(module, "SAMPLING_STEPS", 2)
