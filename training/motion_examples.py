@@ -19,7 +19,7 @@ from training.speech_examples import SHARES
 BATCH, CROP = 32, 48
 CROPS_PER_SCENE = SCENE_FRAMES // CROP
 # The paper scales codes by U(0.5, 3), which the network cannot know. On weights that mean something (1 = lid closed)
-# that gives half-closed blinks and jaws beyond the anatomy, so the range is narrow and the prior's styles give diversity.
+# that gives half-closed blinks and jaws beyond the anatomy, so the range is narrow and the styles give diversity.
 AMPLITUDE = (0.9, 1.15)
 # Rare events that everybody sees count more than their share of the frames: lips that close on a bilabial, a lower lip
 # under the teeth, and blinks. With a plain mean the short training left four of ten bilabials closed and half of the
