@@ -29,7 +29,7 @@ from training.run.loop import Recipe
 # offset of the surface must not exceed what the mask lets through.
 SMOOTHING = SmoothingConfig(centre=(0.0, -0.20, 0.18), sigma=(0.50, 0.50, 0.25))
 FILM_RANK = 32
-RECIPE = Recipe(warm_up_steps=50, final_rate=0.01, save_every=200)  # of every network of the head
+RECIPE = Recipe(warm_up_steps=50, final_rate=0.01, save_every=100)  # of every network of the head
 LOCAL_FREQUENCY, GLOBAL_FREQUENCY = 12.0, 7.0  # 1 / (extent of a unit's bend), model units
 
 

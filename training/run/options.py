@@ -52,12 +52,15 @@ def run_of(options: argparse.Namespace) -> Run:
 
 
 def exit_status(command: Callable[[], None]) -> int:
-    """Run a command: 0, or 2 after an EngineError, whose sentence is printed as one line."""
+    """Run a command: 0, 2 after an EngineError, whose sentence is printed as one line, or 130 when interrupted."""
     try:
         command()
     except EngineError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return 130
     return 0
 
 
