@@ -24,6 +24,7 @@ from engine.importing.wav2vec2 import import_wav2vec2
 from engine.motion import audio
 from engine.motion.denoiser import DenoiserConfig, ExpressionDecoder, load_expression_decoder
 from engine.motion.diffusion import CosineSchedule
+from engine.motion.sampling_defaults import SamplingDefaults
 from engine.motion.speech import SpeechEncoder, load_speech_encoder
 from training.motion import denoised, start_from
 from training.paper_dataset import TrackedSequence, read_sequences, split
@@ -37,6 +38,7 @@ VALIDATION_SHARE = 0.1
 VALIDATION_SEED = 1
 # The paper keeps one learning rate and does not clip.
 RECIPE = Recipe(warm_up_steps=0, final_rate=1.0, largest_gradient=float("inf"), save_every=500)
+DEFAULTS = SamplingDefaults(steps=8, sampler="dpm++", guidance=1.0)
 
 
 class Crops:
@@ -107,7 +109,7 @@ def train(run: Run, training: Crops, validation: Crops, device: torch.device, st
         found = validation_loss(average, validation)
         if found < run.figures.get("best_validation", float("inf")):
             run.figures["best_validation"] = found
-            merge_section(run.folder / "export", "motion", asdict(config), average.state_dict())
+            merge_section(run.folder / "export", "motion", asdict(config) | DEFAULTS.section(), average.state_dict())
         return {"validation": found}
 
     run.train(decoder, [torch.optim.Adam(decoder.parameters())], loss, RECIPE, at_checkpoint)

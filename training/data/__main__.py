@@ -6,15 +6,14 @@ python -m training.data --data DATA --output CACHE
 from __future__ import annotations
 
 import argparse
-import sys
 from pathlib import Path
 
 import numpy as np
 
+from engine.shared.errors import EngineError
 from training.data.alignment import bilabial_dips, sibilant_offset
 from training.data.build import build_cache
 from training.data.corpus import Corpus, load_corpus
-from training.run.options import exit_status
 
 _MEASURED_CLIPS = 60
 
@@ -38,21 +37,20 @@ def report(corpus: Corpus) -> str:
     return "\n".join(lines)
 
 
-def main(arguments: list[str] | None = None) -> int:
-    """Command line. Returns 0, or 2 after printing one line that says what to put right."""
+def main() -> None:
+    """Command line."""
     parser = argparse.ArgumentParser("python -m training.data", description="Build the cache of all speech.")
     parser.add_argument("--data", type=Path, required=True, help="data folder")
     parser.add_argument("--output", type=Path, required=True, help="cache folder, built anew")
     parser.add_argument("--synthesised", type=int, default=3600, help="sentences spoken by natural voices")
     parser.add_argument("--seed", type=int, default=0)
-    options = parser.parse_args(arguments)
-
-    def command() -> None:
+    options = parser.parse_args()
+    try:
         build_cache(options.data, options.output, options.synthesised, options.seed)
-        print(report(load_corpus(options.data, options.output)))
-
-    return exit_status(command)
+    except EngineError as error:
+        raise SystemExit(f"error: {error}") from None
+    print(report(load_corpus(options.data, options.output)))
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()
