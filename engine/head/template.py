@@ -19,9 +19,30 @@ import torch
 from scipy.spatial import cKDTree
 from torch import Tensor
 
+from ..shared.arkit import ARKIT_NAMES
 from ..shared.errors import EngineError
+from ..shared.shapes import Shape, check_polygons, match_shapes
 
 LIP_NEIGHBOURS = 3
+LARGEST_COUNT = 1 << 22  # of vertices and of polygons
+_SHAPES: dict[str, Shape] = {
+    "vertices": ("V", 3),
+    "polygons": ("P", 4),
+    "polygon_uv": ("P", 4, 2),
+    "regions": ("V", "K"),
+    "lip_upper": ("n", 3),
+    "lip_lower": ("m", 3),
+    "identity_modes_q": ("M", "V", 3),
+    "identity_modes_scale": ("M",),
+    "displacement_moved": (len(ARKIT_NAMES) + 1, "B"),
+    "displacement": ("N", 3),
+}
+_TYPES = {
+    "identity_modes_q": (torch.int8,),
+    "regions": (torch.uint8,),
+    "displacement_moved": (torch.uint8,),
+    "polygons": (torch.int16, torch.int32, torch.int64),
+}
 
 
 @dataclass(frozen=True)
@@ -47,8 +68,9 @@ class Template:
 
     @classmethod
     def of(cls, tensors: dict[str, Tensor], device: str | torch.device = "cpu") -> Template:
-        """The template of a bundle's tensors. Raises EngineError when one is missing."""
+        """The template of a bundle's tensors. Raises EngineError when they do not fit one another."""
         try:
+            _check(tensors)
             moved = np.unpackbits(tensors["displacement_moved"].cpu().numpy(), axis=1, count=len(tensors["vertices"]))
             return cls(
                 vertices=tensors["vertices"].float().to(device),
@@ -64,6 +86,8 @@ class Template:
             )
         except KeyError as error:
             raise EngineError(f"This bundle's template lacks {error}; install the bundle again.") from error
+        except ValueError as error:
+            raise EngineError(f"This bundle's template does not fit ({error}); install the bundle again.") from error
 
     def canonical(self, coefficients: Tensor | None) -> Tensor:
         """Vertices (V, 3) for coefficients (M,) of the identity modes; None is the mean head."""
@@ -106,3 +130,26 @@ class Template:
         weights = 1.0 / torch.from_numpy(distances).float().to(points.device).clamp_min(1e-6)  # (P, 3)
         shares = weights / weights.sum(1, keepdim=True)
         return torch.einsum("pk,pk...->p...", shares, values[torch.from_numpy(nearest).to(points.device)])
+
+
+def _check(tensors: dict[str, Tensor]) -> None:
+    """Raises KeyError or ValueError unless every number of a template's tensors points to something."""
+    sizes = match_shapes({name: tuple(tensor.shape) for name, tensor in tensors.items()}, _SHAPES)
+    for name in _SHAPES:
+        types = _TYPES.get(name, (torch.float32,))
+        if tensors[name].dtype not in types:
+            raise ValueError(f"{name} has type {tensors[name].dtype}")
+    if not LIP_NEIGHBOURS <= sizes["V"] <= LARGEST_COUNT or not 1 <= sizes["P"] <= LARGEST_COUNT:
+        raise ValueError(f"it has {sizes['V']} vertices and {sizes['P']} polygons")
+    if min(sizes["n"], sizes["m"]) < 2:
+        raise ValueError("a lip curve has less than two points")
+    polygons = tensors["polygons"].cpu().numpy()
+    check_polygons(polygons, sizes["V"])
+    corners = np.sort(np.where(polygons < 0, -1, polygons), 1)
+    if (np.diff(corners, axis=1) == 0).any():
+        raise ValueError("a polygon has a corner twice")
+    if sizes["B"] != -(-sizes["V"] // 8):
+        raise ValueError("displacement_moved is of another number of vertices")
+    bits = np.unpackbits(tensors["displacement_moved"].cpu().numpy(), axis=1, count=sizes["V"])
+    if np.count_nonzero(bits) != sizes["N"]:
+        raise ValueError("displacement and displacement_moved differ in their counts")

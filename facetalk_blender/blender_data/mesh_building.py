@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import bpy
 import numpy as np
 
+from ...engine.shared.shapes import check_polygons, check_positions
 from .datablocks import resolve
 
 OFFSETS_AT_ONCE = 120_000  # set in one call, a few milliseconds
@@ -25,8 +26,11 @@ def fill_mesh(mesh: bpy.types.Mesh, vertices: np.ndarray, polygons: np.ndarray) 
 
     vertices: (V, 3) float32 metres.
     polygons: (P, 3) int32, or (P, 4) int32 with -1 in the last column of a triangle.
+
+    Raises ValueError for arrays that make no mesh: Blender itself checks nothing and would crash.
     """
-    corners, starts = corners_of(polygons)
+    check_positions(vertices)
+    corners, starts = corners_of(polygons, len(vertices))
     mesh.vertices.add(len(vertices))
     mesh.loops.add(corners.size)
     mesh.polygons.add(len(polygons))
@@ -36,8 +40,12 @@ def fill_mesh(mesh: bpy.types.Mesh, vertices: np.ndarray, polygons: np.ndarray) 
     mesh.update(calc_edges=True)
 
 
-def corners_of(polygons: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Vertices (C,) int32 of all corners, and the first corner (P,) int32 of every polygon, see `fill_mesh`."""
+def corners_of(polygons: np.ndarray, vertices: int) -> tuple[np.ndarray, np.ndarray]:
+    """Vertices (C,) int32 of all corners, and the first corner (P,) int32 of every polygon, see `fill_mesh`.
+
+    vertices: how many there are. Raises ValueError for a polygon that names others.
+    """
+    check_polygons(polygons, vertices)
     sizes = (polygons >= 0).sum(1)  # (P,)
     return polygons[polygons >= 0].astype(np.int32), (np.cumsum(sizes) - sizes).astype(np.int32)
 
@@ -58,12 +66,16 @@ class Geometry:
 
 
 def with_edges(vertices: np.ndarray, polygons: np.ndarray) -> Geometry:
-    """Find the edges of polygons, see `fill_mesh`. NumPy only, so any thread may call it."""
-    return with_edges_of_corners(vertices, *corners_of(polygons))
+    """Find the edges of polygons, see `fill_mesh`. NumPy only, so any thread may call it.
+
+    Raises ValueError for arrays that make no mesh.
+    """
+    return with_edges_of_corners(vertices, *corners_of(polygons, len(vertices)))
 
 
 def with_edges_of_corners(vertices: np.ndarray, corners: np.ndarray, starts: np.ndarray) -> Geometry:
-    """The same of polygons with any number of corners, see `Geometry`."""
+    """The same of polygons with any number of corners, see `Geometry`. Raises ValueError for bad positions."""
+    check_positions(vertices)
     following = np.arange(1, len(corners) + 1)
     following[np.append(starts[1:], len(corners)) - 1] = starts
     ends = corners[following]

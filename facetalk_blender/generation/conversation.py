@@ -6,6 +6,8 @@ from ...engine.shared.errors import EngineError
 from ...engine.shared.protocol import Message
 from ..engine_access.client import EngineClient
 
+UNUSABLE = (KeyError, ValueError, IndexError, TypeError, AttributeError, OverflowError)  # raised by a bad answer
+
 
 class Conversation:
     """Asks the engine, and receives what answers the last question; the tails of cancelled ones are dropped."""

@@ -23,7 +23,7 @@ from ..sound import playback
 from ..sound import strip as sound_strip
 from ..takes import renamed_strips
 from ..takes.take import Take
-from .conversation import Conversation, failure
+from .conversation import UNUSABLE, Conversation, failure
 from .costs import Workload
 from .job import TICK_SECONDS, Job, State
 from .options import Options
@@ -31,8 +31,6 @@ from .progress import Stopwatch, whole_fraction
 from .result_stream import ResultStream
 from .session import session
 from .strip_take import StripTake
-
-UNUSABLE = (KeyError, ValueError, IndexError, TypeError)  # what an answer that is not as agreed raises
 
 
 class Generation(Job):

@@ -10,14 +10,14 @@ import time
 from collections.abc import Callable
 
 import bpy
-import numpy as np
 
 from ...engine.shared.errors import EngineError
 from ...engine.shared.protocol import Message
-from ..blender_data.mesh_building import fill_mesh
+from ..blender_data.mesh_building import corners_of, fill_mesh
 from ..look import appearance
 from ..look.material import dress_mesh
 from . import head_questions
+from .conversation import UNUSABLE
 from .session import EngineChoice, session
 
 NAME = "FaceTalk Head Preview"
@@ -95,13 +95,21 @@ def _show(message: Message | None, why: str) -> None:
     item = find(scene) if scene is not None else None
     if message is None or item is None:
         return
-    head = scene.facetalk_head
+    try:
+        _replace_mesh(item, scene.facetalk_head, message)
+    except UNUSABLE as error:
+        session.preview.problem = f"The engine sent an unusable head ({error}); choose another model bundle."
+
+
+def _replace_mesh(item: bpy.types.Object, head: bpy.types.PropertyGroup, message: Message) -> None:
     appearance.set_colors(item, tuple(head.skin_color), tuple(head.eye_color))
     vertices, polygons = message.arrays["vertices"], message.arrays["polygons"]
     regions = appearance.Regions.of_message(message.fields, message.arrays)
+    corners_of(polygons, len(vertices))
+    look = appearance.Look.of(regions, polygons, appearance.colors_of(item))
     mesh, fresh = item.data, bpy.data.meshes.new(NAME)
     fill_mesh(fresh, vertices, polygons)
-    dress_mesh(fresh, appearance.Look.of(regions, np.asarray(polygons), appearance.colors_of(item)))
+    dress_mesh(fresh, look)
     item.data = fresh
     bpy.data.meshes.remove(mesh)
     fresh.name = NAME

@@ -13,6 +13,7 @@ import bpy
 import numpy as np
 
 from ...engine.shared.regions import EYE_REGIONS, NECK
+from ...engine.shared.shapes import Shape, match_shapes
 
 COLOR_ATTRIBUTE = "facetalk_color"  # linear colour of the vertex, for viewports without shaders
 SKIN_ATTRIBUTE = "facetalk_skin"  # weights of skin (neck and brows included), lips, brows
@@ -58,6 +59,15 @@ GROUP_LEVELS = 8  # vertex groups keep weights in steps of 1 / GROUP_LEVELS
 VERTICES_PER_PIECE = 5000  # of a vertex group, about a millisecond to write
 
 
+_SHAPES: dict[str, Shape] = {
+    "vertices": ("V", 3),
+    "regions": ("V", "K"),
+    "rest": ("V", 3),
+    "eye_vertices": ("E",),
+    "eye_directions": ("E", 3),
+}
+
+
 @dataclass(frozen=True)
 class Regions:
     """The regions of one mesh.
@@ -74,9 +84,19 @@ class Regions:
 
     @classmethod
     def of_message(cls, fields: dict, arrays: dict[str, np.ndarray]) -> Regions:
-        """The regions in a "surface" or "template" of the engine. Raises KeyError when it has none."""
-        optional = (arrays.get(name) for name in ("rest", "eye_vertices", "eye_directions"))
-        return cls(tuple(fields["region_names"]), arrays["regions"], *optional)
+        """The regions in a "surface" or "template" of the engine.
+
+        Raises KeyError when it has none, ValueError when they are of another mesh.
+        """
+        names = tuple(map(str, fields["region_names"]))
+        given = {name: arrays[name] for name in _SHAPES if name in arrays}
+        expected = {name: _SHAPES[name] for name in given} | {"regions": ("V", len(names))}
+        sizes = match_shapes({name: array.shape for name, array in given.items()}, expected)
+        optional = [given.get(name) for name in ("rest", "eye_vertices", "eye_directions")]
+        eyes = optional[1]
+        if eyes is not None and eyes.size and not 0 <= eyes.min() <= eyes.max() < sizes["V"]:
+            raise ValueError("eye_vertices name vertices that are not there")
+        return cls(names, given["regions"], *optional)
 
     def table(self, values: dict[str, tuple[float, ...]]) -> np.ndarray:
         """Mix per-region values by the weights: (V, n) float32; a region that is not listed counts as skin."""

@@ -8,6 +8,7 @@ import bpy
 import numpy as np
 
 from ...engine.shared.protocol import Message
+from ...engine.shared.shapes import check_positions
 from ..blender_data.datablocks import resolve
 from ..blender_data.mesh_building import Geometry, mesh_pieces, with_edges
 from ..blender_data.piece_queue import PieceQueue
@@ -75,6 +76,8 @@ class TemplateWriter(ResultWriter):
         self.result().shape_key_add(name="Neutral", from_mix=False)
 
     def _key_pieces(self, index: int, positions: np.ndarray) -> Iterator[None]:
+        if len(positions) != 3 * len(self.result().data.vertices):
+            raise ValueError("positions of another mesh")
         block = self.add_key(self.result(), index)
         block.points.foreach_set("co", positions)
         yield
@@ -85,11 +88,15 @@ def _ready_to_write(
 ) -> tuple[Geometry, np.ndarray, Look, list[tuple[str, float, list[int]]]]:
     """A "template" of the engine as arrays that go into a mesh unchanged. NumPy only: a worker thread calls it."""
     polygons = arrays["polygons"]
+    geometry = with_edges(arrays["vertices"], polygons)
+    if arrays["uv"].shape != (*polygons.shape, 2):
+        raise ValueError("texture coordinates of another mesh")
     corner_uv = np.ascontiguousarray(arrays["uv"][polygons >= 0], np.float32).ravel()
     regions = Regions.of_message(fields, arrays)
-    geometry, look = with_edges(arrays["vertices"], polygons), Look.of(regions, polygons, colors)
+    look = Look.of(regions, polygons, colors)
     return geometry, corner_uv, look, group_members(regions)
 
 
 def _key_positions(fields: dict, arrays: dict[str, np.ndarray]) -> tuple[int, np.ndarray]:
+    check_positions(arrays["vertices"])
     return int(fields["index"]), np.ascontiguousarray(arrays["vertices"], np.float32).ravel()

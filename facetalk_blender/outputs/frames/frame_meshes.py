@@ -121,5 +121,7 @@ def _frame_of_message(
     fields: dict, arrays: dict[str, np.ndarray], colors: tuple[appearance.Color, appearance.Color]
 ) -> FrameMesh:
     """A "surface" of the engine. NumPy only: a worker thread calls it."""
-    look = appearance.Look.of(appearance.Regions.of_message(fields, arrays), arrays["faces"], colors)
-    return FrameMesh(arrays["vertices"], *corners_of(arrays["faces"]), look)
+    vertices, faces = arrays["vertices"], arrays["faces"]
+    corners, starts = corners_of(faces, len(vertices))
+    look = appearance.Look.of(appearance.Regions.of_message(fields, arrays), faces, colors)
+    return FrameMesh(vertices, corners, starts, look)
