@@ -99,7 +99,7 @@ def test_a_range_is_made_again_and_the_rest_is_kept(opened):
     choose("file")
     opened.output, opened.frames_in = "FRAME_MESHES", "FILE"
     bpy.context.scene.use_preview_range = True
-    bpy.context.scene.frame_preview_start, bpy.context.scene.frame_preview_end = 14, 18
+    bpy.context.scene.frame_preview_start, bpy.context.scene.frame_preview_end = 21, 22
     before = {item.data.name for item in made_of("file")["facetalk_frames"].objects}
     assert bpy.ops.facetalk.regenerate_range() == {"FINISHED"}
     assert opened.take.name not in TAKES.values()
