@@ -7,7 +7,6 @@ muted tracks.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 
 import bpy
@@ -19,6 +18,7 @@ from ..sound import strip as sound_strip
 from ..sound.strip import Clip
 from ..sound.strip_link import SCENE_PROPERTY, STRIP_PROPERTY
 from ..takes.take import TAKE_PROPERTY
+from . import rest_track
 
 # On the action: the moment of the sound file at which the take begins, seconds; that moment's frame; the scene's rate.
 AUDIO_START_PROPERTY = "facetalk_audio_start"
@@ -26,7 +26,7 @@ FRAME_ZERO_PROPERTY = "facetalk_frame_zero"
 RATE_PROPERTY = "facetalk_rate"
 ON_TARGETS_PROPERTY = "facetalk_on_targets"  # on an action: it moves meshes of the artist
 PARKED_PROPERTY = "facetalk_parked"  # on such an action: another take of its strip is shown
-REST_PROPERTY = "facetalk_rest"  # on shape keys: their values before, as JSON
+REST_SECONDS = 0.15  # within which the keys come from and go to their values outside the clip
 
 
 def name_for(text: bpy.types.Text) -> str:
@@ -63,6 +63,18 @@ def value_path(key: str) -> str:
     return f'key_blocks["{bpy.utils.escape_identifier(key)}"].value'
 
 
+def rest_frames(frames_per_second: float) -> int:
+    """How many frames keys take from and to their values outside the clip."""
+    return max(int(REST_SECONDS * frames_per_second + 1e-6), 1)
+
+
+def with_rest(values: np.ndarray, rest: float, frames: int) -> np.ndarray:
+    """Values (F,) with `frames` more at either side, (F + 2 frames,), that come smoothly from a value and go to it."""
+    part = np.arange(frames) / frames
+    part = part * part * (3 - 2 * part)
+    return np.concatenate([rest + part * (values[0] - rest), values, rest + part[::-1] * (values[-1] - rest)])
+
+
 def write_curve(
     curves: bpy.types.bpy_prop_collection, key: str, values: np.ndarray, first_frame: int, tolerance: float | None
 ) -> None:
@@ -94,31 +106,46 @@ def _enumeration(name: str, value: str, count: int) -> list[int]:
 
 def attach(keys: bpy.types.Key, action: bpy.types.Action, slot: bpy.types.ActionSlot) -> None:
     """Let the action move shape keys: as their action when they are not animated yet, else as a track."""
-    if REST_PROPERTY not in keys:
-        keys[REST_PROPERTY] = json.dumps({block.name: block.value for block in keys.key_blocks})
+    rest_track.remember(keys)
     data = keys.animation_data_create()
     if _is_alone(data, action):
         data.action, data.action_slot = action, slot
     else:
-        _push_down_own(data)
-        _add_track(data, action, slot)
+        _push_down_own(keys)
+        _add_track(keys, action, slot)
+    _hold_rest(keys)
 
 
 def _is_alone(data: bpy.types.AnimData, action: bpy.types.Action) -> bool:
     """Whether nothing else would move the keys."""
     others = (strip.action for track in data.nla_tracks for strip in track.strips if strip.action != action)
+    others = [other for other in others if not rest_track.is_base(other)]
     return data.action is None and all(other is not None and PARKED_PROPERTY in other for other in others)
 
 
-def _push_down_own(data: bpy.types.AnimData) -> None:
+def _push_down_own(keys: bpy.types.Key) -> None:
     """Make an action of this extension a track: as the action, it would hold its last values over another's."""
+    data = keys.animation_data
     if data.action is not None and STRIP_PROPERTY in data.action:
         earlier, slot = data.action, data.action_slot
         data.action = None
-        _add_track(data, earlier, slot)
+        _add_track(keys, earlier, slot)
 
 
-def _add_track(data: bpy.types.AnimData, action: bpy.types.Action, slot: bpy.types.ActionSlot) -> None:
+def _add_track(keys: bpy.types.Key, action: bpy.types.Action, slot: bpy.types.ActionSlot) -> None:
+    data = keys.animation_data
+    if data.nla_tracks and rest_track.base_track(data) is None:
+        rest_track.add(keys)
+        for earlier in [track for track in data.nla_tracks if _is_own(track)]:
+            # The base has to lie below it, but tracks are only added on top.
+            strip, mute = earlier.strips[0], earlier.mute
+            used = strip.action, strip.action_slot
+            data.nla_tracks.remove(earlier)
+            _new_track(data, *used).mute = mute
+    _new_track(data, action, slot)
+
+
+def _new_track(data: bpy.types.AnimData, action: bpy.types.Action, slot: bpy.types.ActionSlot) -> bpy.types.NlaTrack:
     track = data.nla_tracks.new()
     track.name = action.name
     start, end = slot_range(action, slot)
@@ -126,7 +153,43 @@ def _add_track(data: bpy.types.AnimData, action: bpy.types.Action, slot: bpy.typ
     strip.action_slot = slot
     strip.action_frame_start, strip.action_frame_end = start, end
     strip.frame_start, strip.frame_end = start, end
-    strip.extrapolation = "NOTHING"
+    return track
+
+
+def _is_own(track: bpy.types.NlaTrack) -> bool:
+    return any(strip.action is not None and STRIP_PROPERTY in strip.action for strip in track.strips)
+
+
+def _hold_rest(keys: bpy.types.Key) -> None:
+    """See to it that outside the strips of this extension the keys are what they were before.
+
+    A track that is alone holds its ends, which are these values; below several, or those of the artist, lies a base.
+    """
+    data = keys.animation_data
+    own = [track for track in data.nla_tracks if _is_own(track)]
+    based = rest_track.base_track(data) is not None
+    for strip in (strip for track in own for strip in track.strips):
+        strip.extrapolation = "NOTHING" if based else "HOLD"
+        # Lines that follow each other closely overlap by their rests: they blend there.
+        length = min(rest_frames(strip.action[RATE_PROPERTY]), (strip.frame_end - strip.frame_start) / 2)
+        strip.blend_in = strip.blend_out = length if based else 0.0
+    if not own:
+        rest_track.remove(data)
+    elif based:
+        rest_track.fill(keys, _held_paths(keys, own), mute=all(track.mute for track in own))
+
+
+def _held_paths(keys: bpy.types.Key, own: list[bpy.types.NlaTrack]) -> dict[str, str]:
+    """Keys, by the path of their value, that no track of the artist moves: in its gaps nothing may change."""
+    moved: dict[bool, set[str]] = {True: set(), False: set()}
+    for track in keys.animation_data.nla_tracks:
+        for strip in track.strips:
+            known = strip.action is not None and strip.action_slot is not None and not rest_track.is_base(strip.action)
+            if known and (track in own or not track.mute):
+                found = curves_of(strip.action, strip.action_slot)
+                moved[track in own].update(curve.data_path for curve in found)
+    paths = {value_path(block.name): block.name for block in keys.key_blocks}
+    return {path: paths[path] for path in moved[True] - moved[False] if path in paths}
 
 
 def slot_range(action: bpy.types.Action, slot: bpy.types.ActionSlot) -> tuple[float, float]:
@@ -182,10 +245,11 @@ def park(action: bpy.types.Action) -> None:
         data = keys.animation_data
         if data.action == action:
             data.action = None
-            _add_track(data, action, slot)
+            _add_track(keys, action, slot)
         _set_mute(data, action, True)
+        _hold_rest(keys)
         if all(PARKED_PROPERTY in used for used, _ in uses(keys)):
-            _set_to_rest(keys)
+            rest_track.restore(keys)
 
 
 def _unpark(action: bpy.types.Action) -> None:
@@ -196,8 +260,9 @@ def _unpark(action: bpy.types.Action) -> None:
             _remove_tracks(data, action)
             data.action, data.action_slot = action, slot
         elif data.action != action:
-            _push_down_own(data)
+            _push_down_own(keys)
             _set_mute(data, action, False)
+        _hold_rest(keys)
 
 
 def _moved(action: bpy.types.Action) -> list[tuple[bpy.types.Key, bpy.types.ActionSlot]]:
@@ -226,20 +291,15 @@ def remove_action(action: bpy.types.Action) -> None:
         if data.action == action:
             data.action = None
         _remove_tracks(data, action)
+        _hold_rest(keys)
         if not any(uses(keys)):
             _restore(keys)
     bpy.data.actions.remove(action)
 
 
-def _set_to_rest(keys: bpy.types.Key) -> None:
-    for name, value in json.loads(keys.get(REST_PROPERTY, "{}")).items():
-        if name in keys.key_blocks:
-            keys.key_blocks[name].value = value
-
-
 def _restore(keys: bpy.types.Key) -> None:
-    _set_to_rest(keys)
-    keys.pop(REST_PROPERTY, None)
+    rest_track.restore(keys)
+    keys.pop(rest_track.REST_PROPERTY, None)
     data = keys.animation_data
     if data.action is None and not data.nla_tracks and not data.drivers:
         keys.animation_data_clear()

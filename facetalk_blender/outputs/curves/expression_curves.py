@@ -22,7 +22,7 @@ from ...retargeting.matching import match_names
 from ...retargeting.presets import KeyLink
 from ...sound.strip import Clip
 from ...takes.take import TAKE_PROPERTY, Take
-from .. import curve_action
+from .. import curve_action, rest_track
 from ..template_head import TemplateWriter
 from . import movement_check
 
@@ -46,11 +46,14 @@ class CurveSettings:
 
 @dataclass(frozen=True)
 class Plan:
-    """One mesh: its name, its links, the least and largest value of each linked key, and its object's session_uid."""
+    """One mesh: its name, its links, the least and largest value of each linked key, its values outside the clip, and
+    its object's session_uid.
+    """
 
     name: str
     links: tuple[KeyLink, ...]
     limits: dict[str, tuple[float, float]]
+    rest: dict[str, float]
     session_uid: int = 0
 
 
@@ -96,7 +99,8 @@ def plans(settings: CurveSettings) -> list[Plan]:
         blocks = item.data.shape_keys.key_blocks
         limits = {link.key: (blocks[link.key].slider_min, blocks[link.key].slider_max) for link in links}
         if links:
-            found.append(Plan(item.name, links, limits, item.session_uid))
+            rest = rest_track.rest_values(item.data.shape_keys)
+            found.append(Plan(item.name, links, limits, rest, item.session_uid))
     if not found:
         names = ", ".join(settings.targets)
         raise EngineError(f"No shape key of {names} follows an expression; assign some in the Expression Curves panel.")
@@ -107,7 +111,7 @@ def head_plan(name: str, settings: CurveSettings) -> Plan:
     """The plan of a head of ours."""
     gains = {link.key: link.gain if link.channel else 0.0 for link in settings.links}
     links = tuple(KeyLink(name, name, gains.get(name, 1.0)) for name in ARKIT_NAMES)
-    return Plan(name, links, dict.fromkeys(ARKIT_NAMES, (0.0, 1.0)))
+    return Plan(name, links, dict.fromkeys(ARKIT_NAMES, (0.0, 1.0)), dict.fromkeys(ARKIT_NAMES, 0.0))
 
 
 def frame_values(take: Take, clip: Clip, plan: Plan) -> dict[str, np.ndarray]:
@@ -146,6 +150,8 @@ class _ActionBuilder:
         self._action = action.session_uid
         self._slots = [action.slots.new(id_type="KEY", name=plan.name).handle for plan in plans]
         self._clip, self._take, self._tolerance = clip, take, tolerance
+        self._rest_frames = curve_action.rest_frames(clip.frames_per_second)
+        self._first_frame = clip.frame_start - self._rest_frames
         self._plans = list(enumerate(plans))
         self._curves: list[tuple[int, str, np.ndarray]] = []
 
@@ -157,11 +163,14 @@ class _ActionBuilder:
             if self._curves:
                 index, key, values = self._curves.pop(0)
                 curves = curve_action.new_curves(action, self.slot(index))
-                curve_action.write_curve(curves, key, values, self._clip.frame_start, self._tolerance)
+                curve_action.write_curve(curves, key, values, self._first_frame, self._tolerance)
             else:
                 index, plan = self._plans.pop(0)
                 values = frame_values(self._take, self._clip, plan)
-                self._curves = [(index, key, row) for key, row in values.items()]
+                self._curves = [
+                    (index, key, curve_action.with_rest(row, plan.rest[key], self._rest_frames))
+                    for key, row in values.items()
+                ]
         return not (self._plans or self._curves)
 
     def keyframes(self) -> int:
