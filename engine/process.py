@@ -17,15 +17,18 @@ the other on the main thread; a reader thread takes cancellations at once and en
 The sampler's settings are seed, steps, guidance, strength and refine.
 keep and resample are left out, or the codes of an earlier take and [start, end) of those that are sampled again.
 style holds fields of `engine.shared.style.Style`; the codes are shown in that style.
-Every request ends with one "done", "cancelled" or "error" {message}.
+Every request ends with one "done", "cancelled" or "error" {message}. While the process runs it sends an "alive" with
+the request number 0 every second, so that one that hangs is told from one that works.
 """
 
 from __future__ import annotations
 
 import os
 import queue
+import signal
 import sys
 import threading
+import time
 import traceback
 from functools import partial
 from pathlib import Path
@@ -37,12 +40,13 @@ from .motion.codes import ExpressionTake
 from .shared.arkit import ARKIT_NAMES
 from .shared.errors import Cancelled, EngineError
 from .shared.options import DEVICE, RESOLUTION, STARTER
-from .shared.protocol import Message, ProtocolError, read_message, write_message
+from .shared.protocol import ALIVE, Message, ProtocolError, read_message, write_message
 from .shared.style import Style
 
 if TYPE_CHECKING:
     from .engine import Engine, ShapeKeySequence, SurfaceFrame
 
+LIFE_SECONDS = 1.0
 SAMPLE_OPTIONS = ("start", "duration", "seed", "steps", "guidance", "strength", "refine", "resample")
 
 
@@ -51,6 +55,7 @@ class EngineProcess:
 
     def __init__(self, output: BinaryIO):
         self._output = output
+        self._writing = threading.Lock()
         self._cancelled: set[int] = set()
         self._engines: dict[tuple[str, str], object] = {}
         self._handlers = {
@@ -199,7 +204,17 @@ class EngineProcess:
         self._write(Message(kind, request.request, fields, arrays or {}))
 
     def _write(self, message: Message) -> None:
-        write_message(self._output, message)
+        with self._writing:
+            write_message(self._output, message)
+
+    def show_life(self) -> None:
+        """Send a sign of life every second, for ever; for a thread."""
+        while True:
+            try:
+                self._write(Message(ALIVE, 0))
+            except OSError:  # nobody hears it
+                os._exit(0)
+            time.sleep(LIFE_SECONDS)
 
 
 def _styled_take(engine: Engine, request: Message) -> ExpressionTake:
@@ -234,8 +249,9 @@ def _read_requests(stream: BinaryIO, process: EngineProcess, requests: queue.Que
                 process.cancel(message.request)
             else:
                 requests.put(message)
-    except ProtocolError as error:
-        sys.stderr.write(f"The engine received a malformed message: {error}\n")
+    except Exception as error:  # a process that hears nothing any more must not stay
+        text = str(error) if isinstance(error, ProtocolError) else f"{type(error).__name__}: {error}"
+        sys.stderr.write(f"The engine received a malformed message: {text}\n")
         sys.stderr.flush()
         os._exit(3)
     # Blender closed the pipe or died: nobody reads the answers any more, whatever is running.
@@ -247,7 +263,9 @@ def main() -> None:
     output = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
     # Whatever a library prints must not land between two messages.
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl+C reaches Blender too, which ends this process
     process = EngineProcess(output)
+    threading.Thread(target=process.show_life, daemon=True).start()
     requests: queue.Queue[Message] = queue.Queue()
     threading.Thread(target=_read_requests, args=(sys.stdin.buffer, process, requests), daemon=True).start()
     while True:

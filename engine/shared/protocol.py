@@ -23,7 +23,10 @@ import numpy as np
 MAGIC = b"FTK1"
 MAXIMUM_HEADER_BYTES = 1 << 20
 MAXIMUM_ARRAY_BYTES = 1 << 32
+MAXIMUM_DIMENSIONS = 8
 DTYPES = ("<f4", "<f8", "<i4", "|u1")
+FINAL_KINDS = ("done", "cancelled", "error")  # the last message of a request
+ALIVE = "alive"  # the engine's sign of life, with the request number 0
 
 
 class ProtocolError(Exception):
@@ -48,6 +51,13 @@ class Message:
 
 def write_message(stream: BinaryIO, message: Message) -> None:
     """Write one message and flush. Raises ProtocolError for an array type that the protocol does not carry."""
+    for part in encoded(message):
+        stream.write(part)
+    stream.flush()
+
+
+def encoded(message: Message) -> list[bytes]:
+    """A message as bytes, in parts. Raises ProtocolError for what the protocol does not carry."""
     arrays = {name: _little_endian(name, array) for name, array in message.arrays.items()}
     header = json.dumps(
         {
@@ -57,10 +67,9 @@ def write_message(stream: BinaryIO, message: Message) -> None:
             "arrays": [{"name": n, "dtype": a.dtype.str, "shape": list(a.shape)} for n, a in arrays.items()],
         }
     ).encode()
-    stream.write(MAGIC + struct.pack("<I", len(header)) + header)
-    for array in arrays.values():
-        stream.write(array.tobytes())
-    stream.flush()
+    if len(header) > MAXIMUM_HEADER_BYTES:
+        raise ProtocolError(f"the message header has {len(header)} bytes")
+    return [MAGIC + struct.pack("<I", len(header)) + header, *(array.tobytes() for array in arrays.values())]
 
 
 def read_message(stream: BinaryIO) -> Message | None:
@@ -76,11 +85,13 @@ def read_message(stream: BinaryIO) -> Message | None:
     if length > MAXIMUM_HEADER_BYTES:
         raise ProtocolError(f"the message header claims {length} bytes")
     header = _parse_header(_read_exactly(stream, length))
+    entries = [_check_array_entry(entry) for entry in header["arrays"]]
+    sizes = [dtype.itemsize * math.prod(shape) for _, dtype, shape in entries]
+    if sum(sizes) > MAXIMUM_ARRAY_BYTES:
+        raise ProtocolError("the message is larger than the protocol carries")
     arrays = {}
-    for entry in header["arrays"]:
-        name, dtype, shape = _check_array_entry(entry)
-        data = _read_exactly(stream, dtype.itemsize * math.prod(shape))
-        arrays[name] = np.frombuffer(data, dtype).reshape(shape)
+    for (name, dtype, shape), size in zip(entries, sizes, strict=True):
+        arrays[name] = np.frombuffer(_read_exactly(stream, size), dtype).reshape(shape)
     return Message(header["kind"], header["request"], header["fields"], arrays)
 
 
@@ -95,7 +106,7 @@ def _little_endian(name: str, array: np.ndarray) -> np.ndarray:
 def _parse_header(data: bytes) -> dict:
     try:
         header = json.loads(data)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ProtocolError("the message header is not JSON") from error
     types = {"kind": str, "request": int, "fields": dict, "arrays": list}
     if not isinstance(header, dict) or any(not isinstance(header.get(key), kind) for key, kind in types.items()):
@@ -107,11 +118,10 @@ def _check_array_entry(entry: object) -> tuple[str, np.dtype, list[int]]:
     if not isinstance(entry, dict) or entry.get("dtype") not in DTYPES or not isinstance(entry.get("name"), str):
         raise ProtocolError("an array of the message has no name or an unknown type")
     shape = entry.get("shape")
-    if not isinstance(shape, list) or any(type(size) is not int or size < 0 for size in shape):
+    valid = isinstance(shape, list) and len(shape) <= MAXIMUM_DIMENSIONS
+    if not valid or any(type(size) is not int or not 0 <= size <= MAXIMUM_ARRAY_BYTES for size in shape):
         raise ProtocolError(f"array '{entry['name']}' has no valid shape")
     dtype = np.dtype(entry["dtype"])
-    if dtype.itemsize * math.prod(shape) > MAXIMUM_ARRAY_BYTES:
-        raise ProtocolError(f"array '{entry['name']}' is larger than the protocol carries")
     return entry["name"], dtype, shape
 
 

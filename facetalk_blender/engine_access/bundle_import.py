@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from ...engine.shared.errors import Cancelled, EngineError
-from ...engine.shared.protocol import Message
+from ...engine.shared.protocol import FINAL_KINDS, Message
 from .background_task import POLL_SECONDS, BackgroundTask
-from .client import FINAL_KINDS, EngineClient
+from .client import EngineClient
 from .runtime import Runtime
 
 

@@ -1,24 +1,26 @@
 """The engine process as Blender sees it: start, ask, receive, cancel, stop.
 
-No bpy here: the reader threads only move messages into a queue, which Blender's main thread polls.
+No bpy here: threads move messages to and from queues, which Blender's main thread polls. Whatever becomes of the
+process, every request ends: with its last message, or with an error or "cancelled" in its place.
 """
 
 from __future__ import annotations
 
 import atexit
-import queue
 import subprocess
-import threading
+import time
 from collections import deque
 from pathlib import Path
 
 from ...engine.shared import __version__
-from ...engine.shared.protocol import Message, ProtocolError, read_message, write_message
+from ...engine.shared.protocol import FINAL_KINDS, Message
+from .connection import Connection
 from .programs import engine_environment, python_command
 
-# The reader stops taking frames while this many wait, so a slow consumer slows the engine instead of filling memory.
-QUEUED_MESSAGES = 16
-FINAL_KINDS = ("done", "cancelled", "error")
+WAIT_STEP = 0.1
+# How long a cancelled request may go on: in silence, or with signs of life, as when a model is being loaded.
+SILENT_CANCEL_SECONDS, CANCEL_SECONDS = 3.0, 20.0
+STOPPED = "The engine was stopped; start the job again."
 
 
 class EngineClient:
@@ -30,86 +32,107 @@ class EngineClient:
     """
 
     def __init__(self, python_executable: str, engine_parent_folder: Path, library_folders: tuple[str, ...] = ()):
-        self._python_executable = python_executable
-        self._folder = Path(engine_parent_folder)
-        self._package_folders = (str(self._folder.absolute()), *library_folders)
-        self._process: subprocess.Popen | None = None
-        self._messages: queue.Queue[Message] = queue.Queue(QUEUED_MESSAGES)
-        self._standard_error: deque[str] = deque(maxlen=40)
-        self._open_requests: set[int] = set()
+        self._folder = Path(engine_parent_folder).absolute()
+        folders = (str(self._folder), *library_folders)
+        self._command = python_command(python_executable, "engine.process", folders=folders)
+        self._connection: Connection | None = None
+        self._open: dict[int, Message] = {}
+        self._cancelled: dict[int, float] = {}  # requests that are not answered yet, and when they were cancelled
+        self._endings: deque[Message] = deque()
         self._next_request = 1
-        self._stopping = threading.Event()
 
     @property
     def alive(self) -> bool:
         """Whether the engine process runs."""
-        return self._process is not None and self._process.poll() is None
+        return self._connection is not None and self._connection.alive
+
+    @property
+    def _process(self) -> subprocess.Popen | None:
+        return None if self._connection is None else self._connection.process
+
+    @property
+    def silent_seconds(self) -> float:
+        """How long nothing has been heard of the engine while it was waited for."""
+        return 0.0 if self._connection is None else self._connection.silent_seconds
 
     def start(self) -> None:
         """Start the process; does nothing while one runs. Raises OSError when the interpreter cannot be started."""
         if self.alive:
             return
-        self._messages = queue.Queue(QUEUED_MESSAGES)
-        self._standard_error.clear()
-        self._open_requests.clear()
-        self._stopping = threading.Event()
-        self._process = subprocess.Popen(
-            python_command(self._python_executable, "engine.process", folders=self._package_folders),
-            cwd=self._folder,
-            env=engine_environment(),
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-        )
-        arguments = (self._process, self._messages, self._stopping)
-        self._error_reader = threading.Thread(target=self._read_standard_error, args=(self._process,), daemon=True)
-        self._error_reader.start()
-        threading.Thread(target=self._read_messages, args=arguments, daemon=True).start()
-        atexit.register(self.stop)
+        self.stop()
+        self._open.clear()
+        self._connect()
 
     def request(self, kind: str, fields: dict, arrays: dict | None = None) -> int:
-        """Send a request and return its number; the answers carry the same number."""
+        """Send a request and return its number; the answers carry the same number.
+
+        A process that has ended meanwhile is told by an error that answers it. Never blocks.
+        """
         number = self._next_request
         self._next_request += 1
-        self._open_requests.add(number)
-        self._send(Message(kind, number, fields, arrays or {}))
+        self._open[number] = Message(kind, number, fields, arrays or {})
+        if self._connection is not None:
+            self._connection.send(self._open[number])
         return number
 
     def poll(self) -> Message | None:
         """The next message, or None when none waits. Never blocks."""
-        try:
-            return self._received(self._messages.get_nowait())
-        except queue.Empty:
-            return None
+        return self._take(0.0)
 
     def wait(self, timeout: float) -> Message | None:
         """The next message, or None after `timeout` seconds. For background mode."""
-        try:
-            return self._received(self._messages.get(timeout=timeout))
-        except queue.Empty:
-            return None
+        deadline = time.monotonic() + timeout
+        while (message := self._take(WAIT_STEP)) is None and (left := deadline - time.monotonic()) > 0:
+            if not self.alive:
+                time.sleep(min(left, WAIT_STEP))
+        return message
 
     def cancel(self, request: int) -> None:
-        """Ask the engine to drop a request; it answers "cancelled" before its next step or frame."""
-        self._send(Message("cancel", request))
+        """Ask the engine to drop a request; it answers "cancelled" before its next step or frame.
+
+        If it does not, it is ended, and what else was asked is asked of a fresh one.
+        """
+        if request not in self._open or request in self._cancelled or self._connection is None:
+            return
+        self._cancelled[request] = time.monotonic()
+        self._connection.drop(request)
+        self._connection.send(Message("cancel", request))
 
     def stop(self) -> None:
         """End the process now and forget what it has not delivered."""
-        process, self._process = self._process, None
-        self._stopping.set()
+        connection, self._connection = self._connection, None
+        self._cancelled.clear()
+        self._endings.clear()
         atexit.unregister(self.stop)
-        if process is None:
-            return
-        process.kill()
-        process.wait()
+        if connection is not None:
+            connection.end()
 
-    def _send(self, message: Message) -> None:
-        try:
-            if self._process is not None:
-                write_message(self._process.stdin, message)
-        except OSError:
-            # The process has died; the reader thread reports that with the reason.
-            pass
+    def _connect(self) -> None:
+        self._connection = Connection(self._command, self._folder, engine_environment())
+        atexit.register(self.stop)
+
+    def _take(self, seconds: float) -> Message | None:
+        connection = self._connection
+        if self._endings:
+            return self._endings.popleft()
+        if connection is None:
+            return self._failure(STOPPED)
+        death = connection.death  # read first: what had come before it is in the queue then
+        message = connection.next(seconds)
+        if message is not None:
+            return self._received(message)
+        if death:
+            return self._failure(death)
+        connection.watch()
+        if self._deaf(connection):
+            self._renew()
+        return None
+
+    def _failure(self, text: str) -> Message | None:
+        """The end of a request that nobody will answer."""
+        for number in self._open:
+            return self._received(Message("error", number, {"message": text}))
+        return None
 
     def _received(self, message: Message) -> Message:
         version = message.fields.get("version", __version__) if message.kind == "info" else __version__
@@ -119,44 +142,25 @@ class EngineClient:
             text = f"The engine has version {version}, the extension {__version__}; restart Blender."
             message = Message("error", message.request, {"message": text})
         if message.kind in FINAL_KINDS:
-            self._open_requests.discard(message.request)
+            self._open.pop(message.request, None)
+            self._cancelled.pop(message.request, None)
         return message
 
-    def _read_messages(self, process: subprocess.Popen, messages: queue.Queue, stopping: threading.Event) -> None:
-        reason = ""
-        try:
-            while (message := read_message(process.stdout)) is not None:
-                if not _put_unless_stopping(messages, message, stopping):
-                    return
-        except (ProtocolError, ValueError, OSError) as error:
-            reason = str(error)
-            process.kill()
-        if stopping.is_set():
-            return
-        text = self._death_message(process.wait(), reason)
-        for number in sorted(self._open_requests):
-            _put_unless_stopping(messages, Message("error", number, {"message": text}), stopping)
+    def _deaf(self, connection: Connection) -> bool:
+        """Whether the engine should have ended a cancelled request long ago."""
+        now = time.monotonic()
+        silent = now - connection.heard_at > SILENT_CANCEL_SECONDS
+        limit = SILENT_CANCEL_SECONDS if silent else CANCEL_SECONDS
+        return any(now - begin > limit for begin in self._cancelled.values())
 
-    def _read_standard_error(self, process: subprocess.Popen) -> None:
-        for line in process.stderr:
-            self._standard_error.append(line.decode("utf-8", "replace").rstrip())
-
-    def _death_message(self, exit_code: int, reason: str) -> str:
-        self._error_reader.join(timeout=1.0)
-        detail = reason or next((line for line in reversed(self._standard_error) if line.strip()), "")
-        if detail.startswith("ModuleNotFoundError"):
-            return f"The engine's packages do not load ({detail}); install the engine runtime in the preferences."
-        text = f"The engine process ended unexpectedly (exit code {exit_code})"
-        if detail:
-            text += f": {detail.rstrip('.')}"
-        return f"{text}; start the job again, at a lower resolution if memory ran out."
-
-
-def _put_unless_stopping(messages: queue.Queue, message: Message, stopping: threading.Event) -> bool:
-    while not stopping.is_set():
-        try:
-            messages.put(message, timeout=0.2)
-            return True
-        except queue.Full:
-            continue
-    return False
+    def _renew(self) -> None:
+        """End a deaf engine and have a fresh one do what it was asked besides."""
+        cancelled = list(self._cancelled)
+        self.stop()
+        for number in cancelled:
+            self._open.pop(number, None)
+            self._endings.append(Message("cancelled", number))
+        if self._open:
+            self._connect()
+            for message in self._open.values():
+                self._connection.send(message)

@@ -27,6 +27,11 @@ class Conversation:
         """Whether the engine runs."""
         return self._client.alive
 
+    @property
+    def silent_seconds(self) -> float:
+        """How long nothing has been heard of the engine while it was waited for."""
+        return self._client.silent_seconds
+
     def ask(self, kind: str, fields: dict, arrays: dict | None = None) -> None:
         """Ask the next question."""
         self._question = self._client.request(kind, self._common | fields, arrays)

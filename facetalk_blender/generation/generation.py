@@ -32,6 +32,8 @@ from .result_stream import ResultStream
 from .session import session
 from .strip_take import StripTake
 
+SILENT_SECONDS = 5.0  # after which the artist is told that nothing is heard
+
 
 class Generation(Job):
     """One run.
@@ -182,9 +184,17 @@ class Generation(Job):
 
     def _receive_next(self) -> bool:
         message = self._engine.poll()
-        if message is not None:
+        if message is None:
+            if (silent := self._engine.silent_seconds) > SILENT_SECONDS:
+                self.stage_text = f"The engine has not been heard for {silent:.0f} s"
+            return False
+        try:
             self._receive(message)
-        return message is not None
+        except EngineError as error:
+            self.fail(str(error))
+        except UNUSABLE as error:
+            self._unusable(error)
+        return True
 
     def _receive(self, message: Message) -> None:
         if message.kind == "progress":
@@ -196,12 +206,7 @@ class Generation(Job):
         elif message.kind == "cancelled":
             self.cancel()
         else:
-            try:
-                self._handlers[self.state](message)
-            except EngineError as error:
-                self.fail(str(error))
-            except UNUSABLE as error:
-                self._unusable(error)
+            self._handlers[self.state](message)
 
     def _unusable(self, error: Exception) -> None:
         self._engine.stop()

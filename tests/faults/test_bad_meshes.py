@@ -6,13 +6,14 @@ import sys
 import numpy as np
 import pytest
 import torch
+from fault_counts import amount, count
 from repository import HELPERS
 
 from engine.bundle import Bundle
 from engine.head.template import Template
 from engine.shared.errors import EngineError
 
-CASES = 300
+CASES = amount(300, 3000)
 CHILD = """
 import sys
 sys.path.insert(0, HELPERS)
@@ -114,7 +115,7 @@ def test_messages_with_bad_numbers_do_not_crash_blender():
     code = f"HELPERS, CASES, SEED = {str(HELPERS)!r}, {CASES}, 1\n{CHILD}"
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=300)
     assert "meshes:" in run.stdout, (run.returncode, run.stderr[-2000:])
-    sys.stdout.write(run.stdout)
+    count(run.stdout.strip())
 
 
 @pytest.fixture(scope="module")

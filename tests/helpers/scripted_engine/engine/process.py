@@ -3,12 +3,15 @@
 The bundle name chooses how it behaves: "starter" is good; "slow" waits before every frame; "dies-after-N" kills the
 process after N frames; "short" leaves frames out; "fails" answers sample with an error; "garbled" sends a surface
 without arrays; "outdated" says that it is an older version.
+
+The variable SCRIPTED_FAULT, e.g. "stop:3", names a fault of FAULTS that follows the third message.
 """
 
 import importlib.util
 import os
 import queue
 import signal
+import struct
 import sys
 import threading
 import time
@@ -27,8 +30,43 @@ SLOW_SECONDS = 0.05
 cancelled = set()
 
 
+def raw(data):
+    output.write(data)
+    output.flush()
+
+
+def deaf():
+    while True:
+        protocol.write_message(output, protocol.Message("alive", 0))
+        time.sleep(0.5)
+
+
+HEADER = b'{"kind": "surface", "request": 1, "fields": {}, "arrays": %s}'
+FAULTS = {
+    "exit": lambda: os._exit(0),
+    "crash": lambda: os.kill(os.getpid(), signal.SIGSEGV),
+    "stop": lambda: os.kill(os.getpid(), signal.SIGSTOP),
+    "deaf": deaf,  # shows life, but answers nothing any more, not even a cancel
+    "nonsense": lambda: raw(b"Segmentation fault? " * 10),
+    "half": lambda: (raw(b"FTK1" + struct.pack("<I", 5000) + b"{"), time.sleep(600)),
+    "huge": lambda: raw(framed(HEADER % b'[{"name": "a", "dtype": "<f4", "shape": [1000000, 1000000]}]')),
+    "deep": lambda: raw(framed(HEADER % (b"[" * 100000 + b"]" * 100000))),
+    "quiet": lambda: (output.close(), os.close(1), time.sleep(600)),  # closes its output and stays
+}
+fault, fault_after = (os.environ.get("SCRIPTED_FAULT", "") + ":0").split(":")[:2]
+written = 0
+
+
+def framed(header):
+    return b"FTK1" + struct.pack("<I", len(header)) + header
+
+
 def write(kind, request, fields=None, arrays=None):
+    global written
     protocol.write_message(output, protocol.Message(kind, request, fields or {}, arrays or {}))
+    written += 1
+    if fault and written == int(fault_after):
+        FAULTS[fault]()
 
 
 def sample(message):
@@ -63,6 +101,8 @@ def frames(message, count, kind, make):
 
 
 def answer(message):
+    if fault and written == int(fault_after):
+        FAULTS[fault]()
     kind, complete, error = message.kind, True, ""
     if kind == "info":
         facts = {"version": "0.0.0"} if message.fields["bundle"] == "outdated" else {}
