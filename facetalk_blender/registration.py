@@ -10,7 +10,7 @@ from .generation.session import session
 from .outputs import curve_action
 from .settings import curves as expression_settings
 from .settings import head as head_identity
-from .settings import model_bundles
+from .settings import model_bundles, readiness
 from .settings import scene as properties
 from .settings import style as style_settings
 from .takes import renamed_strips
@@ -52,11 +52,13 @@ def register() -> None:
     for handlers, function in _handlers():
         handlers.append(function)
     _command = bpy.utils.register_cli_command("facetalk", command.main)
+    readiness.look_soon()
 
 
 def unregister() -> None:
     """Take everything back and end the engine."""
     bpy.utils.unregister_cli_command(_command)
+    readiness.stop_looking()
     session.clear()
     for handlers, function in reversed(_handlers()):
         handlers.remove(function)

@@ -14,8 +14,9 @@ from ..facetalk_blender.engine_access.runtime import EngineCheck
 from ..facetalk_blender.engine_access.wheel_lock import WheelLock, this_platform, this_python
 from ..facetalk_blender.extension import user_folder
 from ..facetalk_blender.generation.session import session
+from ..facetalk_blender.settings.drawing import redraw_preferences
 from ..facetalk_blender.settings.preferences import engine_choice
-from .running import can_run, redraw_preferences, run_task
+from .running import can_run, run_task
 
 POLL_SECONDS = 0.2
 BUILD_ITEMS = {

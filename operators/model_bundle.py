@@ -12,8 +12,9 @@ from ..facetalk_blender.engine_access.bundle_import import BundleImport
 from ..facetalk_blender.extension import user_folder
 from ..facetalk_blender.generation.session import session
 from ..facetalk_blender.settings import model_bundles
+from ..facetalk_blender.settings.drawing import redraw_preferences
 from ..facetalk_blender.settings.preferences import engine_choice, preferences
-from .running import can_run, redraw_preferences, run_task
+from .running import can_run, run_task
 
 POLL_SECONDS = 0.1
 UNUSABLE_IN_NAMES = '<>:"/\\|?*'

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 
 import bpy
@@ -10,8 +11,10 @@ from ..engine.shared.errors import EngineError
 from ..facetalk_blender.engine_access.background_task import BackgroundTask
 from ..facetalk_blender.generation.job import Job, State
 from ..facetalk_blender.generation.session import session
+from ..facetalk_blender.settings.drawing import redraw_sidebars
 
-TIMER_SECONDS = 0.03
+TIMER_SECONDS = 0.01  # a tick works for half of that, so that Blender keeps the other half
+REDRAW_SECONDS = 0.2
 
 
 def can_run(operator: type[bpy.types.Operator], reason: str) -> bool:
@@ -45,6 +48,7 @@ class JobOperator:
     bl_options = {"UNDO"}
 
     _timer: bpy.types.Timer | None = None
+    _next_redraw = 0.0
 
     def start(self, context: bpy.types.Context) -> None:
         """Make the first job the session's. Raises EngineError when it cannot begin."""
@@ -77,7 +81,7 @@ class JobOperator:
             running = job is not None and job.tick()
             if job is not None:
                 self.watch(context, job)
-            redraw_sidebars(context)
+            self._show_progress(context, job)
             if not running and (job is None or not self.go_on(job)):
                 self._remove_timer(context)
                 return self._report(job)
@@ -119,25 +123,17 @@ class JobOperator:
         self.report_done(job)
         return {"FINISHED"}
 
+    def _show_progress(self, context: bpy.types.Context, job: Job | None) -> None:
+        """In the sidebars and in the status bar, some times a second."""
+        if job is None or (job.running and time.perf_counter() < self._next_redraw):
+            return
+        self._next_redraw = time.perf_counter() + REDRAW_SECONDS
+        context.workspace.status_text_set(f"FaceTalk: {job.progress_text}" if job.running else None)
+        redraw_sidebars()
+
     def _remove_timer(self, context: bpy.types.Context) -> None:
+        context.workspace.status_text_set(None)
+        redraw_sidebars()
         if self._timer is not None:
             context.window_manager.event_timer_remove(self._timer)
             self._timer = None
-
-
-def redraw_preferences() -> None:
-    """Show in the preferences how tasks go."""
-    for window in bpy.context.window_manager.windows:
-        for area in window.screen.areas:
-            if area.type == "PREFERENCES":
-                area.tag_redraw()
-
-
-def redraw_sidebars(context: bpy.types.Context) -> None:
-    """Draw the sidebars that show progress again."""
-    for window in context.window_manager.windows:
-        for area in window.screen.areas:
-            if area.type in {"VIEW_3D", "SEQUENCE_EDITOR"}:
-                for region in area.regions:
-                    if region.type == "UI":
-                        region.tag_redraw()

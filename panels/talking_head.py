@@ -113,9 +113,7 @@ def _draw_style(layout: bpy.types.UILayout, style: bpy.types.PropertyGroup) -> N
 def draw_progress(layout: bpy.types.UILayout) -> None:
     """The bar of the job under way, with the time left, and the button that cancels it."""
     job = session.job
-    left = job.seconds_left
-    text = job.stage_text if left is None else f"{job.stage_text}, {max(round(left), 1)} s left"
-    layout.progress(factor=job.fraction, type="BAR", text=text)
+    layout.progress(factor=job.fraction, type="BAR", text=job.progress_text)
     layout.operator("facetalk.cancel", icon="CANCEL")
 
 

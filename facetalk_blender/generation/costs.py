@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from ...engine.shared.files import replaced
-from ...engine.shared.options import RESOLUTIONS, STARTER
+from ...engine.shared.options import STARTER
 from ..extension import user_folder
 
 FILE_NAME = "costs.json"
@@ -20,27 +20,43 @@ FILE_NAME = "costs.json"
 class Cost:
     """Measured or assumed cost.
 
-    start: seconds until an engine that does not run yet can sample.
-    sampling: seconds per second of sound. frame: seconds per frame. size: bytes of memory per frame.
+    start: seconds until an engine that does not run yet can sample. sampling: seconds per second of sound.
+    base: seconds that a result takes however few frames it has. frame: seconds per frame.
+    size: bytes of memory per frame; base_size: and of the rest.
     """
 
     start: float
     sampling: float
     frame: float
     size: float
+    base: float = 0.0
+    base_size: float = 0.0
+
+    def seconds(self, frames: int) -> float:
+        """Of a result, once its take is there."""
+        return self.base + self.frame * frames
+
+    def bytes(self, frames: int) -> float:
+        """Memory of a result."""
+        return self.base_size + self.size * frames
 
 
-# Until the first run on this computer: measured on two cores with the starter model.
-_FRAMES = (Cost(4.0, 0.1, 0.03, 2.5e6), Cost(4.0, 0.1, 0.09, 10e6), Cost(4.0, 0.1, 0.5, 41e6))
-ASSUMED = {("FRAME_MESHES", resolution): cost for resolution, cost in zip(RESOLUTIONS, _FRAMES, strict=True)} | {
-    ("SHAPE_KEYS", 0): Cost(4.0, 0.1, 0.01, 0.3e6),
-    ("EXPRESSION_CURVES", 0): Cost(4.0, 0.1, 0.003, 0.1e6),
+# What the engine alone takes: a frame mesh of the lowest resolution that is thrown away, see `pace`.
+ENGINE = ("ENGINE", 0)
+# Measured in one go on two cores with the starter model, so that the ratios hold on other computers too.
+ASSUMED = {
+    ("FRAME_MESHES", 64): Cost(3.5, 0.03, 0.35, 2.32e6, 0.6, 0.0),
+    ("FRAME_MESHES", 128): Cost(3.5, 0.03, 1.35, 9.73e6, 0.8, 0.0),
+    ("FRAME_MESHES", 256): Cost(3.5, 0.03, 5.6, 39.5e6, 3.0, 0.0),
+    ("SHAPE_KEYS", 0): Cost(3.5, 0.03, 0.004, 0.23e6, 0.4, 3.6e6),
+    ("EXPRESSION_CURVES", 0): Cost(3.5, 0.03, 0.001, 0.003e6, 0.7, 15.5e6),
+    ENGINE: Cost(3.5, 0.03, 0.32, 2.32e6, 0.6),
 }
 
 
 @dataclass(frozen=True)
 class Workload:
-    """What a cost belongs to. output and resolution: see `Options`; bundle: "starter" or a folder."""
+    """What a cost belongs to. output and resolution: see `Options`, or ENGINE; bundle: "starter" or a folder."""
 
     device: str
     output: str
@@ -58,6 +74,11 @@ class Workload:
         own = "" if self.bundle == STARTER else f" {self.bundle}"
         return f"{self.device} {self.kind[0]} {self.kind[1]}{own}"
 
+    @property
+    def engine(self) -> Workload:
+        """The engine's part of it."""
+        return replace(self, output=ENGINE[0], resolution=ENGINE[1])
+
 
 class Costs:
     """The costs measured on this computer; read from their file when first asked for."""
@@ -73,18 +94,38 @@ class Costs:
         """The cost measured last on this computer."""
         return self._all().get(workload.name)
 
+    def known(self, workload: Workload) -> bool:
+        """Whether a cost rests on something that was measured on this computer."""
+        return self.remembered(workload) is not None or self._alike(workload) is not None
+
     def expected(self, workload: Workload) -> Cost:
-        """The cost to expect: measured here, else assumed, as much quicker or slower as other resolutions were here."""
+        """The cost to expect: measured here, else as much above or below the assumed one as others were here."""
         cost = self.remembered(workload)
         if cost is not None:
             return cost
-        assumed = ASSUMED[workload.kind]
-        for output, resolution in ASSUMED:
-            other = replace(workload, output=output, resolution=resolution)
-            if output == workload.output and (measured := self.remembered(other)):
-                pace = measured.frame / ASSUMED[other.kind].frame
-                return replace(measured, frame=pace * assumed.frame, size=assumed.size)
-        return assumed
+        assumed, alike = ASSUMED[workload.kind], self._alike(workload)
+        if alike is None:
+            return assumed
+        measured, guessed = self.remembered(alike), ASSUMED[alike.kind]
+        pace, size = measured.frame / guessed.frame, measured.size / guessed.size
+        return Cost(
+            start=measured.start,
+            sampling=measured.sampling,
+            frame=pace * assumed.frame,
+            size=size * assumed.size,
+            base=pace * assumed.base,
+            base_size=assumed.base_size,
+        )
+
+    def _alike(self, workload: Workload) -> Workload | None:
+        """What was measured here and tells most of a workload: the same output, else the engine alone."""
+        same = [
+            replace(workload, output=output, resolution=resolution)
+            for output, resolution in ASSUMED
+            if output == workload.output
+        ]
+        found = (other for other in (*same, workload.engine) if self.remembered(other) is not None)
+        return next(found, None)
 
     def update(self, workload: Workload, **measured: float) -> None:
         """Keep those parts of a cost that a run has measured."""

@@ -12,12 +12,13 @@ from .. import compat
 from ..outputs.frames.frame_storage import SHARE_OF_MEMORY, FrameStorage
 from ..sound import strip as sound_strip
 from .costs import Workload
+from .job import time_text
 from .session import session
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """frames of the result, seconds until it is complete, bytes of memory; measured: on this computer.
+    """frames of the result, seconds until it is complete, bytes of memory; measured: from what this computer took.
 
     cached: whether the frames go to a cache folder; size then is what they take on disk.
     """
@@ -31,7 +32,7 @@ class Estimate:
     def __str__(self) -> str:
         measured = "" if self.measured else " (a guess until the first run)"
         place = " in a cache folder" if self.cached else ""
-        return f"{self.frames} frames, about {_time(self.seconds)}, {size_text(self.size)}{place}{measured}"
+        return f"{self.frames} frames, about {time_text(self.seconds)}, {size_text(self.size)}{place}{measured}"
 
 
 def estimate(
@@ -46,15 +47,11 @@ def estimate(
     frames = end - start if facetalk.output == "FRAME_MESHES" else round(CODE_RATE * seconds)
     cost = session.costs.expected(workload)
     start = 0.0 if session.engine_alive() else cost.start
-    total = start + cost.sampling * seconds + cost.frame * frames
-    measured = session.costs.remembered(workload) is not None
-    size = cost.size * frames
+    total = start + cost.sampling * seconds + cost.seconds(frames)
+    measured = session.costs.known(workload)
+    size = cost.bytes(frames)
     cached = facetalk.output == "FRAME_MESHES" and storage.in_cache(size)
     return Estimate(frames, total, SHARE_OF_MEMORY * size if cached else size, measured, cached)
-
-
-def _time(seconds: float) -> str:
-    return f"{max(round(seconds), 1)}\u00a0s" if seconds < 100 else f"{round(seconds / 60)}\u00a0min"
 
 
 def size_text(size: float) -> str:

@@ -17,9 +17,10 @@ from ..outputs.frames.frame_storage import FrameStorage
 from ..outputs.frames.frame_timing import Timing
 from ..outputs.frames.frame_writer import PLAYER_NAME, FrameWriter
 from ..outputs.frames.frames_in_cache import FramesInCache
-from ..outputs.frames.frames_in_file import BYTES_PER_VERTEX, FRAME_PROPERTY, FramesInFile
+from ..outputs.frames.frames_in_file import FRAME_PROPERTY, FramesInFile
 from ..outputs.frames.usd_frame import VALUE_ATTRIBUTES, FrameMesh, frame_path, read_frame
 from ..outputs.result import FRAMES_PROPERTY
+from ..outputs.result_writer import BYTES_PER_VERTEX
 from .job import Job, State
 
 PIECE_SECONDS = 0.003

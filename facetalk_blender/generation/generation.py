@@ -27,12 +27,13 @@ from .conversation import UNUSABLE, Conversation, failure
 from .costs import Workload
 from .job import TICK_SECONDS, Job, State
 from .options import Options
-from .progress import Stopwatch, whole_fraction
+from .progress import Stopwatch, measured_cost, whole_fraction
 from .result_stream import ResultStream
 from .session import session
 from .strip_take import StripTake
 
 SILENT_SECONDS = 5.0  # after which the artist is told that nothing is heard
+PLAUSIBLE = 5.0  # how many times the expected time of sampling is believed
 
 
 class Generation(Job):
@@ -63,6 +64,8 @@ class Generation(Job):
         self._watch = Stopwatch()
         self._handlers = {State.LOAD: self._on_info, State.SAMPLE: self._on_take, State.SURFACES: self._stream.receive}
         self._workload = Workload(options.device, options.output, options.resolution, options.bundle)
+        self._expected = session.costs.expected(self._workload)
+        self._cost_known = session.costs.known(self._workload)
         self._engine_was_cold = not client.alive
         try:
             self._engine = Conversation(client, options.bundle, options.device)
@@ -100,7 +103,19 @@ class Generation(Job):
     @property
     def seconds_left(self) -> float | None:
         """About how long it will still take; None while nothing tells."""
-        return self._watch.seconds_left(self.state, self.fraction)
+        expected = self._expected if self._cost_known else None
+        cold, duration = self._engine_was_cold, 0.0 if self._spoken.audio is None else self.clip.duration
+        return self._watch.seconds_left(self.state, expected, cold, duration, self._frame_count, self.written)
+
+    @property
+    def count_text(self) -> str:
+        """How many of its frames are there, e.g. "45 of 96"; empty before the first."""
+        return f"{self.written} of {self._frame_count}" if self.state is State.SURFACES and self.written else ""
+
+    @property
+    def _frame_count(self) -> int:
+        writer = self._stream.writer
+        return len(self.frames) if writer is None else writer.frame_count
 
     def head(self) -> bpy.types.Object:
         """The head that is being written. Raises DataBlockLost when there is none."""
@@ -129,6 +144,7 @@ class Generation(Job):
             self.run()
             return
         self._engine.cancel()
+        self._remember_cost()
         self._stream.discard()
         self._spoken.remove_new_text()
         self._end(State.CANCELLED)
@@ -136,6 +152,7 @@ class Generation(Job):
     def fail(self, reason: str) -> None:
         """End with an error; the take and frames that are finished stay."""
         self.error = reason
+        self._remember_cost()
         if self.written:
             run_to_end(self._finish_result())
             self.error += f" {self.written} of {self._stream.writer.frame_count} frames were kept."
@@ -165,8 +182,7 @@ class Generation(Job):
         except EngineError as error:
             self._give_up(str(error))
             return False
-        if self.written:
-            self._watch.first_frame()
+        self._watch.frames_seen(self.written)
         if self._stream.complete:
             self._complete()
             return False
@@ -284,8 +300,7 @@ class Generation(Job):
 
     def _last_steps(self) -> Iterator[bool]:
         yield from self._finish_result()
-        if not self._spoken.new_codes and isinstance(self._stream.writer, ResultWriter):
-            self._remember_cost()
+        self._remember_cost()
         self._end(State.DONE)
 
     def _finish_result(self) -> Iterator[bool]:
@@ -306,13 +321,27 @@ class Generation(Job):
                 yield True
 
     def _remember_cost(self) -> None:
-        seconds, writer = self.seconds, self._stream.writer
-        measured = {
-            "frame": seconds["surfaces"] / writer.frame_count,
-            "size": writer.size() / writer.frame_count,
-        }
-        if self._engine_was_cold:
-            measured["start"] = seconds["load"]
-        if self._spoken.audio is not None:
-            measured["sampling"] = seconds["sample"] / self.clip.duration
-        session.costs.update(self._workload, **measured)
+        """Learn from what this run took, be it whole or not."""
+        writer, written = self._stream.writer, self.written
+        if not written or self._spoken.new_codes or not isinstance(writer, ResultWriter):
+            return
+        try:
+            size = writer.size()
+        except DataBlockLost:
+            return
+        seconds = self.seconds.get("surfaces", self._watch.stage_seconds)
+        measured = measured_cost(self._expected, self._watch.pace, seconds, written, writer.frame_count, size)
+        if measured:
+            session.costs.update(self._workload, **measured, **self._engine_cost())
+
+    def _engine_cost(self) -> dict[str, float]:
+        """What the stages before the head took. In a cold engine's first sampling its networks load."""
+        if self._spoken.audio is None or not {"load", "sample"} <= self.seconds.keys():
+            return {}
+        load, sample = self.seconds["load"], self.seconds["sample"]
+        if not self._engine_was_cold:
+            sampling = sample / self.clip.duration
+            # Else it was still loading its networks.
+            return {"sampling": sampling} if sampling < PLAUSIBLE * self._expected.sampling else {}
+        sampling = min(self._expected.sampling, sample / self.clip.duration)
+        return {"start": load + sample - sampling * self.clip.duration, "sampling": sampling}

@@ -27,6 +27,11 @@ class State(Enum):
 FINAL_STATES = (State.DONE, State.CANCELLED, State.FAILED)
 
 
+def time_text(seconds: float) -> str:
+    """Seconds for people."""
+    return f"{max(round(seconds), 1)}\u00a0s" if seconds < 100 else f"{round(seconds / 60)}\u00a0min"
+
+
 class Job(ABC):
     """One run. The modal operator calls `tick` from a timer, the run without a window calls `run`.
 
@@ -48,6 +53,19 @@ class Job(ABC):
     def running(self) -> bool:
         """Whether it has not ended yet."""
         return self.state not in FINAL_STATES
+
+    @property
+    def count_text(self) -> str:
+        """How many of what it makes are there, e.g. "45 of 96"; empty while none is."""
+        return ""
+
+    @property
+    def progress_text(self) -> str:
+        """How it goes, in one line, e.g. "Making the head: 45 of 96, 3 min left"."""
+        left, count = self.seconds_left, self.count_text
+        stage = self.state.value if count else self.stage_text
+        told = ", ".join(fact for fact in (count, "" if left is None else f"{time_text(left)} left") if fact)
+        return f"{stage}: {told}" if told else stage
 
     @abstractmethod
     def tick(self, seconds: float = TICK_SECONDS) -> bool:

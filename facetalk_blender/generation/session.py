@@ -52,6 +52,7 @@ class Session:
 
     job: the generation or conversion under way, or the last one. engine_task: the installation or check of the engine
     under way, or the last one; bundle_import: the same of a model bundle. question: to the engine about a head.
+    pace: how quick the engine is, being measured or measured; looked_at: which engine was checked on its own.
     """
 
     def __init__(self):
@@ -67,6 +68,8 @@ class Session:
         self.bundle_import: BundleImport | None = None
         self.question: HeadRequest | None = None
         self.preview = PreviewState()
+        self.pace: BackgroundTask | None = None
+        self.looked_at: EngineChoice | None = None
         self._refusal = ""
 
     def clear(self) -> None:
@@ -74,6 +77,7 @@ class Session:
         self.end_job()
         self.set_engine_task(None)
         self.set_bundle_import(None)
+        self.set_pace(None)
         self.stop_engine()
         self.costs.clear()
         for cache in CACHES:
@@ -114,6 +118,12 @@ class Session:
             self.engine_task.cancel()
         self.engine_task = new
 
+    def set_pace(self, new: BackgroundTask | None) -> None:
+        """Make a measurement the current one; the one before it ends."""
+        if self.pace is not None:
+            self.pace.cancel()
+        self.pace = new
+
     def engine_report(self) -> list[str]:
         """Lines of the last check of the engine; empty when there was none."""
         return self.engine_task.report if isinstance(self.engine_task, EngineCheck) else []
@@ -125,7 +135,9 @@ class Session:
         self.bundle_import = new
 
     def set_job(self, new: Job) -> None:
-        """Make a job the current one."""
+        """Make a job the current one. Nothing is measured beside it, which would slow both down."""
+        if self.pace is not None and self.pace.running:
+            self.set_pace(None)
         self.job, self._refusal = new, ""
 
     def end_job(self) -> None:

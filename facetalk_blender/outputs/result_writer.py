@@ -14,6 +14,9 @@ from ..takes.take import TAKE_PROPERTY
 from .removal import remove_result, result_removal
 from .result import HEAD_SIZE, UNFINISHED_PROPERTY, results_of, results_of_take
 
+BYTES_PER_VERTEX = 176  # of a mesh with its edges, polygons and attributes, measured with the starter model
+BYTES_PER_KEY = 12  # and vertex, of a shape key
+
 
 class ResultWriter:
     """What every output shares: the object it writes. Data-blocks are looked up at every call, never held.
@@ -63,7 +66,8 @@ class ResultWriter:
     def size(self) -> int:
         """About how many bytes of memory the finished result takes."""
         mesh = self.result().data
-        return 12 * len(mesh.vertices) * (1 + self._written)
+        keys = len(mesh.shape_keys.key_blocks) if mesh.shape_keys else 0
+        return (BYTES_PER_VERTEX + BYTES_PER_KEY * keys) * len(mesh.vertices)
 
     def finish(self) -> Iterator[None]:
         """Complete the object in pieces, and remove earlier results of the same take."""

@@ -39,3 +39,22 @@ def draw_task(
     else:
         return False
     return True
+
+
+def redraw_preferences() -> None:
+    """Show in the preferences how tasks go."""
+    for area in _areas({"PREFERENCES"}):
+        area.tag_redraw()
+
+
+def redraw_sidebars() -> None:
+    """Draw the sidebars that show progress again."""
+    for area in _areas({"VIEW_3D", "SEQUENCE_EDITOR"}):
+        for region in area.regions:
+            if region.type == "UI":
+                region.tag_redraw()
+
+
+def _areas(kinds: set[str]) -> list[bpy.types.Area]:
+    windows = bpy.context.window_manager.windows
+    return [area for window in windows for area in window.screen.areas if area.type in kinds]

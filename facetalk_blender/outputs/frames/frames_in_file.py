@@ -15,6 +15,7 @@ from ...sound import playback
 from ...sound.strip_link import STRIP_PROPERTY
 from ..removal import collection_removal, frame_removal, remove_unused_players
 from ..result import FRAMES_PROPERTY, results_of_take
+from ..result_writer import BYTES_PER_VERTEX
 from .frame_player import build_player, set_frame
 from .frame_timing import Timing
 from .frame_writer import LOOK_PROPERTY, PLAYER_NAME, FrameWriter
@@ -23,7 +24,6 @@ from .usd_frame import FrameMesh
 
 FRAME_PROPERTY = "facetalk_frame"  # on the object of a frame: its scene frame when it was made
 OBJECTS_AT_ONCE = 64  # given another mesh in one piece
-BYTES_PER_VERTEX = 176  # of a mesh with its edges, polygons and attributes, measured with the starter model
 
 
 class FramesInFile(FrameWriter):
