@@ -110,7 +110,8 @@ class Generation(Job):
     @property
     def count_text(self) -> str:
         """How many of its frames are there, e.g. "45 of 96"; empty before the first."""
-        return f"{self.written} of {self._frame_count}" if self.state is State.SURFACES and self.written else ""
+        told = self.state is State.SURFACES and self.written and self._engine.silent_seconds <= SILENT_SECONDS
+        return f"{self.written} of {self._frame_count}" if told else ""
 
     @property
     def _frame_count(self) -> int:
