@@ -118,11 +118,14 @@ def _check_array_entry(entry: object) -> tuple[str, np.dtype, list[int]]:
     if not isinstance(entry, dict) or entry.get("dtype") not in DTYPES or not isinstance(entry.get("name"), str):
         raise ProtocolError("an array of the message has no name or an unknown type")
     shape = entry.get("shape")
-    valid = isinstance(shape, list) and len(shape) <= MAXIMUM_DIMENSIONS
-    if not valid or any(type(size) is not int or not 0 <= size <= MAXIMUM_ARRAY_BYTES for size in shape):
+    if not isinstance(shape, list) or len(shape) > MAXIMUM_DIMENSIONS or not all(map(_is_size, shape)):
         raise ProtocolError(f"array '{entry['name']}' has no valid shape")
     dtype = np.dtype(entry["dtype"])
     return entry["name"], dtype, shape
+
+
+def _is_size(value: object) -> bool:
+    return type(value) is int and 0 <= value <= MAXIMUM_ARRAY_BYTES
 
 
 def _read_exactly(stream: BinaryIO, count: int) -> bytes:
