@@ -10,6 +10,7 @@ from pathlib import Path
 
 from ..bundle import is_bundle
 from ..shared.errors import EngineError
+from ..shared.files import owned, sweep
 
 
 @contextmanager
@@ -29,7 +30,9 @@ def staged_bundle(output: Path, replace: bool = False, add: bool = False) -> Ite
         )
     try:
         output.parent.mkdir(parents=True, exist_ok=True)
-        stage = Path(tempfile.mkdtemp(prefix=f".{output.name}.", suffix=".importing", dir=output.parent))
+        prefix = f".{output.name}."
+        sweep(output.parent, prefix)
+        stage = Path(tempfile.mkdtemp(prefix=owned(prefix), suffix=".importing", dir=output.parent))
     except OSError as error:
         raise EngineError(f"Cannot write to the folder {output.parent}; choose another output folder.") from error
     try:

@@ -1,12 +1,27 @@
-"""Files that appear whole or not at all."""
+"""Files that appear whole or not at all, and the temporary ones that are swept when their process was killed."""
 
 from __future__ import annotations
 
+import hashlib
 import os
+import platform
+import re
+import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from functools import lru_cache
 from pathlib import Path
+
+
+def _system() -> str:
+    """What tells this computer, or container, from others whose processes have the same numbers."""
+    numbers = Path("/proc/self/ns/pid")
+    name = platform.node() + (str(numbers.readlink()) if numbers.is_symlink() else "")
+    return hashlib.sha256(name.encode()).hexdigest()[:8]
+
+
+_HOST = _system()
 
 
 @contextmanager
@@ -14,10 +29,12 @@ def replaced(path: str | Path) -> Iterator[Path]:
     """A path beside `path` to write a file to; when the block ends well it takes the place of `path` in one step.
 
     When the block raises, what was written goes and `path` stays as it was. Two writers at once do not disturb each
-    other: the last one wins. Raises OSError when the folder cannot be written to.
+    other: the last one wins. What killed processes have left beside it goes too. Raises OSError when the folder cannot
+    be written to.
     """
     path = Path(path)
-    number, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
+    _sweep_once(path.parent)
+    number, name = tempfile.mkstemp(prefix=owned(f".{path.name}."), suffix=".part", dir=path.parent)
     os.close(number)
     part = Path(name)
     try:
@@ -37,3 +54,41 @@ def _mode_of(path: Path) -> int:
     mask = os.umask(0)
     os.umask(mask)
     return 0o666 & ~mask
+
+
+def owned(prefix: str) -> str:
+    """The beginning of a temporary name that says which process it belongs to, see `sweep`."""
+    return f"{prefix}{_HOST}-{os.getpid()}-"
+
+
+def sweep(folder: Path, prefix: str = ".") -> None:
+    """Remove temporary files and folders, named by `owned`, of processes of this computer that are gone."""
+    pattern = re.compile(rf"{re.escape(prefix)}.*{_HOST}-(\d{{1,10}})-\w+(\.\w+)?")
+    try:
+        matches = [(path, pattern.fullmatch(path.name)) for path in folder.iterdir()]
+    except OSError:
+        return
+    left = [path for path, match in matches if match and _gone(int(match[1]))]
+    for path in left:
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            with suppress(OSError):
+                path.unlink()
+
+
+@lru_cache(64)
+def _sweep_once(folder: Path) -> None:
+    sweep(folder)
+
+
+def _gone(process: int) -> bool:
+    if os.name == "nt":  # there, signal 0 is none that only asks
+        return False
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return True
+    except (OSError, OverflowError):
+        return False
+    return False

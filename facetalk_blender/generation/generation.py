@@ -13,7 +13,7 @@ from collections.abc import Iterator
 
 import bpy
 
-from ...engine.shared.errors import EngineError
+from ...engine.shared.errors import EngineError, NotWritable
 from ...engine.shared.protocol import Message
 from ..blender_data.datablocks import DataBlockLost, run_to_end
 from ..engine_access.client import EngineClient
@@ -181,6 +181,7 @@ class Generation(Job):
             self._unusable(error)
             return False
         except EngineError as error:
+            self.not_writable = isinstance(error, NotWritable)
             self._give_up(str(error))
             return False
         self._watch.frames_seen(self.written)
@@ -193,6 +194,7 @@ class Generation(Job):
         try:
             more = next(self._steps, None)
         except EngineError as error:
+            self.not_writable = isinstance(error, NotWritable)
             self.fail(str(error))
             return False
         if more is None:

@@ -36,7 +36,8 @@ class Job(ABC):
     """One run. The modal operator calls `tick` from a timer, the run without a window calls `run`.
 
     state: where it stands. stage_text, fraction (0..1), seconds_left: how it goes; None while nothing tells.
-    error: why it failed. notes: what the artist should know of a result that is done. result_name: of its object.
+    error: why it failed; not_writable: whether because an output could not be written.
+    notes: what the artist should know of a result that is done. result_name: of its object.
     """
 
     seconds_left: float | None = None
@@ -46,6 +47,7 @@ class Job(ABC):
         self.stage_text = state.value
         self.fraction = 0.0
         self.error = ""
+        self.not_writable = False
         self.notes: list[str] = []
         self.result_name = ""
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 from collections.abc import Callable
+from pathlib import Path
 
 from ...engine.shared.errors import EngineError
 from ..generation.session import session
 from . import arguments, output_files, scene_run
-from .outcome import BAD_INPUT, INTERRUPTED, OK, BatchError, leave
+from .outcome import BAD_INPUT, INTERRUPTED, NOT_WRITABLE, OK, BatchError, leave
 from .sound_run import SoundRun
 
 
@@ -36,6 +38,9 @@ def main(words: list[str] | None = None, enable: Callable[[], None] | None = Non
     except EngineError as error:
         print(f"Error: {error}", file=sys.stderr)
         return BAD_INPUT
+    except OSError as error:
+        print(f"Error: {output_files.not_written(Path(error.filename or 'the outputs'), error)}", file=sys.stderr)
+        return NOT_WRITABLE
     except SystemExit as leaving:  # --help
         return leaving.code or OK
     finally:
@@ -44,9 +49,14 @@ def main(words: list[str] | None = None, enable: Callable[[], None] | None = Non
 
 
 def _interrupt(_number: int, _frame: object) -> None:
-    # No exception: one raised while Blender renders would be printed and swallowed by its handlers.
-    session.end_job()
-    session.stop_engine()
-    output_files.remove_parts()
-    print("Interrupted; nothing was left behind.", file=sys.stderr, flush=True)
-    leave(INTERRUPTED)
+    # No exception: one raised while Blender renders would be printed and swallowed by its handlers. Nor a print: the
+    # signal may have come in the middle of another.
+    if output_files.placing:  # a moment before the end
+        return
+    try:
+        session.end_job()
+        session.stop_engine()
+        output_files.remove_parts()
+        os.write(sys.__stderr__.fileno(), b"Interrupted; nothing was left behind.\n")
+    finally:
+        leave(INTERRUPTED)

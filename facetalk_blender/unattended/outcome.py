@@ -35,6 +35,8 @@ def reason_of(error: RuntimeError) -> str:
 
 def leave(code: int) -> None:
     """End Blender with an exit code: its own way out ignores a script's code, and pip's bpy may crash on it."""
-    shutil.rmtree(bpy.app.tempdir, ignore_errors=True)
-    sys.stdout.flush()
-    os._exit(code)
+    try:
+        shutil.rmtree(bpy.app.tempdir, ignore_errors=True)
+        sys.stdout.flush()
+    finally:  # whatever is wrong with the output, e.g. that it is being written to when a signal comes
+        os._exit(code)

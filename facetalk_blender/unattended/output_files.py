@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 import argparse
+import errno
+import os
 import shutil
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
+import bpy
+
+from ...engine.shared.files import owned, sweep
 from ..outputs.frames.usd_frame import is_frame_file
-from .outcome import BAD_INPUT, NOT_WRITABLE, BatchError
+from .outcome import BAD_INPUT, NOT_WRITABLE, BatchError, reason_of
 
 SUFFIXES = {"output": ".mp4", "blend": ".blend", "contact_sheet": ".png", "json": ".json"}
 
+PARTS_PREFIX = ".facetalk-"
+FULL_BYTES = 1 << 16
+
 _parts: set[Path] = set()  # folders of what is not complete yet
+placing = False  # outputs are being moved to their places, which must not be interrupted
 
 
 def check(options: argparse.Namespace) -> None:
@@ -49,27 +56,95 @@ def frames_folder(options: argparse.Namespace) -> Path:
     return scene.with_name(f"{scene.stem}_frames")
 
 
-@contextmanager
-def parts_folder(path: Path) -> Iterator[Path]:
-    """A folder beside `path` for what is not complete yet; it is always removed."""
-    folder = Path(tempfile.mkdtemp(prefix=".facetalk-", dir=path.parent))
-    _parts.add(folder)
+class Outputs:
+    """What a run makes: everything beside its place, which all of it gets in the end, or nothing.
+
+    Raises BatchError where a file cannot be written.
+    """
+
+    def __init__(self):
+        self._folders: dict[Path, Path] = {}
+        self._complete: list[tuple[Path, Path]] = []
+
+    def __enter__(self) -> Outputs:
+        return self
+
+    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
+        for folder in self._folders.values():
+            shutil.rmtree(folder, ignore_errors=True)
+            _parts.discard(folder)
+        if isinstance(error, OSError):
+            raise not_written(Path(error.filename or "the outputs"), error) from error
+
+    def beside(self, path: Path) -> Path:
+        """A folder for what is not complete yet, on the disk of `path`."""
+        parent = path.parent
+        if parent not in self._folders:
+            sweep(parent, PARTS_PREFIX)
+            self._folders[parent] = Path(tempfile.mkdtemp(prefix=owned(PARTS_PREFIX), dir=parent))
+            _parts.add(self._folders[parent])
+        return self._folders[parent]
+
+    def add(self, part: Path, path: Path) -> None:
+        """A file or folder is complete, and will be moved from `part` to `path`."""
+        self._complete.append((part, path))
+
+    def place(self) -> None:
+        """Move all to their places, where they replace older ones; should that fail, the older ones stay."""
+        global placing
+        placing, kept = True, []
+        try:
+            for part, path in self._complete:
+                older = self.beside(path) / f"older-{len(kept)}"
+                kept.append((path, older))
+                if path.exists():
+                    _keep(path, older)
+                part.replace(path)
+        except OSError as error:
+            for path, older in reversed(kept):
+                _put_back(path, older)
+            raise not_written(kept[-1][0], error) from error
+        finally:
+            placing = False
+
+
+def _keep(path: Path, older: Path) -> None:
     try:
-        yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-        _parts.discard(folder)
+        older.hardlink_to(path)  # the old file stays in its place until the new one replaces it in one step
+    except OSError:  # a folder, or a disk without links
+        path.rename(older)
+
+
+def _put_back(path: Path, older: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path, ignore_errors=True)
+    if older.exists():
+        older.replace(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def not_written(path: Path, error: OSError) -> BatchError:
+    """An output that the disk does not take."""
+    reason = error.strerror or error
+    return BatchError(f"Cannot write {path} ({reason}); make room or choose another place.", NOT_WRITABLE)
+
+
+def save_file(part: Path, path: Path) -> None:
+    """Save a copy of the opened file to `part`, which is `path` in the end."""
+    try:
+        bpy.ops.wm.save_as_mainfile(filepath=str(part), compress=True, copy=True, relative_remap=True)
+    except RuntimeError as error:
+        raise not_written(path, OSError(reason_of(error))) from error
+
+
+def check_room(folder: Path) -> None:
+    """Raises BatchError when the disk of a folder is full: not all that writes tells that it was cut short."""
+    if shutil.disk_usage(folder).free < FULL_BYTES:
+        raise not_written(folder, OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)))
 
 
 def remove_parts() -> None:
     """Remove all that is not complete: the run is interrupted."""
     for folder in _parts:
         shutil.rmtree(folder, ignore_errors=True)
-
-
-def move(part: Path, path: Path) -> None:
-    """Move what is complete to its place, where it replaces an old file at once. Raises BatchError."""
-    try:
-        shutil.move(part, path)
-    except OSError as error:
-        raise BatchError(f"Cannot write {path} ({error.strerror}); choose another place.", NOT_WRITABLE) from error

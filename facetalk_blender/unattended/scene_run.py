@@ -18,6 +18,7 @@ from ..generation.job import State
 from ..generation.session import session
 from ..settings.preferences import missing_reason, preferences
 from ..settings.reasons import disabled_reason
+from . import output_files
 from .outcome import BAD_INPUT, ENGINE_FAILED, NOT_WRITABLE, BatchError, reason_of, say
 
 
@@ -43,10 +44,7 @@ def run(words: list[str], enable: Callable[[], None] | None = None) -> None:
         preferences(bpy.context).engine_python = options.engine_python
     for name in options.strip or [bpy.context.scene.facetalk.strip]:
         _speak(name)
-    try:
-        bpy.ops.wm.save_as_mainfile(filepath=str(path), compress=True, copy=True, relative_remap=True)
-    except RuntimeError as error:
-        raise BatchError(f"Cannot write {path}; choose another place.", NOT_WRITABLE) from error
+    output_files.save_file(path, path)
     say(f"Wrote {path}")
 
 
@@ -69,4 +67,6 @@ def _speak(strip_name: str) -> None:
         bpy.ops.facetalk.generate()
     except RuntimeError as error:
         failed = session.job is not None and session.job.state is State.FAILED
-        raise BatchError(reason_of(error), ENGINE_FAILED if failed else BAD_INPUT) from error
+        written = not (failed and session.job.not_writable)
+        code = (ENGINE_FAILED if written else NOT_WRITABLE) if failed else BAD_INPUT
+        raise BatchError(reason_of(error), code) from error

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import shutil
 import sys
 import time
 from collections.abc import Callable
@@ -23,7 +22,7 @@ from ..sound import strip as sound_strip
 from . import output_files, video
 from .arguments import DEFAULT_RATE, FRAME_PLACES, OUTPUTS
 from .contact_sheet import write_contact_sheet
-from .outcome import BAD_INPUT, ENGINE_FAILED, RENDER_FAILED, BatchError, reason_of, say
+from .outcome import BAD_INPUT, ENGINE_FAILED, NOT_WRITABLE, RENDER_FAILED, BatchError, reason_of, say
 from .report import report
 
 
@@ -42,19 +41,18 @@ class SoundRun:
         scene = self._scene()
         strip = sound_strip.load_sound(scene, options.audio.resolve(), 1)
         frames = self._frames(strip)
-        # Everything is made in folders beside its place, so that moving it there replaces the old file at once.
-        with (
-            output_files.parts_folder(options.blend or options.output) as scene_parts,
-            output_files.parts_folder(options.output or options.blend) as parts,
-        ):
-            generation = self._generate(strip, frames, scene_parts)
+        with output_files.Outputs() as self._outputs:
+            generation = self._generate(strip, frames)
             scene.frame_start, scene.frame_end = frames[0], frames[-1]
             if options.blend:
-                self._timed("save", self._save, scene, scene_parts)
+                self._timed("save", self._save, scene)
             if options.output:
-                self._write_video(scene, generation, frames, parts)
+                self._timed("render", self._render, scene)
+            if options.contact_sheet:
+                self._timed("contact_sheet", self._write_sheet, generation, frames)
             if options.json:
-                self._write_report(scene, generation, frames, parts)
+                self._write_report(scene, generation, frames)
+            self._outputs.place()
         self._say_result()
 
     def _scene(self) -> bpy.types.Scene:
@@ -81,22 +79,23 @@ class SoundRun:
             raise BatchError(f"--frames ends at {last}, but the clip has {count} frames.", BAD_INPUT)
         return range(clip.frame_start + first - 1, clip.frame_start + last)
 
-    def _generate(self, strip: bpy.types.SoundStrip, frames: range, parts: Path) -> Generation:
+    def _generate(self, strip: bpy.types.SoundStrip, frames: range) -> Generation:
         client = session.client(self._options.engine_python)
-        generation = Generation(client, strip, self._generation_options(frames, parts))
+        generation = Generation(client, strip, self._generation_options(frames))
         session.set_job(generation)
         generation.run(lambda text, fraction: self._say(f"{text} {10 * int(fraction * 10)} %"))
         if generation.state is not State.DONE:
-            raise BatchError(generation.error, ENGINE_FAILED)
+            raise BatchError(generation.error, NOT_WRITABLE if generation.not_writable else ENGINE_FAILED)
         for note in generation.notes:
             print(f"Warning: {note}", file=sys.stderr)
         session.stop_engine()
         self._seconds |= generation.seconds
         return generation
 
-    def _generation_options(self, frames: range, parts: Path) -> Options:
+    def _generation_options(self, frames: range) -> Options:
         options = self._options
-        folder = str(parts / output_files.frames_folder(options).name)
+        place = output_files.frames_folder(options)
+        folder = str(self._outputs.beside(place) / place.name)
         return Options(
             output=OUTPUTS[options.head_output],
             resolution=options.resolution,
@@ -115,45 +114,50 @@ class SoundRun:
             storage=FrameStorage(FRAME_PLACES[options.frames_in], folder=folder),
         )
 
-    def _save(self, scene: bpy.types.Scene, parts: Path) -> None:
+    def _save(self, scene: bpy.types.Scene) -> None:
         for strip in sound_strip.sound_strips(scene):
             if not strip.sound.packed_file:
                 strip.sound.pack()
             strip.sound.filepath = f"//{Path(strip.sound.filepath).name}"
         scene.frame_set(scene.frame_start)
         scene.render.filepath = "//"
-        part, frames = parts / "scene.blend", output_files.frames_folder(self._options)
-        bpy.ops.wm.save_as_mainfile(filepath=str(part), compress=True, copy=True, relative_remap=True)
+        path, frames = self._options.blend, output_files.frames_folder(self._options)
+        parts = self._outputs.beside(path)
+        output_files.save_file(parts / "scene.blend", path)
         if (made := parts / frames.name).is_dir():
-            shutil.rmtree(frames, ignore_errors=True)
-            output_files.move(made, frames)
-            for cache in bpy.data.cache_files:
-                cache.filepath = cache.filepath.replace(str(made), str(frames))
-        output_files.move(part, self._options.blend)
+            self._outputs.add(made, frames)
+        self._outputs.add(parts / "scene.blend", path)
 
-    def _write_video(self, scene: bpy.types.Scene, generation: Generation, frames: range, parts: Path) -> None:
-        options, part = self._options, parts / "video.mp4"
-        self._timed("render", self._render, scene, part)
-        if options.contact_sheet:
-            sheet = parts / "sheet.png"
-            self._timed("contact_sheet", write_contact_sheet, sheet, part, generation.clip, generation.take, frames)
-            output_files.move(sheet, options.contact_sheet)
-        output_files.move(part, options.output)
-
-    def _render(self, scene: bpy.types.Scene, path: Path) -> None:
+    def _render(self, scene: bpy.types.Scene) -> None:
         count = scene.frame_end - scene.frame_start + 1
+        path = self._outputs.beside(self._options.output) / "video.mp4"
         try:
             video.render_video(scene, path, lambda done: self._say(f"Rendering frame {done} of {count}"))
+        except OSError as error:
+            raise output_files.not_written(self._options.output, error) from error
         except RuntimeError as error:
+            output_files.check_room(path.parent)
             message = f"The render failed ({reason_of(error)}); try --engine cycles."
             raise BatchError(message, RENDER_FAILED) from error
+        output_files.check_room(path.parent)
+        self._outputs.add(path, self._options.output)
 
-    def _write_report(self, scene: bpy.types.Scene, generation: Generation, frames: range, parts: Path) -> None:
+    def _write_sheet(self, generation: Generation, frames: range) -> None:
+        options = self._options
+        path = self._outputs.beside(options.contact_sheet) / "sheet.png"
+        rendered = self._outputs.beside(options.output) / "video.mp4"
+        try:
+            write_contact_sheet(path, rendered, generation.clip, generation.take, frames)
+        except RuntimeError as error:
+            raise output_files.not_written(options.contact_sheet, OSError(reason_of(error))) from error
+        self._outputs.add(path, options.contact_sheet)
+
+    def _write_report(self, scene: bpy.types.Scene, generation: Generation, frames: range) -> None:
         seconds = self._seconds | {"total": time.perf_counter() - self._started}
-        part = parts / "report.json"
+        path = self._outputs.beside(self._options.json) / "report.json"
         content = report(self._options, scene, generation, frames, seconds)
-        part.write_text(json.dumps(content, indent=1) + "\n", "utf-8")
-        output_files.move(part, self._options.json)
+        path.write_text(json.dumps(content, indent=1) + "\n", "utf-8")
+        self._outputs.add(path, self._options.json)
 
     def _timed(self, stage: str, work: Callable[..., None], *arguments: object) -> None:
         begin = time.perf_counter()

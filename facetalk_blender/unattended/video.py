@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Callable
 from pathlib import Path
 
@@ -58,7 +59,8 @@ def _set_up_cycles(cycles: bpy.types.bpy_struct, samples: int | None) -> None:
 def render_video(scene: bpy.types.Scene, path: Path, on_frame: Callable[[int], None]) -> None:
     """Render the scene's frame range to H.264 with the sound as AAC.
 
-    on_frame: called with the number of frames done. Raises RuntimeError when Blender cannot render.
+    on_frame: called with the number of frames done. Raises RuntimeError when Blender cannot render, OSError when the
+    video cannot be written whole.
     """
     render = scene.render
     # Without the sequencer in the render the sound track would be silent.
@@ -80,3 +82,18 @@ def render_video(scene: bpy.types.Scene, path: Path, on_frame: Callable[[int], N
         render.filepath = before
     if not path.is_file():
         raise RuntimeError("Blender wrote no video")
+    _check_whole(path, scene.frame_end - scene.frame_start + 1)
+
+
+def _check_whole(path: Path, frames: int) -> None:
+    """Raises OSError for a video that was cut short: Blender itself does not tell when a disk is full."""
+    known = set(bpy.data.movieclips)
+    try:
+        clip = bpy.data.movieclips.load(str(path))
+    except RuntimeError:
+        clip = None
+    whole = clip is not None and min(clip.size) > 0 and clip.frame_duration >= frames
+    for made in set(bpy.data.movieclips) - known:
+        bpy.data.movieclips.remove(made)
+    if not whole:
+        raise OSError(errno.ENOSPC, "the video was cut short", str(path))

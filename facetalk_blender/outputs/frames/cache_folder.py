@@ -7,7 +7,7 @@ from pathlib import Path
 
 import bpy
 
-from ....engine.shared.errors import EngineError
+from ....engine.shared.errors import NotWritable
 from ...extension import user_folder
 from .usd_frame import frame_path
 
@@ -30,7 +30,7 @@ def default_parent() -> Path:
 
 
 def new_folder(parent: Path, name: str, size: float) -> Path:
-    """Make a folder for about `size` bytes of frames. Raises EngineError when that is not possible."""
+    """Make a folder for about `size` bytes of frames. Raises NotWritable when that is not possible."""
     safe = bpy.path.clean_name(name)[:LONGEST_NAME]
     try:
         parent.mkdir(parents=True, exist_ok=True)
@@ -44,15 +44,19 @@ def new_folder(parent: Path, name: str, size: float) -> Path:
             return folder
     except OSError as error:
         raise not_writable(parent, error) from error
-    raise EngineError(
-        f"The frames need about {size / 1e9:.1f} GB, but {parent} has {free / 1e9:.1f} GB left; free some, "
+    raise NotWritable(
+        f"The frames need about {_size_text(size)}, but {parent} has {_size_text(free)} left; free some, "
         "or save the .blend file elsewhere."
     )
 
 
-def not_writable(place: Path, error: OSError) -> EngineError:
+def _size_text(size: float) -> str:
+    return f"{size / 1e9:.1f} GB" if size >= 1e9 else f"{size / 1e6:.1f} MB" if size >= 1e5 else f"{size / 1e3:.0f} kB"
+
+
+def not_writable(place: Path, error: OSError) -> NotWritable:
     """What to say when a folder cannot be written to."""
-    return EngineError(
+    return NotWritable(
         f"Cannot write to {place} ({error.strerror or error}); make room or save the .blend file in a folder that can "
         "be written, or keep the frames in the file. Nothing was left there."
     )
