@@ -230,6 +230,20 @@ class Engine:
             provenance=provenance or {},
         )
 
+    def take_from_weights(self, weights: np.ndarray, rate: float, *, provenance: dict | None = None) -> ExpressionTake:
+        """A take from ARKit weights (N, 52) at `rate` Hz, its codes by the bundle's map.
+
+        Raises EngineError when the bundle's codes cannot be made of ARKit weights.
+        """
+        codes = codes_from_weights(weights, self.head.arkit_map.basis)
+        return ExpressionTake(
+            codes=codes,
+            rate=rate,
+            weights=np.asarray(weights, np.float32),
+            lip_opening_mm=self.lip_opening(codes),
+            provenance=provenance or {},
+        )
+
     def lip_opening(self, expression_codes: np.ndarray, identity: np.ndarray | None = None) -> np.ndarray | None:
         """Distance between the lips (N,) in millimetres for codes (N, E) on a head; None when it cannot be measured.
 

@@ -7,6 +7,7 @@ the other on the main thread; a reader thread takes cancellations at once and en
 |---|---|---|---|
 | info | bundle, device | | info |
 | sample | bundle, device, audio, start, duration, sampler settings, resample | keep (N,200) | progress, take |
+| weights | bundle, device, rate | weights (N,52) | progress, take |
 | surfaces | bundle, device, rate, style, resolution, identity | codes (N,200), times (F,) seconds | progress, surface |
 | shape_keys | bundle, device, rate, style, identity | codes (N,200) | progress, template, positions |
 | head | bundle, device, identity, with_template | | head: identity code (L,) and, when asked for, its template |
@@ -61,6 +62,7 @@ class EngineProcess:
         self._handlers = {
             "info": self._info,
             "sample": self._sample,
+            "weights": self._weights,
             "surfaces": self._surfaces,
             "shape_keys": self._shape_keys,
             "import": self._import,
@@ -119,6 +121,13 @@ class EngineProcess:
             progress=lambda fraction: self._progress(request, "Sampling expression codes", fraction),
             cancelled=lambda: request.request in self._cancelled,
         )
+        self._send_take(request, take)
+
+    def _weights(self, request: Message) -> None:
+        engine = self._loaded_engine(request)
+        self._send_take(request, engine.take_from_weights(request.arrays["weights"], float(request.fields["rate"])))
+
+    def _send_take(self, request: Message, take: ExpressionTake) -> None:
         self._check_cancelled(request)
         facts = {"rate": take.rate, "seed": take.seed, "weight_names": list(ARKIT_NAMES), "provenance": take.provenance}
         arrays = {"codes": take.codes, "weights": take.weights, "lip_opening_mm": take.lip_opening_mm}

@@ -8,7 +8,9 @@ import bpy
 from bpy_extras.io_utils import ExportHelper
 
 from ..engine.shared.errors import EngineError
-from ..facetalk_blender import exporting
+from ..facetalk_blender.exchange import exporting
+from ..facetalk_blender.exchange.formats import FORMATS
+from ..facetalk_blender.sound.strip_link import STRIP_PROPERTY
 from .running import can_run
 
 
@@ -21,7 +23,7 @@ class _Export(ExportHelper):
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
         """Whether it can be written now; the reason why not is the tooltip."""
-        reason = exporting.problem(cls.kind, _subjects(context))
+        reason = exporting.problem(cls.kind, _subjects(context), _take(context))
         if context.mode != "OBJECT":
             reason = "Exporting works in Object Mode only; leave the other mode."
         return can_run(cls, reason)
@@ -36,7 +38,7 @@ class _Export(ExportHelper):
         """Write the file."""
         scene, path = context.scene, Path(bpy.path.abspath(self.filepath))
         try:
-            exporting.export(self.kind, path, scene, scene.facetalk.strip, _subjects(context))
+            exporting.export(self.kind, path, scene, scene.facetalk.strip, _subjects(context), _take(context))
         except EngineError as error:
             self.report({"ERROR"}, str(error))
             return {"CANCELLED"}
@@ -48,8 +50,14 @@ def _subjects(context: bpy.types.Context) -> list[bpy.types.Object]:
     return exporting.subjects(context.scene, context.scene.facetalk.strip, context.view_layer.objects.active)
 
 
+def _take(context: bpy.types.Context) -> bpy.types.Text | None:
+    """The chosen take, when it is one of the chosen strip."""
+    text = context.scene.facetalk.chosen_take()
+    return text if text is not None and text[STRIP_PROPERTY] == context.scene.facetalk.strip else None
+
+
 def _operator(kind: str) -> type:
-    chosen = exporting.FORMATS[kind]
+    chosen = FORMATS[kind]
     members = {
         "__doc__": f"{chosen.description}. Over the scene's frame range",
         "__module__": __name__,
@@ -64,4 +72,4 @@ def _operator(kind: str) -> type:
     return type(f"FACETALK_OT_export_{kind}", (_Export, bpy.types.Operator), members)
 
 
-CLASSES = tuple(_operator(kind) for kind in exporting.FORMATS)
+CLASSES = tuple(_operator(kind) for kind in FORMATS)

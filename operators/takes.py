@@ -64,6 +64,12 @@ class FACETALK_OT_vary_take(_GenerationFromTake, bpy.types.Operator):
     bl_idname = "facetalk.vary_take"
     bl_label = "Duplicate with New Seed"
 
+    @classmethod
+    def reason(cls, context: bpy.types.Context) -> str:
+        """Why it cannot run now."""
+        text = _chosen(context)
+        return super().reason(context) or take_status.sampling_problem(text)
+
     def generations(self, context: bpy.types.Context, client: EngineClient) -> Iterator[Generation]:
         """One, with the next seed."""
         text = _chosen(context)

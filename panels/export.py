@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import bpy
 
-from ..facetalk_blender.exporting import FORMATS
+from ..facetalk_blender.exchange.formats import FORMATS
 
 
 class FACETALK_MT_export(bpy.types.Menu):

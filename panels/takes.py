@@ -59,12 +59,14 @@ class FACETALK_PT_takes(bpy.types.Panel):
         layout, facetalk = self.layout, context.scene.facetalk
         if not take.takes_of(context.scene):
             draw_text(layout, context, "No takes yet; Generate makes one.", "INFO")
+            layout.operator("facetalk.import_weights", icon="IMPORT")
             _draw_unused(layout)
             return
         row = layout.row()
         row.template_list("FACETALK_UL_takes", "", bpy.data, "texts", facetalk, "take_position", rows=3, sort_lock=True)
         buttons = row.column(align=True)
         buttons.operator("facetalk.vary_take", text="", icon="DUPLICATE")
+        buttons.operator("facetalk.import_weights", text="", icon="IMPORT")
         buttons.operator("facetalk.delete_take", text="", icon="TRASH")
         text = context.scene.facetalk.chosen_take()
         if text is not None:
@@ -77,7 +79,8 @@ def _draw_take(layout: bpy.types.UILayout, context: bpy.types.Context, text: bpy
     if change:
         draw_text(layout, context, change, "ERROR")
     column = layout.column(align=True)
-    column.label(text=f"Strip {text[STRIP_PROPERTY]}, seed {text[take.SEED_PROPERTY]}", icon="SOUND")
+    origin = text.get(take.IMPORTED_PROPERTY) or f"seed {text[take.SEED_PROPERTY]}"
+    column.label(text=f"Strip {text[STRIP_PROPERTY]}, {origin}", icon="SOUND")
     column.label(text=text[take.DATE_PROPERTY], icon="TIME")
     column.operator("facetalk.make_output", icon="OUTLINER_OB_MESH")
     column.operator("facetalk.regenerate_range", icon="PREVIEW_RANGE")

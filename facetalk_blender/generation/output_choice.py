@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
@@ -16,6 +17,7 @@ from ..outputs.frames.frames_in_cache import kept_files
 from ..outputs.frames.frames_in_file import kept_meshes
 from ..outputs.result_writer import ResultWriter
 from ..outputs.shape_keys import ShapeKeys
+from ..takes.take import STYLE_PROPERTY
 from .options import Options
 from .strip_take import StripTake
 
@@ -56,6 +58,7 @@ class OutputChoice:
             arrays["times"] = writer.times
         if isinstance(writer, ResultWriter):
             appearance.set_colors(writer.result(), options.skin_color, options.eye_color)
+            writer.result()[STYLE_PROPERTY] = json.dumps(asdict(options.style))
         fields = {"rate": taken.rate, "resolution": options.resolution, "identity": options.identity}
         return writer, fields | {"style": asdict(options.style)}, arrays
 

@@ -24,6 +24,7 @@ from . import rest_track
 AUDIO_START_PROPERTY = "facetalk_audio_start"
 FRAME_ZERO_PROPERTY = "facetalk_frame_zero"
 RATE_PROPERTY = "facetalk_rate"
+LINKS_PROPERTY = "facetalk_links"  # on the action: channel and gain of each key of each slot's handle, as JSON
 ON_TARGETS_PROPERTY = "facetalk_on_targets"  # on an action: it moves meshes of the artist
 PARKED_PROPERTY = "facetalk_parked"  # on such an action: another take of its strip is shown
 REST_SECONDS = 0.15  # within which the keys come from and go to their values outside the clip

@@ -51,9 +51,15 @@ def frame_range(scene: bpy.types.Scene) -> tuple[int, int] | None:
     return (frames[0], frames[1]) if len(frames) == 2 and frames[0] < frames[1] else None
 
 
+def sampling_problem(text: bpy.types.Text) -> str:
+    """Why a take cannot be sampled again, in one sentence that names the fix; empty when it can."""
+    imported = take.IMPORTED_PROPERTY in text
+    return "This take was imported, so no seed makes it; use Generate for one of the sound." if imported else ""
+
+
 def range_problem(text: bpy.types.Text) -> str:
     """Why the range of a take cannot be regenerated, in one sentence that names the fix; empty when it can."""
-    reason = strip_problem(text)
+    reason = strip_problem(text) or sampling_problem(text)
     if reason:
         return reason
     strip = strip_of(text)

@@ -21,23 +21,27 @@ from ..sound.strip_link import SCENE_PROPERTY, STRIP_PROPERTY, connect
 
 FORMAT = 1
 TAKE_PROPERTY = "facetalk_take"  # on an object: the text of the take that it was made from
-# These five on the text, besides the two of its strip.
+# These on the text, besides the two of its strip.
 LINK_PROPERTY = "facetalk_link"  # the scene's link to the strip, see `strip_link`
 SEED_PROPERTY = "facetalk_seed"
 DATE_PROPERTY = "facetalk_date"
 SOUND_PROPERTY = "facetalk_sound"  # digest of the sound
 PART_PROPERTY = "facetalk_part"  # from which to which second of it the strip was set to play
-_ARRAYS = ("codes", "weights", "lip_opening_mm")
+IMPORTED_PROPERTY = "facetalk_imported"  # on the text of a take that another program recorded: its file's name
+STYLE_PROPERTY = "facetalk_style"  # on what was made of a take: the style that it is shown in, as JSON
+ROTATIONS = tuple(f"{part}{axis}" for part in ("Head", "LeftEye", "RightEye") for axis in ("Yaw", "Pitch", "Roll"))
+_ARRAYS = ("codes", "weights", "lip_opening_mm", "rotations")
 
 
 @dataclass(frozen=True)
 class Take:
-    """What the engine sampled.
+    """What the engine sampled, or made of a recording.
 
     codes: (N, D) float32 expression codes; rate: codes per second; seed: the noise they came from.
     weights: (N, 52) float32 of weight_names; lip_opening_mm: (N,) float32; None when the model does not tell them.
     settings: JSON values, what the take was asked for and made with; audio_start, duration: seconds of the sound file
     that it covers.
+    rotations: (N, 9) float32 radians of ROTATIONS, or None when it has none. style: in which it is.
     """
 
     codes: np.ndarray
@@ -47,6 +51,8 @@ class Take:
     weight_names: list[str]
     lip_opening_mm: np.ndarray | None
     settings: dict = field(default_factory=dict)
+    rotations: np.ndarray | None = None
+    style: Style = field(default_factory=Style)
 
     @property
     def duration(self) -> float:
@@ -60,7 +66,8 @@ class Take:
         places = [ARKIT_NAMES.index(name) for name in self.weight_names]
         weights = np.zeros((len(self.weights), len(ARKIT_NAMES)), np.float32)
         weights[:, places] = self.weights
-        return replace(self, weights=styled_weights(weights, self.rate, style, self.lip_opening_mm)[:, places])
+        styled = styled_weights(weights, self.rate, style, self.lip_opening_mm)[:, places]
+        return replace(self, weights=styled, style=style)
 
 
 def content_of(take: Take) -> str:

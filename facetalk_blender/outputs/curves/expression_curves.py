@@ -6,9 +6,10 @@ tongue, lashes). Of those nothing is changed but their animation data, see `curv
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 import bpy
 import numpy as np
@@ -21,7 +22,7 @@ from ...retargeting.channels import channel_values, values_at
 from ...retargeting.matching import match_names
 from ...retargeting.presets import KeyLink
 from ...sound.strip import Clip
-from ...takes.take import TAKE_PROPERTY, Take
+from ...takes.take import STYLE_PROPERTY, TAKE_PROPERTY, Take
 from .. import curve_action, rest_track
 from ..template_head import TemplateWriter
 from . import movement_check
@@ -149,6 +150,11 @@ class _ActionBuilder:
         action = curve_action.new_action(scene, clip, text)
         self._action = action.session_uid
         self._slots = [action.slots.new(id_type="KEY", name=plan.name).handle for plan in plans]
+        links = zip(
+            self._slots, ([(link.key, link.channel, link.gain) for link in plan.links] for plan in plans), strict=True
+        )
+        action[curve_action.LINKS_PROPERTY] = json.dumps(dict(links))
+        action[STYLE_PROPERTY] = json.dumps(asdict(take.style))
         self._clip, self._take, self._tolerance = clip, take, tolerance
         self._rest_frames = curve_action.rest_frames(clip.frames_per_second)
         self._first_frame = clip.frame_start - self._rest_frames

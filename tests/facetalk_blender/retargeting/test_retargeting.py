@@ -14,7 +14,7 @@ from engine.motion.codes import interpolated as reference_resample
 from engine.shared.arkit import ARKIT_NAMES
 
 channels = import_from_extension("facetalk_blender.retargeting.channels")
-live_link = import_from_extension("facetalk_blender.retargeting.live_link")
+live_link = import_from_extension("facetalk_blender.exchange.live_link")
 matching = import_from_extension("facetalk_blender.retargeting.matching")
 names = import_from_extension("facetalk_blender.retargeting.names")
 presets = import_from_extension("facetalk_blender.retargeting.presets")

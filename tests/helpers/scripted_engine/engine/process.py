@@ -85,6 +85,12 @@ def sample(message):
     return ""
 
 
+def weights(message):
+    given = message.arrays["weights"]
+    take = {"codes": given.copy(), "weights": given, "lip_opening_mm": given[:, 17].copy()}
+    write("take", message.request, {"rate": message.fields["rate"], "seed": 0, "weight_names": []}, take)
+
+
 def frames(message, count, kind, make):
     bundle = message.fields["bundle"]
     for index in range(count - 1 if bundle == "short" else count):
@@ -109,6 +115,8 @@ def answer(message):
         write("info", message.request, {"device": "cpu", "versions": {}, "bundle": "scripted"} | facts)
     elif kind == "sample":
         error = sample(message)
+    elif kind == "weights":
+        weights(message)
     elif kind == "surfaces":
         complete = frames(message, len(message.arrays["times"]), "surface", shapes.surface)
     elif kind == "shape_keys":

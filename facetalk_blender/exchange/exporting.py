@@ -3,60 +3,20 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 import bpy
-import numpy as np
 
-from ..engine.shared.arkit import ARKIT_NAMES
-from ..engine.shared.errors import EngineError
-from . import compat
-from .outputs import curve_action
-from .outputs.result import FRAMES_PROPERTY, results_of
-from .retargeting.channels import channel_values, values_at
-from .retargeting.live_link import write_csv
-from .sound import strip as sound_strip
-from .takes import take
-
-
-@dataclass(frozen=True)
-class Format:
-    """One kind of file.
-
-    label, suffix: for people; operator: Blender's exporter; missing: what to do when it is not there.
-    needs_relative: whether only relative shape keys can be written to it.
-    """
-
-    label: str
-    suffix: str
-    description: str
-    operator: str = ""
-    missing: str = ""
-    needs_relative: bool = False
-
-
-FORMATS = {
-    "gltf": Format(
-        "glTF", ".glb", "Shape keys and their animation as morph targets, for game engines and the web",
-        "export_scene.gltf", "Enable the add-on glTF 2.0 format in the preferences.", True,
-    ),
-    "fbx": Format(
-        "FBX", ".fbx", "Shape keys and their animation as blend shapes", "export_scene.fbx",
-        "Enable the add-on FBX format in the preferences.", True,
-    ),
-    "alembic": Format(
-        "Alembic", ".abc", "The moving surface, vertex by vertex, for other 3D programs", "wm.alembic_export",
-        "This Blender was built without Alembic; use another build.",
-    ),
-    "usd": Format(
-        "USD", ".usdc", "Blend shapes, or the moving surface vertex by vertex", "wm.usd_export",
-        "This Blender was built without USD; use another build.",
-    ),
-    "csv": Format("Weights (CSV)", ".csv", "The 52 ARKit weights of every frame, as Live Link Face records them"),
-}  # fmt: skip
+from ...engine.shared.errors import EngineError
+from .. import compat
+from ..outputs import curve_action
+from ..outputs.result import FRAMES_PROPERTY, results_of
+from ..sound import strip as sound_strip
+from .formats import FORMATS, exporter
+from .live_link import write_csv
+from .scene_weights import scene_weights
 
 
 def subjects(scene: bpy.types.Scene, strip_name: str, active: bpy.types.Object | None) -> list[bpy.types.Object]:
@@ -74,12 +34,15 @@ def _moved_by(item: bpy.types.Object, action: bpy.types.Action) -> bool:
     return keys is not None and any(used == action for used, _ in curve_action.uses(keys))
 
 
-def problem(kind: str, items: list[bpy.types.Object]) -> str:
-    """Why objects cannot be written in a format of FORMATS, in one sentence that names the fix; empty when they can."""
+def problem(kind: str, items: list[bpy.types.Object], text: bpy.types.Text | None = None) -> str:
+    """Why objects cannot be written in a format of FORMATS, in one sentence that names the fix; empty when they can.
+
+    text: a take, of which weights can be written without objects.
+    """
     chosen = FORMATS[kind]
-    if not items:
+    if not items and (text is None or chosen.operator):
         return "Nothing speaks the chosen sound strip yet; generate a head, or show one."
-    if chosen.operator and _exporter(chosen) is None:
+    if chosen.operator and exporter(chosen) is None:
         return chosen.missing
     if chosen.needs_relative and not _relative(items):
         return f"{chosen.label} knows relative shape keys only; make Expression Curves of this take, or use Alembic."
@@ -93,29 +56,30 @@ def _relative(items: list[bpy.types.Object]) -> bool:
     return all(item.data.shape_keys is not None and item.data.shape_keys.use_relative for item in items)
 
 
-def _exporter(chosen: Format) -> Callable | None:
-    group, name = chosen.operator.split(".")
-    operator = getattr(getattr(bpy.ops, group), name)
-    try:
-        operator.get_rna_type()
-    except KeyError:
-        return None
-    return operator
+def export(
+    kind: str,
+    path: Path,
+    scene: bpy.types.Scene,
+    strip_name: str,
+    items: list[bpy.types.Object],
+    text: bpy.types.Text | None = None,
+) -> None:
+    """Write objects that speak a strip to a file, over the scene's frame range. Raises EngineError when that fails.
 
-
-def export(kind: str, path: Path, scene: bpy.types.Scene, strip_name: str, items: list[bpy.types.Object]) -> None:
-    """Write objects that speak a strip to a file, over the scene's frame range. Raises EngineError when that fails."""
-    reason = problem(kind, items)
+    text: a take of the strip, whose weights are written when there are no objects.
+    """
+    reason = problem(kind, items, text)
     if reason:
         raise EngineError(reason)
     _check_writable(path)
     if kind == "csv":
-        write_csv(path, weights(scene, strip_name, items), sound_strip.frames_per_second(scene), scene.frame_start)
+        found, rate = scene_weights(scene, strip_name, items, text), sound_strip.frames_per_second(scene)
+        write_csv(path, found.weights, rate, scene.frame_start, found.rotations)
         return
-    exporter, options = _exporter(FORMATS[kind]), _options(kind, scene, items)
+    write, options = exporter(FORMATS[kind]), _options(kind, scene, items)
     try:
         with _selected(scene, items):
-            finished = exporter(filepath=str(path), **options) == {"FINISHED"}
+            finished = write(filepath=str(path), **options) == {"FINISHED"}
     except RuntimeError as error:
         raise EngineError(f"{FORMATS[kind].label} was not written ({_reason(error)}); choose another place.") from error
     if not finished or not path.is_file():
@@ -176,29 +140,3 @@ def _selected(scene: bpy.types.Scene, items: list[bpy.types.Object]) -> Iterator
             item.select_set(item in before)
         layer.objects.active = active
         scene.frame_set(frame[0], subframe=frame[1])
-
-
-def weights(scene: bpy.types.Scene, strip_name: str, items: list[bpy.types.Object]) -> dict[str, np.ndarray]:
-    """ARKit weights (F,) by name at every frame of the scene.
-
-    Those of the curves when their shape keys have ARKit's names, so that what was edited is in them; else the take's.
-    Raises EngineError when there is neither.
-    """
-    frames = range(scene.frame_start, scene.frame_end + 1)
-    actions = curve_action.shown_actions_of(scene, strip_name)
-    action = next((action for action in actions if _moved_by(items[0], action)), None)
-    if action is not None:
-        slot = next(slot for used, slot in curve_action.uses(items[0].data.shape_keys) if used == action)
-        paths = {curve.data_path: curve for curve in curve_action.curves_of(action, slot)}
-        named = {name: paths[path] for name in ARKIT_NAMES if (path := curve_action.value_path(name)) in paths}
-        if named:
-            return {name: np.array([curve.evaluate(frame) for frame in frames]) for name, curve in named.items()}
-    stored = take.load(action or items[0])
-    strip = sound_strip.find_strip(scene, strip_name)
-    if stored.weights is None or strip is None:
-        raise EngineError("There are no ARKit weights for this strip; export Alembic or USD instead.")
-    zero = sound_strip.frame_of_audio(strip, float(stored.settings["audio_start"]))
-    times = (np.array(frames) - zero) / sound_strip.frames_per_second(scene)
-    channels = channel_values(stored.weights, stored.weight_names, ARKIT_NAMES)
-    table = np.clip(values_at(np.stack(list(channels.values()), axis=1), stored.rate, times), 0.0, 1.0)
-    return dict(zip(channels, table.T, strict=True))

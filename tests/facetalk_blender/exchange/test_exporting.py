@@ -10,7 +10,8 @@ from blender_scene import START, bpy, generate, speaking_strip
 from repository import import_from_extension
 from speaking_faces import artists_action, bake, expected, face, speech
 
-exporting = import_from_extension("facetalk_blender.exporting")
+exporting = import_from_extension("facetalk_blender.exchange.exporting")
+formats = import_from_extension("facetalk_blender.exchange.formats")
 EngineError = import_from_extension("engine.shared.errors").EngineError
 LENGTH = 24
 FRAMES = (START, START + 7, START + 20)
@@ -31,7 +32,7 @@ def speaking(scene, tmp_path, request):
 
 
 def write(kind, tmp_path, strip):
-    path = tmp_path / f"out{exporting.FORMATS[kind].suffix}"
+    path = tmp_path / f"out{formats.FORMATS[kind].suffix}"
     current = bpy.context.scene
     items = exporting.subjects(current, strip.name, None)
     reason = exporting.problem(kind, items)
@@ -77,7 +78,7 @@ def test_exporting_changes_nothing(speaking, tmp_path):
     strip, item, _ = speaking
     bpy.context.view_layer.objects.active = item
     bpy.context.scene.frame_set(START + 3)
-    for kind in exporting.FORMATS:
+    for kind in formats.FORMATS:
         write(kind, tmp_path, strip)
     assert [other.name for other in bpy.context.selected_objects] == ["Bystander"]
     assert bpy.context.view_layer.objects.active == item
@@ -135,11 +136,11 @@ def test_reasons_for_what_cannot_be_exported(scene, client, tmp_path, monkeypatc
     items = exporting.subjects(scene, strip.name, None)
     assert "relative shape keys only" in exporting.problem("gltf", items)
     assert exporting.problem("csv", items) == ""
-    monkeypatch.setattr(exporting, "_exporter", lambda chosen: None)
+    monkeypatch.setattr(exporting, "exporter", lambda chosen: None)
     assert exporting.problem("alembic", items) == "This Blender was built without Alembic; use another build."
     assert exporting.problem("csv", items) == ""
     monkeypatch.undo()
-    monkeypatch.setattr(exporting, "_exporter", lambda chosen: bpy.ops.wm.obj_export)
+    monkeypatch.setattr(exporting, "exporter", lambda chosen: bpy.ops.wm.obj_export)
     monkeypatch.setattr(exporting.compat, "exports_picked_geometry_as_one_object", lambda: False)
     assert exporting.problem("usd", items) == ""
     items[0][exporting.FRAMES_PROPERTY] = True
@@ -160,7 +161,7 @@ def test_an_exporter_that_fails_is_quoted_in_one_line(scene, client, tmp_path, m
     # Blender's own exporter, without the folder being looked at before.
     monkeypatch.setattr(exporting, "_check_writable", lambda path: None)
     for kind in ("gltf", "fbx", "usd", "alembic"):
-        path = tmp_path / "tone.wav" / f"x{exporting.FORMATS[kind].suffix}"
+        path = tmp_path / "tone.wav" / f"x{formats.FORMATS[kind].suffix}"
         with pytest.raises(EngineError, match="was not written") as caught:
             exporting.export(kind, path, scene, strip.name, items)
         assert "\n" not in str(caught.value)

@@ -1,0 +1,105 @@
+"""A recording becomes a take of the chosen strip, and is written again as it was."""
+
+import csv
+
+import numpy as np
+import pytest
+from blender_scene import bpy, speaking_strip
+from repository import import_from_extension
+from speaking_faces import bake, curve_action, face
+
+from engine.shared.arkit import ARKIT_NAMES
+
+live_link = import_from_extension("facetalk_blender.exchange.live_link")
+take = import_from_extension("facetalk_blender.takes.take")
+status = import_from_extension("facetalk_blender.takes.status")
+LENGTH = 48
+
+
+def table_of(path):
+    rows = list(csv.reader(path.open()))
+    return rows[0], np.array([[float(value) for value in row[2:]] for row in rows[1:]])
+
+
+@pytest.fixture
+def recording(tmp_path):
+    random = np.random.default_rng(3)
+    table, turned = random.uniform(0, 1, (LENGTH, 52)), random.normal(0, 0.1, (LENGTH, 9))
+    path = tmp_path / "recorded.csv"
+    live_link.write_csv(path, dict(zip(ARKIT_NAMES, table.T, strict=True)), 24.0, 1, turned)
+    return path
+
+
+@pytest.fixture
+def imported(registered, tmp_path, recording):
+    """The scene's settings, after an import."""
+    scene = bpy.context.scene
+    scene.facetalk.strip = speaking_strip(scene, tmp_path, seconds=LENGTH / 24).name
+    scene.frame_start, scene.frame_end = 1, LENGTH
+    assert bpy.ops.facetalk.import_weights(filepath=str(recording)) == {"FINISHED"}
+    return scene.facetalk
+
+
+def test_it_is_a_take_like_any_other(imported, recording):
+    text = imported.chosen_take()
+    assert text[take.IMPORTED_PROPERTY] == "recorded.csv"
+    found = take.load(text)
+    assert (found.rate, len(found.codes), found.weight_names) == (24.0, LENGTH, list(ARKIT_NAMES))
+    assert found.rotations.shape == (LENGTH, 9)
+    assert not status.change_of_sound(text)
+    assert "imported" in status.range_problem(text)
+    assert not bpy.ops.facetalk.vary_take.poll()
+    imported.output = "EXPRESSION_CURVES"
+    assert bpy.ops.facetalk.make_output() == {"FINISHED"}
+
+
+def test_written_again_it_is_the_same(imported, recording, tmp_path):
+    wanted = table_of(recording)
+    path = tmp_path / "again.csv"
+    assert bpy.ops.facetalk.export_csv(filepath=str(path)) == {"FINISHED"}
+    found = table_of(path)
+    assert found[0] == wanted[0]
+    np.testing.assert_allclose(found[1], wanted[1], atol=1e-4)
+    # Also when it moves a head whose curves have few keys, and a face that knows three names in another spelling.
+    imported.output = "EXPRESSION_CURVES"
+    assert bpy.ops.facetalk.make_output() == {"FINISHED"}
+    assert bpy.ops.facetalk.export_csv(filepath=str(path)) == {"FINISHED"}
+    np.testing.assert_allclose(table_of(path)[1], wanted[1], atol=1e-4)
+
+
+def test_a_file_of_another_kind_is_refused(imported, tmp_path):
+    path = tmp_path / "x.csv"
+    path.write_text("a,b\n1,2\n")
+    with pytest.raises(RuntimeError, match="no recording of ARKit weights"):
+        bpy.ops.facetalk.import_weights(filepath=str(path))
+    assert len(take.takes_of(bpy.context.scene)) == 1
+
+
+def test_without_a_strip_it_says_what_to_do(registered, recording):
+    assert not bpy.ops.facetalk.import_weights.poll()
+    with pytest.raises(RuntimeError, match="load a sound"):
+        bpy.ops.facetalk.import_weights(filepath=str(recording))
+
+
+def test_channels_of_every_mesh_and_spelling_with_edits(imported, recording, tmp_path):
+    """Teeth that come first and know the jaw alone, a face in ICT's spelling; an edit counts, on whichever mesh."""
+    _, wanted = table_of(recording)
+    strip = bpy.context.scene.sequence_editor.strips_all[0]
+    face(["JawOpen"], "A Teeth")
+    face(["jawOpen", "eyeBlink_L", "mouthSmile_R", "browInnerUp_L"], "Face")
+    text = imported.chosen_take()
+    bake(strip, take.load(text), text, targets=("A Teeth", "Face"))
+    path = tmp_path / "again.csv"
+    assert bpy.ops.facetalk.export_csv(filepath=str(path)) == {"FINISHED"}
+    header, found = table_of(path)
+    np.testing.assert_allclose(found, wanted, atol=1e-4)
+    (action,) = curve_action.actions_of_take(bpy.context.scene, text)
+    curves = [curve for slot in action.slots for curve in curve_action.curves_of(action, slot)]
+    blink = next(curve for curve in curves if "eyeBlink_L" in curve.data_path)
+    for point in blink.keyframe_points:
+        point.co.y = -0.5
+    assert bpy.ops.facetalk.export_csv(filepath=str(path)) == {"FINISHED"}
+    _, found = table_of(path)
+    place = header.index("EyeBlinkLeft") - 2
+    assert not found[:, place].any()
+    np.testing.assert_allclose(np.delete(found, place, 1), np.delete(wanted, place, 1), atol=1e-4)
