@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from closeness import assert_close
 
+from engine import Engine
 from engine.motion import codes as codes_module
 from engine.motion.codes import (
     ICT_NAMES,
@@ -187,3 +188,12 @@ def test_files_that_are_no_takes_are_refused(tmp_path, take, monkeypatch):
     monkeypatch.setattr(codes_module, "MAXIMUM_TAKE_BYTES", 100)
     with pytest.raises(EngineError, match="too large"):
         ExpressionTake.load(tmp_path / "whole.npz")
+
+
+def test_a_take_from_weights_keeps_them(take):
+    weights = take.weights
+    take = Engine.load(device="cpu").take_from_weights(weights, 60.0)
+    assert take.rate == 60.0
+    np.testing.assert_array_equal(take.weights, weights)
+    np.testing.assert_allclose(weights_from_codes(take.codes, expression_basis()), weights, atol=1e-5)
+    assert take.lip_opening_mm.shape == (30,)
