@@ -12,6 +12,7 @@ import numpy as np
 from ...engine.shared.arkit import ARKIT_NAMES
 from ...engine.shared.errors import EngineError
 from ...engine.shared.style import Style
+from .. import compat
 from ..outputs import curve_action
 from ..retargeting.channels import channel_values, values_at
 from ..retargeting.matching import match_names
@@ -52,10 +53,12 @@ def scene_weights(
     actions = curve_action.shown_actions_of(scene, strip_name)
     used = [(item, action, slot) for item in items for action, slot in _uses(item) if action in actions]
     holder = used[0][1] if used else items[0] if items else text
-    channels, rotations = _of_take(scene, strip_name, holder, frames)
+    strip = sound_strip.find_strip(scene, strip_name)
+    start, end = compat.handles(strip) if strip is not None else (frames[0], frames[0])
+    channels, rotations = _of_take(strip, holder, frames) if strip is not None else ({}, None)
     weights = {name: channels[name] for name in ARKIT_NAMES if name in channels}
+    inside = (frames >= start) & (frames < end)
     for item, action, slot in used:
-        inside = (frames >= (reach := curve_action.slot_range(action, slot))[0]) & (frames <= reach[1])
         for link in _curves(item, action, slot):
             weights |= _edited(link, channels.get(link.channel), frames, inside)
     if not weights:
@@ -69,22 +72,29 @@ def _uses(item: bpy.types.Object) -> Iterable[tuple[bpy.types.Action, bpy.types.
 
 
 def _of_take(
-    scene: bpy.types.Scene, strip_name: str, holder: bpy.types.ID, frames: np.ndarray
+    strip: bpy.types.SoundStrip, holder: bpy.types.ID, frames: np.ndarray
 ) -> tuple[dict[str, np.ndarray], np.ndarray | None]:
     """Every channel (F,) of the take that something was made of, in the style of that; none when it cannot be read."""
-    strip = sound_strip.find_strip(scene, strip_name)
     try:
         stored = take.load(holder).styled(Style(**_noted(holder, take.STYLE_PROPERTY)))
     except EngineError:
         return {}, None
-    if stored.weights is None or strip is None:
+    if stored.weights is None:
         return {}, None
+    rate = sound_strip.frames_per_second(strip.id_data)
     zero = sound_strip.frame_of_audio(strip, float(stored.settings.get("audio_start", 0.0)))
-    times = (frames - zero) / sound_strip.frames_per_second(scene)
+    start, end = compat.handles(strip)
+    resting = curve_action.rest_frames(rate)
+    known = np.arange(start - resting, end + resting)
+
+    def at_frames(columns: np.ndarray) -> list[np.ndarray]:
+        shown = values_at(columns, stored.rate, (np.arange(start, end) - zero) / rate)
+        return [np.interp(frames, known, curve_action.with_rest(column, 0.0, resting)) for column in shown.T]
+
     channels = channel_values(stored.weights, stored.weight_names, (*ARKIT_NAMES, *COMBINED))
-    table = np.clip(values_at(np.stack(list(channels.values()), axis=1), stored.rate, times), 0.0, 1.0)
-    turned = None if stored.rotations is None else values_at(stored.rotations, stored.rate, times)
-    return dict(zip(channels, table.T, strict=True)), turned
+    columns = at_frames(np.stack(list(channels.values()), axis=1))
+    turned = None if stored.rotations is None else np.stack(at_frames(stored.rotations), axis=1)
+    return {name: np.clip(column, 0.0, 1.0) for name, column in zip(channels, columns, strict=True)}, turned
 
 
 def _curves(item: bpy.types.Object, action: bpy.types.Action, slot: bpy.types.ActionSlot) -> Iterator[_Curve]:

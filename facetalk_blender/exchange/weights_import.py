@@ -120,7 +120,7 @@ class WeightsImport(Job):
         digest = DIGESTS.of(strip)
         if digest is None:
             return  # another thread still reads the sound
-        part = sound_strip.heard_part(strip)
+        part = (self._audio_start, self._audio_start + self._recording.duration)
         text = take.store(self._content, 0, scene, self._strip, digest, part)
         text[take.IMPORTED_PROPERTY] = self._source
         self._text = text.session_uid

@@ -91,7 +91,7 @@ def test_weights_of_curves_with_their_edits(speaking, tmp_path):
     curve_action = import_from_extension("facetalk_blender.outputs.curve_action")
     (action,) = curve_action.actions_of(bpy.context.scene, strip.name)
     curve = next(c for c in curve_action.curves_of(action, action.slots[0]) if "mouthClose" in c.data_path)
-    curve.keyframe_points[5].co.y = 0.75
+    next(point for point in curve.keyframe_points if point.co.x == START + 5).co.y = 0.75
     rows = list(csv.DictReader(write("csv", tmp_path, strip).open()))
     assert len(rows) == LENGTH
     assert rows[0]["Timecode"] == f"00:00:00:{START:02d}.000"
