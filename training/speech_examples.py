@@ -28,8 +28,17 @@ _COLUMNS = [ARKIT_NAMES.index(name) for name in REGRESSED]
 _SCALES = np.array([0.12, 0.03, 0.08, 0.12, 0.10, 0.07, 0.05, 0.03, 0.05, 4.0], np.float32)
 PHONE_OFFSETS = (-1, 0, 1)  # frames whose phone is asked for at every frame
 LENGTHS = (3.0, 4.0, 6.0, 8.0)  # seconds
-# Share of the speech time of each corpus: recordings half, natural voices over a third, formant voices the rest.
-SHARES = {"so762": 0.30, "festvox-ru": 0.20, "flite": 0.26, "festival": 0.12, "espeak": 0.12}
+# Share of the time of each corpus: recordings two fifths, natural voices nearly half, the rest formant voices and
+# sound without a voice.
+SHARES = {
+    "so762": 0.25,
+    "festvox-ru": 0.16,
+    "kokoro": 0.21,
+    "flite": 0.17,
+    "festival": 0.07,
+    "espeak": 0.08,
+    "instruments": 0.06,
+}
 
 
 @dataclass(frozen=True)

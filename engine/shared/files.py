@@ -6,8 +6,8 @@ import hashlib
 import os
 import platform
 import re
+import secrets
 import shutil
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from functools import lru_cache
@@ -34,26 +34,18 @@ def replaced(path: str | Path) -> Iterator[Path]:
     """
     path = Path(path)
     _sweep_once(path.parent)
-    number, name = tempfile.mkstemp(prefix=owned(f".{path.name}."), suffix=".part", dir=path.parent)
-    os.close(number)
-    part = Path(name)
+    part = path.with_name(f"{owned(f'.{path.name}.')}{secrets.token_hex(4)}.part")
+    part.touch(exist_ok=False)
+    # Some writers make private files; the result has the permissions of the file before, or of any new file.
+    mode = (path if path.is_file() else part).stat().st_mode & 0o777
     try:
         yield part
         with suppress(OSError):  # not every file system has permissions
-            part.chmod(_mode_of(path))
+            part.chmod(mode)
         part.replace(path)
     except BaseException:
         part.unlink(missing_ok=True)
         raise
-
-
-def _mode_of(path: Path) -> int:
-    """Permissions of the file that is replaced, else those of any new file: temporary ones are private."""
-    if path.is_file():
-        return path.stat().st_mode & 0o777
-    mask = os.umask(0)
-    os.umask(mask)
-    return 0o666 & ~mask
 
 
 def owned(prefix: str) -> str:

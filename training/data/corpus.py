@@ -1,9 +1,9 @@
 """Speech with phone times, decoded once into a cache that `training.data` builds.
 
-Corpora: speechocean762 ("so762"), one Russian speaker ("festvox-ru"), sentences spoken by clustergen and by festival's
-voices ("flite", "festival") and by formant voices ("espeak"), LJ Speech ("lj32", evaluation only) and
-FACEGOOD-Audio2Face ("facegood", speech with captured mouth motion). Eight whole speakers of so762 and 22 utterances of
-festvox-ru are held out of every training.
+Corpora: speechocean762 ("so762"), one Russian speaker ("festvox-ru"), sentences spoken by the voices of Kokoro, flite,
+festival and espeak-ng ("kokoro", "flite", "festival", "espeak"), sound without a voice ("instruments"), LJ Speech
+("lj32", evaluation only) and FACEGOOD-Audio2Face ("facegood", speech with captured mouth motion). Eight whole speakers
+of so762, 22 utterances of festvox-ru and up to one voice a language of Kokoro are held out of every training.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from engine.shared.units import SAMPLE_RATE
+from training.data import kokoro
 from training.data.build import build_cache
 from training.data.recorded import labelled_recordings, read_labels, russian_recordings
 from training.phones import PHONES, Segment, is_stressed, segments_from_labels, to_phone
@@ -74,6 +75,8 @@ def _held_out(clips: list[Clip], corpus: str) -> set[str]:
     if corpus == "festvox-ru":
         numbers = {clip.key: int(clip.key[-4:]) for clip in clips}
         return {key for key, number in numbers.items() if any(number in kept_out for kept_out in HELD_OUT_RUSSIAN)}
+    if corpus == "kokoro":
+        return {clip.key for clip in clips if kokoro.is_held_out(clip.key)}
     return set()
 
 

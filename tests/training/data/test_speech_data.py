@@ -193,6 +193,7 @@ def test_the_same_seed_gives_the_same_cache_without_evaluation_texts(tmp_path, m
     for name in ("flite", "festival", "espeak"):
         monkeypatch.setattr(build, name, Speaker)
     monkeypatch.setattr(build, "russian_recordings", lambda: iter(()))
+    monkeypatch.setattr(build.instruments, "played", lambda seed: iter(()))
     monkeypatch.setattr(build, "foreign_sentences", lambda language, count, seed: ["Satz 1."] * count)
     for name, seed in (("first", 5), ("second", 5), ("third", 6)):
         build.build_cache(data, tmp_path / name, 20, seed)
