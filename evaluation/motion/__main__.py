@@ -15,10 +15,10 @@ from pathlib import Path
 from engine.bundle import Bundle
 from engine.shared.options import DEVICE, STARTER
 from evaluation.motion.evaluate import compare_conditions, compare_samplers, compare_temperatures, evaluate
-from evaluation.motion.figures import sampled_figures
+from evaluation.motion.figures import sampled_figures, voiceless_figures
 from evaluation.motion.performer import Performer
 from evaluation.motion.plots import plot_samplers
-from evaluation.motion.recordings import held_out_speech, native_speech
+from evaluation.motion.recordings import held_out_speech, native_speech, sounds_without_voice
 from evaluation.motion.report import report_text
 from evaluation.shared.reports import write_report
 from training.run.options import exit_status
@@ -42,6 +42,7 @@ def report_figures(performer: Performer, data: Path, seed: int, output: Path) ->
     plot_samplers(output, figures["samplers"])
     figures["others"] = {name: sampled_figures(performer, held_out, seed) for name, held_out in others.items()}
     figures["temperatures"] = compare_temperatures(performer, others["speechocean762"], seed)
+    figures["voiceless"] = voiceless_figures(performer, sounds_without_voice(), seed)
     figures["conditions"] = compare_conditions(performer, recordings, seed)
     return figures
 

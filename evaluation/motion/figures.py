@@ -16,6 +16,7 @@ from training.prior.articulation import expected_mouth
 
 DIVERSITY_SEEDS = 8
 SILENCE_SECONDS, SILENCE_TAKES = 30.0, 4
+MOVED_MM = 1.0  # lips that open further to a sound without a voice are seen to move
 
 
 def references_of(performer: Performer, recordings: list[Recording]) -> list[np.ndarray]:
@@ -117,6 +118,19 @@ def silence_figures(performer: Performer, seed: int) -> dict:
             "opening_p95_mm": float(np.percentile(opening, 95)),
             "opening_max_mm": float(opening.max()),
         } | blink_figures(motions)
+    return figures
+
+
+def voiceless_figures(performer: Performer, sounds: dict[str, list[np.ndarray]], seed: int) -> dict:
+    """How far the lips open to sounds without a voice, by kind."""
+    figures = {}
+    for kind, clips in sounds.items():
+        openings = [performer.sample(audio, seed).opening for audio in clips]
+        figures[kind] = {
+            "clips": len(clips),
+            "opening_p95_mm": float(np.percentile(np.concatenate(openings), 95)),
+            "moved": float(np.mean([np.percentile(opening, 95) > MOVED_MM for opening in openings])),
+        }
     return figures
 
 

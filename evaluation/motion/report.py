@@ -60,6 +60,8 @@ def report_text(figures: dict) -> str:
         "",
         *_silence_table(figures["silence"]),
     ]
+    if figures.get("voiceless"):
+        lines += ["", "## Sounds without a voice", "", *_voiceless_table(figures["voiceless"])]
     for name, (title, first) in COMPARISONS.items():
         if figures.get(name):
             lines += ["", f"## {title}", "", *_comparison(first, figures[name])]
@@ -95,6 +97,17 @@ def _silence_table(silence: dict[str, dict]) -> list[str]:
     header = ["recording", "opening p95, mm", "largest, mm", "blinks a minute", "blink, s"]
     keys = ("opening_p95_mm", "opening_max_mm", "blinks_per_minute", "blink_duration_s")
     return table(header, ([name, *(f"{row[key]:.2f}" for key in keys)] for name, row in silence.items()))
+
+
+def _voiceless_table(voiceless: dict[str, dict]) -> list[str]:
+    header = ["sound", "clips", "opening p95, mm", "clips in which the lips move"]
+    return table(
+        header,
+        (
+            [kind, str(row["clips"]), f"{row['opening_p95_mm']:.2f}", f"{100 * row['moved']:.0f} %"]
+            for kind, row in voiceless.items()
+        ),
+    )
 
 
 def _comparison(first: str, rows: dict[str, dict]) -> list[str]:

@@ -109,12 +109,14 @@ def load_corpus(data: Path, cache: Path, synthesised: int = 3600) -> Corpus:
 
 
 def load_recordings(data: Path, corpus: str) -> Corpus:
-    """One recorded corpus without a cache: straight from the data folder, or the installed "festvox-ru"."""
+    """One corpus without a cache: straight from the data folder ("kokoro" too), or the installed "festvox-ru"."""
     clips: list[Clip] = []
     parts: list[np.ndarray] = []
     position = 0
     if corpus == "festvox-ru":
         utterances = russian_recordings()
+    elif corpus == "kokoro":
+        utterances = kokoro.spoken(data)
     else:
         chosen = {key: entry for key, entry in read_labels(data).items() if entry["corpus"] == corpus}
         utterances = labelled_recordings(data, chosen)
@@ -123,4 +125,4 @@ def load_recordings(data: Path, corpus: str) -> Corpus:
         clips.append(Clip(utterance.key, corpus, utterance.speaker, position, count, utterance.phones))
         parts.append(utterance.samples)
         position += count
-    return Corpus(clips, np.concatenate(parts))
+    return Corpus(clips, np.concatenate([np.zeros(0, np.int16), *parts]))
