@@ -7,6 +7,7 @@ import bpy
 from ..engine.shared.errors import EngineError
 from ..facetalk_blender.outputs import curve_action
 from ..facetalk_blender.outputs.curves import expression_curves, movement_check
+from ..facetalk_blender.outputs.curves.targets import target_problem
 from ..facetalk_blender.retargeting import presets
 from ..facetalk_blender.settings.curves import FaceTalkCurves, preset_folder
 from .running import can_run
@@ -27,7 +28,7 @@ class FACETALK_OT_add_curve_targets(bpy.types.Operator):
         """Add what is selected and not listed yet."""
         curves = _curves(context)
         listed = curves.target_items()
-        items = [item for item in context.selected_objects if not expression_curves.target_problem(item)]
+        items = [item for item in context.selected_objects if not target_problem(item)]
         new = [item for item in items if item not in listed]
         if not new:
             self.report({"WARNING"}, "Select a mesh with shape keys that is not listed yet.")

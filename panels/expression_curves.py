@@ -5,9 +5,9 @@ from __future__ import annotations
 import bpy
 
 from ..facetalk_blender.generation.session import session
-from ..facetalk_blender.outputs.curves.expression_curves import target_problem
-from ..facetalk_blender.retargeting.matching import FUZZY
+from ..facetalk_blender.outputs.curves.targets import target_problem
 from ..facetalk_blender.retargeting.presets import preset_names
+from ..facetalk_blender.retargeting.recognition import FUZZY
 from ..facetalk_blender.settings.curves import preset_folder
 from ..facetalk_blender.settings.drawing import draw_text
 

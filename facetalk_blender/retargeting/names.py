@@ -1,26 +1,23 @@
-"""Names of expressions: what a take can drive, and what the usual characters call it.
+"""Channels, which a shape key can follow, and the words that a name consists of.
 
-A channel is something that a shape key can follow: one of the 52 ARKit weights, a weight of both sides at once
-(`eyeBlink`), a look to a side of the room (`lookLeft`), or one of the 15 Oculus visemes (`viseme_aa`).
+A channel is one of the 52 ARKit weights, a weight of both sides at once (`eyeBlink`), a look to a side of the room
+(`lookLeft`), or one of the 15 Oculus visemes (`viseme_aa`).
 
-Spellings differ by case, separators, prefixes and the way a side is written; `NormalizedName` removes that, so the
-tables below hold only words that really differ.
+Spellings differ by case, separators and the way a side is written; `words_of` and `SIDES` remove that, so the tables of
+`conventions` hold only words that really differ.
 """
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+import unicodedata
+from typing import NamedTuple
 
 from ...engine.shared.arkit import ARKIT_NAMES
 
 VISEMES: tuple[str, ...] = tuple(
     f"viseme_{name}" for name in "sil PP FF TH DD kk CH SS nn RR aa E I O U".split()
 )  # the order of the Oculus lip sync documentation
-
-SIDES = {"l": "left", "left": "left", "r": "right", "right": "right"}
-# In front of the expression in names that exporters or conventions prefix.
-PREFIXES = ("ctrlexpressions", "ex", "arkit", "blendshape", "fcl")
 
 
 def _pairs() -> dict[str, tuple[tuple[str, float], ...]]:
@@ -41,90 +38,71 @@ COMBINED: dict[str, tuple[tuple[str, float], ...]] = _pairs() | {
 CHANNELS: tuple[str, ...] = (*ARKIT_NAMES, *COMBINED, *VISEMES)
 
 
-@dataclass(frozen=True)
-class NormalizedName:
-    """A name without case, separators and prefixes. side: "left", "right" or "" as the name ends."""
+SIDES = {
+    "l": "left", "left": "left", "lft": "left", "左": "left",
+    "r": "right", "right": "right", "rgt": "right", "右": "right",
+}  # fmt: skip
+# Of lips in quarters (upper left, right bottom, ...) and of French, Spanish, German and Italian names.
+QUARTERS = {f"{first}{second}" for one in "udtb" for side in "lr" for first, second in ((one, side), (side, one))}
+FOREIGN_SIDES = {
+    "g": "left", "gauche": "left", "links": "left", "i": "left", "izq": "left", "izquierda": "left", "sx": "left",
+    "d": "right", "droite": "right", "rechts": "right", "der": "right", "derecha": "right", "dx": "right",
+}  # fmt: skip
 
-    stem: str
+
+class Word(NamedTuple):
+    """A word of a name in lower case. ends_part: whether a dot, colon, bar, slash or two underscores follow."""
+
+    text: str
+    ends_part: bool = False
+
+
+def words_of(name: str) -> list[Word]:
+    """The words of a name: "Head.eyeBlink_L.001" is head, eye, blink, l. Blender's number of a copy is no word."""
+    name = re.sub(r"(\.\d{3})+$", "", unicodedata.normalize("NFKC", name))
+    name = re.sub(r"e?CTRL", "_ctrl_", name)  # in eCTRLvAA capitals end in the middle of a word
+    parts = re.split(r"[.:|/]|__", name)
+    found = []
+    for part in filter(None, parts):
+        words = re.findall(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+|[^\W\d_A-Za-z]+", part)
+        found += [Word(word.lower()) for word in words]
+        if found:
+            found[-1] = found[-1]._replace(ends_part=True)
+    return _with_side_apart(found)
+
+
+def _with_side_apart(words: list[Word]) -> list[Word]:
+    """Part "left" and "右" from the word that they are written together with."""
+    if words:
+        last = words[-1]
+        for side in ("left", "right", "左", "右"):
+            stem = last.text.removesuffix(side)
+            if stem and stem != last.text:
+                return [*words[:-1], Word(stem), Word(side, last.ends_part)]
+    return words
+
+
+class Stem(NamedTuple):
+    """What is expressed, in one lower-case word, and on which side: "left", "right" or ""."""
+
+    text: str
     side: str
 
-    @classmethod
-    def of(cls, name: str) -> NormalizedName:
-        """Normalize e.g. "Eye_Blink_L", "eyeBlinkLeft", "blendShape1.EyeBlink_L" to ("eyeblink", "left")."""
-        # Exporters put the mesh in front of a dot, a colon or two underscores.
-        last = re.split(r"[.:]|__", name)[-1] or name
-        words = re.findall(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+|[^\W\d_A-Za-z]+", last)
-        words = [word.lower() for word in words]
-        while len(words) > 1 and words[0] in ("ctrl", "expressions", *PREFIXES):
-            words.pop(0)
-        side = SIDES.get(words[-1], "") if len(words) > 1 else ""
-        return cls("".join(words[:-1] if side else words), side)
 
-    @property
-    def whole(self) -> str:
-        """Stem and side in one lower-case word."""
-        return self.stem + self.side
+def stem_of(words: list[Word]) -> Stem:
+    """The stem of words of which the last may be a side."""
+    texts = [word.text for word in words]
+    side = SIDES.get(texts[-1], "") if len(texts) > 1 else ""
+    return Stem("".join(texts[:-1] if side else texts), side)
 
 
-BY_NORMALIZED_NAME = {NormalizedName.of(name): name for name in (*ARKIT_NAMES, *COMBINED)}
+BY_STEM = {stem_of(words_of(name)): name for name in (*ARKIT_NAMES, *COMBINED)}
 
-# Words of a convention for a stem of ARKit; the side stays. Several words for one stem move together.
-STEMS: dict[str, dict[str, str]] = {
-    "Character Creator": {
-        "browraiseinner": "browinnerup", "browraiseouter": "browouterup", "browdrop": "browdown",
-        "cheekraise": "cheeksquint", "mouthpuckerup": "mouthpucker", "mouthpuckerdown": "mouthpucker",
-        "mouthfunnelup": "mouthfunnel", "mouthfunneldown": "mouthfunnel", "mouthrollinupper": "mouthrollupper",
-        "mouthrollinlower": "mouthrolllower", "mouthupupper": "mouthupperup", "mouthdownlower": "mouthlowerdown",
-    },
-    "MetaHuman": {
-        "browraisein": "browinnerup", "browraiseouter": "browouterup", "eyewiden": "eyewide",
-        "eyesquintinner": "eyesquint", "eyecheekraise": "cheeksquint", "nosewrinkle": "nosesneer",
-        "mouthcornerpull": "mouthsmile", "mouthcornerdepress": "mouthfrown", "mouthupperlipraise": "mouthupperup",
-        "mouthlowerlipdepress": "mouthlowerdown", "mouthlipspress": "mouthpress",
-        "mouthupperliprollin": "mouthrollupper", "mouthlowerliprollin": "mouthrolllower", "jawfwd": "jawforward",
-        "mouthcheekblow": "cheekpuff",
-    },
-    "Ready Player Me": {
-        "mouthopen": "jawopen", "eyesclosed": "eyeblink", "eyeslookup": "eyelookup", "eyeslookdown": "eyelookdown",
-    },
-    "VRM": {"blink": "eyeblink", "eyeclose": "eyeblink", "lookup": "eyelookup", "lookdown": "eyelookdown"},
-}  # fmt: skip
 
-# Whole names, lower case without separators, that follow no rule of sides.
-WHOLE_NAMES: dict[str, dict[str, str]] = {
-    "Character Creator": {
-        "eyellookleft": "eyeLookOutLeft", "eyellookright": "eyeLookInLeft",
-        "eyerlookleft": "eyeLookInRight", "eyerlookright": "eyeLookOutRight",
-        "eyellookup": "eyeLookUpLeft", "eyellookdown": "eyeLookDownLeft",
-        "eyerlookup": "eyeLookUpRight", "eyerlookdown": "eyeLookDownRight",
-        "vopen": "viseme_aa", "vexplosive": "viseme_PP", "vdentallip": "viseme_FF", "vaffricate": "viseme_CH",
-        "vtighto": "viseme_O", "vtight": "viseme_U", "vwide": "viseme_I", "vlipopen": "viseme_SS",
-    },
-    "MetaHuman": {
-        "eyelookleftleft": "eyeLookOutLeft", "eyelookrightleft": "eyeLookInLeft",
-        "eyelookleftright": "eyeLookInRight", "eyelookrightright": "eyeLookOutRight",
-    }
-    | {
-        f"{word}{part}": name
-        for word, name in {
-            "mouthlipspurse": "mouthPucker", "mouthfunnel": "mouthFunnel", "mouthlipstowards": "mouthClose",
-        }.items()
-        for part in ("ul", "ur", "dl", "dr")
-    }
-    | {
-        "jawchinraisedl": "mouthShrugLower", "jawchinraisedr": "mouthShrugLower",
-        "jawchinraiseul": "mouthShrugUpper", "jawchinraiseur": "mouthShrugUpper",
-    },
-    "VRM": {
-        "mtha": "viseme_aa", "mthi": "viseme_I", "mthu": "viseme_U", "mthe": "viseme_E", "mtho": "viseme_O",
-        "a": "viseme_aa", "ee": "viseme_E", "lookleft": "lookLeft", "lookright": "lookRight",
-    },
-    "Oculus": {
-        f"{prefix}{word}": name
-        for prefix in ("viseme", "vis", "v", "")
-        for word, name in {
-            **{name.removeprefix("viseme_").lower(): name for name in VISEMES},
-            "ih": "viseme_I", "oh": "viseme_O", "ou": "viseme_U",
-        }.items()
-    },
-}  # fmt: skip
+def channel_of(stem: Stem) -> str | None:
+    """ARKit's or a combined channel; a half of one that has no sides follows the whole."""
+    sided = BY_STEM.get(stem)
+    if sided or not stem.side:
+        return sided
+    whole = BY_STEM.get(Stem(stem.text, ""))
+    return whole if whole not in COMBINED else None

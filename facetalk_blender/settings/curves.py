@@ -7,10 +7,12 @@ from pathlib import Path
 import bpy
 
 from ...engine.shared.arkit import ARKIT_NAMES
-from ..outputs.curves.expression_curves import CurveSettings, key_names, target_problem
-from ..retargeting.matching import FUZZY, match_names
+from ..outputs.curves.expression_curves import CurveSettings
+from ..outputs.curves.targets import key_names, matches, target_problem
+from ..retargeting.matching import match_names
 from ..retargeting.names import CHANNELS
 from ..retargeting.presets import LARGEST_GAIN, KeyLink
+from ..retargeting.recognition import FUZZY
 
 MANUAL = "Manual"
 
@@ -107,17 +109,19 @@ class FaceTalkCurves(bpy.types.PropertyGroup):
 
         How many keys have a channel, how many of them by a guess, and how many have none.
         """
-        meshes = [key_names(item) for item in self.target_items()] or [list(ARKIT_NAMES)]
+        items = self.target_items()
+        meshes = [key_names(item) for item in items] or [list(ARKIT_NAMES)]
         by_hand = {row.name: (row.channel, row.gain) for row in self.links if row.method == MANUAL}
-        gains = {row.name: row.gain for row in self.links}
-        matches = match_names(meshes)
+        gains = {row.name: row.gain for row in self.links if row.method}
+        known = matches(items) if items else [match_names(meshes)]
+        by_name = {key: match for found in reversed(known) for key, match in found.items()}
         self.links.clear()
         for name in dict.fromkeys(name for names in meshes for name in names):
-            found = matches.get(name)
+            found = by_name.get(name)
             if name in by_hand:
                 self._add(name, by_hand[name][0], MANUAL, by_hand[name][1])
             elif found:
-                self._add(name, found.channel, found.method, gains.get(name, 1.0), found.likeness)
+                self._add(name, found.channel, found.method, gains.get(name, found.gain), found.likeness)
             else:
                 self._add(name, "", "", gains.get(name, 1.0))
         assigned = [row for row in self.links if row.channel]

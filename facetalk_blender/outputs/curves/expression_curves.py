@@ -19,13 +19,15 @@ from ....engine.shared.errors import EngineError
 from ....engine.shared.protocol import Message
 from ...blender_data.datablocks import DataBlockLost, resolve
 from ...retargeting.channels import channel_values, values_at
-from ...retargeting.matching import match_names
+from ...retargeting.coverage import abilities, warnings
+from ...retargeting.matching import Match
 from ...retargeting.presets import KeyLink
 from ...sound.strip import Clip
 from ...takes.take import STYLE_PROPERTY, TAKE_PROPERTY, Take
 from .. import curve_action, rest_track
 from ..template_head import TemplateWriter
 from . import movement_check
+from .targets import key_names, matches, target_problem
 
 KEYFRAME_BYTES = 96
 
@@ -58,28 +60,6 @@ class Plan:
     session_uid: int = 0
 
 
-def target_problem(item: bpy.types.Object | None) -> str:
-    """Why a mesh cannot have expression curves, in one sentence that names the fix; empty when it can."""
-    if item is None:
-        return "A target mesh is missing; choose another or remove its row."
-    if item.type != "MESH" or item.data.shape_keys is None or len(item.data.shape_keys.key_blocks) < 2:
-        return f"{item.name} is not a mesh with shape keys; choose another target or add shape keys."
-    keys = item.data.shape_keys
-    if item.data.library is not None or keys.library is not None:
-        return f"The mesh of {item.name} is linked; make it local (Object > Relations > Make Local) to animate it."
-    if not keys.use_relative:
-        return f"The shape keys of {item.name} are absolute; turn on Relative in its Shape Keys panel."
-    if keys.animation_data is not None and keys.animation_data.use_tweak_mode:
-        return f"A strip of {item.name} is being tweaked; leave tweak mode in the Nonlinear Animation editor."
-    return ""
-
-
-def key_names(item: bpy.types.Object) -> list[str]:
-    """The shape keys of a mesh that move it: all but the one that it rests in."""
-    keys = item.data.shape_keys
-    return [block.name for block in keys.key_blocks if block != keys.reference_key]
-
-
 def plans(settings: CurveSettings) -> list[Plan]:
     """What to do with each target. Raises EngineError when there is nothing to do or a target cannot be used."""
     items = [bpy.data.objects.get(name) for name in settings.targets]
@@ -88,24 +68,45 @@ def plans(settings: CurveSettings) -> list[Plan]:
         if problem:
             raise EngineError(problem)
     items = list({item.data: item for item in items}.values())  # objects of one mesh move together
-    listed = {link.key for link in settings.links}
-    unlisted = [key_names(item) for item in items if not listed & set(key_names(item))]
-    matches = match_names(unlisted)
-    found = []
-    for item in items:
-        names = key_names(item)
-        links = tuple(link for link in settings.links if link.key in names and link.channel)
-        if not listed & set(names):
-            links = tuple(KeyLink(name, matches[name].channel) for name in names if name in matches)
-        blocks = item.data.shape_keys.key_blocks
-        limits = {link.key: (blocks[link.key].slider_min, blocks[link.key].slider_max) for link in links}
-        if links:
-            rest = rest_track.rest_values(item.data.shape_keys)
-            found.append(Plan(item.name, links, limits, rest, item.session_uid))
-    if not found:
+    by_name = matches(items)
+    everywhere = {key: match for found in by_name for key, match in found.items()}
+    made = [_plan(item, settings.links, found, everywhere) for item, found in zip(items, by_name, strict=True)]
+    if not any(plan.links for plan in made):
         names = ", ".join(settings.targets)
         raise EngineError(f"No shape key of {names} follows an expression; assign some in the Expression Curves panel.")
-    return found
+    return [plan for plan in made if plan.links]
+
+
+def _plan(
+    item: bpy.types.Object, listed: Sequence[KeyLink], found: dict[str, Match], everywhere: dict[str, Match]
+) -> Plan:
+    """The plan of a mesh. found: what its keys follow by their names; everywhere: those of all the targets."""
+    names = key_names(item)
+    links = tuple(link for link in listed if link.key in names)
+    if not links:
+        links = tuple(KeyLink(name, found[name].channel, found[name].gain) for name in names if name in found)
+    links = tuple(link for link in links if link.channel and not _moves_twice(link, found, everywhere))
+    blocks = item.data.shape_keys.key_blocks
+    limits = {link.key: (blocks[link.key].slider_min, blocks[link.key].slider_max) for link in links}
+    return Plan(item.name, links, limits, rest_track.rest_values(item.data.shape_keys), item.session_uid)
+
+
+def _moves_twice(link: KeyLink, found: dict[str, Match], everywhere: dict[str, Match]) -> bool:
+    """Whether the table has a key for the sake of another mesh, while on this one others do its work."""
+    match = everywhere.get(link.key)
+    return match is not None and match.channel == link.channel and link.key not in found
+
+
+def not_moved(settings: CurveSettings, plans: Sequence[Plan]) -> list[str]:
+    """Sentences on targets that hold still, and on a face that will not be seen to speak."""
+    items = {name: item for name in settings.targets if (item := bpy.data.objects.get(name))}
+    meshes = {items[plan.name].data for plan in plans if plan.name in items}
+    still = [name for name, item in items.items() if item.data not in meshes]
+    found = [
+        f"No shape key of {name} follows an expression, so it holds still; assign some in the table." for name in still
+    ]
+    channels = {link.channel for plan in plans for link in plan.links}
+    return found if "opens" in abilities(channels) else found + warnings(channels)
 
 
 def head_plan(name: str, settings: CurveSettings) -> Plan:
@@ -260,7 +261,7 @@ class CurvesOnTargets:
         self._builder = _ActionBuilder(scene, clip, text, take, settings.tolerance, plans)
         self.frame_count = clip.frame_end - clip.frame_start
         self.written = 0
-        self.notes: list[str] = []
+        self.notes = not_moved(settings, plans)
 
     def prepare(self, seconds: float) -> bool:
         """Make curves for at most about `seconds`; True once all are made."""

@@ -10,9 +10,9 @@ import numpy as np
 
 from ...blender_data.datablocks import resolve
 from .. import curve_action
+from .targets import LEAST_DISTANCE, has_shape
 
 LEAST_CHANGE = 0.01  # of a key's value: less is not seen
-LEAST_DISTANCE = 1e-6  # of a vertex, in the mesh's units
 NAMES_SHOWN = 3
 
 
@@ -64,8 +64,13 @@ def check(scene_uid: int, item_uid: int, action_uid: int) -> Generator[None, Non
 
 
 def _telling_frames(item: bpy.types.Object, action: bpy.types.Action) -> tuple[tuple[float, ...], str]:
-    """The frames between which the action's largest curve changes most, or why there are none."""
+    """The frames between which the action's largest curve changes most, or why there are none.
+
+    Keys without a shape tell nothing, as long as there are others.
+    """
     ranges = {name: _extremes(curve) for name, curve in _curves(item, action).items()}
+    blocks = item.data.shape_keys.key_blocks
+    ranges = {name: found for name, found in ranges.items() if has_shape(blocks[name])} or ranges
     if not ranges:
         return (), f"{item.name} has none of the shape keys of its expression curves; generate them again."
     low, high = max(ranges.values(), key=lambda pair: pair[1][1] - pair[0][1])
@@ -86,6 +91,9 @@ def _curves(item: bpy.types.Object, action: bpy.types.Action) -> dict[str, bpy.t
 def _reasons(
     item: bpy.types.Object, action: bpy.types.Action, frames: tuple[float, ...], poses: list[_Pose]
 ) -> list[str]:
+    if any(pose.vertices is None for pose in poses):
+        # Blender does not evaluate it, so its keys tell nothing.
+        return [f"{item.name} is hidden, so it was not checked whether it moves; show it to see its curves."]
     keys, curves = item.data.shape_keys, _curves(item, action)
     wrong = []
     for name, curve in curves.items():
@@ -99,8 +107,7 @@ def _reasons(
     active = [name for name, (least, most) in ranges.items() if most[1] - least[1] > LEAST_CHANGE]
     found = _held(item, keys, action, wrong) + _without_effect(item, keys, active)
     shown = [pose.vertices for pose in poses]
-    moves = shown[0] is None or _differ(*shown)
-    if not moves and not found:
+    if not _differ(*shown) and not found:
         found = [f"{item.name} does not move though its keys do; look for a modifier or a lock that undoes them."]
     return found
 
@@ -115,13 +122,17 @@ def _extremes(curve: bpy.types.FCurve) -> tuple[tuple[float, float], tuple[float
 def _pose(scene: bpy.types.Scene, item: bpy.types.Object, frame: float) -> _Pose:
     scene.frame_set(round(frame))
     values = {block.name: block.value for block in item.data.shape_keys.key_blocks}
-    layer = scene.view_layers[0]
-    if item.name not in layer.objects or not item.visible_get(view_layer=layer):
+    if not _is_shown(scene, item):
         return _Pose(values, None)
-    mesh = item.evaluated_get(layer.depsgraph).data
+    mesh = item.evaluated_get(scene.view_layers[0].depsgraph).data
     vertices = np.empty((len(mesh.vertices), 3), np.float32)
     mesh.attributes["position"].data.foreach_get("vector", vertices.ravel())
     return _Pose(values, vertices)
+
+
+def _is_shown(scene: bpy.types.Scene, item: bpy.types.Object) -> bool:
+    layer = scene.view_layers[0]
+    return item.name in layer.objects and item.visible_get(view_layer=layer)
 
 
 def _differ(first: np.ndarray, second: np.ndarray) -> bool:
@@ -177,17 +188,9 @@ def _without_effect(item: bpy.types.Object, keys: bpy.types.Key, active: list[st
     muted = [name for name in active if keys.key_blocks[name].mute]
     if muted:
         found.append(f"Muted shape keys of {item.name}: {_list(muted)}; turn them on in its Shape Keys panel.")
-    if not any(_has_shape(keys.key_blocks[name]) for name in active):
+    if not any(has_shape(keys.key_blocks[name]) for name in active):
         found.append(f"Shape keys of {item.name} without a shape: {_list(active)}; sculpt them or choose others.")
     return found
-
-
-def _has_shape(block: bpy.types.ShapeKey) -> bool:
-    count = 3 * len(block.points)
-    own, relative = np.empty(count, np.float32), np.empty(count, np.float32)
-    block.points.foreach_get("co", own)
-    block.relative_key.points.foreach_get("co", relative)
-    return _differ(own, relative)
 
 
 def _list(names: list[str]) -> str:

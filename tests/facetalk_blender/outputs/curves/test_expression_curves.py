@@ -191,3 +191,16 @@ def test_it_plays_in_a_fresh_blender_without_the_extension(scene, tmp_path):
     heights = [float(line.split()[1]) for line in run.stdout.splitlines() if line.startswith("height")]
     wanted = expected(take, "jawOpen", [START, START + 13, START + 40])
     np.testing.assert_allclose(heights, wanted, atol=0.006)
+
+
+def test_an_empty_key_keeps_none_from_moving_that_can(scene):
+    names = import_from_extension("facetalk_blender.retargeting.names").VISEMES
+    item = face(["jawOpen", "eyeBlinkLeft", *names])
+    item.data.shape_keys.key_blocks["jawOpen"].points[0].co.z = 0.0
+    face(["jawOpen"], "Teeth")
+    plans = {plan.name: plan for plan in curves.plans(curves.CurveSettings(targets=("Face", "Teeth")))}
+    assert {link.key for link in plans["Face"].links} == {"eyeBlinkLeft", *names}
+    assert {link.key for link in plans["Teeth"].links} == {"jawOpen"}
+    table = tuple(KeyLink(name, name) for name in ("jawOpen", "eyeBlinkLeft", *names))
+    plans = {plan.name: plan for plan in curves.plans(curves.CurveSettings(("Face", "Teeth"), table))}
+    assert "jawOpen" not in {link.key for link in plans["Face"].links}

@@ -67,3 +67,35 @@ def test_a_muted_track_and_a_modifier_are_found(scene, tmp_path):
     modifier.wrap_method, modifier.use_project_z = "NEAREST_VERTEX", False
     (note,) = check.problems(scene, item, action)
     assert "modifier" in note
+
+
+def test_a_hidden_mesh_is_told_to_be_hidden(scene, tmp_path):
+    strip, item = speaking_strip(scene, tmp_path, frame=START), face(["jawOpen"])
+    item.hide_viewport = True
+    (note,) = bake(strip, targets=("Face",)).notes
+    assert "hidden" in note
+
+
+def test_teeth_that_move_with_some_visemes_only_raise_no_alarm(scene, tmp_path):
+    visemes = import_from_extension("facetalk_blender.retargeting.names").VISEMES
+    strip, item = speaking_strip(scene, tmp_path, frame=START), face(list(visemes), "Teeth")
+    for index, name in enumerate(visemes):
+        if name not in ("viseme_aa", "viseme_E"):
+            item.data.shape_keys.key_blocks[name].points[index].co.z = 0.0
+    assert bake(strip, targets=("Teeth",)).notes == []
+    links = tuple(KeyLink(name, name) for name in visemes)
+    assert bake(strip, targets=("Teeth",), links=links).notes == []
+
+
+def test_a_target_of_which_nothing_is_known_is_named(scene, tmp_path):
+    strip = speaking_strip(scene, tmp_path, frame=START)
+    face(["jawOpen"]), face(["Key 1"], "Lashes")
+    (note,) = bake(strip, targets=("Face", "Lashes")).notes
+    assert "Lashes" in note
+
+
+def test_a_mouth_that_nothing_opens_is_told_before_anyone_looks(scene, tmp_path):
+    strip = speaking_strip(scene, tmp_path, frame=START)
+    face(["mouthPucker", "eyeBlinkLeft"])
+    (note,) = bake(strip, targets=("Face",)).notes
+    assert "Nothing opens the mouth" in note
