@@ -6,7 +6,7 @@ the other on the main thread; a reader thread takes cancellations at once and en
 | request | fields | arrays | answers |
 |---|---|---|---|
 | info | bundle, device | | info |
-| sample | bundle, device, audio, start, duration, sampler settings, resample | keep (N,200) | progress, take |
+| sample | bundle, device, audio, sound, sampler settings, resample | file or samples, keep (N,200) | progress, take |
 | weights | bundle, device, rate | weights (N,52) | progress, take |
 | surfaces | bundle, device, rate, style, resolution, identity | codes (N,200), times (F,) seconds | progress, surface |
 | shape_keys | bundle, device, rate, style, identity | codes (N,200) | progress, template, positions |
@@ -15,6 +15,7 @@ the other on the main thread; a reader thread takes cancellations at once and en
 | import | model (auto, nphm, wav2vec2), sources, output, anchors | | progress, info of the bundle with its folder |
 | cancel | | | |
 
+sound: start, duration, whole_seconds, samples_rate. file (B,) is the content of a sound file, samples (S, C) its sound.
 The sampler's settings are seed, steps, guidance, strength and refine.
 keep and resample are left out, or the codes of an earlier take and [start, end) of those that are sampled again.
 style holds fields of `engine.shared.style.Style`; the codes are shown in that style.
@@ -39,16 +40,17 @@ import numpy as np
 
 from .motion.codes import ExpressionTake
 from .shared.arkit import ARKIT_NAMES
-from .shared.errors import Cancelled, EngineError
+from .shared.errors import Cancelled, EngineError, UnreadableSound
 from .shared.options import DEVICE, RESOLUTION, STARTER
 from .shared.protocol import ALIVE, Message, ProtocolError, read_message, write_message
 from .shared.style import Style
+from .shared.units import SAMPLE_RATE
 
 if TYPE_CHECKING:
     from .engine import Engine, ShapeKeySequence, SurfaceFrame
 
 LIFE_SECONDS = 1.0
-SAMPLE_OPTIONS = ("start", "duration", "seed", "steps", "guidance", "strength", "refine", "resample")
+SAMPLE_OPTIONS = ("seed", "steps", "guidance", "strength", "refine", "resample")
 
 
 class EngineProcess:
@@ -86,7 +88,8 @@ class EngineProcess:
         except Cancelled:
             final = Message("cancelled", request.request)
         except EngineError as error:
-            final = Message("error", request.request, {"message": str(error)})
+            cause = {"cause": "sound"} if isinstance(error, UnreadableSound) else {}
+            final = Message("error", request.request, {"message": str(error)} | cause)
         except Exception as error:  # the process must outlive a failed request and say why it failed
             traceback.print_exc()
             final = Message("error", request.request, {"message": _unexpected(error)})
@@ -116,7 +119,7 @@ class EngineProcess:
         if "keep" in request.arrays:
             options["keep"] = request.arrays["keep"]
         take = engine.sample(
-            fields["audio"],
+            _recording(request),
             **options,
             progress=lambda fraction: self._progress(request, "Sampling expression codes", fraction),
             cancelled=lambda: request.request in self._cancelled,
@@ -224,6 +227,20 @@ class EngineProcess:
             except OSError:  # nobody hears it
                 os._exit(0)
             time.sleep(LIFE_SECONDS)
+
+
+def _recording(request: Message) -> tuple[np.ndarray, int]:
+    """The part of the sound that a request asks for: mono samples and their rate, which the engine takes."""
+    from .motion.audio import load
+
+    fields, arrays = request.fields, request.arrays
+    sound = fields["audio"]
+    if "samples" in arrays:
+        sound = arrays["samples"], int(fields["samples_rate"])
+    elif "file" in arrays:
+        sound = arrays["file"].tobytes()
+    part = {name: fields[name] for name in ("start", "duration", "whole_seconds") if name in fields}
+    return load(sound, **part), SAMPLE_RATE
 
 
 def _styled_take(engine: Engine, request: Message) -> ExpressionTake:

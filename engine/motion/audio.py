@@ -1,4 +1,4 @@
-"""Recordings: any file that libsndfile reads, to mono samples at 16 kHz.
+"""Recordings: any file that libsndfile reads, or else a decoder on this computer, to mono samples at 16 kHz.
 
 The level is left as it is (the speech encoder normalises every clip), clipping too. Reading keeps one channel in
 memory, never all of them.
@@ -6,17 +6,20 @@ memory, never all of them.
 
 from __future__ import annotations
 
+import io
 import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from os import PathLike
 from pathlib import Path
 
 import numpy as np
 import soundfile
 from scipy.signal import resample_poly
 
-from ..shared.errors import EngineError
+from ..shared.errors import EngineError, UnreadableSound
 from ..shared.units import CODE_RATE, SAMPLE_RATE
+from .decoding import decoded
 
 LOWEST_RATE, HIGHEST_RATE = 4000, 384000  # Hz
 MAXIMUM_SECONDS = 3600.0
@@ -25,6 +28,8 @@ BLOCK_SAMPLES = 1 << 18
 SILENT_POWER_RATIO = 1e-8
 # A mix that loses more than 13 dB against its loudest channel has channels that cancel each other.
 CANCELLED_POWER_RATIO = 0.05
+# What containers say of their length is so much off at most, padding of codecs included.
+LENGTH_TOLERANCE = 0.15  # seconds
 # Larger values are no sound: a healthy recording lies in -1..1, a wrongly scaled one in -2^31..2^31.
 LARGEST_SAMPLE = 1e10
 
@@ -35,12 +40,19 @@ def frame_count(sample_count: int, rate: float = CODE_RATE) -> int:
 
 
 def load(
-    recording: str | Path | tuple[np.ndarray, int], *, start: float = 0.0, duration: float | None = None
+    recording: str | PathLike | bytes | tuple[np.ndarray, int],
+    *,
+    start: float = 0.0,
+    duration: float | None = None,
+    whole_seconds: float | None = None,
 ) -> np.ndarray:
     """Mono samples (S,) float32 at 16 kHz, without offset, of a part of a recording.
 
-    recording: a sound file, or (samples, rate) with samples (S,) or (S, channels); integers count as full scale.
+    recording: a sound file or its content, or (samples, rate) with samples (S,) or (S, channels); integers count as
+        full scale. The content decides how it is decoded, never its name.
     start, duration: the part in seconds; None reads to the end, and so does a duration beyond it.
+    whole_seconds: how long a player says that the whole file is. It can decode what libsndfile cannot, or reads as
+        another length: UnreadableSound says so. Without one, PyAV or ffmpeg decode, where there is one.
 
     Raises EngineError when the recording cannot be read, holds NaN or infinity, or the part is shorter than one frame
     of motion or longer than an hour.
@@ -48,16 +60,33 @@ def load(
     if isinstance(recording, tuple):
         array = _Array(*recording)
         return _prepare(array, array.part(start, duration))
-    path = Path(recording)
-    if not path.is_file():
-        raise EngineError(f"There is no sound file at {path}; relink the sound strip or choose another file.")
+    name = "The sound" if isinstance(recording, bytes) else Path(recording).name
+    if not isinstance(recording, bytes) and not Path(recording).is_file():
+        raise EngineError(f"There is no sound file at {recording}; relink the sound strip or choose another file.")
     try:
-        with soundfile.SoundFile(path) as file:
-            source = _File(file, path)
+        return _read(recording, name, start, duration, whole_seconds)
+    except UnreadableSound:
+        samples = decoded(recording, start, duration) if whole_seconds is None else None
+        if samples is None:
+            raise
+        array = _Array(samples, SAMPLE_RATE, name)
+        return _prepare(array, array.part(0.0, None))
+
+
+def _read(
+    recording: str | PathLike | bytes, name: str, start: float, duration: float | None, whole_seconds: float | None
+) -> np.ndarray:
+    """As `load`, by libsndfile. Raises UnreadableSound when it cannot, or reads another length."""
+    try:
+        with soundfile.SoundFile(io.BytesIO(recording) if isinstance(recording, bytes) else recording) as file:
+            source = _File(file, name)
+            seconds = source.length / source.rate
+            if whole_seconds is not None and abs(seconds - whole_seconds) > LENGTH_TOLERANCE:
+                raise UnreadableSound(f"{name} plays {whole_seconds:.2f} s and reads {seconds:.2f} s; export it again.")
             return _prepare(source, source.part(start, duration))
     except (soundfile.LibsndfileError, OSError) as error:
-        raise EngineError(
-            f"{path.name} is damaged or no sound file this can read; convert it to WAV, FLAC, Ogg or MP3."
+        raise UnreadableSound(
+            f"{name} is damaged or no sound file this can read; convert it to WAV, FLAC, Ogg or MP3, or install ffmpeg."
         ) from error
 
 
@@ -100,8 +129,8 @@ class _Source:
 class _File(_Source):
     """An open sound file."""
 
-    def __init__(self, file: soundfile.SoundFile, path: Path) -> None:
-        self.file, self.name = file, path.name
+    def __init__(self, file: soundfile.SoundFile, name: str) -> None:
+        self.file, self.name = file, name
         self.rate, self.length, self.channels = file.samplerate, file.frames, file.channels
 
     def blocks(self, part: _Part) -> Iterator[np.ndarray]:
@@ -110,7 +139,9 @@ class _File(_Source):
         while remaining:
             block = self.file.read(min(BLOCK_SAMPLES, remaining), dtype="float32", always_2d=True)
             if not len(block):
-                raise EngineError(f"{self.name} ends {remaining / self.rate:.1f} s too early; export the sound again.")
+                raise UnreadableSound(
+                    f"{self.name} ends {remaining / self.rate:.1f} s too early; export the sound again."
+                )
             remaining -= len(block)
             yield block
 
@@ -118,9 +149,8 @@ class _File(_Source):
 class _Array(_Source):
     """Samples in memory."""
 
-    name = "The recording"
-
-    def __init__(self, samples: np.ndarray, rate: int) -> None:
+    def __init__(self, samples: np.ndarray, rate: int, name: str = "The recording") -> None:
+        self.name = name
         samples = np.asarray(samples)
         if samples.ndim not in (1, 2) or samples.dtype.kind not in "fi":
             raise EngineError("A recording is an array of samples, or of samples by channels; pass one of these.")

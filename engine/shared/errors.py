@@ -9,5 +9,9 @@ class NotWritable(EngineError):
     """An output cannot be written: the disk is full, or the place is not to be written to."""
 
 
+class UnreadableSound(EngineError):
+    """A sound file that the engine cannot read as its player hears it; who can decode it may send its samples."""
+
+
 class Cancelled(Exception):
     """Work was cancelled on request."""

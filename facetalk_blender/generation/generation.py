@@ -67,11 +67,7 @@ class Generation(Job):
         self._expected = session.costs.expected(self._workload)
         self._cost_known = session.costs.known(self._workload)
         self._engine_was_cold = not client.alive
-        try:
-            self._engine = Conversation(client, options.bundle, options.device)
-        except EngineError:
-            self._spoken.remove_temporary_audio()
-            raise
+        self._engine = Conversation(client, options.bundle, options.device)
         self._spoken.connect(strip)
         self._engine.ask("info", {})
 
@@ -104,7 +100,7 @@ class Generation(Job):
     def seconds_left(self) -> float | None:
         """About how long it will still take; None while nothing tells."""
         expected = self._expected if self._cost_known else None
-        cold, duration = self._engine_was_cold, 0.0 if self._spoken.audio is None else self.clip.duration
+        cold, duration = self._engine_was_cold, 0.0 if self._spoken.sound is None else self.clip.duration
         return self._watch.seconds_left(self.state, expected, cold, duration, self._frame_count, self.written)
 
     @property
@@ -219,6 +215,8 @@ class Generation(Job):
         if message.kind == "progress":
             self.stage_text = str(message.fields["stage"])
             self.fraction = whole_fraction(self.state, float(message.fields["fraction"]))
+        elif message.kind == "error" and message.fields.get("cause") == "sound" and not self._spoken.sound.decoded:
+            self._steps = self._decoding_steps()
         elif message.kind == "error":
             self._reason = failure(message)
             self._stream.end()
@@ -255,7 +253,6 @@ class Generation(Job):
             self.fraction = 1.0
         else:
             renamed_strips.remove_unused_links()
-        self._spoken.remove_temporary_audio()
 
     @property
     def _bundle_name(self) -> str:
@@ -265,17 +262,30 @@ class Generation(Job):
     def _on_info(self, message: Message) -> None:
         if message.kind == "info":
             self.engine_info = message.fields
-        elif message.kind == "done" and self._spoken.audio is None:
+        elif message.kind == "done" and self._spoken.sound is None:
             self._make_head()
         elif message.kind == "done":
             self._enter(State.SAMPLE)
-            self._engine.ask("sample", *self._spoken.request(self.options))
+            self._sample()
 
     def _on_take(self, message: Message) -> None:
         if message.kind == "take":
             self._spoken.receive(message, self.options, self._bundle_name)
         elif message.kind == "done":
             self._make_head()
+
+    def _sample(self) -> None:
+        if self._spoken.sound.readable:
+            self._engine.ask("sample", *self._spoken.request(self.options))
+        else:
+            self._steps = self._decoding_steps()
+
+    def _decoding_steps(self) -> Iterator[bool]:
+        """The engine cannot read the sound as Blender plays it: it gets Blender's samples."""
+        self.step, self.stage_text = "sound", "Decoding the sound"
+        for _ in self._spoken.sound.decode():
+            yield True
+        self._engine.ask("sample", *self._spoken.request(self.options))
 
     def _make_head(self) -> None:
         self._enter(State.SURFACES)
@@ -314,7 +324,7 @@ class Generation(Job):
         for _ in writer.finish():
             yield False
         owner = writer.result()
-        self.result_name, self.notes = owner.name, list(writer.notes)
+        self.result_name, self.notes = owner.name, [*self._spoken.notes(), *writer.notes]
         if self.options.audio_playback:
             playback.set_up_audio(self._spoken.scene(), self.clip)
         yield False
@@ -339,7 +349,7 @@ class Generation(Job):
 
     def _engine_cost(self) -> dict[str, float]:
         """What the stages before the head took. In a cold engine's first sampling its networks load."""
-        if self._spoken.audio is None or not {"load", "sample"} <= self.seconds.keys():
+        if self._spoken.sound is None or not {"load", "sample"} <= self.seconds.keys():
             return {}
         load, sample = self.seconds["load"], self.seconds["sample"]
         if not self._engine_was_cold:

@@ -6,7 +6,6 @@ import math
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from pathlib import Path
 
 import bpy
 
@@ -16,6 +15,7 @@ from ..blender_data.datablocks import DataBlockLost, resolve
 from ..sound import strip as sound_strip
 from ..sound import strip_link
 from ..sound.digest import DIGESTS
+from ..sound.heard_sound import HeardSound
 from ..takes import take
 from .options import Options
 
@@ -24,7 +24,7 @@ class StripTake:
     """A strip and its take.
 
     clip: what is heard of the strip. take: None until it was sampled. new_codes: positions (start, end) in the source's
-    codes that are sampled again, end excluded; None when all are. audio: a file that the engine reads, if it has to.
+    codes that are sampled again, end excluded; None when all are. sound: what the engine hears, if it has to.
     """
 
     def __init__(
@@ -44,9 +44,7 @@ class StripTake:
         self._digest, self._part = DIGESTS.of(strip), sound_strip.heard_part(strip)
         if source:
             self._digest, self._part = source[take.SOUND_PROPERTY], tuple(source[take.PART_PROPERTY])
-        self.audio, self._audio_is_temporary = None, False
-        if self.take is None or self.new_codes:
-            self.audio, self._audio_is_temporary = sound_strip.readable_file(strip)
+        self.sound = HeardSound(strip, self.clip) if self.take is None or self.new_codes else None
         self._link = ""
 
     @property
@@ -82,11 +80,11 @@ class StripTake:
 
     def request(self, options: Options) -> tuple[dict, dict]:
         """Fields and arrays of the question to the sampler."""
-        fields = options.sampler()
-        fields |= {"audio": str(self.audio), "start": self.clip.audio_start, "duration": self.clip.duration}
+        fields, arrays = self.sound.question()
+        fields |= options.sampler()
         if not self.new_codes:
-            return fields, {}
-        return fields | {"resample": list(self.new_codes)}, {"keep": self.take.codes}
+            return fields, arrays
+        return fields | {"resample": list(self.new_codes)}, arrays | {"keep": self.take.codes}
 
     def receive(self, message: Message, options: Options, bundle: str) -> None:
         """Keep what was sampled. bundle: its name. Raises KeyError, ValueError or TypeError for an unusable answer."""
@@ -129,16 +127,16 @@ class StripTake:
             raise DataBlockLost
         return DIGESTS.of(strip)
 
+    def notes(self) -> list[str]:
+        """What the artist should know of the sound."""
+        note = self.sound.note() if self.sound else ""
+        return [note] if note else []
+
     def remove_new_text(self) -> None:
         """Remove the take from the file, unless it was there before."""
         text = self.found_text() if self._text_is_new else None
         if text is not None:
             bpy.data.texts.remove(text)
-
-    def remove_temporary_audio(self) -> None:
-        """Remove the file that was written for the engine, if any."""
-        if self._audio_is_temporary:
-            Path(self.audio).unlink(missing_ok=True)
 
     def _code_range(self, first: int, last: int) -> tuple[int, int]:
         """Positions of the codes that scene frames first..last show: (start, end), end excluded."""

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import tempfile
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import bpy
 
 from ...engine.shared.errors import EngineError
-from ...engine.shared.units import SAMPLE_RATE
 from .. import compat
+from . import decoding
 
-# What the engine reads itself; Blender converts everything else.
-ENGINE_SUFFIXES = {".wav", ".flac", ".ogg", ".opus", ".mp3", ".aiff", ".aif"}
 SHORTEST_CLIP = 0.1  # seconds
 CHANNELS = 128  # of Blender's sequencer
 
@@ -72,7 +69,7 @@ def load_sound(scene: bpy.types.Scene, path: str | Path, frame: int, channel: in
         strip = strips.new_sound(path.stem, str(path), channel, frame)
     except RuntimeError as error:
         raise EngineError(f"{path.name} is not a sound file that Blender can read; convert it to WAV.") from error
-    if not _seconds_in(path):
+    if not decoding.seconds_of(decoding.sound_in(path)):
         strips.remove(strip)
         raise EngineError(f"{path.name} has no sound; choose another file or convert it to WAV.")
     # A new strip may lie over others, which nobody could tell apart in the sequencer.
@@ -135,7 +132,7 @@ def clip_of(strip: bpy.types.SoundStrip) -> Clip:
     path = sound_path(strip)
     frame_of_first_sample = frame_of_audio(strip, 0.0)
     audio_start = max((start - frame_of_first_sample) / rate, 0.0)
-    length = compat.content_duration(strip) / rate if strip.sound.packed_file else _seconds_in(path)
+    length = decoding.seconds_of(decoding.sound_of(strip, path))
     duration = min((end - frame_of_first_sample) / rate, length) - audio_start
     if duration < SHORTEST_CLIP:
         raise EngineError(f"No sound is heard inside the strip {strip.name}; move its handles over its sound.")
@@ -166,27 +163,6 @@ def frame_of_audio(strip: bpy.types.SoundStrip, seconds: float) -> float:
     return start + (strip.sound_offset + seconds) * frames_per_second(strip.id_data)
 
 
-def readable_file(strip: bpy.types.SoundStrip, folder: Path | None = None) -> tuple[Path, bool]:
-    """A file with the strip's whole sound that the engine can read, and whether it is a new temporary file.
-
-    Packed sounds and codecs that the engine lacks are converted by Blender. Raises EngineError when that fails.
-    """
-    path = sound_path(strip)
-    packed = strip.sound.packed_file
-    if packed is None and path.suffix.lower() in ENGINE_SUFFIXES:
-        return path, False
-    try:
-        with tempfile.TemporaryDirectory() as unpacked:
-            if packed is not None:
-                path = Path(unpacked, path.name or "sound")
-                path.write_bytes(packed.data)
-            return _convert(path, folder), True
-    except OSError as error:
-        raise EngineError(
-            f"The sound cannot be unpacked to {tempfile.gettempdir()} ({error.strerror or error}); make room there."
-        ) from error
-
-
 def sound_path(strip: bpy.types.SoundStrip) -> Path:
     """The strip's sound file, whether it exists or not."""
     return Path(bpy.path.abspath(strip.sound.filepath, library=strip.sound.library))
@@ -195,28 +171,3 @@ def sound_path(strip: bpy.types.SoundStrip) -> Path:
 def frames_per_second(scene: bpy.types.Scene) -> float:
     """The scene's frame rate, Hz."""
     return scene.render.fps / scene.render.fps_base
-
-
-def _convert(path: Path, folder: Path | None) -> Path:
-    import aud
-
-    with tempfile.NamedTemporaryFile(suffix=".wav", prefix="facetalk-", dir=folder, delete=False) as file:
-        target = Path(file.name)
-    try:
-        sound = aud.Sound(str(path))
-        sound.write(str(target), SAMPLE_RATE, aud.CHANNELS_MONO, aud.FORMAT_S16, aud.CONTAINER_WAV, aud.CODEC_PCM)
-    except aud.error as error:
-        target.unlink(missing_ok=True)
-        raise EngineError(f"Blender cannot decode {path.name}; convert it to WAV.") from error
-    return target
-
-
-def _seconds_in(path: Path) -> float:
-    """Length of a sound file; 0 when it cannot be read."""
-    import aud
-
-    try:
-        sound = aud.Sound(str(path))
-        return sound.length / sound.specs[0]
-    except aud.error:
-        return 0.0

@@ -1,13 +1,12 @@
 """Which moment of a file is heard at which frame, compared with Blender's own mixdown."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 from ramp_recording import SECONDS, heard
 from repository import import_from_extension
 
 sound_strip = import_from_extension("facetalk_blender.sound.strip")
+heard_sound = import_from_extension("facetalk_blender.sound.heard_sound")
 EngineError = import_from_extension("engine.shared.errors").EngineError
 
 
@@ -44,37 +43,29 @@ def test_frames_and_times_are_inverse(scene, ramp):
     assert clip.duration == pytest.approx(SECONDS)
 
 
-def test_a_packed_sound_is_unpacked_for_the_engine(scene, ramp):
+def test_a_packed_sound_is_handed_to_the_engine_without_a_file(scene, ramp):
+    content = ramp.read_bytes()
     strip = sound_strip.load_sound(scene, ramp, 1)
     strip.sound.pack()
     ramp.unlink()
-    path, temporary = sound_strip.readable_file(strip)
-    assert temporary
-    assert path.stat().st_size > SECONDS * 16000 * 2
-    assert sound_strip.clip_of(strip).duration == pytest.approx(SECONDS, abs=0.05)
-    path.unlink()
+    clip = sound_strip.clip_of(strip)
+    _, arrays = heard_sound.HeardSound(strip, clip).question()
+    assert arrays["file"].tobytes() == content
+    assert clip.duration == pytest.approx(SECONDS, abs=0.05)
 
 
 def test_a_wav_is_read_in_place(scene, ramp):
-    assert sound_strip.readable_file(sound_strip.load_sound(scene, ramp, 1)) == (ramp, False)
+    strip = sound_strip.load_sound(scene, ramp, 1)
+    fields, arrays = heard_sound.HeardSound(strip, sound_strip.clip_of(strip)).question()
+    assert fields["audio"] == str(ramp)
+    assert fields["whole_seconds"] == pytest.approx(SECONDS)
+    assert arrays == {}
 
 
 def test_a_sound_is_laid_where_there_is_room(scene, ramp):
     strips = [sound_strip.load_sound(scene, ramp, frame) for frame in (1, 1, 10, 1000)]
     assert [strip.channel for strip in strips] == [1, 2, 3, 1]
     assert [strip.frame_final_start for strip in strips] == [1, 1, 10, 1000]
-
-
-def test_a_temporary_folder_that_is_full_is_told(scene, ramp, monkeypatch):
-    strip = sound_strip.load_sound(scene, ramp, 1)
-    strip.sound.pack()
-
-    def refuse(path, _data):
-        raise OSError(28, "No space left on device", str(path))
-
-    monkeypatch.setattr(Path, "write_bytes", refuse)
-    with pytest.raises(EngineError, match=r"No space left on device.*make room"):
-        sound_strip.readable_file(strip)
 
 
 def test_what_cannot_be_used_says_why(scene, ramp, tmp_path):

@@ -1,0 +1,78 @@
+"""Sound files that libsndfile cannot read, decoded by PyAV or by ffmpeg, where this computer has one of them.
+
+Inside Blender its own decoder does this. Both are kept from opening anything but the file itself.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from os import PathLike
+from pathlib import Path
+
+import numpy as np
+
+from ..shared.units import SAMPLE_RATE
+
+LONGEST = 3601.0  # seconds that are decoded at most: an hour, and enough to see that it is more
+TIME_LIMIT = 600.0  # seconds that ffmpeg may take
+
+
+def decoded(recording: str | PathLike | bytes, start: float, duration: float | None) -> np.ndarray | None:
+    """Mono samples (S,) float32 at 16 kHz of a part of a sound file; None when nothing here can decode it.
+
+    start, duration: seconds; None decodes to the end.
+    """
+    if isinstance(recording, bytes):
+        return None
+    path, length = Path(recording).absolute(), LONGEST if duration is None else min(duration, LONGEST)
+    samples = _by_pyav(path, start + length)
+    if samples is not None:
+        samples = samples[round(start * SAMPLE_RATE) :]
+    else:
+        samples = _by_ffmpeg(path, start, length)
+    return samples if samples is not None and len(samples) else None
+
+
+def _by_pyav(path: Path, end: float) -> np.ndarray | None:
+    """Samples from the beginning to a second of the file."""
+    try:
+        import av
+    except ImportError:
+        return None
+    wanted = round(end * SAMPLE_RATE)
+    samples: list[np.ndarray] = []
+    try:
+        with av.open(str(path), options={"protocol_whitelist": "file"}) as container:
+            resampler = av.AudioResampler(format="flt", layout="mono", rate=SAMPLE_RATE)
+            for frame in container.decode(audio=0):
+                samples += [part.to_ndarray()[0] for part in resampler.resample(frame)]
+                if frame.time is not None and frame.time > end + 1.0:
+                    break
+    except (av.error.FFmpegError, IndexError, OSError, ValueError):
+        pass  # what was decoded until then is the sound
+    return np.concatenate(samples)[:wanted] if samples else None
+
+
+def _by_ffmpeg(path: Path, start: float, length: float) -> np.ndarray | None:
+    """Samples of a part of the file."""
+    program = _ffmpeg()
+    if program is None:
+        return None
+    command = [program, "-v", "error", "-nostdin", "-protocol_whitelist", "file", "-i", f"file:{path}"]
+    command += ["-map", "0:a:0", "-ss", f"{start:.6f}", "-t", f"{length:.6f}"]
+    command += ["-ac", "1", "-ar", str(SAMPLE_RATE), "-f", "f32le", "-"]
+    try:
+        result = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=TIME_LIMIT, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    data = result.stdout
+    return np.frombuffer(data[: len(data) // 4 * 4], "<f4")
+
+
+def _ffmpeg() -> str | None:
+    """ffmpeg in an absolute folder of PATH: never in the working directory, where Windows would look first."""
+    name = "ffmpeg.exe" if os.name == "nt" else "ffmpeg"
+    folders = filter(os.path.isabs, os.environ.get("PATH", "").split(os.pathsep))
+    candidates = (Path(folder, name) for folder in folders)
+    return next((str(path) for path in candidates if path.is_file() and os.access(path, os.X_OK)), None)

@@ -1,0 +1,134 @@
+"""Sounds as Blender decodes them, in pieces: for those that the engine reads otherwise than Blender plays them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import aud
+import bpy
+import numpy as np
+
+PIECE = 1.5  # seconds that are decoded at once; a few milliseconds of work
+OVERLAP = 0.4  # seconds by which a piece reaches back into the one before
+COMPARED = 0.2  # seconds at the end of the overlap that have to agree: codecs need a moment after a jump
+LARGEST_SHIFT = 0.06  # seconds by which a jump may be off
+START = 1.0  # seconds at the beginning that show whether a sound plays as it is read
+LARGEST_DIFFERENCE = 0.1  # of the power there: AAC fills its upper bands with random noise
+STEREO_SECONDS = 600.0  # longer sounds are mixed to one channel, which halves the memory
+
+
+def sound_in(path: Path) -> aud.Sound:
+    """The sound of a file; whether it can be read shows when it is."""
+    return aud.Sound(str(path))
+
+
+def sound_of(strip: bpy.types.SoundStrip, path: Path) -> aud.Sound:
+    """The sound of a strip, packed or in its file. Keeps no reference to Blender's data."""
+    if strip.sound.packed_file is None:
+        return sound_in(path)
+    scene = strip.id_data
+    with bpy.context.temp_override(scene=scene, view_layer=scene.view_layers[0]):
+        graph = bpy.context.evaluated_depsgraph_get()
+    return strip.sound.evaluated_get(graph).factory or sound_in(path)
+
+
+def seconds_of(sound: aud.Sound) -> float:
+    """Length of a sound as its container tells it; 0 when it cannot be read."""
+    try:
+        return max(sound.length / sound.specs[0], 0.0)
+    except aud.error:
+        return 0.0
+
+
+def plays_as_read(sound: aud.Sound) -> bool:
+    """Whether Blender plays a sound as one reads it who does not jump first, as libsndfile does.
+
+    Before it plays, Blender jumps, and is then elsewhere in some files (25 ms in an MP3 with an encoder's header).
+    False also where nothing tells, because the sound is silent there or cannot be read.
+    """
+    rate = sound.specs[0]
+    try:
+        plain, jumped = sound.limit(0.0, START).data(), _played(sound, 0.5 / rate, START)
+    except aud.error:
+        return False
+    count = min(len(plain), len(jumped))  # a rounded end
+    return bool(plain[:count].any()) and _agree(plain[:count], jumped[:count])
+
+
+def _played(sound: aud.Sound, begin: float, end: float) -> np.ndarray:
+    """Samples between two seconds of a sound as Blender plays them: by a decoder that has run and then jumped."""
+    part = sound.limit(begin, end)
+    twice = part.loop(1).data()
+    expected = round((end - begin) * sound.specs[0])
+    return twice[expected if len(twice) == 2 * expected else len(part.data()) :]
+
+
+class Decoding:
+    """Samples of a part of a sound: the same as those that Blender plays from there on.
+
+    start, duration: the part in seconds. samples: (S, 1 or 2) float32 at `rate` Hz, complete once `pieces` has ended;
+    less than was asked for when the sound ends early or is damaged.
+    """
+
+    def __init__(self, sound: aud.Sound, start: float, duration: float):
+        """Raises aud.error when the sound cannot be read."""
+        rate, channels = sound.specs
+        self.rate = round(rate)
+        self._sound = sound if channels <= 2 else sound.rechannel(2)
+        if duration > STEREO_SECONDS:
+            self._sound = sound.rechannel(1)
+        self._first, self._count = round(start * rate), round(duration * rate)
+        self.samples = np.zeros((0, self._sound.specs[1]), np.float32)
+
+    def pieces(self) -> Iterator[None]:
+        """Decode, with a pause after each piece. Raises aud.error when nothing can be decoded."""
+        found, position = [], 0
+        while position < self._count:
+            piece = self._piece(position, found[-1] if found else None)
+            if piece is None:
+                # Jumps in this file lead anywhere: only all at once is what Blender plays.
+                found = [self._read(0, self._count)]
+                break
+            found.append(piece)
+            position += len(piece)
+            if not len(piece):
+                break
+            yield
+        self.samples = np.concatenate(found)
+
+    def _piece(self, position: int, before: np.ndarray | None) -> np.ndarray | None:
+        """Samples from a position of the part on, joined to those before; None where they do not fit to them."""
+        count = min(round(PIECE * self.rate), self._count - position)
+        if before is None:
+            return self._read(0, count)
+        back, compared, largest = (round(seconds * self.rate) for seconds in (OVERLAP, COMPARED, LARGEST_SHIFT))
+        back = min(back, len(before))
+        piece = self._read(position - back, back + count + largest)
+        for join in (back, back + _shift(before[-back:], piece[:back], largest)):
+            if _agree(before[-compared:], piece[max(join - compared, 0) : join]):
+                return piece[join : join + count]
+        return None
+
+    def _read(self, first: int, count: int) -> np.ndarray:
+        """Samples of the part, counted from its start."""
+        # aud rounds down; half a sample keeps it from the one before, and makes it jump to the first one as well.
+        begin, end = ((self._first + position + 0.5) / self.rate for position in (first, first + count))
+        return _played(self._sound, begin, end)
+
+
+def _shift(before: np.ndarray, after: np.ndarray, largest: int) -> int:
+    """By how many samples a reading has to begin later to fit to the one before."""
+    first, second = before.mean(axis=1), after.mean(axis=1)
+    size = 1 << (len(first) + len(second)).bit_length()
+    spectrum = np.conj(np.fft.rfft(first, size)) * np.fft.rfft(second, size)
+    correlation = np.roll(np.fft.irfft(spectrum, size), largest)[: 2 * largest + 1]
+    return int(correlation.argmax()) - largest
+
+
+def _agree(before: np.ndarray, after: np.ndarray) -> bool:
+    """Whether two readings of the same moments are the same."""
+    if len(before) != len(after):
+        return False
+    difference = np.square(before - after, dtype=np.float64).sum()
+    return difference <= LARGEST_DIFFERENCE * np.square(before, dtype=np.float64).sum() + 1e-9

@@ -1,0 +1,171 @@
+"""Every sound that Blender plays is heard, packed or not, at most a millisecond off Blender's own mixdown."""
+
+import shutil
+import subprocess
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+from blender_scene import bpy
+from repository import ROOT, import_from_extension
+
+from engine.motion import audio
+from engine.shared.errors import UnreadableSound
+from engine.shared.units import SAMPLE_RATE
+
+aud = pytest.importorskip("aud")
+sound_strip = import_from_extension("facetalk_blender.sound.strip")
+decoding = import_from_extension("facetalk_blender.sound.decoding")
+heard_sound = import_from_extension("facetalk_blender.sound.heard_sound")
+
+# Suffix, encoder of ffmpeg, further options; the content decides, so some suffixes lie.
+CODECS = {
+    "wav": ("wav", "pcm_s16le"),
+    "float wav": ("wav", "pcm_f32le"),
+    "flac": ("flac", "flac"),
+    "vorbis": ("ogg", "libvorbis"),
+    "opus": ("opus", "libopus"),
+    "mp3": ("mp3", "libmp3lame"),
+    "mp3 without header": ("mp3", "libmp3lame", "-write_xing", "0"),
+    "variable mp3": ("mp3", "libmp3lame", "-q:a", "6"),
+    "aac": ("m4a", "aac"),
+    "adts": ("aac", "aac"),
+    "mp4": ("mp4", "aac"),
+    "alac": ("m4a", "alac"),
+    "wma": ("wma", "wmav2"),
+    "ac3": ("ac3", "ac3"),
+    "mp2": ("mp2", "mp2"),
+    "matroska": ("mkv", "libvorbis"),
+    "webm": ("webm", "libopus"),
+    "quicktime": ("mov", "pcm_s16be"),
+    "aiff": ("aiff", "pcm_s16be"),
+    "adpcm": ("wav", "adpcm_ms"),
+    "swf adpcm": ("wav", "adpcm_swf"),
+    "flac in ogg": ("ogg", "flac"),
+    "aac named wav": ("wav", "aac", "-f", "ipod"),
+    "aac named mp3": ("mp3", "aac", "-f", "adts"),
+    "mp3 named wav": ("wav", "libmp3lame", "-f", "mp3"),
+}
+RATES = (16000, 44100, 48000)
+LENGTHS = np.random.default_rng(7).uniform(0.6, 9.0, 12)
+FFMPEG = shutil.which("ffmpeg")
+
+
+def speechlike(seconds, rate):
+    """Noise in bursts, of two channels."""
+    generator = np.random.default_rng(int(seconds * 1e6) + rate)
+    count, step = int(seconds * rate), rate // 12
+    loudness = np.repeat(generator.uniform(0.0, 1.0, count // step + 1), step)[:count]
+    noise = np.convolve(generator.normal(0.0, 0.15, count), np.ones(8) / 3, "same")
+    return np.stack([noise * loudness, 0.6 * noise * loudness], axis=1).astype(np.float32)
+
+
+def encoded(folder, name, rate, seconds):
+    """A file of the codec, or a skip where nothing here writes it."""
+    suffix, encoder, *options = CODECS[name]
+    source, path = folder / "source.wav", folder / f"sound.{suffix}"
+    soundfile.write(source, speechlike(seconds, rate), rate)
+    if encoder == "pcm_s16le":
+        return source
+    if FFMPEG is None:
+        pytest.skip("there is no ffmpeg to write it")
+    command = [FFMPEG, "-v", "error", "-y", "-i", source, "-c:a", encoder, *options, path]
+    if subprocess.run(command, check=False, capture_output=True).returncode:
+        pytest.skip(f"ffmpeg does not write {name} at {rate} Hz")
+    return path
+
+
+def spoken(strip):
+    """What the engine hears of a strip: it asks Blender for samples when it cannot read the sound."""
+    sound = heard_sound.HeardSound(strip, sound_strip.clip_of(strip))
+    if sound.readable:
+        fields, arrays = sound.question()
+        parts = {key: fields[key] for key in ("start", "duration", "whole_seconds")}
+        try:
+            return audio.load(arrays["file"].tobytes() if arrays else fields["audio"], **parts)
+        except UnreadableSound:
+            pass
+    for _ in sound.decode():
+        pass
+    fields, arrays = sound.question()
+    return audio.load((arrays["samples"], fields["samples_rate"]))
+
+
+def mixdown(scene, folder):
+    """What Blender plays in the scene's frames, mono at 16 kHz."""
+    path = folder / "mixdown.wav"
+    bpy.ops.sound.mixdown(filepath=str(path), container="WAV", codec="PCM", format="F32", mixrate=48000)
+    return audio.load(path)
+
+
+def delay_ms(heard, played):
+    """Where the correlation of the two is largest, in milliseconds, and how large it is there."""
+    size = 1 << (len(heard) + len(played)).bit_length()
+    product = np.fft.rfft(heard, size) * np.conj(np.fft.rfft(played, size))
+    correlation = np.fft.irfft(product, size)
+    at = int(correlation.argmax())
+    similarity = correlation[at] / np.sqrt((heard @ heard) * (played @ played))
+    return (at - size if at > size // 2 else at) / SAMPLE_RATE * 1000, similarity
+
+
+def check(scene, path, packed):
+    strip, sound = sound_strip.load_sound(scene, path, 1), aud.Sound(str(path))
+    decoded_seconds = len(sound.data()) / sound.specs[0]
+    if packed:
+        strip.sound.pack()
+        path.unlink()
+    clip = sound_strip.clip_of(strip)
+    scene.frame_start, scene.frame_end = 1, clip.frame_end
+    heard, played = spoken(strip), mixdown(scene, path.parent)
+    # A container's length may be a guess, but no more is in the file than Blender finds.
+    assert len(heard) / SAMPLE_RATE == pytest.approx(min(clip.duration, decoded_seconds), abs=0.15)
+    delay, similarity = delay_ms(heard, played)
+    assert abs(delay) <= 1.0
+    assert similarity > 0.9
+    if packed:
+        assert not path.exists()
+
+
+@pytest.mark.parametrize("name", CODECS)
+@pytest.mark.parametrize("packed", [False, True], ids=["file", "packed"])
+def test_a_codec_is_heard(scene, tmp_path, name, packed):
+    index = 2 * list(CODECS).index(name) + packed
+    rate = 48000 if CODECS[name][1] == "libopus" else RATES[index % 3]
+    check(scene, encoded(tmp_path, name, rate, LENGTHS[index % len(LENGTHS)]), packed)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("rate", RATES)
+@pytest.mark.parametrize("name", CODECS)
+def test_all_lengths_are_heard(scene, tmp_path, name, rate):
+    for index, seconds in enumerate(LENGTHS):
+        for packed in (False, True):
+            bpy.ops.wm.read_factory_settings(use_empty=True)
+            folder = tmp_path / f"{index} {packed}"
+            folder.mkdir()
+            check(bpy.context.scene, encoded(folder, name, rate, seconds), packed)
+
+
+REPORTS = sorted((ROOT / "tests" / "fixtures" / "reports").glob("sound_*"))
+
+
+@pytest.mark.parametrize("packed", [False, True], ids=["file", "packed"])
+@pytest.mark.parametrize("path", REPORTS, ids=lambda path: path.name)
+def test_sounds_that_people_met_are_heard(scene, tmp_path, path, packed):
+    """Named otherwise than they are, of rare codecs, put one after the other: Blender plays them all."""
+    check(scene, Path(shutil.copy(path, tmp_path)), packed)
+
+
+def test_long_sounds_are_decoded_in_short_pieces(scene, tmp_path):
+    path = encoded(tmp_path, "aac", 44100, 60.0)
+    sound = aud.Sound(str(path))
+    found, seconds = decoding.Decoding(sound, 0.0, 60.0), []
+    begin = time.thread_time()
+    for _ in found.pieces():
+        seconds.append(time.thread_time() - begin)
+        begin = time.thread_time()
+    assert len(seconds) >= 40
+    assert np.median(seconds) < 0.01
+    assert delay_ms(found.samples[:, 0], sound.data()[:, 0])[1] > 0.99
