@@ -1,5 +1,7 @@
 """The state machine: whatever happens on the way, it ends, says why and leaves no rubbish."""
 
+import tempfile
+
 import pytest
 from blender_scene import bpy, generate, speaking_strip, tick_until
 from repository import import_from_extension
@@ -122,15 +124,24 @@ def test_progress_only_grows_and_stages_are_timed(scene, client, tmp_path):
     assert {"load", "sample", "surfaces", "finish"} <= set(run.seconds)
 
 
-def test_a_temporary_recording_is_removed(scene, client, tmp_path):
+def test_a_packed_recording_is_spoken_without_a_file(scene, client, tmp_path, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "full"))
     strip = speaking_strip(scene, tmp_path)
     strip.sound.pack()
+    (tmp_path / "tone.wav").unlink()
     run = start(client, strip)
-    path = run._spoken.audio
-    assert path.exists()
     run.run()
     assert run.state is generation.State.DONE
-    assert not path.exists()
+    assert run.notes == []
+    assert len(run.take.codes) == 48
+
+
+def test_a_recording_that_the_engine_cannot_read_is_decoded_by_blender(scene, client, tmp_path):
+    strip = speaking_strip(scene, tmp_path)
+    run = start(client, strip, bundle="reads-nothing")
+    run.run()
+    assert run.state is generation.State.DONE
+    assert len(run.take.codes) == 48
 
 
 def test_an_interpreter_that_is_not_there_is_refused(scene, tmp_path):

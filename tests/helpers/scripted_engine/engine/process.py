@@ -1,8 +1,8 @@
 """Answers requests as the engine does, with shapes known in closed form (`scripted_shapes`).
 
 The bundle name chooses how it behaves: "starter" is good; "slow" waits before every frame; "dies-after-N" kills the
-process after N frames; "short" leaves frames out; "fails" answers sample with an error; "garbled" sends a surface
-without arrays; "outdated" says that it is an older version.
+process after N frames; "short" leaves frames out; "fails" answers sample with an error; "reads-nothing" takes only
+samples; "garbled" sends a surface without arrays; "outdated" says that it is an older version.
 
 The variable SCRIPTED_FAULT, e.g. "stop:3", names a fault of FAULTS that follows the third message.
 """
@@ -73,8 +73,11 @@ def sample(message):
     fields = message.fields
     if fields["bundle"] == "fails":
         return "The recording is empty; choose another recording."
+    if fields["bundle"] == "reads-nothing" and "samples" not in message.arrays:
+        return "tone.wav is damaged; convert it."
     write("progress", message.request, {"stage": "Sampling expression codes", "fraction": 0.5})
-    take = shapes.take(fields["duration"])
+    samples = message.arrays.get("samples")
+    take = shapes.take(fields["duration"] if samples is None else len(samples) / fields["samples_rate"])
     if "keep" in message.arrays:
         start, end = fields["resample"]
         codes = message.arrays["keep"].copy()
@@ -136,7 +139,8 @@ def answer(message):
         if not error:
             write("head", message.request, fields, {"code": code} | (arrays if message.fields["with_template"] else {}))
     if error:
-        write("error", message.request, {"message": error})
+        cause = {"cause": "sound"} if message.fields["bundle"] == "reads-nothing" else {}
+        write("error", message.request, {"message": error} | cause)
     else:
         write("done" if complete else "cancelled", message.request)
 
