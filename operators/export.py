@@ -10,8 +10,15 @@ from bpy_extras.io_utils import ExportHelper
 from ..engine.shared.errors import EngineError
 from ..facetalk_blender.exchange import exporting
 from ..facetalk_blender.exchange.formats import FORMATS
+from ..facetalk_blender.exchange.subjects import subjects
 from ..facetalk_blender.sound.strip_link import STRIP_PROPERTY
 from .running import can_run
+
+WHOLE_CHARACTER = bpy.props.BoolProperty(
+    name="Whole Character",
+    description="Also what is shown and bound to the same armature or lies in the same collection, as body and hair",
+    default=True,
+)
 
 
 class _Export(ExportHelper):
@@ -38,7 +45,8 @@ class _Export(ExportHelper):
         """Write the file."""
         scene, path = context.scene, Path(bpy.path.abspath(self.filepath))
         try:
-            exporting.export(self.kind, path, scene, scene.facetalk.strip, _subjects(context), _take(context))
+            whole = bool(FORMATS[self.kind].operator) and self.whole_character
+            exporting.export(self.kind, path, scene, scene.facetalk.strip, _subjects(context), _take(context), whole)
         except EngineError as error:
             self.report({"ERROR"}, str(error))
             return {"CANCELLED"}
@@ -47,7 +55,7 @@ class _Export(ExportHelper):
 
 
 def _subjects(context: bpy.types.Context) -> list[bpy.types.Object]:
-    return exporting.subjects(context.scene, context.scene.facetalk.strip, context.view_layer.objects.active)
+    return subjects(context.scene, context.scene.facetalk.strip, context.view_layer.objects.active)
 
 
 def _take(context: bpy.types.Context) -> bpy.types.Text | None:
@@ -63,7 +71,8 @@ def _operator(kind: str) -> type:
         "__module__": __name__,
         "__annotations__": {
             "filter_glob": bpy.props.StringProperty(default=f"*{chosen.suffix}", options={"HIDDEN"}),
-        },
+        }
+        | ({"whole_character": WHOLE_CHARACTER} if chosen.operator else {}),
         "bl_idname": f"facetalk.export_{kind}",
         "bl_label": f"Export {chosen.label}",
         "filename_ext": chosen.suffix,

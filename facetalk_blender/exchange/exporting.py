@@ -11,27 +11,15 @@ import bpy
 
 from ...engine.shared.errors import EngineError
 from .. import compat
-from ..outputs import curve_action
-from ..outputs.result import FRAMES_PROPERTY, results_of
+from ..outputs.rest_track import rest_values
+from ..outputs.result import FRAMES_PROPERTY
 from ..sound import strip as sound_strip
+from .base_colors import is_head, plain_materials
 from .formats import FORMATS, exporter
+from .gltf_file import set_rest_weights
 from .live_link import write_csv
 from .scene_weights import scene_weights
-
-
-def subjects(scene: bpy.types.Scene, strip_name: str, active: bpy.types.Object | None) -> list[bpy.types.Object]:
-    """The objects that belong together and speak a strip: those with the active one, or the first that are shown."""
-    groups = [[item] for item in results_of(scene, strip_name) if not item.hide_viewport]
-    for action in curve_action.shown_actions_of(scene, strip_name):
-        moved = [item for item in scene.objects if _moved_by(item, action) and not item.hide_viewport]
-        if moved and moved not in groups:
-            groups.append(moved)
-    return next((group for group in groups if active in group), groups[0] if groups else [])
-
-
-def _moved_by(item: bpy.types.Object, action: bpy.types.Action) -> bool:
-    keys = item.data.shape_keys if item.type == "MESH" else None
-    return keys is not None and any(used == action for used, _ in curve_action.uses(keys))
+from .subjects import rigs_of, whole_character
 
 
 def problem(kind: str, items: list[bpy.types.Object], text: bpy.types.Text | None = None) -> str:
@@ -63,10 +51,12 @@ def export(
     strip_name: str,
     items: list[bpy.types.Object],
     text: bpy.types.Text | None = None,
+    whole: bool = False,
 ) -> None:
     """Write objects that speak a strip to a file, over the scene's frame range. Raises EngineError when that fails.
 
     text: a take of the strip, whose weights are written when there are no objects.
+    whole: write everything that belongs to the same character.
     """
     reason = problem(kind, items, text)
     if reason:
@@ -76,9 +66,16 @@ def export(
         found, rate = scene_weights(scene, strip_name, items, text), sound_strip.frames_per_second(scene)
         write_csv(path, found.weights, rate, scene.frame_start, found.rotations)
         return
-    write, options = exporter(FORMATS[kind]), _options(kind, scene, items)
+    written = whole_character(scene, items) if whole else items
+    _run_exporter(kind, path, scene, written, _options(kind, scene, items, written))
+    if kind == "gltf":
+        set_rest_weights(path, {item.data.name: rest_values(item.data.shape_keys) for item in items})
+
+
+def _run_exporter(kind: str, path: Path, scene: bpy.types.Scene, items: list[bpy.types.Object], options: dict) -> None:
+    write = exporter(FORMATS[kind])
     try:
-        with _selected(scene, items):
+        with _selected(scene, items), plain_materials(kind, items):
             finished = write(filepath=str(path), **options) == {"FINISHED"}
     except RuntimeError as error:
         raise EngineError(f"{FORMATS[kind].label} was not written ({_reason(error)}); choose another place.") from error
@@ -103,12 +100,16 @@ def _reason(error: RuntimeError) -> str:
     return (lines[-1] if "Traceback" in lines[0] else lines[0]).removeprefix("Error: ")
 
 
-def _options(kind: str, scene: bpy.types.Scene, items: list[bpy.types.Object]) -> dict:
+def _options(kind: str, scene: bpy.types.Scene, items: list[bpy.types.Object], written: list[bpy.types.Object]) -> dict:
     if kind == "gltf":
-        # The scene as it plays, so that tracks of the nonlinear animation are in it too.
+        # The scene as it plays, so that tracks of the nonlinear animation are in it too, as one animation from 0 on.
         return {
             "export_format": "GLB", "use_selection": True, "export_animation_mode": "SCENE", "export_morph": True,
             "export_morph_animation": True, "export_frame_range": True, "export_force_sampling": True,
+            "export_anim_scene_split_object": False, "export_anim_slide_to_zero": True,
+            # Only heads of ours are known to want the colours of their vertices multiplied.
+            "export_vertex_color": "ACTIVE" if all(map(is_head, written)) else "MATERIAL",
+            "export_all_vertex_colors": False,
         }  # fmt: skip
     if kind == "fbx":
         return {
@@ -129,7 +130,7 @@ def _selected(scene: bpy.types.Scene, items: list[bpy.types.Object]) -> Iterator
     layer = bpy.context.view_layer
     before, active = [item for item in layer.objects if item.select_get()], layer.objects.active
     frame = scene.frame_current, scene.frame_subframe
-    wanted = {*items, *(rig for item in items if (rig := item.find_armature()))}
+    wanted = {*items}.union(*map(rigs_of, items))
     for item in layer.objects:
         item.select_set(item in wanted)
     layer.objects.active = items[0]

@@ -8,7 +8,7 @@ import bpy
 
 from .. import compat
 from ..blender_data.datablocks import run_to_end
-from .appearance import DEFAULT_EYE_COLOR, DEFAULT_SKIN_COLOR, SLOTS, Look, region_colors, write_values
+from .appearance import DEFAULT_EYE_COLOR, DEFAULT_SKIN_COLOR, SLOTS, Color, Look, region_colors, write_values
 from .surface_shader import GROUP_NAME, surface_group_pieces
 
 # Colour and roughness of the slots in viewports without shaders, by the region that shows most.
@@ -56,6 +56,12 @@ def _make(slot: str) -> None:
     output = tree.nodes.new("ShaderNodeOutputMaterial")
     output.location = (220.0, 0.0)
     tree.links.new(group.outputs[0], output.inputs["Surface"])
+
+
+def shown_color(material: bpy.types.Material | None, colors: tuple[Color, Color]) -> Color:
+    """Linear colour of the region that shows most of a head's slot, for a skin and an eye colour."""
+    slot = material.name.removeprefix("FaceTalk ") if material is not None else ""
+    return region_colors(*colors)[_SHOWN[slot][0]] if slot in _SHOWN else DEFAULT_SKIN_COLOR
 
 
 def dress_mesh(mesh: bpy.types.Mesh, look: Look) -> None:

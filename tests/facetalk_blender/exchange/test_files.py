@@ -1,0 +1,141 @@
+"""What other readers find in exported files: colours, one animation, weights at rest, the whole character."""
+
+import json
+import shutil
+import subprocess
+
+import numpy as np
+import pytest
+from blender_scene import START, bpy, generate, speaking_strip
+from repository import import_from_extension
+from speaking_faces import bake, face, speech
+
+exporting = import_from_extension("facetalk_blender.exchange.exporting")
+gltf_file = import_from_extension("facetalk_blender.exchange.gltf_file")
+subjects = import_from_extension("facetalk_blender.exchange.subjects")
+appearance = import_from_extension("facetalk_blender.look.appearance")
+VALIDATE = """
+const validator = require("gltf-validator"), fs = require("fs");
+validator.validateBytes(new Uint8Array(fs.readFileSync(process.argv[1])))
+  .then(report => console.log(JSON.stringify(report)));
+"""
+LENGTH = 24
+
+
+def export(kind, path, strip, **options):
+    scene = bpy.context.scene
+    items = subjects.subjects(scene, strip.name, None)
+    reason = exporting.problem(kind, items)
+    if "built without" in reason or "Enable the add-on" in reason:
+        pytest.skip(reason)
+    exporting.export(kind, path, scene, strip.name, items, **options)
+    return path
+
+
+@pytest.fixture
+def head(scene, client, tmp_path):
+    """A head of ours with curves, in colours of its own; its strip and its file's path without a suffix."""
+    strip = speaking_strip(scene, tmp_path, seconds=LENGTH / 24, frame=START)
+    colors = {"skin_color": (0.2, 0.1, 0.05), "eye_color": (0.1, 0.3, 0.6)}
+    run = generate(client, strip, output="EXPRESSION_CURVES", add_stage=False, **colors)
+    scene.frame_start, scene.frame_end = START, START + LENGTH - 1
+    return strip, bpy.data.objects[run.result_name], tmp_path / "head"
+
+
+def test_gltf_of_a_head_has_its_colours(head):
+    strip, item, path = head
+    before = [slot.material.name for slot in item.material_slots], set(item.data.attributes.keys())
+    materials = set(bpy.data.materials)
+    content = gltf_file.read_json(export("gltf", path.with_suffix(".glb"), strip))
+    found = {material["name"]: material["pbrMetallicRoughness"] for material in content["materials"]}
+    np.testing.assert_allclose(found["Skin"]["baseColorFactor"], [0.2, 0.1, 0.05, 1.0], atol=1e-3)
+    assert found["Lips"]["baseColorFactor"] != found["Skin"]["baseColorFactor"]
+    assert {values["metallicFactor"] for values in found.values()} == {0}
+    for mesh in content["meshes"]:
+        for primitive in mesh["primitives"]:
+            assert [name for name in primitive["attributes"] if name.startswith("COLOR")] == ["COLOR_0"]
+        assert not any(mesh["weights"])
+    assert ([slot.material.name for slot in item.material_slots], set(item.data.attributes.keys())) == before
+    assert item.data.color_attributes.active_color_name == appearance.COLOR_ATTRIBUTE
+    assert set(bpy.data.materials) == materials
+
+
+def test_usd_of_a_head_has_its_colours(head):
+    pytest.importorskip("pxr")
+    from pxr import Usd, UsdGeom
+
+    strip, _, path = head
+    stage = Usd.Stage.Open(str(export("usd", path.with_suffix(".usdc"), strip)))
+    shaders = {prim.GetParent().GetName(): prim for prim in stage.Traverse() if prim.GetTypeName() == "Shader"}
+    assert shaders["Skin"].GetAttribute("info:id").Get() == "UsdPreviewSurface"
+    np.testing.assert_allclose(shaders["Skin"].GetAttribute("inputs:diffuseColor").Get(), [0.2, 0.1, 0.05], atol=1e-3)
+    (mesh,) = (prim for prim in stage.Traverse() if prim.IsA(UsdGeom.Mesh))
+    colors = np.array(UsdGeom.Gprim(mesh).GetDisplayColorPrimvar().Get())
+    assert len(colors) == len(mesh.GetAttribute("points").Get())
+    np.testing.assert_allclose(colors[0], [0.2, 0.1, 0.05], atol=0.01)
+
+
+@pytest.fixture
+def character(scene, tmp_path):
+    """Face and teeth that speak, hair and body on the same armature, a second character, a hidden mesh."""
+    strip = speaking_strip(scene, tmp_path, seconds=LENGTH / 24, frame=START)
+    collection = bpy.data.collections.new("Hero")
+    scene.collection.children.link(collection)
+    for name, place in (("Rig", collection), ("Other Rig", scene.collection)):
+        rig = bpy.data.objects.new(name, bpy.data.armatures.new(name))
+        place.objects.link(rig)
+        bpy.context.view_layer.objects.active = rig
+        bpy.ops.object.mode_set(mode="EDIT")
+        rig.data.edit_bones.new("Bone").tail = (0, 0, 1)
+        bpy.ops.object.mode_set(mode="OBJECT")
+    face(["jawOpen"], "A Teeth")
+    face(["jawOpen", "eyeBlink_L"], "Face").data.shape_keys.key_blocks["eyeBlink_L"].value = 0.25
+    for name, rig in {"A Teeth": "Rig", "Face": "Rig", "Body": "Rig", "Stranger": "Other Rig"}.items():
+        item = bpy.data.objects.get(name) or face(["x"], name)
+        item.modifiers.new("Armature", "ARMATURE").object = bpy.data.objects[rig]
+        item.vertex_groups.new(name="Bone").add(list(range(len(item.data.vertices))), 1.0, "REPLACE")
+    face(["x"], "Hair").parent = bpy.data.objects["Rig"]
+    for name in ("Cap", "Secret"):
+        item = face(["x"], name)
+        scene.collection.objects.unlink(item)
+        collection.objects.link(item)
+        item.hide_viewport = name == "Secret"
+    for name in ("A Teeth", "Face"):
+        scene.collection.objects.unlink(bpy.data.objects[name])
+        collection.objects.link(bpy.data.objects[name])
+    bake(strip, speech(LENGTH / 24), targets=("A Teeth", "Face"))
+    scene.frame_start, scene.frame_end = START, START + LENGTH - 1
+    scene.frame_set(START + 9)
+    return strip, tmp_path / "character.glb"
+
+
+def test_gltf_of_a_character_is_whole_with_one_animation(character):
+    strip, path = character
+    content = gltf_file.read_json(export("gltf", path, strip, whole=True))
+    names = {node["name"] for node in content["nodes"] if "mesh" in node}
+    assert names == {"A Teeth", "Face", "Body", "Hair", "Cap"}
+    (animation,) = content["animations"]
+    times = [content["accessors"][sampler["input"]] for sampler in animation["samplers"]]
+    assert {accessor["min"][0] for accessor in times} == {0.0}
+    assert max(accessor["max"][0] for accessor in times) == pytest.approx((LENGTH - 1) / 24)
+    moved = {content["nodes"][c["target"]["node"]]["name"] for c in animation["channels"]}
+    assert {"A Teeth", "Face"} <= moved
+    (mesh,) = (mesh for mesh in content["meshes"] if mesh["name"] == "Face")
+    assert dict(zip(mesh["extras"]["targetNames"], mesh["weights"], strict=True)) == {"jawOpen": 0, "eyeBlink_L": 0.25}
+
+
+def test_what_speaks_alone(character):
+    strip, path = character
+    content = gltf_file.read_json(export("gltf", path, strip))
+    assert {node["name"] for node in content["nodes"] if "mesh" in node} == {"A Teeth", "Face"}
+
+
+@pytest.mark.parametrize("what", ["head", "character"])
+def test_the_validator_of_gltf_finds_no_error(what, request):
+    strip, *_, path = request.getfixturevalue(what)
+    node = shutil.which("node")
+    if node is None or subprocess.run([node, "-e", "require('gltf-validator')"], capture_output=True).returncode:
+        pytest.skip("needs Node.js with gltf-validator in NODE_PATH")
+    file = export("gltf", path.with_suffix(".glb"), strip, whole=True)
+    report = json.loads(subprocess.run([node, "-e", VALIDATE, str(file)], capture_output=True, check=True).stdout)
+    assert (report["issues"]["numErrors"], report["issues"]["numWarnings"]) == (0, 0), report["issues"]["messages"]
