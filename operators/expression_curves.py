@@ -8,13 +8,20 @@ from ..engine.shared.errors import EngineError
 from ..facetalk_blender.outputs import curve_action
 from ..facetalk_blender.outputs.curves import expression_curves, movement_check
 from ..facetalk_blender.outputs.curves.targets import target_problem
-from ..facetalk_blender.retargeting import presets
+from ..facetalk_blender.retargeting import coverage, presets
 from ..facetalk_blender.settings.curves import FaceTalkCurves, preset_folder
 from .running import can_run
 
 
 def _curves(context: bpy.types.Context) -> FaceTalkCurves:
     return context.scene.facetalk.curves
+
+
+def _why_none(items: list[bpy.types.Object]) -> str:
+    """Why none of the selected objects was added: of meshes with shape keys their own reason."""
+    meshes = [item for item in items if item.type == "MESH" and item.data.shape_keys]
+    problems = (target_problem(item) for item in meshes)
+    return next(filter(None, problems), "Select a mesh with shape keys that is not listed yet.")
 
 
 class FACETALK_OT_add_curve_targets(bpy.types.Operator):
@@ -31,8 +38,9 @@ class FACETALK_OT_add_curve_targets(bpy.types.Operator):
         items = [item for item in context.selected_objects if not target_problem(item)]
         new = [item for item in items if item not in listed]
         if not new:
-            self.report({"WARNING"}, "Select a mesh with shape keys that is not listed yet.")
+            self.report({"WARNING"}, _why_none(context.selected_objects))
             return {"CANCELLED"}
+        curves.try_key("")
         for item in new:
             curves.targets.add().item = item
         curves.active_target = len(curves.targets) - 1
@@ -54,6 +62,7 @@ class FACETALK_OT_remove_curve_target(bpy.types.Operator):
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Remove the active row."""
         curves = _curves(context)
+        curves.try_key("")
         curves.targets.remove(min(curves.active_target, len(curves.targets) - 1))
         curves.active_target = max(curves.active_target - 1, 0)
         return {"FINISHED"}
@@ -76,6 +85,30 @@ class FACETALK_OT_match_shape_keys(bpy.types.Operator):
         assigned, guessed, left = _curves(context).match()
         text = f"{assigned} shape keys follow an expression, {left} do not"
         self.report({"INFO"}, f"{text}; review {guessed} guesses" if guessed else text)
+        if _curves(context).targets:
+            for problem in coverage.warnings(_curves(context).channels()):
+                self.report({"WARNING"}, problem)
+        return {"FINISHED"}
+
+
+class FACETALK_OT_try_shape_key(bpy.types.Operator):
+    """Show this shape key at its full value and nothing else; press again to show the face as before"""
+
+    bl_idname = "facetalk.try_shape_key"
+    bl_label = "Try Shape Key"
+    bl_options = {"REGISTER", "UNDO"}
+
+    key: bpy.props.StringProperty(name="Shape Key")
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        """Whether there is a face to show it on."""
+        return can_run(cls, "" if _curves(context).targets else "There is no target mesh.")
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        """Show it, or what was before."""
+        curves = _curves(context)
+        curves.try_key("" if curves.tried == self.key else self.key)
         return {"FINISHED"}
 
 
@@ -223,6 +256,7 @@ CLASSES = (
     FACETALK_OT_add_curve_targets,
     FACETALK_OT_remove_curve_target,
     FACETALK_OT_match_shape_keys,
+    FACETALK_OT_try_shape_key,
     FACETALK_OT_save_curve_preset,
     FACETALK_OT_load_curve_preset,
     FACETALK_OT_delete_curve_preset,

@@ -6,6 +6,7 @@ import bpy
 
 from ..facetalk_blender.generation.session import session
 from ..facetalk_blender.outputs.curves.targets import target_problem
+from ..facetalk_blender.retargeting import coverage
 from ..facetalk_blender.retargeting.presets import preset_names
 from ..facetalk_blender.retargeting.recognition import FUZZY
 from ..facetalk_blender.settings.curves import preset_folder
@@ -24,10 +25,16 @@ class FACETALK_UL_curve_links(bpy.types.UIList):
     """Shape keys and the channels that they follow."""
 
     def draw_item(self, _context, layout, _data, row, _icon, _active, _property, _index=0, _flag=0) -> None:
-        """Show a key and its channel; a question mark is a guess."""
-        columns = layout.split(factor=0.5, align=True)
+        """Show a key and its channel, and a button that shows the key; a question mark is a guess."""
+        line = layout.row(align=True)
+        columns = line.split(factor=0.5, align=True)
         columns.label(text=row.name, icon="QUESTION" if row.method == FUZZY else "NONE")
         columns.label(text=row.channel or "-")
+        curves = row.id_data.facetalk.curves
+        if curves.targets:
+            tried = curves.tried == row.name
+            icon = "HIDE_OFF" if tried else "HIDE_ON"
+            line.operator("facetalk.try_shape_key", text="", icon=icon, depress=tried, emboss=False).key = row.name
 
     def filter_items(self, _context: bpy.types.Context, data: bpy.types.AnyType, name: str) -> tuple[list, list]:
         """Keys that follow nothing are hidden unless asked for."""
@@ -75,7 +82,7 @@ class FACETALK_PT_expression_curves(bpy.types.Panel):
         if curves.keys == "REDUCED":
             column.prop(curves, "tolerance")
         _draw_targets(layout, context, curves)
-        _draw_links(layout, curves)
+        _draw_links(layout, context, curves)
         last = session.job
         for note in last.notes if last is not None else ():
             draw_text(layout, context, note, "ERROR")
@@ -96,7 +103,7 @@ def _draw_targets(layout: bpy.types.UILayout, context: bpy.types.Context, curves
     buttons.operator("facetalk.remove_curve_target", text="", icon="REMOVE")
 
 
-def _draw_links(layout: bpy.types.UILayout, curves: bpy.types.PropertyGroup) -> None:
+def _draw_links(layout: bpy.types.UILayout, context: bpy.types.Context, curves: bpy.types.PropertyGroup) -> None:
     row = layout.row(align=True)
     row.operator("facetalk.match_shape_keys", text="Match", icon="FILE_REFRESH")
     row.menu("FACETALK_MT_curve_presets", text="", icon="PRESET")
@@ -109,6 +116,18 @@ def _draw_links(layout: bpy.types.UILayout, curves: bpy.types.PropertyGroup) -> 
         column.prop(curves.links[curves.active_link], "channel")
         column.prop(curves.links[curves.active_link], "gain")
     layout.prop(curves, "show_all")
+    if curves.targets and curves.links:
+        _draw_coverage(layout, context, curves)
+
+
+def _draw_coverage(layout: bpy.types.UILayout, context: bpy.types.Context, curves: bpy.types.PropertyGroup) -> None:
+    """What this face will be able to do, and what will be missed."""
+    channels = curves.channels()
+    draw_text(layout, context, f"This face: {coverage.description(channels)}.", "INFO")
+    for problem in coverage.warnings(channels):
+        draw_text(layout, context, problem, "ERROR")
+    if curves.tried:
+        layout.operator("facetalk.try_shape_key", text=f"Stop Showing {curves.tried}").key = curves.tried
 
 
 CLASSES = (

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from ...engine.shared.arkit import ARKIT_NAMES
-from ..retargeting.names import BY_NORMALIZED_NAME, COMBINED, NormalizedName
+from ..retargeting.names import COMBINED, VISEMES
+from ..retargeting.recognition import EXACT, SPELLING, Habits, meaning_of
 
 MOST_ROWS = 200_000  # nearly an hour at 60 rows per second
 LARGEST_RATE = 1000.0
@@ -86,12 +87,13 @@ def arkit_weights(names: Sequence[str], table: np.ndarray) -> np.ndarray:
     return np.clip(found, 0.0, 1.0).astype(np.float32)
 
 
-_BY_WHOLE_NAME = {normalized.whole: name for normalized, name in BY_NORMALIZED_NAME.items()}
-
-
 def _parts(name: str) -> tuple[tuple[str, float], ...]:
-    channel = _BY_WHOLE_NAME.get(NormalizedName.of(name).whole)
-    if channel is None:
+    meaning = meaning_of(name, Habits())
+    # A half of a weight that has no sides is not the whole.
+    if meaning is None or meaning.method not in (EXACT, SPELLING) or meaning.is_half:
+        return ()
+    channel = meaning.channel
+    if channel in VISEMES:
         return ()
     return tuple((part, 1.0) for part, _ in COMBINED[channel]) if channel in COMBINED else ((channel, 1.0),)
 

@@ -42,11 +42,11 @@ def abilities(channels: Collection[str]) -> list[str]:
 
 
 def description(channels: Collection[str]) -> str:
-    """One line: "Opens, closes, rounds, blinks; no brows, no gaze"."""
+    """One line: "opens, closes, rounds, blinks; no gaze, no brows"."""
     can = abilities(channels)
     lacks = [text for word, text in _LACKS.items() if word not in can]
     does = ", ".join(can) or "nothing"
-    return f"{does[0].upper()}{does[1:]}" + (f"; {', '.join(lacks)}" if lacks else "")
+    return does + (f"; {', '.join(lacks)}" if lacks else "")
 
 
 def warnings(channels: Collection[str]) -> list[str]:

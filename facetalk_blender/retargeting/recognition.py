@@ -53,6 +53,11 @@ class Meaning:
     method: str
     side: str = ""
 
+    @property
+    def is_half(self) -> bool:
+        """Whether the name has a side that the channel has not."""
+        return bool(self.side) and stem_of(words_of(self.channel)).side != self.side
+
 
 @dataclass(frozen=True)
 class Habits:

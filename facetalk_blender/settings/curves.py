@@ -41,6 +41,9 @@ class FaceTalkTarget(bpy.types.PropertyGroup):
         poll=lambda _self, item: item.type == "MESH" and item.data.shape_keys is not None,
         update=_match_again,
     )
+    # What the mesh showed before one of its keys was tried: the active key, and whether it alone was shown.
+    key_before: bpy.props.IntProperty()
+    pinned_before: bpy.props.BoolProperty()
 
 
 class FaceTalkLink(bpy.types.PropertyGroup):
@@ -68,6 +71,9 @@ class FaceTalkCurves(bpy.types.PropertyGroup):
     active_link: bpy.props.IntProperty(name="Shape Key", description="Shape key and the channel that it follows")
     show_all: bpy.props.BoolProperty(
         name="Show All", description="Also list the shape keys that follow nothing", default=False
+    )
+    tried: bpy.props.StringProperty(
+        name="Tried Key", description="Shape key that is shown at its full value; empty: none"
     )
     keys: bpy.props.EnumProperty(
         name="Keys",
@@ -131,6 +137,28 @@ class FaceTalkCurves(bpy.types.PropertyGroup):
         row = self.links.add()
         row.name, row.channel, row.gain = key, channel, gain
         row.method, row.likeness = method, likeness
+
+    def channels(self) -> set[str]:
+        """All that the table's keys follow."""
+        return {row.channel for row in self.links if row.channel}
+
+    def try_key(self, key: str) -> None:
+        """Show one key at its full value on all targets, and nothing else; an empty name shows again what was before.
+
+        Uses Blender's pin, so values, drivers and curves stay as they are.
+        """
+        for row in self.targets:
+            keys = row.item.data.shape_keys if row.item else None
+            if keys is None:
+                continue
+            if not self.tried:
+                row.key_before, row.pinned_before = row.item.active_shape_key_index, row.item.show_only_shape_key
+            index = keys.key_blocks.find(key)
+            if index >= 0:
+                row.item.active_shape_key_index, row.item.show_only_shape_key = index, True
+            elif self.tried:
+                row.item.active_shape_key_index, row.item.show_only_shape_key = row.key_before, row.pinned_before
+        self.tried = key
 
     def curve_settings(self) -> CurveSettings:
         """What a generation needs to know."""

@@ -229,6 +229,46 @@ def test_export_operators_write_and_say_why_not(curves, tmp_path):
     assert bpy.ops.facetalk.export_csv.poll()
 
 
+def test_the_panel_says_what_the_face_can_do(curves):
+    selected(face(["jawOpen", "eyeBlinkLeft", "odd"]))
+    bpy.ops.facetalk.add_curve_targets()
+    shown = " ".join(drawn("expression_curves.FACETALK_PT_expression_curves"))
+    assert "opens, blinks; no gaze, no brows" in shown
+    assert "Nothing closes the lips" in shown
+    curves.links["odd"].channel = "mouthClose"
+    curves.links["jawOpen"].channel = ""
+    shown = " ".join(drawn("expression_curves.FACETALK_PT_expression_curves"))
+    assert "closes, blinks" in shown
+    assert "Nothing opens the mouth" in shown
+
+
+@pytest.mark.parametrize("pinned", [False, True])
+def test_a_key_is_shown_at_its_full_value_and_put_back(curves, pinned):
+    item, teeth = face(["jawOpen", "mouthClose"]), face(["jawOpen"], "Teeth")
+    item.active_shape_key_index, item.show_only_shape_key = 2, pinned
+    item.data.shape_keys.key_blocks["jawOpen"].value = 0.25
+    assert not bpy.ops.facetalk.try_shape_key.poll()
+    selected(item, teeth)
+    bpy.ops.facetalk.add_curve_targets()
+
+    def heights(owner):
+        depsgraph = bpy.context.evaluated_depsgraph_get()
+        return [round(vertex.co.z, 3) for vertex in owner.evaluated_get(depsgraph).data.vertices[:2]]
+
+    before = heights(item)
+    bpy.ops.facetalk.try_shape_key(key="jawOpen")
+    assert heights(item) == [1.0, 0.0]
+    assert heights(teeth)[0] == 1.0
+    bpy.ops.facetalk.try_shape_key(key="mouthClose")
+    assert heights(item) == [0.0, 1.0]
+    assert heights(teeth)[0] == 0.0
+    bpy.ops.facetalk.try_shape_key(key="mouthClose")
+    assert heights(item) == before
+    assert (item.active_shape_key_index, item.show_only_shape_key) == (2, pinned)
+    assert item.data.shape_keys.key_blocks["jawOpen"].value == 0.25
+    assert not teeth.show_only_shape_key
+
+
 def test_panels_and_menus_draw(curves):
     panels = module("panels.expression_curves")
 

@@ -85,12 +85,12 @@ def test_keys_that_are_alike_share_their_channel_and_parts_do_not():
 @pytest.mark.parametrize(
     ("keys", "text", "warned"),
     [
-        (["jawOpen", "mouthClose", "mouthPucker", "eyeBlink"], "Opens, closes, rounds, blinks; no gaze, no brows", ""),
-        (VISEMES, "Opens, closes, rounds, spreads, bites the lip; no blink, no gaze, no brows", ""),
-        (["jawOpen", "browInnerUp"], "Opens, moves its brows; no blink, no gaze", "closes the lips"),
-        (["mouthPucker"], "Rounds; no blink, no gaze, no brows", "opens the mouth"),
-        ([], "Nothing; no blink, no gaze, no brows", "opens the mouth"),
-        (["viseme_aa", "viseme_I"], "Opens, spreads; no blink, no gaze, no brows", ""),
+        (["jawOpen", "mouthClose", "mouthPucker", "eyeBlink"], "opens, closes, rounds, blinks; no gaze, no brows", ""),
+        (VISEMES, "opens, closes, rounds, spreads, bites the lip; no blink, no gaze, no brows", ""),
+        (["jawOpen", "browInnerUp"], "opens, moves its brows; no blink, no gaze", "closes the lips"),
+        (["mouthPucker"], "rounds; no blink, no gaze, no brows", "opens the mouth"),
+        ([], "nothing; no blink, no gaze, no brows", "opens the mouth"),
+        (["viseme_aa", "viseme_I"], "opens, spreads; no blink, no gaze, no brows", ""),
     ],
 )  # fmt: skip
 def test_what_a_face_can_do_is_told(keys, text, warned):
