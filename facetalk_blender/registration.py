@@ -37,6 +37,9 @@ def _handlers() -> tuple:
         (handlers.load_post, renamed_strips.follow_names),
         (handlers.depsgraph_update_post, renamed_strips.follow_names),  # before what looks strips up by name
         (handlers.depsgraph_update_post, curve_action.follow_strips),
+        (handlers.save_pre, events.before_saving),
+        (handlers.save_post, events.after_saving),
+        (handlers.save_post_fail, events.after_saving),
         (handlers.undo_post, events.start_job_again),
         (handlers.redo_post, events.start_job_again),
     )

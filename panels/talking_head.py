@@ -14,6 +14,8 @@ from ..facetalk_blender.settings.preferences import preferences
 from ..facetalk_blender.settings.reasons import disabled_reason, selected_reason
 from ..facetalk_blender.sound import strip as sound_strip
 
+FULL_DETAIL = "FRAME_MESHES"
+
 
 class FACETALK_PT_talking_head(bpy.types.Panel):
     """A sound strip goes in, a talking head comes out."""
@@ -136,8 +138,12 @@ def _draw_estimate(
     strip = sound_strip.find_strip(scene, strip_name)
     chosen = preferences(context)
     storage = scene.facetalk.frame_storage(chosen.frame_limit)
-    expected = estimate(scene, strip, chosen.device, chosen.bundle, storage)
-    draw_text(layout, context, f"{strip_name}: {expected}", "TIME")
+    common = (scene, strip, chosen.device, chosen.bundle, storage)
+    expected = estimate(*common)
+    told = f"{strip_name}: {expected}"
+    if scene.facetalk.output != FULL_DETAIL:
+        told += f"\nIn full detail (Frame Meshes): {estimate(*common, FULL_DETAIL).cost_text}"
+    draw_text(layout, context, told, "TIME")
     if expected.cached and not bpy.data.filepath:
         folder = cache_folder.default_parent()
         draw_text(layout, context, f"Unsaved file: frames go to {folder}. Save it first to have them near.", "INFO")

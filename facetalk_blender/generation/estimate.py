@@ -31,26 +31,40 @@ class Estimate:
 
     def __str__(self) -> str:
         measured = "" if self.measured else " (a guess until the first run)"
+        return f"{self.frames} frames, {self.cost_text}{measured}"
+
+    @property
+    def cost_text(self) -> str:
+        """Time and memory."""
         place = " in a cache folder" if self.cached else ""
-        return f"{self.frames} frames, about {time_text(self.seconds)}, {size_text(self.size)}{place}{measured}"
+        return f"about {time_text(self.seconds)}, {size_text(self.size)}{place}"
 
 
 def estimate(
-    scene: bpy.types.Scene, strip: bpy.types.SoundStrip, device: str, bundle: str, storage: FrameStorage
+    scene: bpy.types.Scene,
+    strip: bpy.types.SoundStrip,
+    device: str,
+    bundle: str,
+    storage: FrameStorage,
+    output: str = "",
 ) -> Estimate:
-    """For the scene's settings and the preferences' device and bundle. Reads no file, so that a panel may show it."""
+    """For the scene's settings and the preferences' device and bundle. Reads no file, so that a panel may show it.
+
+    output: another than the scene's.
+    """
     facetalk = scene.facetalk
+    output = output or facetalk.output
     start, end = compat.handles(strip)
     seconds = (end - start) / sound_strip.frames_per_second(scene)
-    workload = Workload(device, facetalk.output, int(facetalk.resolution), bundle or STARTER)
-    # Of fixed topology, there is one key for each of the model's codes.
-    frames = end - start if facetalk.output == "FRAME_MESHES" else round(CODE_RATE * seconds)
+    workload = Workload(device, output, int(facetalk.resolution), bundle or STARTER)
+    # Of shape keys, there is one for each of the model's codes.
+    frames = round(CODE_RATE * seconds) if output == "SHAPE_KEYS" else end - start
     cost = session.costs.expected(workload)
     start = 0.0 if session.engine_alive() else cost.start
     total = start + cost.sampling * seconds + cost.seconds(frames)
     measured = session.costs.known(workload)
     size = cost.bytes(frames)
-    cached = facetalk.output == "FRAME_MESHES" and storage.in_cache(size)
+    cached = output == "FRAME_MESHES" and storage.in_cache(size)
     return Estimate(frames, total, SHARE_OF_MEMORY * size if cached else size, measured, cached)
 
 

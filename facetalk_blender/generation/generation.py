@@ -18,6 +18,7 @@ from ...engine.shared.protocol import Message
 from ..blender_data.datablocks import DataBlockLost, run_to_end
 from ..engine_access.client import EngineClient
 from ..look import stage
+from ..outputs.removal import remove_unfinished
 from ..outputs.result_writer import ResultWriter
 from ..sound import playback
 from ..sound import strip as sound_strip
@@ -158,13 +159,21 @@ class Generation(Job):
         self._end(State.FAILED)
 
     def start_again(self) -> None:
-        """After an undo or redo, which may have taken the head or some of its frames: make it again from the take."""
-        if self.state not in (State.SURFACES, State.FINISH):
-            return
-        if self._stream.writer is not None:
-            self._engine.cancel()
-            self._stream.discard()
-        self._make_head()
+        """After an undo or redo, which may have taken the head or some of its frames: put back what is finished."""
+        if self.state in (State.SURFACES, State.FINISH):
+            self._stream.take_back()
+            remove_unfinished()  # one of an earlier step, which the redo brought back
+            self._make_head()
+
+    def saving(self, begins: bool) -> None:
+        """In the file, the strip's earlier head is shown and not the unfinished one."""
+        super().saving(begins)
+        writer = self._stream.writer
+        if self.running and isinstance(writer, ResultWriter):
+            if begins:
+                writer.stand_back()
+            else:
+                writer.come_forward()
 
     def _work(self, deadline: float) -> bool:
         """Do the next piece of work; False when there is nothing to do now."""
@@ -253,6 +262,7 @@ class Generation(Job):
             self.fraction = 1.0
         else:
             renamed_strips.remove_unused_links()
+        self._stream.close()
 
     @property
     def _bundle_name(self) -> str:
@@ -299,7 +309,10 @@ class Generation(Job):
             yield True
         self.step = "room"
         frame_size = session.costs.expected(self._workload).size
-        self._engine.ask(*self._stream.open(self._spoken, self.frames, frame_size, self._bundle_name))
+        question = self._stream.open(self._spoken, self.frames, frame_size, self._bundle_name)
+        if question is not None:
+            self._engine.cancel()  # what it was asked before, if anything: the frames to make are others now
+            self._engine.ask(*question)
         self.step = "frames"
 
     def _complete(self) -> None:

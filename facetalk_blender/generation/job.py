@@ -81,6 +81,11 @@ class Job(ABC):
     def start_again(self) -> None:
         """After an undo or redo, which may have taken what is being made."""
 
+    def saving(self, begins: bool) -> None:
+        """The file is about to be saved, and what is saved must be whole; or that has ended, and all goes on."""
+        if begins and self.state is State.FINISH:
+            self.run()
+
     def run(self, on_progress: Callable[[str, float], None] | None = None) -> None:
         """Work until it has ended. For background mode, where no timers run. on_progress: gets text and fraction."""
         while self.running:

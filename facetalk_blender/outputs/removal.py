@@ -13,10 +13,12 @@ from .result import FRAMES_PROPERTY, UNFINISHED_PROPERTY
 FRAMES_AT_ONCE = 8  # removed in one piece
 
 
-def remove_unfinished() -> None:
-    """Remove results that were saved while they were being made; their takes can make them again."""
-    for item in [item for item in bpy.data.objects if UNFINISHED_PROPERTY in item and item.library is None]:
+def remove_unfinished() -> int:
+    """Remove results that nobody is making any more, and say how many; their takes can make them again."""
+    unfinished = [item for item in bpy.data.objects if UNFINISHED_PROPERTY in item and item.library is None]
+    for item in unfinished:
         remove_result(item)
+    return len(unfinished)
 
 
 def remove_result(result: bpy.types.Object) -> None:

@@ -32,10 +32,9 @@ class ResultWriter:
         self._scene = scene.session_uid
         self._clip = clip
         self._written = 0
-        self._hidden: dict[int, tuple[bool, bool]] = {}
-        for item in results_of(scene, clip.strip_name):
-            self._hidden[item.session_uid] = item.hide_viewport, item.hide_render
-            item.hide_viewport = item.hide_render = True
+        earlier = results_of(scene, clip.strip_name)
+        self._hidden = {item.session_uid: (item.hide_viewport, item.hide_render) for item in earlier}
+        self._hide_earlier()
         self._result = new_result(scene, clip.strip_name, text).session_uid
 
     @property
@@ -86,6 +85,29 @@ class ResultWriter:
             remove_result(resolve(bpy.data.objects, self._result))
         except DataBlockLost:
             pass
+        self._show_earlier()
+
+    def stand_back(self) -> None:
+        """Show the scene as it was before: the result is not finished, and a file must not look so."""
+        for item in self._own():
+            item.hide_viewport = item.hide_render = True
+        self._show_earlier()
+
+    def come_forward(self) -> None:
+        """Show what is being written again."""
+        self._hide_earlier()
+        for item in self._own():
+            item.hide_viewport = item.hide_render = False
+
+    def _own(self) -> list[bpy.types.Object]:
+        return [item for item in bpy.data.objects if item.session_uid == self._result]
+
+    def _hide_earlier(self) -> None:
+        for item in bpy.data.objects:
+            if item.session_uid in self._hidden:
+                item.hide_viewport = item.hide_render = True
+
+    def _show_earlier(self) -> None:
         for item in bpy.data.objects:
             if item.session_uid in self._hidden:
                 item.hide_viewport, item.hide_render = self._hidden[item.session_uid]

@@ -64,10 +64,15 @@ class FaceTalkSettings(bpy.types.PropertyGroup):
         name="Output",
         description="What lands in the scene",
         items=(
-            ("FRAME_MESHES", "Frame Meshes", "A mesh for every frame: full detail, teeth and tongue included"),
-            ("SHAPE_KEYS", "Shape Keys", "One mesh with UVs and a shape key per model frame: light and editable"),
-            ("EXPRESSION_CURVES", "Expression Curves", "ARKit's 52 shape keys with curves, on a new head or your own"),
+            ("FRAME_MESHES", "Frame Meshes", "Full detail: a mesh for every frame. Slow and large"),
+            ("SHAPE_KEYS", "Shape Keys", "One mesh with UVs and a shape key for every moment: quick, not to be edited"),
+            (
+                "EXPRESSION_CURVES",
+                "Expression Curves",
+                "ARKit's 52 shape keys with curves to edit, on a new head or on a character of yours: quick and small",
+            ),
         ),
+        default="EXPRESSION_CURVES",
     )
     curves: bpy.props.PointerProperty(type=expression_settings.FaceTalkCurves)
     style: bpy.props.PointerProperty(type=style_settings.FaceTalkStyle)

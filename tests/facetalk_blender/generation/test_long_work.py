@@ -68,6 +68,36 @@ def test_undoing_an_edit_made_meanwhile(run):
     assert len(bpy.data.texts) == 1
 
 
+def test_undoing_keeps_what_is_finished(run, monkeypatch):
+    asked, ask = [], run._engine.ask
+    monkeypatch.setattr(run._engine, "ask", lambda *question: asked.append(question) or ask(*question))
+    bpy.ops.ed.undo_push(message="Edit")
+    tick_until(run, lambda: run.written >= 12)
+    bpy.ops.ed.undo_push(message="Another edit")
+    for undone in (bpy.ops.ed.undo, bpy.ops.ed.undo, bpy.ops.ed.redo):
+        assert undone() == {"FINISHED"}
+        tick_until(run, lambda: run.written >= 12)
+    finish(run)
+    check_complete(run)
+    assert not asked  # the engine was never asked again
+
+
+def test_frames_that_cannot_be_kept_are_made_again(run, monkeypatch):
+    monkeypatch.setattr(run._stream._spool, "whole", lambda: False)  # as on a full disk
+    bpy.ops.ed.undo_push(message="Edit")
+    assert bpy.ops.ed.undo() == {"FINISHED"}
+    finish(run)
+    check_complete(run)
+
+
+def test_undoing_into_the_making_of_a_head_that_is_done(run, registered):
+    bpy.ops.ed.undo_push(message="Edit")  # with a head that is half made
+    finish(run)
+    bpy.ops.ed.undo_push(message="Afterwards")
+    assert bpy.ops.ed.undo() == {"FINISHED"}
+    assert not heads()  # rather none than half a one that nobody goes on with
+
+
 def test_undoing_to_before_the_head(run):
     bpy.ops.ed.undo_push(message="Edit")
     assert bpy.ops.ed.undo() == {"FINISHED"}  # "Before": neither head nor take
@@ -156,3 +186,25 @@ def test_cancelling_does_not_show_what_the_artist_had_hidden(registered, tmp_pat
     assert second.hide_viewport
     run.cancel()
     assert [(item.hide_viewport, item.hide_render) for item in (first, second)] == before
+
+
+@pytest.mark.parametrize("stage", ["SURFACES", "FINISH"])
+def test_a_file_saved_meanwhile_shows_the_earlier_head(registered, tmp_path, stage):
+    strip = speaking_strip(bpy.context.scene, tmp_path)
+    settings = bpy.context.scene.facetalk
+    settings.strip, settings.add_stage = strip.name, False
+    bpy.ops.facetalk.generate()
+    generation = module("facetalk_blender.generation.generation")
+    run = generation.Generation(registered.client(), strip, generation.Options(bundle="slow", output="SHAPE_KEYS"))
+    registered.set_job(run)
+    tick_until(run, lambda: run.written >= 3 and run.state.name == stage)
+    path = str(tmp_path / "meanwhile.blend")
+    bpy.ops.wm.save_as_mainfile(filepath=path, copy=True)
+    earlier, *later = sorted(heads(), key=lambda item: item.name)
+    assert [item.hide_viewport for item in (earlier, *later)] == [True, False]
+    with bpy.data.libraries.load(path) as (there, wanted):  # what a Blender without the extension shows
+        wanted.objects = [name for name in there.objects if name.startswith("FaceTalk tone")]
+    shown = [item for item in wanted.objects if not item.hide_render and not item.hide_viewport]
+    assert len(shown) == 1
+    assert "facetalk_unfinished" not in shown[0]
+    finish(run)
