@@ -11,6 +11,7 @@ from . import (
     load_sound,
     model_bundle,
     takes,
+    try_it,
 )
 
 CLASSES = (
@@ -19,6 +20,7 @@ CLASSES = (
     *load_sound.CLASSES,
     *import_weights.CLASSES,
     *generate.CLASSES,
+    *try_it.CLASSES,
     *takes.CLASSES,
     *frame_storage.CLASSES,
     *head_identity.CLASSES,

@@ -31,7 +31,7 @@ class FACETALK_OT_generate(GenerationOperator, bpy.types.Operator):
 
     def generations(self, context: bpy.types.Context, client: EngineClient) -> Iterator[Generation]:
         """One, of the chosen strip."""
-        return _of_strips(context, client, context.scene, [context.scene.facetalk.strip])
+        return of_strips(context, client, context.scene, [context.scene.facetalk.strip])
 
 
 class FACETALK_OT_generate_selected(GenerationOperator, bpy.types.Operator):
@@ -48,12 +48,13 @@ class FACETALK_OT_generate_selected(GenerationOperator, bpy.types.Operator):
     def generations(self, context: bpy.types.Context, client: EngineClient) -> Iterator[Generation]:
         """One for each selected strip."""
         scene = compat.sequencer_scene(context)
-        return _of_strips(context, client, scene, sound_strip.selected_names(scene))
+        return of_strips(context, client, scene, sound_strip.selected_names(scene))
 
 
-def _of_strips(
+def of_strips(
     context: bpy.types.Context, client: EngineClient, scene: bpy.types.Scene, names: list[str]
 ) -> Iterator[Generation]:
+    """One generation for each of a scene's strips. Raises EngineError when one of them is gone."""
     options, scene_name = scene.facetalk.options(preferences(context)), scene.name
     for name in names:
         # Looked up again: another generation has run meanwhile.

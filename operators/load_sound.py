@@ -6,6 +6,7 @@ import bpy
 from bpy_extras.io_utils import ImportHelper
 
 from ..engine.shared.errors import EngineError
+from ..facetalk_blender.settings.readiness import warm_up
 from ..facetalk_blender.sound import strip as sound_strip
 
 
@@ -20,6 +21,14 @@ class FACETALK_OT_load_sound(bpy.types.Operator, ImportHelper):
         default="*.wav;*.flac;*.ogg;*.opus;*.mp3;*.m4a;*.aac;*.aiff;*.aif;*.mp4;*.mov;*.mkv", options={"HIDDEN"}
     )
 
+    filepath: bpy.props.StringProperty(
+        name="File", description="The sound file", subtype="FILE_PATH", options={"SKIP_SAVE"}
+    )
+
+    def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
+        """Add a file that was dropped, else ask for one."""
+        return self.execute(context) if self.filepath else ImportHelper.invoke(self, context, event)
+
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Add the chosen file."""
         scene = context.scene
@@ -29,6 +38,7 @@ class FACETALK_OT_load_sound(bpy.types.Operator, ImportHelper):
             self.report({"ERROR"}, str(error))
             return {"CANCELLED"}
         scene.facetalk.strip = strip.name
+        warm_up(context)
         return {"FINISHED"}
 
 

@@ -11,6 +11,7 @@ from ..facetalk_blender.generation.session import session
 from ..facetalk_blender.outputs.frames import cache_folder
 from ..facetalk_blender.settings.drawing import draw_text
 from ..facetalk_blender.settings.preferences import preferences
+from ..facetalk_blender.settings.readiness import engine_problem
 from ..facetalk_blender.settings.reasons import disabled_reason, selected_reason
 from ..facetalk_blender.sound import strip as sound_strip
 
@@ -34,7 +35,9 @@ class FACETALK_PT_talking_head(bpy.types.Panel):
         column = layout.column()
         column.enabled = not session.busy()
         column.prop(facetalk, "strip", icon="SOUND")
-        column.operator("facetalk.load_sound", text="Load Sound...", icon="FILEBROWSER")
+        row = column.row(align=True)
+        row.operator("facetalk.load_sound", text="Load Sound...", icon="FILEBROWSER")
+        row.operator("facetalk.try_it", icon="PLAY")
         _draw_head(column, facetalk)
         _draw_sampling(column, facetalk)
         _draw_style(column, facetalk.style)
@@ -123,6 +126,9 @@ def _draw_generate(layout: bpy.types.UILayout, context: bpy.types.Context) -> No
     row = layout.row()
     row.scale_y = 1.4
     row.operator("facetalk.generate", text="Generate", icon="PLAY")
+    if problem := engine_problem():
+        draw_text(layout, context, problem, "ERROR")
+        layout.operator("facetalk.install_engine_runtime", text="Install Engine Runtime...", icon="IMPORT")
     reason = disabled_reason(context)
     if reason:
         draw_text(layout, context, reason, "INFO")

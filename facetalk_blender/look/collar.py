@@ -9,8 +9,10 @@ import numpy as np
 
 from .. import compat
 from ..blender_data.mesh_building import fill_mesh
+from ..sound.strip_link import STRIP_PROPERTY
 
 NAME = "FaceTalk Collar"
+WEARER_PROPERTY = "facetalk_wearer"  # of a collar: the strip whose heads wear it
 NECK_BAND = 0.025  # metres of neck above the lower end that the collar follows
 NECK_SLOPE = 0.6  # how much the front of the neck comes forward per metre upwards, at most
 SEGMENTS = 64
@@ -41,6 +43,34 @@ def collar(rows: list[np.ndarray]) -> bpy.types.Object:
     fill_mesh(mesh, np.concatenate(rows).astype(np.float32), _quads(len(rows)))
     mesh.materials.append(_fabric())
     return bpy.data.objects.new(NAME, mesh)
+
+
+def put_on(item: bpy.types.Object, head: bpy.types.Object, collection: bpy.types.Collection) -> None:
+    """Let a head wear a collar, made where the head is; one that it, or an earlier head of its strip, wore goes."""
+    strip_name = head[STRIP_PROPERTY]
+    worn = [other for other in collection.objects if other.get(WEARER_PROPERTY) == strip_name]
+    bpy.data.batch_remove([*worn, *(other.data for other in worn if other.data.users == 1)])
+    item[WEARER_PROPERTY] = strip_name
+    collection.objects.link(item)
+    item.parent = head
+    item.matrix_parent_inverse = head.matrix_world.inverted()
+
+
+def take_off(head: bpy.types.Object, heir: bpy.types.Object | None) -> None:
+    """The head goes: its collar goes to another one in its place, or goes too."""
+    for item in [item for item in bpy.data.objects if item.parent == head and is_worn(item)]:
+        if heir is not None:
+            item.parent = heir
+            continue
+        mesh = item.data
+        bpy.data.objects.remove(item)
+        if mesh.users == 0:
+            bpy.data.meshes.remove(mesh)
+
+
+def is_worn(item: bpy.types.Object) -> bool:
+    """Whether an object is a collar that a head wears."""
+    return WEARER_PROPERTY in item
 
 
 def _neck(vertices: np.ndarray, low: float, height: float, circle: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

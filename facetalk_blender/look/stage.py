@@ -11,10 +11,12 @@ import numpy as np
 from mathutils import Vector
 
 from .. import compat
-from ..blender_data.datablocks import resolve, run_to_end
-from .collar import collar, collar_rows
+from ..blender_data.datablocks import resolve
+from ..sound.strip_link import STRIP_PROPERTY
+from .collar import collar, collar_rows, is_worn, put_on
 
 COLLECTION_NAME = "FaceTalk Stage"
+CAMERA_BEFORE_PROPERTY = "facetalk_camera_before"  # of the collection: through which the scene looked before
 CAMERA_LENS = 85.0  # mm, a portrait lens
 CAMERA_DISPLAY_SIZE = 0.015  # metres: at its usual size it is drawn across the face
 CAMERA_ANGLE = math.radians(10.0)  # to the subject's left
@@ -42,60 +44,90 @@ LIGHTS = (
 
 
 def has_own_stage(scene: bpy.types.Scene) -> bool:
-    """Whether the scene has a camera or a light of its own."""
-    return any(item.type in {"CAMERA", "LIGHT"} for item in scene.objects)
+    """Whether the scene has a camera or a light that is not of ours."""
+    stage = _collection(scene)
+    ours = set() if stage is None else set(stage.objects)
+    return any(item.type in {"CAMERA", "LIGHT"} and item not in ours for item in scene.objects)
+
+
+def use_camera(scene: bpy.types.Scene, wanted: bool) -> None:
+    """Let the scene look through the stage's camera, or through the one before again. Does nothing without a stage."""
+    stage = _collection(scene)
+    camera = next((item for item in stage.objects if item.type == "CAMERA"), None) if stage else None
+    if camera is None:
+        return
+    if not wanted and scene.camera == camera:
+        scene.camera = stage.get(CAMERA_BEFORE_PROPERTY) or camera
+    elif wanted and scene.camera != camera:
+        stage[CAMERA_BEFORE_PROPERTY] = scene.camera
+        scene.camera = camera
 
 
 def stage_around(scene_uid: int, head_uid: int) -> Iterator[None]:
     """Add the stage around an object as it looks at the current frame, in pieces. Takes session_uids.
 
-    Raises DataBlockLost when one of them is gone.
+    Every head has a collar of its own; camera and lights are for all heads that render. Raises DataBlockLost when scene
+    or head is gone.
     """
     scene, head = resolve(bpy.data.scenes, scene_uid), resolve(bpy.data.objects, head_uid)
-    layer = scene.view_layers[0]
-    layer.update()
+    scene.view_layers[0].update()
     yield
     scene, head = resolve(bpy.data.scenes, scene_uid), resolve(bpy.data.objects, head_uid)
-    layer = scene.view_layers[0]
-    evaluated = head.evaluated_get(layer.depsgraph)
-    mesh = evaluated.data
-    vertices = np.empty((len(mesh.vertices), 3), np.float32)
-    mesh.attributes["position"].data.foreach_get("vector", vertices.ravel())
-    to_world = np.array(head.matrix_world, np.float32)
     aspect = scene.render.resolution_x / scene.render.resolution_y
+    vertices = _shown_vertices(scene, head)
+    others = [item for item in scene.objects if STRIP_PROPERTY in item and item != head and not item.hide_render]
+    bounds = [vertices, *(_shown_vertices(scene, other) for other in others)]
+    bounds = [part for part in bounds if len(part)]
     yield
-    yield from stage_pieces(scene_uid, vertices @ to_world[:3, :3].T + to_world[:3, 3], aspect)
-
-
-def add_stage(scene: bpy.types.Scene, vertices: np.ndarray, aspect: float = 1.0) -> bpy.types.Object:
-    """Add camera, lights, backdrop and collar around a head and return the camera.
-
-    vertices: (V, 3) of the head, metres, world space, z up, the face towards -y.
-    aspect: width of the picture over its height.
-
-    The scene's own camera and world stay if there are any. Staging again replaces the earlier stage.
-    """
-    run_to_end(stage_pieces(scene.session_uid, vertices, aspect))
-    return next(item for item in _collection(scene).objects if item.type == "CAMERA")
-
-
-def stage_pieces(scene_uid: int, vertices: np.ndarray, aspect: float) -> Iterator[None]:
-    """The same in pieces. Raises DataBlockLost when the scene is gone."""
     rows = []
     for row in collar_rows(vertices):
         rows.append(row)
         yield
-    low, high = Vector(vertices.min(0)), Vector(vertices.max(0))
-    yield
-    scene = resolve(bpy.data.scenes, scene_uid)
+    low, high = (Vector(bound) for bound in _extent(bounds))
+    scene, head = resolve(bpy.data.scenes, scene_uid), resolve(bpy.data.objects, head_uid)
     collection = _fresh_collection(scene)
+    put_on(collar(rows), head, collection)
+    _furnish(scene, collection, low, high, aspect)
+
+
+def add_stage(scene: bpy.types.Scene, vertices: np.ndarray, aspect: float = 1.0) -> bpy.types.Object:
+    """Add camera, lights, backdrop and a collar around a head that is no object of ours, and return the camera.
+
+    vertices: (V, 3) of the head, metres, world space, z up, the face towards -y.
+    aspect: width of the picture over its height.
+    """
+    low, high = Vector(vertices.min(0)), Vector(vertices.max(0))
+    collection = _fresh_collection(scene)
+    collection.objects.link(collar(list(collar_rows(vertices))))
+    return _furnish(scene, collection, low, high, aspect)
+
+
+def _furnish(
+    scene: bpy.types.Scene, collection: bpy.types.Collection, low: Vector, high: Vector, aspect: float
+) -> bpy.types.Object:
+    """Camera, lights and, in a scene without a world, a backdrop. Gives the camera, through which the scene looks."""
     camera = _add_camera(collection, low, high, aspect)
     face = Vector(((low.x + high.x) / 2, low.y, _eye_height(low, high)))
     for light in LIGHTS:
         _add_light(collection, light, face)
-    collection.objects.link(collar(rows))
-    scene.camera = scene.camera or camera
+    use_camera(scene, True)
     scene.world = scene.world or _backdrop()
+    return camera
+
+
+def _shown_vertices(scene: bpy.types.Scene, head: bpy.types.Object) -> np.ndarray:
+    """(V, 3) metres in world space."""
+    evaluated = head.evaluated_get(scene.view_layers[0].depsgraph)
+    mesh = evaluated.data
+    vertices = np.empty((len(mesh.vertices), 3), np.float32)
+    mesh.attributes["position"].data.foreach_get("vector", vertices.ravel())
+    to_world = np.array(head.matrix_world, np.float32)
+    return vertices @ to_world[:3, :3].T + to_world[:3, 3]
+
+
+def _extent(parts: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+    """Least and greatest coordinates (3,) of all parts (P, 3)."""
+    return np.min([part.min(0) for part in parts], 0), np.max([part.max(0) for part in parts], 0)
 
 
 def _eye_height(low: Vector, high: Vector) -> float:
@@ -107,11 +139,13 @@ def _collection(scene: bpy.types.Scene) -> bpy.types.Collection | None:
 
 
 def _fresh_collection(scene: bpy.types.Scene) -> bpy.types.Collection:
+    """The stage's collection without its earlier camera and lights. The scene looks as it did before them."""
     collection = _collection(scene)
     if collection is None:
         collection = bpy.data.collections.new(COLLECTION_NAME)
         scene.collection.children.link(collection)
-    earlier = [item for item in collection.objects if item.name.startswith("FaceTalk ")]
+    use_camera(scene, False)
+    earlier = [item for item in collection.objects if item.name.startswith("FaceTalk ") and not is_worn(item)]
     bpy.data.batch_remove([*earlier, *(item.data for item in earlier if item.data.users == 1)])
     return collection
 

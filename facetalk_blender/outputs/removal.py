@@ -7,8 +7,10 @@ from collections.abc import Iterable, Iterator
 import bpy
 
 from ..blender_data.datablocks import remove_unused, remove_unused_node_groups, resolve, run_to_end
+from ..look.collar import take_off
+from ..sound.strip_link import STRIP_PROPERTY
 from . import curve_action
-from .result import FRAMES_PROPERTY, UNFINISHED_PROPERTY
+from .result import FRAMES_PROPERTY, UNFINISHED_PROPERTY, results_of
 
 FRAMES_AT_ONCE = 8  # removed in one piece
 
@@ -33,12 +35,20 @@ def result_removal(result: bpy.types.Object) -> Iterator[None]:
     caches = [modifier.cache_file for modifier in result.modifiers if modifier.type == "MESH_SEQUENCE_CACHE"]
     mesh = result.data
     actions = [action for action, _ in curve_action.uses(mesh.shape_keys)] if mesh.shape_keys else []
+    take_off(result, _heir(result))
     bpy.data.objects.remove(result)
     remove_unused(bpy.data.meshes, [mesh])
     remove_unused(bpy.data.actions, actions)
     remove_unused_players(trees, caches)
     if isinstance(frames, bpy.types.Collection):
         yield from collection_removal(frames.session_uid)
+
+
+def _heir(result: bpy.types.Object) -> bpy.types.Object | None:
+    """Another result of the same strip, for what hangs on this one; rather one that is shown."""
+    others = [item for scene in result.users_scene for item in results_of(scene, result.get(STRIP_PROPERTY, ""))]
+    others = sorted((item for item in others if item != result), key=lambda item: item.hide_render)
+    return next(iter(others), None)
 
 
 def collection_removal(session_uid: int) -> Iterator[None]:

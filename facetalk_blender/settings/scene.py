@@ -28,6 +28,7 @@ def _stage_wanted(self) -> bool:
 
 def _choose_stage(self, value: bool) -> None:
     self["stage_choice"] = value
+    stage.use_camera(self.id_data, value)
 
 
 def _take_position(self) -> int:
@@ -149,7 +150,8 @@ class FaceTalkSettings(bpy.types.PropertyGroup):
     )
     add_stage: bpy.props.BoolProperty(
         name="Camera, Lights",
-        description="Add a portrait camera, soft lights and a backdrop in a collection of their own",
+        description="Put a portrait camera, through which the scene looks then, soft lights and a backdrop around "
+        "the heads, in a collection of their own. Your own camera and lights stay as they are",
         get=_stage_wanted,
         set=_choose_stage,
     )

@@ -160,17 +160,44 @@ def test_playback_is_set_up_and_nothing_is_shortened(scene, client, tmp_path):
     assert scene.camera is None
 
 
-def test_the_stage_leaves_the_artists_camera_and_world(scene, client, tmp_path):
+def test_a_stage_that_is_wanted_is_used_and_the_artists_camera_is_remembered(scene, client, tmp_path):
+    stage = import_from_extension("facetalk_blender.look.stage")
     camera = bpy.data.objects.new("Mine", bpy.data.cameras.new("Mine"))
     scene.collection.objects.link(camera)
     scene.camera, scene.world = camera, bpy.data.worlds.new("Mine")
+    before = camera.matrix_world.copy()
     strip = speaking_strip(scene, tmp_path)
     generate(client, strip)
     lights = len(bpy.data.lights)
     generate(client, strip)
-    assert scene.camera == camera
+    assert scene.camera.name == "FaceTalk Camera"
     assert scene.world.name == "Mine"
     assert len(bpy.data.lights) == lights
+    assert len(bpy.data.cameras) == 2
+    assert camera.matrix_world == before
+    stage.use_camera(scene, False)
+    assert scene.camera == camera
+    stage.use_camera(scene, True)
+    assert scene.camera.name == "FaceTalk Camera"
+
+
+def test_every_head_has_its_own_collar_and_camera_and_lights_are_for_all(scene, client, tmp_path):
+    def collars():
+        return [item for item in scene.objects if item.name.startswith("FaceTalk Collar")]
+
+    strips = [speaking_strip(scene, tmp_path) for _ in range(2)]
+    heads = [bpy.data.objects[generate(client, strip).result_name] for strip in strips]
+    assert [item.parent for item in collars()] == heads
+    middle = scene.objects["FaceTalk Key"].location.x + 0.7
+    assert heads[0].location.x + 0.05 < middle < heads[1].location.x - 0.05
+    assert len([item for item in scene.objects if item.type in {"CAMERA", "LIGHT"}]) == 4
+    again = bpy.data.objects[generate(client, strips[1]).result_name]
+    assert {item.parent for item in collars()} == {heads[0], again}
+    removal = import_from_extension("facetalk_blender.outputs.removal")
+    removal.remove_result(again)
+    assert {item.parent for item in collars()} == set(heads)  # an earlier take of the strip wears it
+    removal.remove_result(heads[1])
+    assert [item.parent for item in collars()] == [heads[0]]
 
 
 def test_nothing_of_the_stage_is_drawn_across_the_face(scene, client, tmp_path):
