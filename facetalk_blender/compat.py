@@ -21,6 +21,15 @@ def sequencer_scene(context: bpy.types.Context) -> bpy.types.Scene:
     return getattr(context, "sequencer_scene", None) or context.scene
 
 
+def show_in_sequencer(context: bpy.types.Context, scene: bpy.types.Scene) -> str:
+    """Have the workspace's sequencer show a scene; the name of the scene that it showed instead, or nothing."""
+    workspace = context.workspace
+    if not hasattr(workspace, "sequencer_scene") or workspace.sequencer_scene == scene:
+        return ""
+    shown, workspace.sequencer_scene = workspace.sequencer_scene, scene
+    return shown.name if shown else ""
+
+
 def strip_timing_paths() -> dict[str, str]:
     """Properties of a sound strip that say when it is heard.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import bpy
 
 from ...engine.shared.errors import EngineError
 from .. import compat
-from . import decoding
+from . import audibility, decoding
 
 SHORTEST_CLIP = 0.1  # seconds
 CHANNELS = 128  # of Blender's sequencer
@@ -59,23 +60,46 @@ def find_strip(scene: bpy.types.Scene, name: str) -> bpy.types.SoundStrip | None
 def load_sound(scene: bpy.types.Scene, path: str | Path, frame: int, channel: int = 1) -> bpy.types.SoundStrip:
     """Lay a sound file on a new strip, in the first channel from `channel` on that has room.
 
+    path: `//` begins at the opened file. It is stored as the preference Relative Paths says.
     Raises EngineError when Blender cannot read it.
     """
-    path = Path(path)
+    path = Path(bpy.path.abspath(str(path)))
+    name = _readable(path.name)
     if not path.is_file():
-        raise EngineError(f"There is no sound file {path}; choose an existing file.")
+        raise EngineError(f"There is no sound file {_readable(str(path))}; choose an existing file.")
+    if _readable(str(path)) != str(path):
+        raise EngineError(
+            f"Blender cannot store the name {_readable(str(path))}; rename the file and its folders in UTF-8."
+        )
+    if os.sep == "/" and "\\" in str(path):
+        raise EngineError(f"Blender takes the backslash in {name} for a folder; rename the file or its folders.")
     strips = compat.strip_collection(scene.sequence_editor_create())
     try:
         strip = strips.new_sound(path.stem, str(path), channel, frame)
     except RuntimeError as error:
-        raise EngineError(f"{path.name} is not a sound file that Blender can read; convert it to WAV.") from error
+        raise EngineError(f"{name} is not a sound file that Blender can read; convert it to WAV.") from error
     if not decoding.seconds_of(decoding.sound_in(path)):
         strips.remove(strip)
-        raise EngineError(f"{path.name} has no sound; choose another file or convert it to WAV.")
+        raise EngineError(f"{name} has no sound; choose another file or convert it to WAV.")
+    if bpy.data.filepath and bpy.context.preferences.filepaths.use_relative_paths:
+        strip.sound.filepath = _relative(path)
     # A new strip may lie over others, which nobody could tell apart in the sequencer.
     while strip.channel < CHANNELS and any(_overlap(strip, other) for other in strips if other != strip):
         strip.channel += 1
     return strip
+
+
+def _readable(text: str) -> str:
+    """A path as text that can be shown and stored; what is no UTF-8 becomes a question mark."""
+    return text.encode("utf-8", "replace").decode("utf-8")
+
+
+def _relative(path: Path) -> str:
+    """A path from the opened file, as Blender writes it; the path itself where there is no way, as between drives."""
+    try:
+        return bpy.path.relpath(str(path))
+    except ValueError:
+        return str(path)
 
 
 def _overlap(strip: bpy.types.Strip, other: bpy.types.Strip) -> bool:
@@ -94,12 +118,20 @@ def choice_problem(scene: bpy.types.Scene, name: str) -> str:
     if scene.library is not None or scene.override_library is not None:
         return f"The scene {scene.name} is linked from another file; open that file, or make the scene local."
     if not sound_strips(scene):
-        return "This scene has no sound strip; load a sound."
+        return _elsewhere(scene) or "This scene has no sound strip; load a sound."
     strip = find_strip(scene, name)
     if strip is None:
         gone = f"The sound strip {name} is gone; " if name else ""
         return f"{gone}{'c' if gone else 'C'}hoose a sound strip, or load a sound."
     return strip_problem(strip)
+
+
+def _elsewhere(scene: bpy.types.Scene) -> str:
+    """Where the sound of a scene without sound strips lies; empty when it has none."""
+    for strip in scene.sequence_editor.strips_all if scene.sequence_editor else ():
+        if strip.type == "SCENE" and strip.scene is not None and sound_strips(strip.scene):
+            return f"The sound of the strip {strip.name} lies in the scene {strip.scene.name}; generate in that scene."
+    return ""
 
 
 def strip_problem(strip: bpy.types.SoundStrip) -> str:
@@ -110,9 +142,9 @@ def strip_problem(strip: bpy.types.SoundStrip) -> str:
         return f"The file of the strip {strip.name} is missing; find it with File > External Data."
     if len(strip.retiming_keys) > 0:
         return f"The strip {strip.name} is retimed; remove its retiming keys or render it to a new sound file."
-    if strip.mute:
-        return f"The strip {strip.name} is muted; unmute it in the sequencer."
-    start, end = compat.handles(strip)
+    if silent := audibility.silence(strip):
+        return silent
+    start, end = audibility.heard_frames(strip)
     if (end - start) / frames_per_second(strip.id_data) < SHORTEST_CLIP:
         return f"The strip {strip.name} is shorter than {SHORTEST_CLIP} seconds; lengthen it."
     return ""
@@ -128,7 +160,7 @@ def clip_of(strip: bpy.types.SoundStrip) -> Clip:
     if problem:
         raise EngineError(problem)
     rate = frames_per_second(strip.id_data)
-    start, end = compat.handles(strip)
+    start, end = audibility.heard_frames(strip)
     path = sound_path(strip)
     frame_of_first_sample = frame_of_audio(strip, 0.0)
     audio_start = max((start - frame_of_first_sample) / rate, 0.0)
@@ -153,7 +185,7 @@ def clip_of_part(strip: bpy.types.SoundStrip, audio_start: float, duration: floa
 def heard_part(strip: bpy.types.SoundStrip) -> tuple[float, float]:
     """From which second to which second of its file a strip is set to play; the file may be shorter."""
     first, rate = frame_of_audio(strip, 0.0), frames_per_second(strip.id_data)
-    start, end = compat.handles(strip)
+    start, end = audibility.heard_frames(strip)
     return max((start - first) / rate, 0.0), (end - first) / rate
 
 
