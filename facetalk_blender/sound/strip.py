@@ -68,9 +68,7 @@ def load_sound(scene: bpy.types.Scene, path: str | Path, frame: int, channel: in
     if not path.is_file():
         raise EngineError(f"There is no sound file {_readable(str(path))}; choose an existing file.")
     if _readable(str(path)) != str(path):
-        raise EngineError(
-            f"Blender cannot store the name {_readable(str(path))}; rename the file and its folders in UTF-8."
-        )
+        raise EngineError(f"Blender cannot store the name {_readable(str(path))}; rename the file or its folders.")
     if os.sep == "/" and "\\" in str(path):
         raise EngineError(f"Blender takes the backslash in {name} for a folder; rename the file or its folders.")
     strips = compat.strip_collection(scene.sequence_editor_create())
