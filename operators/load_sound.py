@@ -27,7 +27,10 @@ class FACETALK_OT_load_sound(bpy.types.Operator, ImportHelper):
     filter_glob: bpy.props.StringProperty(default=";".join(f"*.{suffix}" for suffix in SUFFIXES), options={"HIDDEN"})
 
     filepath: bpy.props.StringProperty(
-        name="File", description="The sound file", subtype="FILE_PATH", options={"SKIP_SAVE"}
+        name="File",
+        description="The sound file",
+        subtype="FILE_PATH",
+        options={"SKIP_SAVE", "PATH_SUPPORTS_BLEND_RELATIVE"},
     )
 
     def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
