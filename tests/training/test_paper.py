@@ -189,7 +189,7 @@ BAD = {
     "NaN or infinity": lambda d: np.savez(frame(d), expression=np.full(DIMENSIONS, np.nan, np.float32)),
     "has 5 numbers and the frames before it 12": lambda d: np.savez(frame(d), expression=CODE[:5]),
     "have 7 numbers and those of 017_hello 12": other_model,
-    "no real numbers": lambda d: np.savez(frame(d), expression=np.array(["a"])),
+    "not hold real numbers": lambda d: np.savez(frame(d), expression=np.array(["a"])),
     "damaged or not an .npz": lambda d: frame(d).write_bytes(b"PK\x03\x04 cut"),
     "damaged or not an .npz file": lambda d: np.savez(frame(d), expression=np.array([{}], object)),
     "holds expression, identity; name the code's array": lambda d: np.savez(frame(d), expression=CODE, identity=CODE),

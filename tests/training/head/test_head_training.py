@@ -222,12 +222,23 @@ def test_converter_names_the_missing_file(tmp_path):
 
 
 def test_stored_template_displacements_are_read_back_where_they_were():
-    dense = np.random.default_rng(0).normal(size=(7, 4, 3)) * np.random.default_rng(1).integers(0, 2, (7, 4, 1))
+    shape = (9, len(ARKIT_NAMES) + 1)
+    dense = np.random.default_rng(0).normal(size=(*shape, 3)) * np.random.default_rng(1).integers(0, 2, (*shape, 1))
     moved, displacement = sparse_displacements(dense)
-    template = {"vertices": torch.zeros(7, 3), "displacement_moved": torch.from_numpy(moved)}
-    template["displacement"] = torch.from_numpy(displacement)
-    unused = ("polygons", "polygon_uv", "regions", "lip_upper", "lip_lower", "identity_modes_q", "identity_modes_scale")
-    read = Template.of(template | {name: torch.zeros(1) for name in unused}).displacements()
+    read = Template.of(
+        {
+            "vertices": torch.zeros(9, 3),
+            "polygons": torch.tensor([[0, 1, 2, -1]], dtype=torch.int32),
+            "polygon_uv": torch.zeros(1, 4, 2),
+            "regions": torch.full((9, 1), 255, dtype=torch.uint8),
+            "lip_upper": torch.zeros(2, 3),
+            "lip_lower": torch.zeros(2, 3),
+            "identity_modes_q": torch.zeros(1, 9, 3, dtype=torch.int8),
+            "identity_modes_scale": torch.zeros(1),
+            "displacement_moved": torch.from_numpy(moved),
+            "displacement": torch.from_numpy(displacement).float(),
+        }
+    ).displacements()
     np.testing.assert_allclose(read.numpy(), dense, atol=1e-6)
 
 
