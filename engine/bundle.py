@@ -13,14 +13,16 @@ from pathlib import Path
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 
+from .hostile_weights import read_safetensors
+from .network_building import Network, build
 from .shared.errors import EngineError
 from .shared.files import replaced
+from .shared.hostile_files import LARGEST_JSON, UNREADABLE, read_json
 from .shared.options import STARTER
 
 FORMAT = 1
-MAXIMUM_CONFIG_BYTES = 1 << 20
 SECTION_FILES = {
     "head.identity": "head_identity.safetensors",
     "head.expression": "head_expression.safetensors",
@@ -69,7 +71,8 @@ class Bundle:
     @property
     def licences(self) -> dict[str, str]:
         """What each part of the bundle is licensed under."""
-        return dict(self.config.get("licences", {}))
+        licences = self.config.get("licences")
+        return {str(part): str(text) for part, text in licences.items()} if isinstance(licences, dict) else {}
 
     def missing(self, ability: str) -> list[str]:
         """The sections that the bundle lacks for an ability, a key of ABILITIES; empty when it has it."""
@@ -106,8 +109,8 @@ class Bundle:
         if not path.is_file():
             raise EngineError(f"The model bundle {self.name} lacks {path.name}; install the bundle again.")
         try:
-            tensors = load_file(path)
-        except (SafetensorError, OSError, ValueError) as error:
+            tensors = read_safetensors(path)
+        except (SafetensorError, *UNREADABLE) as error:
             raise EngineError(f"{path.name} of the bundle {self.name} is damaged or not a safetensors file.") from error
         for key, tensor in tensors.items():
             if tensor.is_floating_point() and not torch.isfinite(tensor).all():
@@ -119,8 +122,17 @@ class Bundle:
         try:
             with safe_open(self.folder / SECTION_FILES[name], "pt") as file:
                 return key in file.keys()
-        except (SafetensorError, OSError):
+        except (SafetensorError, *UNREADABLE):
             return False
+
+    def network(
+        self, name: str, make: Callable[[], Network], tensors: dict[str, torch.Tensor] | None = None
+    ) -> Network:
+        """The network of section `name` with its weights, every key and shape checked before it is made.
+
+        Raises EngineError when keys or shapes do not fit the section's config.
+        """
+        return build(make, self.tensors(name) if tensors is None else tensors, SECTION_FILES[name])
 
     def load_into(self, name: str, network: torch.nn.Module, tensors: dict[str, torch.Tensor] | None = None) -> None:
         """Put the weights of section `name` into `network`, every key and shape checked.
@@ -147,11 +159,11 @@ def read_config(folder: Path) -> dict:
     path = Path(folder) / "config.json"
     if not path.is_file():
         raise EngineError(f"No model bundle in {folder}: config.json is missing. Name a bundle folder, or 'starter'.")
-    if path.stat().st_size > MAXIMUM_CONFIG_BYTES:
+    if path.stat().st_size > LARGEST_JSON:
         raise EngineError(f"{path} is too large to be a bundle configuration; choose another bundle.")
     try:
-        config = json.loads(path.read_text("utf-8"))
-    except ValueError as error:
+        config = read_json(path)
+    except UNREADABLE as error:
         raise EngineError(f"{path} is not valid JSON; install the bundle again.") from error
     if not isinstance(config, dict):
         raise EngineError(f"{path} does not describe a model bundle; install the bundle again.")

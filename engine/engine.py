@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -20,6 +21,7 @@ from .motion.sampling_defaults import SamplingDefaults
 from .shared import __version__
 from .shared.arkit import ARKIT_NAMES
 from .shared.errors import EngineError
+from .shared.hostile_files import UNREADABLE, read_npy
 from .shared.identity_text import split_identity
 from .shared.options import DEVICE, RESOLUTION, RESOLUTIONS, STARTER, STRENGTH
 from .shared.style import Style
@@ -27,6 +29,7 @@ from .shared.units import METRES_PER_UNIT
 
 RANDOM_HEAD_DEVIATION = 0.8
 RANDOM_HEAD_LIMIT = 2.0
+LARGEST_CODE_BYTES = 1 << 20  # of a file with an identity code
 
 
 @dataclass(frozen=True)
@@ -135,7 +138,7 @@ class Engine:
         says how codes and ARKit weights convert: "exact" both ways, "fitted", or "none"; "arkit_fit" holds what a fit
         was made of and its errors. "head_controls" names the measured controls of an identity.
         """
-        head = self.bundle.config.get("head", {})
+        head = _table(self.bundle.config, "head")
         exact = self.bundle.holds("head.expression", "expression_basis")
         return {
             "version": __version__,
@@ -147,8 +150,8 @@ class Engine:
             "licences": self.bundle.licences,
             "missing": {ability: self.bundle.missing(ability) for ability in ABILITIES},
             "arkit_weights": "exact" if exact else "fitted" if "arkit" in head else "none",
-            "arkit_fit": head.get("arkit", {}),
-            "head_controls": head.get("controls", {}).get("names", []),
+            "arkit_fit": _table(head, "arkit"),
+            "head_controls": _table(head, "controls").get("names", []),
             "resolutions": list(RESOLUTIONS),
         }
 
@@ -387,16 +390,21 @@ def _kept(codes: np.ndarray | None, resample: tuple[int, int] | None, strength: 
     return diffusion.Kept(torch.from_numpy(codes.astype(np.float32)) / strength, start, end)
 
 
+def _table(config: dict, name: str) -> dict:
+    found = config.get(name)
+    return found if isinstance(found, dict) else {}
+
+
 def _number(identity: str, prefix: str) -> int:
-    try:
-        return int(identity.removeprefix(prefix))
-    except ValueError as error:
-        raise EngineError(f"'{identity}' has no number; write {prefix} and a whole number, e.g. {prefix}7.") from error
+    digits = identity.removeprefix(prefix)
+    if not re.fullmatch(r"[0-9]{1,18}", digits.strip()):
+        raise EngineError(f"'{identity[:60]}' has no number; write {prefix} and a whole number from 0, e.g. {prefix}7.")
+    return int(digits)
 
 
 def _read_identity(path: str | Path) -> np.ndarray:
     try:
-        return np.load(path, allow_pickle=False)
-    except (OSError, ValueError) as error:
+        return read_npy(path, LARGEST_CODE_BYTES)
+    except UNREADABLE as error:
         message = f"Cannot read an identity code from '{path}'; use mean, random:SEED or a .npy file."
         raise EngineError(message) from error

@@ -12,6 +12,7 @@ from bpy_extras.io_utils import ExportHelper, ImportHelper
 
 from ..engine.shared.errors import EngineError
 from ..engine.shared.files import replaced
+from ..engine.shared.hostile_files import UNREADABLE, read_npy
 from ..engine.shared.protocol import Message
 from ..facetalk_blender.generation import head_preview, head_questions
 from ..facetalk_blender.generation.session import session
@@ -163,17 +164,12 @@ def identity_file_problem(path: Path) -> str:
     try:
         if path.stat().st_size > LARGEST_CODE_BYTES:
             return f"{path.name} is too large to be an identity code; {advice}"
-        code = np.load(path, allow_pickle=False)
+        code = read_npy(path, LARGEST_CODE_BYTES)
     except FileNotFoundError:
         return f"There is no file {path.name}; {advice}"
-    except (OSError, ValueError, EOFError):
+    except UNREADABLE:
         return f"{path.name} is not a readable identity code; {advice}"
-    if (
-        not isinstance(code, np.ndarray)
-        or code.ndim != 1
-        or code.dtype.kind not in "fiu"
-        or not np.isfinite(code).all()
-    ):
+    if code.ndim != 1 or code.dtype.kind not in "fiu" or not np.isfinite(code).all():
         return f"{path.name} is not a list of finite numbers; {advice}"
     return ""
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import bpy
 
 from ..engine.shared.errors import EngineError
+from ..engine.shared.files import reserved_name
 from ..facetalk_blender.engine_access.bundle_import import BundleImport
 from ..facetalk_blender.extension import user_folder
 from ..facetalk_blender.generation.session import session
@@ -87,6 +88,7 @@ class FACETALK_OT_add_bundle(bpy.types.Operator):
         source = Path(bpy.path.abspath(self.filepath))
         name = self.bundle_name or (source.stem if source.is_file() else source.name)
         name = "".join("_" if letter in UNUSABLE_IN_NAMES else letter for letter in name).strip(". ") or "model"
+        name = f"{name}_model" if reserved_name(name) else name
         anchors = bpy.path.abspath(self.anchors) if self.anchors else ""
         try:
             runtime = session.runtime(engine_choice(context).python)

@@ -22,6 +22,7 @@ HOUSES = ("engine", "training", "evaluation", "facetalk_blender", "operators", "
 # that it lies in; an entry may name a single file.
 FLOORS = (
     ("engine/shared",),
+    ("engine/hostile_weights", "engine/network_building"),
     ("engine/bundle", "engine/devices"),
     ("engine/check",),
     ("engine/motion", "engine/head/networks"),

@@ -10,6 +10,7 @@ import numpy as np
 from ..head.head import NeuralHead
 from ..motion.codes import ExpressionTake
 from ..shared.errors import EngineError
+from ..shared.hostile_files import LARGEST_ARRAYS, UNREADABLE, read_npy
 from ..shared.units import MILLIMETRES_PER_UNIT
 from .tracking import PointTracker
 
@@ -63,8 +64,8 @@ def _read(file: Path, dimensions: int) -> np.ndarray:
         codes = ExpressionTake.load(file).codes
     else:
         try:
-            codes = np.load(file, allow_pickle=False)
-        except (OSError, ValueError, EOFError) as error:
+            codes = read_npy(file, LARGEST_ARRAYS)
+        except UNREADABLE as error:
             raise EngineError(f"{file} cannot be read; give takes (.npz) or codes (.npy).") from error
     if codes.ndim != 2 or codes.shape[1] != dimensions or codes.dtype.kind not in "fiu" or not np.isfinite(codes).all():
         raise EngineError(f"{file} does not hold finite codes (N, {dimensions}); give codes of this head.")

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TypeVar
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from ..bundle import Bundle
+from ..network_building import MISFITS, check_sizes
 from ..shared.errors import EngineError
 from .arkit_map import ArkitMap, ExactArkitMap, NoArkitMap, fitted_map
 from .head import BOX, Box, NeuralHead
@@ -22,6 +24,7 @@ from .template import Template
 
 Config = TypeVar("Config")
 Network = TypeVar("Network", bound=torch.nn.Module)
+LARGEST_BOX = 10.0  # model units
 # Tensors that lie in a network's file and are not of the network.
 EXTRAS = {
     "head.identity": ("identity_basis", "identity_codes"),
@@ -34,7 +37,32 @@ def load_head(bundle: Bundle, device: str | torch.device = "cpu") -> NeuralHead:
 
     Raises EngineError when a needed section or file is missing or does not fit.
     """
-    present = bundle.config.get("head", {})
+    try:
+        head = _assembled(bundle, device)
+        _try_out(head)
+    except MISFITS as error:
+        reason = " ".join(f"{type(error).__name__}: {error}".split())[:200]
+        raise EngineError(
+            f"The head of the model bundle {bundle.name} does not fit ({reason}); install it again."
+        ) from error
+    return head
+
+
+def _try_out(head: NeuralHead) -> None:
+    """Compute one point: whatever does not fit shows before anything is made of it. Raises MISFITS."""
+    if head.regions.template is not None and head.modes.basis is not None:
+        modes, columns = len(head.regions.template.modes), head.modes.basis.shape[-1]
+        if modes != columns:
+            raise ValueError(f"the template has {modes} identity modes, the codes {columns}")
+    point = np.zeros((1, 3), np.float32)
+    values = [head.signed_distance(point), head.deformation(point)]
+    values.append(head.prepare_identity(None).regions.weights(torch.zeros(1, 3, device=head.device)).cpu().numpy())
+    if not all(np.isfinite(value).all() for value in values):
+        raise ValueError("it computes no finite numbers")
+
+
+def _assembled(bundle: Bundle, device: str | torch.device) -> NeuralHead:
+    present = bundle.section("head")
     identity, identity_extras = _identity(bundle, forward=present.get("deformation") == "forward")
     expression, expression_extras = _network(bundle, "head.expression", ExpressionConfig, ExpressionNetwork)
     basis = identity_extras.get("identity_basis")
@@ -68,14 +96,14 @@ def _network(
     bundle: Bundle, name: str, config_type: Callable[..., Config], network_type: Callable[[Config], Network]
 ) -> tuple[Network, dict[str, Tensor]]:
     """The network of a section, and the tensors of EXTRAS that its file holds besides."""
-    try:
-        network = network_type(config_type(**bundle.section(name)))
-    except (TypeError, ValueError) as error:
-        raise EngineError(f"The section '{name}' of the model bundle {bundle.name} does not fit: {error}.") from error
     tensors = bundle.tensors(name)
     extras = {extra: tensors.pop(extra) for extra in EXTRAS.get(name, ()) if extra in tensors}
-    bundle.load_into(name, network, tensors)
-    return network, extras
+    try:
+        check_sizes(bundle.section(name))
+        config = config_type(**bundle.section(name))
+        return bundle.network(name, lambda: network_type(config), tensors), extras
+    except MISFITS as error:
+        raise EngineError(f"The section '{name}' of the model bundle {bundle.name} does not fit: {error}.") from error
 
 
 def _arkit_map(
@@ -91,7 +119,10 @@ def _arkit_map(
 
 def _box(corners: list[list[float]]) -> Box:
     (a, b, c), (d, e, f) = corners
-    return (a, b, c), (d, e, f)
+    low, high = (float(a), float(b), float(c)), (float(d), float(e), float(f))
+    if not all(-LARGEST_BOX < least < most < LARGEST_BOX for least, most in zip(low, high, strict=True)):
+        raise ValueError(f"its box is {low} to {high}")
+    return low, high
 
 
 def _controls(bundle: Bundle) -> IdentityControls:

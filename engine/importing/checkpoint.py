@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import pickle
 from pathlib import Path
 
 import numpy as np
 import torch
-import yaml
-from safetensors.torch import load_file
+from safetensors import SafetensorError
 from torch import Tensor
 
+from ..hostile_weights import LARGEST_SETTINGS, ForeignObjects, read_safetensors, read_torch, read_yaml
 from ..shared.errors import EngineError
+from ..shared.hostile_files import UNREADABLE, read_npy
 
-MAXIMUM_SETTINGS_BYTES = 1 << 20
-CODE_MARKS = ("Unsupported global", "Unsupported class", "GLOBAL")
+LARGEST_ANCHORS = 1 << 20
 
 
 def read_checkpoint(path: Path) -> dict:
@@ -25,17 +24,15 @@ def read_checkpoint(path: Path) -> dict:
     if not path.is_file():
         raise EngineError(f"There is no file {path}; choose the weights as their authors publish them.")
     try:
-        if path.suffix == ".safetensors":
-            return load_file(path)
-        checkpoint = torch.load(path, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError as error:
-        if any(mark in str(error) for mark in CODE_MARKS):
-            raise EngineError(
-                f"{path} holds objects that would run code, so it was not opened; get the weights from their authors."
-            ) from error
-        raise _damaged(path) from error
-    except Exception as error:  # a damaged file can fail in any way
-        raise _damaged(path) from error
+        checkpoint = read_safetensors(path) if path.suffix == ".safetensors" else read_torch(path)
+    except ForeignObjects as error:
+        raise EngineError(
+            f"{path} holds objects that would run code, so it was not opened; get the weights from their authors."
+        ) from error
+    except (SafetensorError, *UNREADABLE) as error:
+        raise EngineError(
+            f"{path} is damaged, incomplete or no file of weights ({error}); get it from its authors again."
+        ) from error
     if not isinstance(checkpoint, dict):
         raise EngineError(f"{path} has no named weights; choose a checkpoint as its authors publish it.")
     return checkpoint
@@ -53,24 +50,24 @@ def named_tensors(weights: object, path: Path) -> dict[str, Tensor]:
             raise EngineError(f"{path} holds something else than weights in '{name}'; get it from its authors again.")
         if value.is_floating_point() and not torch.isfinite(value).all():
             raise EngineError(f"{path} holds NaN or infinity in '{name}'; get it from its authors again.")
-    return {name: value.float() for name, value in weights.items()}
+    return {name: value.float().clone() for name, value in weights.items()}
 
 
 def read_settings(path: Path) -> dict:
     """The settings of a YAML file. Raises EngineError when it is missing, no mapping, or asks for foreign objects."""
     if not path.is_file():
         raise EngineError(f"{path} is missing; it is published with the weights and says how networks are blended.")
-    if path.stat().st_size > MAXIMUM_SETTINGS_BYTES:
+    if path.stat().st_size > LARGEST_SETTINGS:
         raise EngineError(f"{path} is too large to be a model's settings; choose the one published with the weights.")
     try:
-        settings = yaml.safe_load(path.read_text("utf-8"))
-    except yaml.constructor.ConstructorError as error:
+        settings = read_yaml(path)
+    except ForeignObjects as error:
         raise EngineError(
-            f"{path} asks for objects that are not plain settings ({error.problem}), so it was not used; "
+            f"{path} asks for objects that are not plain settings ({error}), so it was not used; "
             "choose the one published with the weights."
         ) from error
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
-        raise EngineError(f"{path} is not valid YAML; choose the one published with the weights.") from error
+    except UNREADABLE as error:
+        raise EngineError(f"{path} is not valid YAML ({error}); choose the one published with the weights.") from error
     if not isinstance(settings, dict):
         raise EngineError(f"{path} has no settings; choose the one published with the weights.")
     return settings
@@ -79,8 +76,8 @@ def read_settings(path: Path) -> dict:
 def read_anchors(path: Path) -> Tensor:
     """Mean anchors (n, 3) of a .npy file. Raises EngineError when it holds anything else."""
     try:
-        anchors = np.load(path, allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
+        anchors = read_npy(path, LARGEST_ANCHORS)
+    except UNREADABLE as error:
         raise EngineError(f"{path} is not a readable array; choose anchors_<n>.npy of the official assets.") from error
     wrong = not isinstance(anchors, np.ndarray) or anchors.dtype.kind not in "fiu" or anchors.ndim != 2
     if wrong or not np.isfinite(anchors).all():
@@ -88,7 +85,3 @@ def read_anchors(path: Path) -> Tensor:
             f"{path} does not hold finite anchor positions; choose anchors_<n>.npy of the official assets."
         )
     return torch.from_numpy(anchors.astype(np.float64))
-
-
-def _damaged(path: Path) -> EngineError:
-    return EngineError(f"{path} is damaged, incomplete or no file of weights; get it from its authors again.")

@@ -6,7 +6,6 @@ encoder lies under `audio_encoder.`.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
@@ -15,7 +14,9 @@ from torch import Tensor
 
 from ..bundle import Bundle, merge_section, update_config
 from ..motion.speech import SpeechConfig, SpeechEncoder, load_speech_encoder
+from ..network_building import MISFITS, build
 from ..shared.errors import Cancelled, EngineError
+from ..shared.hostile_files import UNREADABLE, read_json
 from .checkpoint import named_tensors, read_checkpoint
 from .recognise import WEIGHT_FILES
 from .staging import staged_bundle
@@ -86,23 +87,23 @@ def import_speech_encoder(path: str | Path, config: SpeechConfig | None = None) 
     elif config is None and (path.parent / "config.json").is_file():
         config = read_sizes(path.parent / "config.json")
     tensors = named_tensors(_canonical_names(read_checkpoint(path)), path)
-    encoder = SpeechEncoder(config or SpeechConfig())
+    sizes = config or SpeechConfig()
     try:
-        encoder.load_state_dict(tensors)
-    except RuntimeError as error:
-        reason = str(error).splitlines()[1].strip() if "\n" in str(error) else str(error)
-        raise EngineError(f"{path} does not fit the speech model's sizes: {reason[:300]}") from error
-    return encoder.eval()
+        return build(lambda: SpeechEncoder(sizes), tensors, path.name).eval()
+    except EngineError as error:
+        raise EngineError(f"{path} does not fit the speech model's sizes: {error}") from error
+    except MISFITS as error:
+        raise EngineError(f"{path} has sizes that make no speech model; choose another.") from error
 
 
 def read_sizes(path: Path) -> SpeechConfig:
     """The sizes in a Hugging Face `config.json`. Raises EngineError when it is missing or describes no speech model."""
     try:
-        sizes = json.loads(path.read_text("utf-8"))
+        sizes = read_json(path)
         if not isinstance(sizes, dict):
             raise TypeError
         return SpeechConfig.from_hugging_face(sizes)
-    except (OSError, ValueError, TypeError) as error:
+    except UNREADABLE as error:
         raise EngineError(f"{path} is not a wav2vec 2.0 configuration; choose a Hugging Face model folder.") from error
 
 

@@ -8,8 +8,6 @@ Code frame i stands for the time i / rate seconds after the start of the clip.
 from __future__ import annotations
 
 import json
-import zipfile
-import zlib
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
@@ -19,13 +17,14 @@ from scipy.interpolate import CubicSpline
 from ..shared.arkit import ARKIT_NAMES
 from ..shared.errors import EngineError
 from ..shared.files import replaced
+from ..shared.hostile_files import UNREADABLE, TooLarge, parse_json, read_npz
 from ..shared.style import NO_WEIGHTS, Style, styled_weights
 from ..shared.units import CODE_RATE
 
 CODE_DIMENSIONS = 200
 BASIS_SEED = 200
-MAXIMUM_TAKE_BYTES = 1 << 30
-_UNREADABLE = (OSError, ValueError, KeyError, TypeError, AttributeError, EOFError)
+MAXIMUM_TAKE_BYTES = 1 << 28  # unpacked
+HIGHEST_RATE = 1000.0  # codes per second
 
 # Weights without a side in ARKit that ICT-FaceKit splits in two.
 _SPLIT_IN_ICT = ("browInnerUp", "cheekPuff")
@@ -106,7 +105,7 @@ class ExpressionTake:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "codes", _checked("codes", self.codes, 2))
-        if not len(self.codes) or not np.isfinite(self.rate) or self.rate <= 0:
+        if not len(self.codes) or not 0 < self.rate <= HIGHEST_RATE:
             raise EngineError("A take needs at least one code frame and a positive frame rate; generate it again.")
         for name, dimensions in (("weights", 2), ("lip_opening_mm", 1)):
             values = getattr(self, name)
@@ -175,11 +174,8 @@ class ExpressionTake:
         Raises EngineError when the file is missing, damaged or no take.
         """
         try:
-            with np.load(path, allow_pickle=False) as archive:
-                if sum(entry.file_size for entry in archive.zip.infolist()) > MAXIMUM_TAKE_BYTES:
-                    raise EngineError(f"{path} is too large to be a take; choose another file.")
-                arrays = {name: archive[name] for name in archive.files}
-            provenance = json.loads(str(arrays.get("provenance", "{}")))
+            arrays = read_npz(path, MAXIMUM_TAKE_BYTES)
+            provenance = parse_json(str(arrays.get("provenance", "{}")))
             if not isinstance(provenance, dict):
                 raise ValueError("provenance is not a JSON object")
             return cls(
@@ -192,7 +188,9 @@ class ExpressionTake:
             )
         except FileNotFoundError as error:
             raise EngineError(f"There is no take at {path}; choose an existing .npz file.") from error
-        except (*_UNREADABLE, zipfile.BadZipFile, zlib.error) as error:
+        except TooLarge as error:
+            raise EngineError(f"{path} is too large to be a take; choose another file.") from error
+        except UNREADABLE as error:
             raise EngineError(f"{path} is not a readable take; choose a .npz file that FaceTalk saved.") from error
 
 

@@ -21,6 +21,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ..bundle import Bundle
+from ..network_building import MISFITS, check_sizes
 from ..shared.errors import EngineError
 from ..shared.units import CODE_RATE
 from .sampling_defaults import PREFIX
@@ -335,9 +336,9 @@ def load_expression_decoder(bundle: Bundle, device: str | torch.device = "cpu") 
     """The expression decoder of a bundle, ready to use. Raises EngineError when its parts are missing or do not fit."""
     section = {key: value for key, value in bundle.section("motion").items() if not key.startswith(PREFIX)}
     try:
+        check_sizes(section)
         config = DenoiserConfig(**section)
-    except TypeError as error:
+        decoder = bundle.network("motion", lambda: ExpressionDecoder(config))
+    except MISFITS as error:
         raise EngineError(f"The bundle {bundle.name} describes no motion model; install the bundle again.") from error
-    decoder = ExpressionDecoder(config)
-    bundle.load_into("motion", decoder)
     return decoder.to(device).eval()

@@ -20,6 +20,7 @@ from torch.nn import functional
 from transformers import Wav2Vec2Config, Wav2Vec2Model
 
 from ..bundle import Bundle
+from ..network_building import MISFITS
 from ..shared.errors import EngineError
 from ..shared.units import CODE_RATE, SAMPLE_RATE
 from .audio import frame_count
@@ -246,8 +247,7 @@ def load_speech_encoder(bundle: Bundle, device: str | torch.device = "cpu") -> S
     """The speech encoder of a bundle, ready to use. Raises EngineError when its parts are missing or do not fit."""
     try:
         config = SpeechConfig(**bundle.section("speech"))
-    except TypeError as error:
+        encoder = bundle.network("speech", lambda: SpeechEncoder(config))
+    except MISFITS as error:
         raise EngineError(f"The bundle {bundle.name} describes no speech encoder; install the bundle again.") from error
-    encoder = SpeechEncoder(config)
-    bundle.load_into("speech", encoder)
     return encoder.to(device).eval()

@@ -22,6 +22,7 @@ def _system() -> str:
 
 
 _HOST = _system()
+_DEVICES = re.compile("con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³]|conin\\$|conout\\$", re.IGNORECASE)
 
 
 @contextmanager
@@ -46,6 +47,11 @@ def replaced(path: str | Path) -> Iterator[Path]:
     except BaseException:
         part.unlink(missing_ok=True)
         raise
+
+
+def reserved_name(name: str) -> bool:
+    """Whether Windows takes a file's name, with any ending, for a device."""
+    return bool(_DEVICES.fullmatch(name.partition(".")[0].strip()))
 
 
 def owned(prefix: str) -> str:

@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from ...engine.shared.files import replaced
+from ...engine.shared.hostile_files import UNREADABLE, read_json
 from ...engine.shared.options import STARTER
 from ..extension import user_folder
 
@@ -155,7 +156,7 @@ def _path() -> Path:
 
 def _read(path: Path) -> dict[str, Cost]:
     try:
-        stored = json.loads(path.read_text("utf-8"))
+        stored = read_json(path)
         return {name: Cost(**{key: float(value) for key, value in cost.items()}) for name, cost in stored.items()}
-    except (OSError, ValueError, TypeError, AttributeError):
+    except UNREADABLE:
         return {}

@@ -8,11 +8,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from ...engine.shared.errors import EngineError
-from ...engine.shared.files import replaced
+from ...engine.shared.files import replaced, reserved_name
+from ...engine.shared.hostile_files import UNREADABLE, read_json
 from .names import CHANNELS
 
 FORMAT = 1
-LARGEST_FILE = 1 << 20
 LARGEST_GAIN = 10.0
 
 
@@ -27,7 +27,7 @@ class KeyLink:
 
 def preset_path(folder: Path, name: str) -> Path:
     """The file of a preset. Raises EngineError when the name would lead elsewhere or to nothing."""
-    if not re.fullmatch(r"\w[\w .\-]{0,62}", name) or name.endswith((" ", ".")):
+    if not re.fullmatch(r"\w[\w .\-]{0,62}", name) or name.endswith((" ", ".")) or reserved_name(name):
         raise EngineError("A preset's name has letters, digits, spaces, - and _ only; choose another name.")
     return folder / f"{name}.json"
 
@@ -61,9 +61,7 @@ def delete(path: Path) -> None:
 def load(path: Path) -> list[KeyLink]:
     """The links of a preset. Raises EngineError when it is missing or no preset."""
     try:
-        if path.stat().st_size > LARGEST_FILE:
-            raise ValueError("too large")
-        content = json.loads(path.read_text("utf-8"))
+        content = read_json(path)
         if content["format"] != FORMAT:
             raise ValueError("unknown format")
         links = [KeyLink(str(link["key"]), str(link["channel"]), float(link["gain"])) for link in content["links"]]
@@ -71,6 +69,6 @@ def load(path: Path) -> list[KeyLink]:
             raise ValueError("unknown channel or gain")
     except FileNotFoundError as error:
         raise EngineError(f"There is no preset {path.stem}; choose another.") from error
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except UNREADABLE as error:
         raise EngineError(f"{path.name} is not a readable preset; save it again.") from error
     return links

@@ -16,10 +16,13 @@ import numpy as np
 
 from ...engine.shared.arkit import ARKIT_NAMES
 from ...engine.shared.errors import EngineError
+from ...engine.shared.hostile_files import UNREADABLE, number, parse_json
+from ...engine.shared.shapes import match_shapes
 from ...engine.shared.style import Style, styled_weights
 from ..sound.strip_link import SCENE_PROPERTY, STRIP_PROPERTY, connect
 
 FORMAT = 1
+LARGEST_TAKE = 1 << 29  # letters of its text
 TAKE_PROPERTY = "facetalk_take"  # on an object: the text of the take that it was made from
 # These on the text, besides the two of its strip.
 LINK_PROPERTY = "facetalk_link"  # the scene's link to the strip, see `strip_link`
@@ -127,15 +130,16 @@ def load(holder: bpy.types.Text | bpy.types.Object) -> Take:
     if text is None:
         raise EngineError(f"{holder.name} has no take; generate it again.")
     try:
-        content = json.loads(text.as_string())
+        content = parse_json(text.as_string(), LARGEST_TAKE)
         if content["format"] != FORMAT:
             raise ValueError("unknown format")
         arrays = {name: _array(content[name]) if name in content else None for name in _ARRAYS}
         if arrays["codes"] is None or not len(arrays["codes"]):
             raise ValueError("no codes")
         names = [str(name) for name in content["weight_names"]]
-        rate, seed, settings = float(content["rate"]), int(content["seed"]), dict(content["settings"])
-    except (ValueError, KeyError, TypeError) as error:
+        rate, seed, settings = number(content, "rate", 1, 1000), int(content["seed"]), dict(content["settings"])
+        _check(arrays, names)
+    except UNREADABLE as error:
         raise EngineError(f"The text {text.name} is not a readable take; generate the head again.") from error
     return Take(rate=rate, seed=seed, settings=settings, weight_names=names, **arrays)
 
@@ -143,3 +147,14 @@ def load(holder: bpy.types.Text | bpy.types.Object) -> Take:
 def _array(stored: dict) -> np.ndarray:
     data = base64.b64decode("".join(stored["base64_float32"]), validate=True)
     return np.frombuffer(data, "<f4").reshape(stored["shape"]).copy()
+
+
+def _check(arrays: dict[str, np.ndarray | None], names: list[str]) -> None:
+    """Raises ValueError unless the arrays of a take belong together."""
+    expected = {"codes": ("N", "D"), "weights": ("N", len(names)), "lip_opening_mm": ("N",)}
+    found = {name: array for name, array in arrays.items() if array is not None}
+    match_shapes({name: array.shape for name, array in found.items()}, {name: expected[name] for name in found})
+    if not all(np.isfinite(array).all() for array in found.values()):
+        raise ValueError("a number is not finite")
+    if not set(names) <= set(ARKIT_NAMES):
+        raise ValueError("unknown weights")

@@ -81,7 +81,7 @@ def test_a_disk_without_room_is_told_before(saved, client, monkeypatch):
     monkeypatch.setattr(shutil, "disk_usage", lambda _path: shutil._ntuple_diskusage(1, 1, 0))
     run = generate(client, strip, storage=storage.FrameStorage("CACHE"))
     assert run.state.name == "FAILED"
-    assert "GB left" in run.error
+    assert "has 0 kB left" in run.error
     assert not list(folder.rglob("*.usdc"))
 
 
