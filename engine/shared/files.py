@@ -8,6 +8,7 @@ import platform
 import re
 import secrets
 import shutil
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from functools import lru_cache
@@ -19,6 +20,19 @@ def _system() -> str:
     numbers = Path("/proc/self/ns/pid")
     name = platform.node() + (str(numbers.readlink()) if numbers.is_symlink() else "")
     return hashlib.sha256(name.encode()).hexdigest()[:8]
+
+
+if sys.platform == "win32":
+    import msvcrt
+
+    def _lock(number: int) -> None:
+        msvcrt.locking(number, msvcrt.LK_NBLCK, 1)
+
+else:
+    import fcntl
+
+    def _lock(number: int) -> None:
+        fcntl.flock(number, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
 _HOST = _system()
@@ -47,6 +61,20 @@ def replaced(path: str | Path) -> Iterator[Path]:
     except BaseException:
         part.unlink(missing_ok=True)
         raise
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Keep other processes, and other blocks of this one, out of a block; the lock ends with the process.
+
+    Raises BlockingIOError at once when another has the lock.
+    """
+    with path.open("ab") as file:
+        try:
+            _lock(file.fileno())
+        except OSError as error:
+            raise BlockingIOError(error.errno, "another process has the lock", str(path)) from error
+        yield
 
 
 def reserved_name(name: str) -> bool:

@@ -19,6 +19,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from ...engine.shared.errors import EngineError
+from ...engine.shared.files import locked
 from .background_task import BackgroundTask
 from .programs import program_environment, python_command
 from .runtime import INSTALLED, INSTALLED_FILE, Runtime, ask_runtime, environment_python
@@ -46,9 +47,17 @@ class RuntimeInstallation(BackgroundTask):
 
     def work(self) -> None:
         """Raises EngineError when a file is missing or wrong, or pip fails."""
+        self._folder.mkdir(parents=True, exist_ok=True)
+        try:
+            with locked(self._folder.with_name(f".{self._folder.name}.lock")):
+                self._install_all()
+        except BlockingIOError as error:
+            raise EngineError("Another Blender is installing the engine runtime; wait until it has ended.") from error
+
+    def _install_all(self) -> None:
         if self._source is not None:
             self._check_source()
-        (self._folder / "part").mkdir(parents=True, exist_ok=True)
+        (self._folder / "part").mkdir(exist_ok=True)
         self._make_environment()
         if self._source is None:
             self._download()

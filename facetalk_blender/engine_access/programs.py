@@ -6,6 +6,7 @@ Blender's working directory is the folder it was started from, often that of a d
 from __future__ import annotations
 
 import os
+import tempfile
 from pathlib import Path
 
 # -I leaves out the working directory, the user's packages and PYTHON... variables, so folders come as an argument.
@@ -57,7 +58,9 @@ def program_environment(**more: str) -> dict[str, str]:
 
 def engine_environment() -> dict[str, str]:
     """Environment variables of a Python that runs the engine."""
-    return program_environment(**{name: os.environ.get(name, value) for name, value in _WAITING.items()})
+    # torch makes a cache folder in the temporary one whenever it is imported; this one is there already.
+    cache = {"TORCHINDUCTOR_CACHE_DIR": tempfile.gettempdir()}
+    return program_environment(**{name: os.environ.get(name, value) for name, value in (_WAITING | cache).items()})
 
 
 def _runs(path: Path) -> bool:
