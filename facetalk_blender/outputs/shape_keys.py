@@ -1,4 +1,7 @@
-"""Shape Keys: one object of fixed topology, one absolute shape key per code frame, played by evaluation time."""
+"""Shape Keys: one object of fixed topology, one absolute shape key per code frame, played by evaluation time.
+
+The first key and the last one are the head at rest, to which playback goes outside the clip.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +15,9 @@ from ..sound.strip import Clip
 from ..sound.strip_link import STRIP_PROPERTY
 from .template_head import TemplateWriter
 
+CODE_PROPERTY = "facetalk_code"  # on the shape keys: which code frame is heard, whether the take has it or not
+REST_KEY = "Rest"
+REST_SECONDS = 0.15  # within which playback comes from and goes to the head at rest
 KEY_SPACING = 10.0  # evaluation time from one absolute key to the next, fixed by Blender
 
 
@@ -28,15 +34,13 @@ class ShapeKeys(TemplateWriter):
     def add_key(self, owner: bpy.types.Object, index: int) -> bpy.types.ShapeKey:
         """Add the absolute key of a code frame."""
         owner.data.shape_keys.use_relative = False
-        block = owner.shape_key_add(name=f"Frame {index:04d}", from_mix=False)
-        # Catmull-Rom passes through every key and is smooth between them, like the codes themselves.
-        block.interpolation = "KEY_CATMULL_ROM"
         self._written += 1
-        return block
+        return _new_key(owner, f"Frame {index:04d}")
 
     def finish(self) -> Iterator[None]:
         """Drive the evaluation time, and remove earlier results of the same take."""
         scene = resolve(bpy.data.scenes, self._scene)
+        _new_key(self.result(), REST_KEY)  # a new key has the shape of the mesh itself
         drive_evaluation_time(self.result(), scene, self._clip.audio_start, self._written, self._code_rate)
         yield from super().finish()
 
@@ -44,12 +48,25 @@ class ShapeKeys(TemplateWriter):
 def drive_evaluation_time(
     owner: bpy.types.Object, scene: bpy.types.Scene, audio_start: float, code_count: int, code_rate: float
 ) -> None:
-    """Let `eval_time` follow the strip, at one key per code frame; a muted strip shows the neutral head.
+    """Let `eval_time` follow the strip, at one key per code frame; a muted strip shows the head at rest.
 
-    owner: the result; audio_start: the second of the sound file that its first code frame shows.
+    owner: the result; audio_start: the second of the sound file that its first code frame shows. Before the take and
+    after it the head goes to rest; where a handle hides a part of the take, it rests at once.
     """
-    file_time = "(clamp(frame, left, right - 1) - start + trim) * base / fps - delay"
-    code = f"clamp(({file_time} - {audio_start:.6f}) * {code_rate:g}, 0, {code_count - 1})"
+    keys, strip, last = owner.data.shape_keys, owner[STRIP_PROPERTY], code_count - 1
+    file_time = "(frame - start + trim) * base / fps - delay"
+    keys[CODE_PROPERTY] = 0.0
+    playback.drive(keys, f'["{CODE_PROPERTY}"]', scene, strip, f"({file_time} - {audio_start:.6f}) * {code_rate:g}")
+    slope = 1.0 / (REST_SECONDS * code_rate)
     # The first key is the neutral head, so code frame i lies at (i + 1) times the spacing.
-    expression = f"(1 - mute) * {KEY_SPACING:g} * (1 + {code})"
-    playback.drive(owner.data.shape_keys, "eval_time", scene, owner[STRIP_PROPERTY], expression)
+    key = f"1 + clamp(code, 0, {last}) + clamp(code * {slope:.6f}, -1, 0) + clamp((code - {last}) * {slope:.6f}, 0, 1)"
+    hidden = f"code > 0 and code < {last} and (frame < left or frame >= right)"
+    expression = f"0 if mute or ({hidden}) else {KEY_SPACING:g} * ({key})"
+    playback.drive(keys, "eval_time", scene, strip, expression, code=f'["{CODE_PROPERTY}"]')
+
+
+def _new_key(owner: bpy.types.Object, name: str) -> bpy.types.ShapeKey:
+    block = owner.shape_key_add(name=name, from_mix=False)
+    # Catmull-Rom passes through every key and is smooth between them, like the codes themselves.
+    block.interpolation = "KEY_CATMULL_ROM"
+    return block

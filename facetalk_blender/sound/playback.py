@@ -25,10 +25,13 @@ def set_up_audio(scene: bpy.types.Scene, clip: Clip) -> None:
     scene.frame_end = max(scene.frame_end, clip.frame_end - 1)
 
 
-def drive(owner: bpy.types.bpy_struct, path: str, scene: bpy.types.Scene, strip_name: str, expression: str) -> None:
+def drive(
+    owner: bpy.types.bpy_struct, path: str, scene: bpy.types.Scene, strip_name: str, expression: str, **own: str
+) -> None:
     """Drive a property of `owner` by an expression of the strip and the scene's rate.
 
     expression: may use `frame` and start, trim (frames), delay (seconds), left, right (handles), mute, fps and base.
+    own: further names that it uses, with their paths on `owner`.
     """
     key = connect(scene, strip_name)
     paths = {name: f'["{key}"][{index}]' for index, name in enumerate(compat.strip_timing_paths())}
@@ -36,4 +39,6 @@ def drive(owner: bpy.types.bpy_struct, path: str, scene: bpy.types.Scene, strip_
     driver = owner.driver_add(path).driver
     for name in sorted(paths.keys() & set(re.findall(r"[a-z]+", expression))):
         add_variable(driver, name, scene, paths[name])
+    for name, own_path in own.items():
+        add_variable(driver, name, owner, own_path)
     driver.expression = expression

@@ -67,11 +67,11 @@ def _link_targets(scene: bpy.types.Scene, key: str) -> Iterator[bpy.types.Driver
     return (curve.driver.variables[0].targets[0] for curve in drivers if curve.data_path == f'["{key}"]')
 
 
-def add_variable(driver: bpy.types.Driver, name: str, scene: bpy.types.Scene, path: str) -> None:
-    """Give a driver the value at a path of the scene under a name."""
+def add_variable(driver: bpy.types.Driver, name: str, owner: bpy.types.ID, path: str) -> None:
+    """Give a driver the value at a path of a datablock under a name."""
     variable = driver.variables.new()
     variable.name = name
     target = variable.targets[0]
-    target.id_type = "SCENE"
-    target.id = scene
+    target.id_type = owner.id_type
+    target.id = owner
     target.data_path = path

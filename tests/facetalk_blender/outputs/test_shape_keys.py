@@ -43,9 +43,26 @@ def test_positions_between_code_frames(scene, client, tmp_path, fps):
         np.testing.assert_allclose(tip(head, frame), catmull_rom(code), atol=2e-4)
 
 
-def test_the_ends_hold(head):
-    np.testing.assert_allclose(tip(head, START - 30), scripted_shapes.positions(0)[4], atol=1e-5)
-    np.testing.assert_allclose(tip(head, START + 500), scripted_shapes.positions(CODES - 1)[4], atol=1e-5)
+REST = scripted_shapes.template()[1]["vertices"][4]
+
+
+def test_the_head_rests_before_and_after_the_clip(head):
+    """Within 0.15 s, on its way between the first or last code frame and the head at rest."""
+    end = START + CODES
+    for frame in (-500, 0, START - 4, end + 3, end + 200):
+        np.testing.assert_allclose(tip(head, frame), REST, atol=1e-5)
+    np.testing.assert_allclose(tip(head, START), scripted_shapes.positions(0)[4], atol=1e-5)
+    np.testing.assert_allclose(tip(head, end - 1), scripted_shapes.positions(CODES - 1)[4], atol=1e-5)
+    assert 0.01 < np.linalg.norm(tip(head, end) - REST) < np.linalg.norm(tip(head, end - 1) - REST)
+
+
+def test_a_trimmed_strip_rests_outside_itself(head):
+    strip = bpy.context.scene.sequence_editor.strips_all[0]
+    strip.frame_offset_start, strip.frame_offset_end = 10, 15
+    np.testing.assert_allclose(tip(head, START + 10), scripted_shapes.positions(10)[4], atol=1e-5)
+    np.testing.assert_allclose(tip(head, START + 32), scripted_shapes.positions(32)[4], atol=1e-5)
+    for frame in (START - 20, START + 9, START + 33, START + 40, START + 300):
+        np.testing.assert_allclose(tip(head, frame), REST, atol=1e-5)
 
 
 def test_the_keys_follow_their_strip(head):
