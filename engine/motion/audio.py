@@ -18,11 +18,11 @@ import soundfile
 from scipy.signal import resample_poly
 
 from ..shared.errors import EngineError, UnreadableSound
+from ..shared.options import MAXIMUM_SECONDS
 from ..shared.units import CODE_RATE, SAMPLE_RATE
-from .decoding import decoded
+from .decoding import decoded, goes_on_after_its_header_says
 
 LOWEST_RATE, HIGHEST_RATE = 4000, 384000  # Hz
-MAXIMUM_SECONDS = 3600.0
 BLOCK_SAMPLES = 1 << 18
 # A channel is silent when its power is 80 dB below the loudest one's.
 SILENT_POWER_RATIO = 1e-8
@@ -83,11 +83,17 @@ def _read(
             seconds = source.length / source.rate
             if whole_seconds is not None and abs(seconds - whole_seconds) > LENGTH_TOLERANCE:
                 raise UnreadableSound(f"{name} plays {whole_seconds:.2f} s and reads {seconds:.2f} s; export it again.")
+            if file.format == "MP3" and _has_more(recording):
+                raise UnreadableSound(f"{name} is several MP3 files in one; join them to one sound, or install ffmpeg.")
             return _prepare(source, source.part(start, duration))
     except (soundfile.LibsndfileError, OSError) as error:
         raise UnreadableSound(
             f"{name} is damaged or no sound file this can read; convert it to WAV, FLAC, Ogg or MP3, or install ffmpeg."
         ) from error
+
+
+def _has_more(recording: str | PathLike | bytes) -> bool:
+    return not isinstance(recording, bytes) and goes_on_after_its_header_says(Path(recording))
 
 
 @dataclass(frozen=True)

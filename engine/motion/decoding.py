@@ -6,6 +6,8 @@ Inside Blender its own decoder does this. Both are kept from opening anything bu
 from __future__ import annotations
 
 import os
+import re
+import struct
 import subprocess
 from os import PathLike
 from pathlib import Path
@@ -15,6 +17,11 @@ import numpy as np
 from ..shared.units import SAMPLE_RATE
 
 LONGEST = 3601.0  # seconds that are decoded at most: an hour, and enough to see that it is more
+MP3_HEADERS = (b"Xing", b"Info")  # of an encoder: how many frames and bytes follow
+# The same where a frame of MPEG audio begins: its four bytes, and its side information.
+ANOTHER_HEADER = re.compile(rb"\xff[\xe0-\xff]..(?:.{9}|.{17}|.{32})(?:Xing|Info)", re.DOTALL)
+HEADER_BYTES = 1 << 20  # in which it is looked for; pictures may come before it
+LARGEST_MP3 = 1 << 28
 TIME_LIMIT = 600.0  # seconds that ffmpeg may take
 
 
@@ -32,6 +39,21 @@ def decoded(recording: str | PathLike | bytes, start: float, duration: float | N
     else:
         samples = _by_ffmpeg(path, start, length)
     return samples if samples is not None and len(samples) else None
+
+
+def goes_on_after_its_header_says(path: Path) -> bool:
+    """Whether an MP3 consists of several, put one after the other: readers that trust its header stop at the first."""
+    with path.open("rb") as file:
+        head = file.read(HEADER_BYTES)
+        at = max(head.find(mark) for mark in MP3_HEADERS)
+        if at < 0 or len(head) < at + 16:
+            return False
+        flags, _, count = struct.unpack(">III", head[at + 4 : at + 16])
+        if flags & 3 != 3:  # it tells neither the number of frames nor that of bytes
+            return False
+        file.seek(at + count // 2)
+        rest = file.read(LARGEST_MP3)
+    return ANOTHER_HEADER.search(rest) is not None
 
 
 def _by_pyav(path: Path, end: float) -> np.ndarray | None:

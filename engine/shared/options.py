@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from .errors import EngineError
 
+MAXIMUM_SECONDS = 3600.0  # of a recording's part that is sampled at once
 STARTER = "starter"  # names the bundle that ships with the engine; any other name is a folder
 DEVICE = "auto"  # a CUDA GPU when there is one, else the CPU
 RESOLUTIONS = (64, 128, 256)  # cells along each side of the head's box

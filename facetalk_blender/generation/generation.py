@@ -58,7 +58,7 @@ class Generation(Job):
         self.engine_info: dict = {}
         self.step = ""  # which of the work between messages
         self._stream = ResultStream(options)
-        self._spoken = StripTake(strip, source, frame_range)
+        self._spoken = StripTake(strip, source, frame_range, options.frames)
         self.frames = options.frames or range(self.clip.frame_start, self.clip.frame_end)
         self._steps: Iterator[bool] | None = None  # of the work between messages; False: nothing to do just now
         self._reason = ""

@@ -10,6 +10,7 @@ from dataclasses import replace
 import bpy
 
 from ...engine.shared.errors import EngineError
+from ...engine.shared.options import MAXIMUM_SECONDS
 from ...engine.shared.protocol import Message
 from ..blender_data.datablocks import DataBlockLost, resolve
 from ..sound import strip as sound_strip
@@ -32,10 +33,15 @@ class StripTake:
         strip: bpy.types.SoundStrip,
         source: bpy.types.Text | None = None,
         frame_range: tuple[int, int] | None = None,
+        frames: range | None = None,
     ):
-        """source, frame_range: see `Generation`. Raises EngineError when strip, take or range cannot be used."""
+        """source, frame_range: see `Generation`. frames: the scene frames that are wanted; None is all.
+
+        Raises EngineError when strip, take or range cannot be used."""
         self.take = take.load(source) if source else None
         self.clip = sound_strip.clip_of(strip) if self.take is None else _clip_of_take(strip, self.take)
+        if self.take is None:
+            self.clip = _short_enough(self.clip, frames)
         self.new_codes = self._code_range(*frame_range) if frame_range else None
         self._source = source.session_uid if source else None
         self._text = None if frame_range or source is None else source.session_uid
@@ -146,6 +152,17 @@ class StripTake:
         if end <= start:
             raise EngineError("The chosen frames lie outside the take; move the range over the sound strip.")
         return start, end
+
+
+def _short_enough(clip: sound_strip.Clip, frames: range | None) -> sound_strip.Clip:
+    """A clip that can be sampled at once: of a longer one, the part of the frames that are wanted."""
+    if frames and clip.duration > MAXIMUM_SECONDS:
+        clip = sound_strip.part_around(clip, frames)
+    if clip.duration > MAXIMUM_SECONDS:
+        raise EngineError(
+            f"The strip {clip.strip_name} plays more than {MAXIMUM_SECONDS / 60:.0f} minutes; cut it into parts."
+        )
+    return clip
 
 
 def _clip_of_take(strip: bpy.types.SoundStrip, source: take.Take) -> sound_strip.Clip:

@@ -13,6 +13,7 @@ from .. import compat
 from . import audibility, decoding
 
 SHORTEST_CLIP = 0.1  # seconds
+CONTEXT_SECONDS = 2.0  # of sound around a moment, which its codes depend on
 CHANNELS = 128  # of Blender's sequencer
 
 
@@ -178,6 +179,13 @@ def clip_of_part(strip: bpy.types.SoundStrip, audio_start: float, duration: floa
     clip = clip_of(strip)
     frame_zero = clip.frame_of(audio_start - clip.audio_start)
     return replace(clip, audio_start=audio_start, duration=duration, frame_zero=frame_zero)
+
+
+def part_around(clip: Clip, frames: range) -> Clip:
+    """The part of a clip that some of its scene frames need: their sound, and some before and after it."""
+    start = max(clip.time_of(frames[0]) - CONTEXT_SECONDS, 0.0)
+    end = min(clip.time_of(frames[-1] + 1) + CONTEXT_SECONDS, clip.duration)
+    return replace(clip, audio_start=clip.audio_start + start, duration=end - start, frame_zero=clip.frame_of(start))
 
 
 def heard_part(strip: bpy.types.SoundStrip) -> tuple[float, float]:

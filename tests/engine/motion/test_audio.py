@@ -1,11 +1,14 @@
 """Reading recordings: formats, channels, rates, parts, and what is refused."""
 
+import shutil
+from pathlib import Path
+
 import numpy as np
 import pytest
 import soundfile
 
 from engine.motion import audio
-from engine.shared.errors import EngineError
+from engine.shared.errors import EngineError, UnreadableSound
 
 
 def _tone(rate: int, seconds: float = 1.0, frequency: float = 440.0, level: float = 0.5) -> np.ndarray:
@@ -173,3 +176,43 @@ def test_endless_recordings_are_refused(monkeypatch):
 def test_arrays_that_are_no_recordings_are_refused(samples, rate):
     with pytest.raises(EngineError):
         audio.load((samples, rate))
+
+
+REPORTS = Path(__file__).resolve().parents[2] / "fixtures" / "reports"
+SECONDS = {
+    "sound_a_adpcm_swf.wav": 3.16,
+    "sound_a_g726.wav": 3.0,
+    "sound_c_m4a_renamed.wav": 3.0,
+    "sound_short.m4a": 1.7,
+    "sound_two_chunks.mp3": 6.04,
+}
+
+
+@pytest.mark.skipif(shutil.which("ffmpeg") is None, reason="there is no ffmpeg")
+@pytest.mark.parametrize("name", SECONDS)
+def test_ffmpeg_decodes_what_libsndfile_cannot(name):
+    whole = audio.load(REPORTS / name)
+    assert len(whole) / 16000 == pytest.approx(SECONDS[name], abs=0.1)
+    part = audio.load(REPORTS / name, start=0.5, duration=1.0)
+    assert len(part) == pytest.approx(16000, abs=200)
+    np.testing.assert_allclose(np.corrcoef(part[:8000], whole[8000:16000])[0, 1], 1.0, atol=0.05)
+
+
+@pytest.mark.parametrize("name", SECONDS)
+def test_without_a_decoder_one_sentence_says_so(name, monkeypatch):
+    monkeypatch.setenv("PATH", "")
+    with pytest.raises(EngineError, match=rf"{name} .*install ffmpeg\.$"):
+        audio.load(REPORTS / name)
+
+
+@pytest.mark.parametrize("name", SECONDS)
+def test_who_can_decode_is_asked_to(name):
+    for recording in (REPORTS / name, (REPORTS / name).read_bytes()):
+        with pytest.raises(UnreadableSound):
+            audio.load(recording, whole_seconds=SECONDS[name])
+
+
+def test_the_content_of_a_file_is_read_as_the_file(tmp_path):
+    soundfile.write(tmp_path / "a.flac", _tone(16000), 16000)
+    content = (tmp_path / "a.flac").read_bytes()
+    np.testing.assert_array_equal(audio.load(content), audio.load(tmp_path / "a.flac", whole_seconds=1.0))

@@ -209,3 +209,26 @@ def test_nothing_of_the_stage_is_drawn_across_the_face(scene, client, tmp_path):
     for light in lights:  # what viewports draw of a light reaches that far; renders ignore it
         assert light.data.cutoff_distance < 0.5 * (light.location - head).length
         assert not light.data.use_custom_distance
+
+
+class TestLongSounds:
+    """Of a sound that is too long to be sampled at once, the frames that are asked for are enough."""
+
+    @pytest.fixture
+    def strip(self, scene, tmp_path, monkeypatch):
+        monkeypatch.setattr(import_from_extension("facetalk_blender.generation.strip_take"), "MAXIMUM_SECONDS", 8.0)
+        return speaking_strip(scene, tmp_path, seconds=20.0)
+
+    def test_it_is_refused_before_anything_is_started(self, strip, client):
+        with pytest.raises(EngineError, match="cut it into parts"):
+            start(client, strip)
+        assert not client.alive
+
+    def test_some_frames_of_it_are_made(self, strip, client):
+        run = start(client, strip, frames=range(241, 245))
+        assert run.clip.audio_start == pytest.approx(8.0)
+        assert run.clip.duration == pytest.approx(4.0 + 4 / 24)
+        assert run.clip.time_of(241) == pytest.approx(2.0)
+        run.run()
+        assert run.state is generation.State.DONE
+        assert run.written == 4
