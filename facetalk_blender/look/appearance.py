@@ -54,7 +54,6 @@ TISSUE_COLORS: dict[str, Color] = {
 }
 SKIN_COLUMNS = (("skin", NECK, "brows"), ("lips",), ("brows",))
 TISSUE_COLUMNS = (EYE_REGIONS, ("teeth",), ("gums", "tongue"))
-REST_STEP = 2.0**-15  # metres: a thirtieth of a millimetre, so that places at rest take half the room when compressed
 GROUP_LEVELS = 8  # vertex groups keep weights in steps of 1 / GROUP_LEVELS
 VERTICES_PER_PIECE = 5000  # of a vertex group, about a millisecond to write
 
@@ -142,11 +141,13 @@ def _vertex_values(regions: Regions, colors: tuple[Color, Color]) -> dict[str, n
         known = {region: tuple(float(region in column) for column in columns) for region in REGION_SLOTS}
         values[name] = regions.table(known)
     if regions.rest is not None:
-        values[REST_ATTRIBUTE] = np.round(regions.rest / REST_STEP) * REST_STEP
+        values[REST_ATTRIBUTE] = regions.rest
     if regions.eye_vertices is not None:
         values[EYE_ATTRIBUTE] = np.zeros((len(regions.weights), 3), np.float32)
         values[EYE_ATTRIBUTE][regions.eye_vertices] = regions.eye_directions
-    return {name: np.ascontiguousarray(array, np.float32) for name, array in values.items()}
+    # Half precision, at rest 0.03 mm within 125 mm of the head's middle: it takes half the room in a cache.
+    halves = {name: array.astype(np.float16) for name, array in values.items() if name != COLOR_ATTRIBUTE}
+    return {name: np.ascontiguousarray(array, np.float32) for name, array in (values | halves).items()}
 
 
 def _polygon_slots(regions: Regions, polygons: np.ndarray) -> np.ndarray:

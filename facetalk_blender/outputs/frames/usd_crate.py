@@ -1,7 +1,7 @@
 """Meshes as binary USD files (.usdc), written with NumPy alone.
 
 Blender reads USD, but pip's bpy has no Python module for it and Blender's exporter runs on the main thread, in one
-call for all frames. The format is Pixar's crate file, version 0.7.0 (OpenUSD, pxr/usd/usd/crateFile.cpp and
+call for all frames. The format is Pixar's crate file, version 0.8.0 (OpenUSD, pxr/usd/usd/crateFile.cpp and
 integerCoding.cpp); whatever reads USD reads these files. No bpy: any thread may write and
 read. What is read back is what was written here; other files are refused.
 """
@@ -13,15 +13,18 @@ from dataclasses import dataclass
 
 import numpy as np
 
-VERSION = (0, 7, 0)
+VERSION = (0, 8, 0)
+OLDER_VERSION = (0, 7, 0)  # of files that were written before, which differ in nothing used here
 BOOTSTRAP = struct.Struct("<8s8Bq64x")
 LEAST_COMPRESSED = 16  # shorter arrays of integers are stored as they are
 
 # Numbers of types, crateDataTypes.h, and of specs, SdfSpecType.
-INT, FLOAT, DOUBLE, TOKEN, VEC3F, TOKEN_VECTOR, SPECIFIER, VARIABILITY = 3, 8, 9, 11, 24, 41, 42, 44
+INT, FLOAT, DOUBLE, TOKEN, VEC3F, VEC3H, TOKEN_VECTOR, SPECIFIER, VARIABILITY = 3, 8, 9, 11, 24, 25, 41, 42, 44
 ATTRIBUTE_SPEC, PRIM_SPEC, ROOT_SPEC = 1, 6, 7
 _ARRAY, _INLINED, _COMPRESSED = 1 << 63, 1 << 62, 1 << 61
 _ARRAY_TYPES = {"int[]": INT, "float[]": FLOAT, "point3f[]": VEC3F, "float3[]": VEC3F, "color3f[]": VEC3F}
+_ARRAY_TYPES |= {"point3h[]": VEC3H, "vector3h[]": VEC3H}
+_DTYPES = {INT: "<i4", FLOAT: "<f4", VEC3F: "<f4", VEC3H: "<f2"}
 _END_OF_SET = 0xFFFFFFFF
 
 
@@ -30,7 +33,8 @@ class Attribute:
     """One attribute of a mesh.
 
     type_name: "token" for a str, else of an array: "int[]" for (N,) int32, "float[]" for (N,) float32, "point3f[]",
-    "float3[]" or "color3f[]" for (N, 3) float32. interpolation: of a primvar, "vertex" or "uniform" (per polygon).
+    "float3[]" or "color3f[]" for (N, 3) float32, "point3h[]" or "vector3h[]" for (N, 3) float16, which
+    Blender reads, unlike half3[]. interpolation: of a primvar, "vertex" or "uniform" (per polygon).
     An array that several attributes hold is stored once.
     """
 
@@ -148,7 +152,7 @@ class _Reader:
     def __init__(self, data: bytes):
         self._data = data
         ident, *version, contents = BOOTSTRAP.unpack_from(data)
-        if ident != b"PXR-USDC" or tuple(version[:3]) != VERSION:
+        if ident != b"PXR-USDC" or tuple(version[:3]) not in (VERSION, OLDER_VERSION):
             raise ValueError("no frame written by FaceTalk")
         (count,) = struct.unpack_from("<Q", data, contents)
         entries = struct.iter_unpack("<16s2q", self._part(contents + 8, 32 * count))
@@ -181,8 +185,8 @@ class _Reader:
         if value & _COMPRESSED:
             return Attribute(type_name, self._table(offset, 1)[0][0], interpolation)
         (count,) = struct.unpack_from("<Q", self._data, offset)
-        width = 3 if kind == VEC3F else 1
-        array = np.frombuffer(self._part(offset + 8, 4 * width * count), "<i4" if kind == INT else "<f4")
+        width, dtype = 3 if kind in (VEC3F, VEC3H) else 1, np.dtype(_DTYPES[kind])
+        array = np.frombuffer(self._part(offset + 8, dtype.itemsize * width * count), dtype)
         return Attribute(type_name, array.reshape(-1, 3) if width == 3 else array, interpolation)
 
     def _tokens(self) -> list[str]:

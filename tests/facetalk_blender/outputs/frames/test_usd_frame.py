@@ -14,7 +14,8 @@ def random_frame(vertices, quads, seed):
     """A frame of quads and as many triangles, whose look repeats as that of skin does."""
     generator = np.random.default_rng(seed)
     sizes = generator.permutation(np.repeat([3, 4], quads))
-    palette = generator.random((7, 16)).astype(np.float32)[generator.integers(0, 7, vertices)]
+    palette = generator.random((7, 16)).astype(np.float16).astype(np.float32)  # as a look's values are
+    palette = palette[generator.integers(0, 7, vertices)]
     color, skin, tissue, eye, rest = np.split(palette, [4, 7, 10, 13], axis=1)
     color[:, 3] = 1.0
     values = {
@@ -56,3 +57,13 @@ def test_a_palette_holds_each_look_once(tmp_path):
     primvar = UsdGeom.PrimvarsAPI(stage.GetDefaultPrim()).GetPrimvar(appearance.SKIN_ATTRIBUTE)
     assert primvar.IsIndexed()
     assert len(primvar.Get()) == 7
+
+
+def test_a_cache_of_the_version_before_is_read(tmp_path):
+    frame = random_frame(300, 200, seed=1)
+    path = usd_frame.frame_path(tmp_path, 1)
+    data = bytearray(usd_frame.content_of(frame))
+    assert tuple(data[8:11]) == (0, 8, 0)
+    data[9] = 7
+    path.write_bytes(data)
+    np.testing.assert_array_equal(usd_frame.read_frame(path).vertices, frame.vertices)
