@@ -77,7 +77,7 @@ def _of_take(
     """Every channel (F,) of the take that something was made of, in the style of that; none when it cannot be read."""
     try:
         stored = take.load(holder).styled(Style(**_noted(holder, take.STYLE_PROPERTY)))
-    except EngineError:
+    except (EngineError, TypeError):
         return {}, None
     if stored.weights is None:
         return {}, None
@@ -108,9 +108,11 @@ def _curves(item: bpy.types.Object, action: bpy.types.Action, slot: bpy.types.Ac
 
 def _links(action: bpy.types.Action, slot: bpy.types.ActionSlot, keys: list[str]) -> Iterable[tuple[str, str, float]]:
     """Key, channel and gain: as the curves were made, or by the keys' names where that was not noted."""
-    noted = _noted(action, curve_action.LINKS_PROPERTY)
-    matches = match_names([keys])
-    return noted.get(str(slot.handle)) or [(key, match.channel, 1.0) for key, match in matches.items()]
+    noted = _noted(action, curve_action.LINKS_PROPERTY).get(str(slot.handle))
+    try:
+        return [(str(key), str(channel), float(gain)) for key, channel, gain in noted]
+    except (TypeError, ValueError):
+        return [(key, match.channel, 1.0) for key, match in match_names([keys]).items()]
 
 
 def _noted(holder: bpy.types.ID, name: str) -> dict:

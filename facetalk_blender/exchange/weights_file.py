@@ -112,6 +112,8 @@ def _checked(names: list[str], rows: list) -> np.ndarray:
 
 
 def _checked_rate(rate: float) -> float:
+    if not rate:
+        raise ValueError("it does not say how many rows a second has; set Rows per Second")
     if not 1.0 <= rate <= LARGEST_RATE:
         raise ValueError(f"{rate:g} rows per second")
     return rate

@@ -5,8 +5,8 @@ import csv
 import numpy as np
 import pytest
 from blender_scene import bpy, speaking_strip
-from repository import import_from_extension
-from speaking_faces import bake, curve_action, face
+from repository import ROOT, import_from_extension
+from speaking_faces import bake, curve_action, face, take_module
 
 from engine.shared.arkit import ARKIT_NAMES
 
@@ -103,3 +103,30 @@ def test_channels_of_every_mesh_and_spelling_with_edits(imported, recording, tmp
     place = header.index("EyeBlinkLeft") - 2
     assert not found[:, place].any()
     np.testing.assert_allclose(np.delete(found, place, 1), np.delete(wanted, place, 1), atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    "meshes",
+    [
+        {"Face": ["jawOpen", "mouthClose", "eyeBlink_L", "eyeBlink_R", "mouthSmile_L", "mouthSmile_R"]},
+        {"A_Teeth": ["jawOpen"], "Face": ["jawOpen", "mouthClose", "eyeBlinkLeft", "eyeBlinkRight", "mouthPucker"]},
+    ],
+)
+def test_every_live_weight_of_a_take_is_written(registered, tmp_path, meshes):
+    """Cases 13 and 14 of the reported characters: 7 columns of 38, and the jaw alone where the teeth came first."""
+    scene = bpy.context.scene
+    with np.load(ROOT / "tests/fixtures/reports/12_characters/take.npz") as stored:
+        names = [str(name) for name in stored["weight_names"]]
+        spoken = take_module.Take(stored["codes"], 24.0, 1, stored["weights"], names, None, {"audio_start": 0.0})
+    strip = speaking_strip(scene, tmp_path, seconds=3.0)
+    scene.facetalk.strip, scene.frame_start, scene.frame_end = strip.name, 1, 72
+    text = take.store(take.content_of(spoken), 1, scene, strip.name, "", (0.0, 3.0))
+    for name, keys in meshes.items():
+        face(keys, name)
+    bake(strip, spoken, text, targets=tuple(meshes))
+    path = tmp_path / "out.csv"
+    assert bpy.ops.facetalk.export_csv(filepath=str(path)) == {"FINISHED"}
+    header, table = table_of(path)
+    weights = table[:, :52]
+    assert (len(header), weights.min()) == (63, 0.0)
+    assert (weights.max(0) > 0.02).sum() == (spoken.weights[:72].max(0) > 0.02).sum() > 30
