@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from ...engine.shared.errors import EngineError
+from ...engine.shared.hostile_files import UNREADABLE, TooLarge, open_regular, parse_json
 from ..takes.take import ROTATIONS
 from .live_link import steps_of_time_codes
 from .recording import LARGEST_RATE, MOST_ROWS, Recording, arkit_weights, evenly_spaced
@@ -21,7 +22,6 @@ LARGEST_FILE = 64 << 20  # bytes
 MOST_COLUMNS = 1000
 LARGEST_NUMBER = 1e6
 LIVE_LINK_FACE, AUDIO2FACE = "Live Link Face", "Audio2Face"
-_UNREADABLE = (ValueError, KeyError, TypeError, IndexError, RecursionError, OverflowError, MemoryError, csv.Error)
 
 
 def read_recording(path: Path, likely_rate: float, rate: float = 0.0) -> Recording:
@@ -31,16 +31,15 @@ def read_recording(path: Path, likely_rate: float, rate: float = 0.0) -> Recordi
     Raises EngineError when the file cannot be read or holds something else.
     """
     try:
-        if not path.is_file():
-            raise EngineError(f"There is no file {path}; choose an existing one.")
-        if path.stat().st_size > LARGEST_FILE:
-            raise ValueError(f"it has more than {LARGEST_FILE >> 20} MB")
-        text = path.read_bytes().decode("utf-8-sig")
+        with open_regular(path, LARGEST_FILE) as file:
+            text = file.read(LARGEST_FILE + 1).decode("utf-8-sig")
         return _of_json(text, rate) if text.lstrip().startswith("{") else _of_csv(text, likely_rate, rate)
+    except FileNotFoundError as error:
+        raise EngineError(f"There is no file {path}; choose an existing one.") from error
     except OSError as error:
         raise EngineError(f"Cannot read {path} ({error.strerror or error}); choose another file.") from error
-    except _UNREADABLE as error:
-        reason = str(error) if type(error) is ValueError else "it is damaged or something else"
+    except (*UNREADABLE, csv.Error) as error:
+        reason = str(error) if type(error) in (ValueError, TooLarge) else "it is damaged or something else"
         raise EngineError(
             f"{path.name} is no recording of ARKit weights ({reason}); choose a CSV of Live Link Face, or blend shapes "
             "that Audio2Face exported."
@@ -49,7 +48,7 @@ def read_recording(path: Path, likely_rate: float, rate: float = 0.0) -> Recordi
 
 def _of_json(text: str, rate: float) -> Recording:
     try:
-        content = json.loads(text)
+        content = parse_json(text, LARGEST_FILE)
         names, rows, stated = content["facsNames"], content["weightMat"], content.get("exportFps", rate)
     except (json.JSONDecodeError, KeyError) as error:
         raise ValueError("it has no facsNames and weightMat") from error

@@ -152,6 +152,7 @@ def _array(stored: dict) -> np.ndarray:
 def _check(arrays: dict[str, np.ndarray | None], names: list[str]) -> None:
     """Raises ValueError unless the arrays of a take belong together."""
     expected = {"codes": ("N", "D"), "weights": ("N", len(names)), "lip_opening_mm": ("N",)}
+    expected["rotations"] = ("N", len(ROTATIONS))
     found = {name: array for name, array in arrays.items() if array is not None}
     match_shapes({name: array.shape for name, array in found.items()}, {name: expected[name] for name in found})
     if not all(np.isfinite(array).all() for array in found.values()):

@@ -165,8 +165,10 @@ def test_anything_else_is_refused_in_one_sentence(tmp_path, name):
 
 def test_what_is_no_file_is_refused(tmp_path, monkeypatch):
     os.mkfifo(tmp_path / "pipe.csv")
-    for place in (tmp_path, tmp_path / "none.csv", tmp_path / "pipe.csv"):
-        with pytest.raises(EngineError, match="There is no file"):
+    with pytest.raises(EngineError, match="There is no file"):
+        weights_file.read_recording(tmp_path / "none.csv", 24.0)
+    for place in (tmp_path, tmp_path / "pipe.csv"):
+        with pytest.raises(EngineError, match="no regular file"):
             weights_file.read_recording(place, 24.0)
     monkeypatch.setattr(weights_file, "LARGEST_FILE", 10)
     path = written(tmp_path / "x.csv", weights(3), 24.0)
