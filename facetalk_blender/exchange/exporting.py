@@ -108,7 +108,7 @@ def _options(kind: str, scene: bpy.types.Scene, items: list[bpy.types.Object], w
             "export_morph_animation": True, "export_frame_range": True, "export_force_sampling": True,
             "export_anim_scene_split_object": False, "export_anim_slide_to_zero": True,
             # Only heads of ours are known to want the colours of their vertices multiplied.
-            "export_vertex_color": "ACTIVE" if all(map(is_head, written)) else "MATERIAL",
+            "export_vertex_color": "MATERIAL" if any(map(_has_own_colors, written)) else "ACTIVE",
             "export_all_vertex_colors": False,
         }  # fmt: skip
     if kind == "fbx":
@@ -122,6 +122,10 @@ def _options(kind: str, scene: bpy.types.Scene, items: list[bpy.types.Object], w
             "face_sets": True,
         }  # fmt: skip
     return {"selected_objects_only": True, "export_animation": True, "export_shapekeys": _relative(items)}
+
+
+def _has_own_colors(item: bpy.types.Object) -> bool:
+    return item.type == "MESH" and not is_head(item) and len(item.data.color_attributes) > 0
 
 
 @contextmanager

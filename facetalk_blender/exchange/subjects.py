@@ -34,7 +34,7 @@ def whole_character(scene: bpy.types.Scene, items: list[bpy.types.Object]) -> li
     A collection counts when nothing in it is bound to another armature, and the scene's own never does.
     """
     rigs = {rig for item in items for rig in rigs_of(item)}
-    roots = rigs | {_root(item) for item in items if rigs or item.parent is not None}
+    roots = {*items} | (rigs or {_root(item) for item in items})
     together = set(items) | {item for item in scene.objects if roots & {item, *_parents(item), *rigs_of(item)}}
     for collection in {place for item in items for place in item.users_collection} - {scene.collection}:
         members = set(collection.all_objects)

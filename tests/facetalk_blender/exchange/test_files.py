@@ -60,6 +60,17 @@ def test_gltf_of_a_head_has_its_colours(head):
     assert set(bpy.data.materials) == materials
 
 
+def test_what_hangs_on_a_head_goes_with_it(head):
+    strip, item, path = head
+    face(["x"], "Collar").parent = item
+    face(["x"], "Bystander")
+    content = gltf_file.read_json(export("gltf", path.with_suffix(".glb"), strip, whole=True))
+    assert {node["name"] for node in content["nodes"] if "mesh" in node} == {item.name, "Collar"}
+    attributes = {mesh["name"]: mesh["primitives"][0]["attributes"] for mesh in content["meshes"]}
+    assert "COLOR_0" in attributes[item.data.name]
+    assert "COLOR_0" not in attributes["Collar"]
+
+
 def test_usd_of_a_head_has_its_colours(head):
     pytest.importorskip("pxr")
     from pxr import Usd, UsdGeom
