@@ -55,6 +55,7 @@ def register() -> None:
     for handlers, function in _handlers():
         handlers.append(function)
     _command = bpy.utils.register_cli_command("facetalk", command.main)
+    bpy.utils.register_preset_path(str(style_settings.PRESET_ROOT))
     readiness.look_soon()
 
 
@@ -62,6 +63,7 @@ def unregister() -> None:
     """Take everything back and end the engine."""
     bpy.utils.unregister_cli_command(_command)
     readiness.stop_looking()
+    bpy.utils.unregister_preset_path(str(style_settings.PRESET_ROOT))
     session.clear()
     for handlers, function in reversed(_handlers()):
         handlers.remove(function)

@@ -10,8 +10,10 @@ from . import (
     import_weights,
     load_sound,
     model_bundle,
+    style_preset,
     takes,
     try_it,
+    views,
 )
 
 CLASSES = (
@@ -21,6 +23,8 @@ CLASSES = (
     *import_weights.CLASSES,
     *generate.CLASSES,
     *try_it.CLASSES,
+    *views.CLASSES,
+    *style_preset.CLASSES,
     *takes.CLASSES,
     *frame_storage.CLASSES,
     *head_identity.CLASSES,

@@ -17,7 +17,9 @@ from ..facetalk_blender.outputs.result import results_of
 from ..facetalk_blender.settings.preferences import engine_choice
 from ..facetalk_blender.settings.reasons import unready_reason
 from ..facetalk_blender.sound.strip_link import SCENE_PROPERTY, STRIP_PROPERTY
+from . import views
 from .running import JobOperator, can_run
+from .views import ViewBefore
 
 
 class GenerationOperator(JobOperator):
@@ -28,6 +30,7 @@ class GenerationOperator(JobOperator):
 
     _waiting: Iterator[Generation]
     _shown = ""
+    _views: list[ViewBefore] | None = None
 
     @classmethod
     def reason(cls, context: bpy.types.Context) -> str:
@@ -88,14 +91,10 @@ class GenerationOperator(JobOperator):
         head.select_set(True)
         context.view_layer.objects.active = head
         if len(results_of(context.scene, head[STRIP_PROPERTY])) == 1:  # else the artist has chosen the view
-            _show_in_views(context)
+            self._views = views.remember(context)
+            views.frame_selected(context)
 
-
-def _show_in_views(context: bpy.types.Context) -> None:
-    """Let the window's 3D viewports show the selected head from the front."""
-    for area in context.screen.areas:
-        if area.type == "VIEW_3D" and area.spaces.active.region_3d.view_perspective != "CAMERA":
-            region = next(region for region in area.regions if region.type == "WINDOW")
-            with context.temp_override(area=area, region=region):
-                bpy.ops.view3d.view_axis(type="FRONT")
-                bpy.ops.view3d.view_selected()
+    def report_cancelled(self, _context: bpy.types.Context) -> None:
+        """The view goes back to where it was."""
+        for view in self._views or ():
+            view.put_back()

@@ -87,7 +87,7 @@ class FACETALK_OT_preview_head(_NeedsIdleEngine, bpy.types.Operator):
     """Show a still head at the 3D cursor that follows the sliders, or remove it. It never renders"""
 
     bl_idname = "facetalk.preview_head"
-    bl_label = "Preview Head"
+    bl_label = "Show Head While Editing"
     bl_options = {"REGISTER", "UNDO"}
 
     def execute(self, context: bpy.types.Context) -> set[str]:

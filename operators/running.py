@@ -84,6 +84,8 @@ class JobOperator:
             self._show_progress(context, job)
             if not running and (job is None or not self.go_on(job)):
                 self._remove_timer(context)
+                if job is None or job.state is State.CANCELLED:
+                    self.report_cancelled(context)
                 return self._report(job)
         return {"PASS_THROUGH"}
 
@@ -113,6 +115,10 @@ class JobOperator:
             self.refuse(error)
             return False
         return True
+
+    def report_cancelled(self, context: bpy.types.Context) -> None:
+        """Whatever was shown for the job goes back to how it was."""
+        return
 
     def _report(self, job: Job | None) -> set[str]:
         if job is None or job.state is State.CANCELLED:

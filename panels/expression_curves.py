@@ -67,6 +67,8 @@ class FACETALK_PT_expression_curves(bpy.types.Panel):
     bl_space_type = "VIEW_3D"
     bl_region_type = "UI"
     bl_category = "FaceTalk"
+    bl_parent_id = "FACETALK_PT_talking_head"
+    bl_options = {"DEFAULT_CLOSED"}
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:

@@ -7,7 +7,7 @@ import bpy
 from ..facetalk_blender.generation import head_preview
 from ..facetalk_blender.generation.session import session
 from ..facetalk_blender.settings.drawing import draw_text
-from ..facetalk_blender.settings.head import GROUPS
+from ..facetalk_blender.settings.head import GROUPS, has_head
 
 
 class FACETALK_PT_head(bpy.types.Panel):
@@ -28,7 +28,9 @@ class FACETALK_PT_head(bpy.types.Panel):
         layout.enabled = not session.busy()
         head = context.scene.facetalk_head
         shown = head_preview.find(context.scene) is not None
-        layout.operator("facetalk.preview_head", text="Preview", icon="HIDE_OFF" if shown else "HIDE_ON", depress=shown)
+        layout.operator(
+            "facetalk.preview_head", text="Show While Editing", icon="HIDE_OFF" if shown else "HIDE_ON", depress=shown
+        )
         if session.preview.problem:
             draw_text(layout, context, session.preview.problem, "ERROR")
         row = layout.row(align=True)
@@ -38,6 +40,9 @@ class FACETALK_PT_head(bpy.types.Panel):
         column = layout.column()
         column.prop(head, "skin_color")
         column.prop(head, "eye_color")
+        if not shown and has_head(context.scene):
+            draw_text(layout, context, "The sliders act on the next head. Colours act on this one at once.", "INFO")
+            layout.operator("facetalk.make_output", text="Make Output with This Head", icon="OUTLINER_OB_MESH")
         for group, names in GROUPS.items():
             header, body = layout.panel(f"facetalk_head_{group.split()[0].lower()}", default_closed=group != "Face")
             header.label(text=group)

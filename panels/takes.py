@@ -82,6 +82,7 @@ def _draw_take(layout: bpy.types.UILayout, context: bpy.types.Context, text: bpy
     origin = text.get(take.IMPORTED_PROPERTY) or f"seed {text[take.SEED_PROPERTY]}"
     column.label(text=f"Strip {text[STRIP_PROPERTY]}, {origin}", icon="SOUND")
     column.label(text=text[take.DATE_PROPERTY], icon="TIME")
+    column.operator("facetalk.frame_head", icon="ZOOM_SELECTED")
     column.operator("facetalk.make_output", icon="OUTLINER_OB_MESH")
     column.operator("facetalk.regenerate_range", icon="PREVIEW_RANGE")
     reason = take_status.range_problem(text)

@@ -13,9 +13,19 @@ from ..facetalk_blender.settings.drawing import draw_text
 from ..facetalk_blender.settings.preferences import preferences
 from ..facetalk_blender.settings.readiness import engine_problem
 from ..facetalk_blender.settings.reasons import disabled_reason, selected_reason
+from ..facetalk_blender.settings.style import STYLE_PRESETS
 from ..facetalk_blender.sound import strip as sound_strip
 
 FULL_DETAIL = "FRAME_MESHES"
+
+
+class FACETALK_MT_style_presets(bpy.types.Menu):
+    """Styles that come with the extension, and saved ones."""
+
+    bl_label = "Style Presets"
+    preset_subdir = STYLE_PRESETS
+    preset_operator = "script.execute_preset"
+    draw = bpy.types.Menu.draw_preset
 
 
 class FACETALK_PT_talking_head(bpy.types.Panel):
@@ -85,9 +95,11 @@ class FACETALK_PT_sequencer(bpy.types.Panel):
 
 def _draw_head(layout: bpy.types.UILayout, facetalk: bpy.types.PropertyGroup) -> None:
     layout.prop(facetalk, "output")
-    if facetalk.output == "FRAME_MESHES":
+    if facetalk.output == FULL_DETAIL:
         layout.prop(facetalk, "quality")
         layout.prop(facetalk, "frames_in")
+    elif facetalk.output == "EXPRESSION_CURVES":
+        _draw_targets(layout, facetalk.curves)
     layout.prop(facetalk, "head")
     if facetalk.head == "RANDOM":
         layout.prop(facetalk, "head_seed")
@@ -96,21 +108,45 @@ def _draw_head(layout: bpy.types.UILayout, facetalk: bpy.types.PropertyGroup) ->
     layout.prop(facetalk, "seed")
 
 
+def _draw_targets(layout: bpy.types.UILayout, curves: bpy.types.PropertyGroup) -> None:
+    """Whom the curves move; the list itself is in the panel of Expression Curves."""
+    count = len(curves.targets)
+    split = layout.split(factor=0.4)
+    split.label(text="On")
+    row = split.row(align=True)
+    row.label(text="a new head" if not count else "1 mesh of yours" if count == 1 else f"{count} meshes of yours")
+    row.operator("facetalk.add_curve_targets", text="", icon="ADD")
+
+
 def _draw_sampling(layout: bpy.types.UILayout, facetalk: bpy.types.PropertyGroup) -> None:
     header, body = layout.panel("facetalk_sampling", default_closed=True)
     header.label(text="Details")
     if body is not None:
         if facetalk.output == "FRAME_MESHES":
             body.prop(facetalk, "resolution")
-        body.prop(facetalk, "steps")
-        body.prop(facetalk, "guidance")
+        for name in ("steps", "guidance"):
+            _draw_own_value(body, facetalk, name)
         body.prop(facetalk, "strength")
+
+
+def _draw_own_value(layout: bpy.types.UILayout, facetalk: bpy.types.PropertyGroup, name: str) -> None:
+    """A number that is the model's own until it is ticked."""
+    row = layout.row(heading=name.title())
+    row.prop(facetalk, f"use_{name}", text="")
+    if getattr(facetalk, f"use_{name}"):
+        row.prop(facetalk, name, text="")
+    else:
+        row.label(text="the model's own")
 
 
 def _draw_style(layout: bpy.types.UILayout, style: bpy.types.PropertyGroup) -> None:
     header, body = layout.panel("facetalk_style", default_closed=True)
     header.label(text="Style")
     if body is not None:
+        row = body.row(align=True)
+        row.menu("FACETALK_MT_style_presets", text=bpy.types.FACETALK_MT_style_presets.bl_label)
+        row.operator("facetalk.add_style_preset", text="", icon="ADD")
+        row.operator("facetalk.add_style_preset", text="", icon="REMOVE").remove_active = True
         for name in LARGEST:
             body.prop(style, name)
 
@@ -155,4 +191,4 @@ def _draw_estimate(
         draw_text(layout, context, f"Unsaved file: frames go to {folder}. Save it first to have them near.", "INFO")
 
 
-CLASSES = (FACETALK_PT_talking_head, FACETALK_PT_sequencer)
+CLASSES = (FACETALK_MT_style_presets, FACETALK_PT_talking_head, FACETALK_PT_sequencer)

@@ -68,6 +68,7 @@ class Generation(Job):
         self._expected = session.costs.expected(self._workload)
         self._cost_known = session.costs.known(self._workload)
         self._engine_was_cold = not client.alive
+        self._playback_before: playback.PlaybackSettings | None = None
         self._engine = Conversation(client, options.bundle, options.device)
         self._spoken.connect(strip)
         self._engine.ask("info", {})
@@ -145,6 +146,8 @@ class Generation(Job):
         self._remember_cost()
         self._stream.discard()
         self._spoken.remove_new_text()
+        if self._playback_before is not None and (scene := self._spoken.found_scene()) is not None:
+            self._playback_before.put_back(scene)
         self._end(State.CANCELLED)
 
     def fail(self, reason: str) -> None:
@@ -313,7 +316,14 @@ class Generation(Job):
         if question is not None:
             self._engine.cancel()  # what it was asked before, if anything: the frames to make are others now
             self._engine.ask(*question)
+        self._set_up_playback()  # already now: frames play while later ones arrive
         self.step = "frames"
+
+    def _set_up_playback(self) -> None:
+        if self.options.audio_playback:
+            scene = self._spoken.scene()
+            self._playback_before = self._playback_before or playback.PlaybackSettings.of(scene)
+            playback.set_up_audio(scene, self.clip)
 
     def _complete(self) -> None:
         if self._reason:
@@ -338,8 +348,7 @@ class Generation(Job):
             yield False
         owner = writer.result()
         self.result_name, self.notes = owner.name, [*self._spoken.notes(), *writer.notes]
-        if self.options.audio_playback:
-            playback.set_up_audio(self._spoken.scene(), self.clip)
+        self._set_up_playback()
         yield False
         if self.options.add_stage and writer.makes_head:
             self.step = "stage"

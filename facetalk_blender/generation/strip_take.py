@@ -66,6 +66,10 @@ class StripTake:
         """The strip's scene. Raises DataBlockLost when it is gone."""
         return resolve(bpy.data.scenes, self._scene)
 
+    def found_scene(self) -> bpy.types.Scene | None:
+        """The strip's scene, if it is there."""
+        return next((scene for scene in bpy.data.scenes if scene.session_uid == self._scene), None)
+
     def text(self) -> bpy.types.Text:
         """The take in the file. Raises DataBlockLost when it is gone."""
         return resolve(bpy.data.texts, self._text)

@@ -41,6 +41,15 @@ def head_materials() -> list[bpy.types.Material]:
     return [bpy.data.materials[_name(slot)] for slot in SLOTS]
 
 
+def show_colors(skin: Color, eyes: Color) -> None:
+    """Let viewports without shaders show these linear colours. Heads share materials, so they show the last ones."""
+    colors = region_colors(skin, eyes)
+    for slot, (region, _) in _SHOWN.items():
+        material = bpy.data.materials.get(_name(slot))
+        if material is not None and material.library is None:
+            material.diffuse_color = (*colors[region], 1.0)
+
+
 def _name(slot: str) -> str:
     return f"FaceTalk {slot}"
 

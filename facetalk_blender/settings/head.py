@@ -9,7 +9,9 @@ from __future__ import annotations
 import bpy
 
 from ..generation import head_preview
+from ..look import appearance, material
 from ..look.appearance import DEFAULT_EYE_COLOR, DEFAULT_SKIN_COLOR
+from ..outputs import result
 from .preferences import engine_choice
 
 # Sliders by the part of the head that they belong to.
@@ -34,6 +36,26 @@ PRESETS: dict[str, dict[str, float]] = {
 def refresh_preview(_self, context: bpy.types.Context) -> None:
     """Let the preview, if there is one, follow a setting that was changed."""
     head_preview.refresh(context.scene, engine_choice)
+
+
+def show_colors(head: FaceTalkHead, context: bpy.types.Context) -> None:
+    """Let the chosen take's heads, and the one that is shown while editing, have the colours."""
+    colors = tuple(head.skin_color), tuple(head.eye_color)
+    for item in _heads(head.id_data):
+        appearance.set_colors(item, *colors)
+        item.update_tag()
+    material.show_colors(*colors)
+    refresh_preview(head, context)
+
+
+def has_head(scene: bpy.types.Scene) -> bool:
+    """Whether the chosen take has a head."""
+    return bool(_heads(scene))
+
+
+def _heads(scene: bpy.types.Scene) -> list[bpy.types.Object]:
+    text = scene.facetalk.chosen_take()
+    return [] if text is None else result.results_of_take(scene, text)
 
 
 def _control(name: str, description: str, millimetres: float) -> bpy.props.FloatProperty:
@@ -72,11 +94,11 @@ class FaceTalkHead(bpy.types.PropertyGroup):
     lip_fullness: _control("Lip Fullness", "Height of both lips together", 3.5)
     skin_color: bpy.props.FloatVectorProperty(
         name="Skin", description="Colour of the skin", subtype="COLOR", default=DEFAULT_SKIN_COLOR, min=0.0, max=1.0,
-        update=refresh_preview,
+        update=show_colors,
     )  # fmt: skip
     eye_color: bpy.props.FloatVectorProperty(
         name="Eyes", description="Colour of the iris", subtype="COLOR", default=DEFAULT_EYE_COLOR, min=0.0, max=1.0,
-        update=refresh_preview,
+        update=show_colors,
     )  # fmt: skip
 
     def controls(self) -> dict[str, float]:

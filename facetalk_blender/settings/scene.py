@@ -41,13 +41,29 @@ def _choose_take(self, position: int) -> None:
 
 
 def _quality(self) -> int:
-    chosen = (self.resolution, self.steps)
-    return QUALITIES.index(chosen) if chosen in QUALITIES else len(QUALITIES)
+    chosen = (self.resolution, self.steps if self.use_steps else 0)
+    custom = self.get("quality_custom", False)
+    return QUALITIES.index(chosen) if chosen in QUALITIES and not custom else len(QUALITIES)
 
 
 def _choose_quality(self, number: int) -> None:
+    self["quality_custom"] = number == len(QUALITIES)
     if number < len(QUALITIES):
-        self.resolution, self.steps = QUALITIES[number]
+        self.resolution, steps = QUALITIES[number]
+        self.use_steps = steps > 0
+        self.steps = steps
+
+
+def _own_value(name: str) -> dict:
+    """get and set of whether a number is the artist's. Files of before said so by a number above 0."""
+
+    def get(self) -> bool:
+        return self.get(f"use_{name}", getattr(self, name) > 0)
+
+    def choose(self, value: bool) -> None:
+        self[f"use_{name}"] = value
+
+    return {"get": get, "set": choose}
 
 
 _CELLS = tuple(map(str, RESOLUTIONS))
@@ -109,28 +125,34 @@ class FaceTalkSettings(bpy.types.PropertyGroup):
         ),
     )
     head: bpy.props.EnumProperty(
-        name="Head",
+        name="Identity",
         description="Whose head speaks",
         items=(
-            ("MEAN", "Mean", "The average head"),
+            ("MEAN", "Average", "The average head"),
             ("RANDOM", "Random", "A head drawn from the model"),
-            ("FILE", "File", "An identity code in a .npy file"),
+            ("FILE", "From File", "A head that was saved in a .npy file"),
         ),
         update=refresh_preview,
     )
     head_seed: bpy.props.IntProperty(
-        name="Head Seed", description="Number of the random head", min=0, update=refresh_preview
+        name="Number", description="Number of the random head", min=0, update=refresh_preview
     )
     head_file: bpy.props.StringProperty(
-        name="Identity Code", description="File of an identity code (.npy)", subtype="FILE_PATH", update=refresh_preview
+        name="Head File", description="File of a saved head (.npy)", subtype="FILE_PATH", update=refresh_preview
     )
     seed: bpy.props.IntProperty(name="Seed", description="Another number gives another performance", min=0)
-    steps: bpy.props.IntProperty(
-        name="Steps", description="Denoising steps. 0: as the model was made for", min=0, max=int(STEPS.greatest)
+    use_steps: bpy.props.BoolProperty(
+        name="Steps", description="Choose the number of denoising steps; else the model's own", **_own_value("steps")
+    )
+    steps: bpy.props.IntProperty(name="Steps", description="Denoising steps", min=0, max=int(STEPS.greatest))
+    use_guidance: bpy.props.BoolProperty(
+        name="Guidance",
+        description="Choose how closely the performance follows the voice; else as the model was made for",
+        **_own_value("guidance"),
     )
     guidance: bpy.props.FloatProperty(
         name="Guidance",
-        description="How closely the performance follows the voice; 0 takes the model's own value",
+        description="How closely the performance follows the voice",
         default=0.0,
         min=GUIDANCE.least,
         max=GUIDANCE.greatest,
@@ -179,8 +201,8 @@ class FaceTalkSettings(bpy.types.PropertyGroup):
             skin_color=tuple(look.skin_color),
             eye_color=tuple(look.eye_color),
             seed=self.seed,
-            steps=self.steps or None,
-            guidance=self.guidance or None,
+            steps=max(self.steps, 1) if self.use_steps else None,
+            guidance=self.guidance if self.use_guidance else None,
             strength=self.strength,
             bundle=bundle_of(preferences),
             device=preferences.device,

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import bpy
 
 from ...engine.shared.style import DESCRIPTIONS, LARGEST, Style
+
+PRESET_ROOT = Path(__file__).resolve().parent  # in which the folder "presets" lies
+STYLE_PRESETS = "facetalk/style"  # in it, and in the user's own presets
 
 
 def _factor(name: str) -> bpy.props.FloatProperty:

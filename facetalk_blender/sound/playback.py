@@ -7,22 +7,56 @@ itself: they work without the extension and where scripts are not allowed to run
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 
 import bpy
 
 from .. import compat
 from .strip import Clip
-from .strip_link import add_variable, connect
+from .strip_link import STRIP_PROPERTY, add_variable, connect
 
 # Scene frame at which a moment of the sound file is heard, see `strip.clip_of`; {} is its time in seconds.
 FRAME_OF_FILE_TIME = "start - trim + (delay + {:.6f}) * fps / base"
+FACTORY_RANGE = (1, 250)  # of a new scene's frames
+
+
+@dataclass(frozen=True)
+class PlaybackSettings:
+    """How a scene plays: to be put back."""
+
+    use_audio_scrub: bool
+    sync_mode: str
+    frame_end: int
+
+    @classmethod
+    def of(cls, scene: bpy.types.Scene) -> PlaybackSettings:
+        """As it is now."""
+        return cls(scene.use_audio_scrub, scene.sync_mode, scene.frame_end)
+
+    def put_back(self, scene: bpy.types.Scene) -> None:
+        """As it was then."""
+        scene.use_audio_scrub, scene.sync_mode, scene.frame_end = self.use_audio_scrub, self.sync_mode, self.frame_end
 
 
 def set_up_audio(scene: bpy.types.Scene, clip: Clip) -> None:
-    """Let playback follow the sound, make scrubbing audible and reach the clip's end; nothing is shortened."""
+    """Let playback follow the sound, make scrubbing audible and end with the clip.
+
+    Only the range of a scene that nobody has changed is shortened: to the end of its last strip.
+    """
     scene.use_audio_scrub = True
     scene.sync_mode = "AUDIO_SYNC"
-    scene.frame_end = max(scene.frame_end, clip.frame_end - 1)
+    last = clip.frame_end - 1
+    untouched = (scene.frame_start, scene.frame_end) == FACTORY_RANGE and not _is_animated(scene)
+    if untouched and scene.sequence_editor is not None:
+        scene.frame_end = max([last, *(compat.handles(strip)[1] - 1 for strip in scene.sequence_editor.strips_all)])
+    else:
+        scene.frame_end = max(scene.frame_end, last)
+
+
+def _is_animated(scene: bpy.types.Scene) -> bool:
+    """Whether something of the artist moves in the scene."""
+    moved = (item.animation_data for item in scene.objects if STRIP_PROPERTY not in item)
+    return any(data is not None and (data.action is not None or data.nla_tracks) for data in moved)
 
 
 def drive(
