@@ -43,6 +43,12 @@ def run(script: str, steps: Iterator[float]) -> None:
     bpy.app.timers.register(go_on, first_interval=2.0, persistent=True)
 
 
+def say(text: str) -> None:
+    """Write a line of the run's log."""
+    sys.stdout.write(f"{text}\n")
+    sys.stdout.flush()
+
+
 def session() -> object:
     """What the extension knows of engine and generation."""
     return sys.modules[f"{EXTENSION}.facetalk_blender.generation.session"].session

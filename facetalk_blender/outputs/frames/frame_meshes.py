@@ -12,6 +12,7 @@ from ....engine.shared.protocol import Message
 from ...blender_data.mesh_building import corners_of
 from ...look import appearance
 from ...look.material import dress_object
+from ...look.refinement import refined
 from ...sound.strip import Clip
 from ..result_writer import ResultWriter
 from .frame_timing import Timing
@@ -121,7 +122,9 @@ def _frame_of_message(
     fields: dict, arrays: dict[str, np.ndarray], colors: tuple[appearance.Color, appearance.Color]
 ) -> FrameMesh:
     """A "surface" of the engine. NumPy only: a worker thread calls it."""
-    vertices, faces = arrays["vertices"], arrays["faces"]
+    regions = appearance.Regions.of_message(fields, arrays)
+    corners_of(arrays["faces"], len(arrays["vertices"]))  # raises when a corner is none of the vertices
+    vertices, faces, regions = refined(arrays["vertices"], arrays["faces"], regions)
     corners, starts = corners_of(faces, len(vertices))
-    look = appearance.Look.of(appearance.Regions.of_message(fields, arrays), faces, colors)
+    look = appearance.Look.of(regions, faces, colors)
     return FrameMesh(vertices, corners, starts, look)

@@ -1,0 +1,70 @@
+"""A coarse mesh gets finer borders between its regions, and stays the same surface."""
+
+import numpy as np
+import pytest
+from repository import import_from_extension
+
+refinement = import_from_extension("facetalk_blender.look.refinement")
+appearance = import_from_extension("facetalk_blender.look.appearance")
+NAMES = ("skin", "lips", "sclera", "iris", "pupil")
+RADIUS = 0.012
+
+
+def sphere(rows=12, columns=16):
+    """An eyeball of triangles: vertices (V, 3), faces (F, 3)."""
+    polar = np.linspace(0, np.pi, rows + 1)[1:-1, None]
+    around = np.linspace(0, 2 * np.pi, columns, endpoint=False)
+    rings = np.stack(np.broadcast_arrays(np.sin(polar) * np.cos(around), np.sin(polar) * np.sin(around), np.cos(polar)))
+    vertices = np.concatenate([[[0, 0, 1]], rings.reshape(3, -1).T, [[0, 0, -1]]])
+    faces = []
+    for column in range(columns):
+        following = (column + 1) % columns
+        faces.append((0, 1 + column, 1 + following))
+        for row in range(rows - 2):
+            a, b = 1 + row * columns + column, 1 + row * columns + following
+            faces += [(a, a + columns, b), (b, a + columns, b + columns)]
+        last = 1 + (rows - 2) * columns
+        faces.append((len(vertices) - 1, last + following, last + column))
+    return vertices.astype(np.float32), np.array(faces, np.int32)
+
+
+def area(vertices, faces):
+    first, second, third = vertices[faces].transpose(1, 0, 2).astype(float)
+    return np.linalg.norm(np.cross(second - first, third - first), axis=1).sum() / 2
+
+
+def eyeball():
+    directions, faces = sphere()
+    weights = np.zeros((len(directions), len(NAMES)), np.uint8)
+    back = directions[:, 2] < -0.4
+    weights[back, 0], weights[~back, 2] = 255, 255
+    everywhere = np.arange(len(directions), dtype=np.int32)
+    regions = appearance.Regions(NAMES, weights, directions * RADIUS, everywhere, directions)
+    return directions * RADIUS, faces, regions
+
+
+def test_the_surface_stays_closed_and_where_it_is():
+    vertices, faces, regions = eyeball()
+    finer, divided, _ = refinement.refined(vertices, faces, regions)
+    assert len(divided) > 3 * len(faces)
+    assert area(finer, divided) == pytest.approx(area(vertices, faces), rel=1e-5)
+    edges = np.concatenate([divided[:, pair] for pair in ([0, 1], [1, 2], [2, 0])])
+    directed, counts = np.unique(edges, axis=0, return_counts=True)
+    assert (counts == 1).all()
+    assert {tuple(edge) for edge in directed} == {tuple(edge[::-1]) for edge in directed}
+
+
+def test_the_iris_is_a_circle_around_the_gaze():
+    vertices, faces, regions = eyeball()
+    finer, _, told = refinement.refined(vertices, faces, regions)
+    strongest = np.array(NAMES)[told.weights.argmax(1)]
+    angle = np.degrees(np.arccos(np.clip(finer[:, 2] / np.linalg.norm(finer, axis=1), -1, 1)))
+    assert (strongest[angle < 8] == "pupil").all()
+    assert (strongest[(angle > 11) & (angle < 22)] == "iris").all()
+    assert (strongest[(angle > 26) & (angle < 90)] == "sclera").all()
+    assert len(told.rest) == len(told.weights) == len(finer)
+
+
+def test_a_fine_mesh_comes_back_as_it_is():
+    vertices, faces, regions = eyeball()
+    assert refinement.refined(vertices / 10, faces, regions)[1] is faces
