@@ -112,7 +112,9 @@ def _draw_targets(layout: bpy.types.UILayout, curves: bpy.types.PropertyGroup) -
     """Whom the curves move; the list itself is in the panel of Expression Curves."""
     count = len(curves.targets)
     split = layout.split(factor=0.4)
-    split.label(text="On")
+    side = split.row()
+    side.alignment = "RIGHT"
+    side.label(text="On")
     row = split.row(align=True)
     row.label(text="a new head" if not count else "1 mesh of yours" if count == 1 else f"{count} meshes of yours")
     row.operator("facetalk.add_curve_targets", text="", icon="ADD")

@@ -6,6 +6,7 @@ come from directions on the eyeball. NumPy only: any thread may call it.
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 import numpy as np
@@ -13,15 +14,16 @@ import numpy as np
 from ...engine.shared.regions import EYE_REGIONS, IRIS_ANGLE, PUPIL_ANGLE
 from .appearance import Regions
 
-COARSE = 0.003  # metres: meshes whose edges are shorter are fine enough
-LEVELS = 2  # how often an edge at a border is halved
+FINEST = 0.0015  # metres: meshes whose edges are shorter are fine enough
+LEAST_FACES = 2000  # of a head; of less nothing is expected
+MOST_LEVELS = 2  # how often an edge at a border is halved
 
 
 def refined(vertices: np.ndarray, faces: np.ndarray, regions: Regions) -> tuple[np.ndarray, np.ndarray, Regions]:
     """Vertices (V, 3), triangles (F, 3) and regions, with finer borders. A mesh that is fine comes back as it is."""
-    if len(faces) == 0 or _edge_length(vertices, faces) < COARSE:
+    if len(faces) < LEAST_FACES or (length := _edge_length(vertices, faces)) < FINEST:
         return vertices, faces, regions
-    for _ in range(LEVELS):
+    for _ in range(min(math.ceil(math.log2(length / FINEST)), MOST_LEVELS)):
         pairs, faces = _halved(faces, _at_border(faces, regions), len(vertices))
         vertices, regions = _with_middles(vertices, pairs), _regions_with_middles(regions, pairs)
     return vertices, faces, _with_round_irises(regions)

@@ -37,6 +37,6 @@ def settings(registered, tmp_path):
     """The scene's settings, with one take of a strip that starts at START."""
     strip = speaking_strip(bpy.context.scene, tmp_path, frame=START)
     found = bpy.context.scene.facetalk
-    found.strip = strip.name
+    found.strip, found.output = strip.name, "FRAME_MESHES"
     assert bpy.ops.facetalk.generate() == {"FINISHED"}
     return found

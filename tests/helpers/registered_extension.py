@@ -57,6 +57,9 @@ class CheckedLayout:
         self.shown += [name, text]
         return SimpleNamespace(**dict.fromkeys(properties))
 
+    def operator_menu_enum(self, name, _property, text=""):
+        self.operator(name, text)
+
     def panel(self, _name, default_closed=False):
         return self, self
 

@@ -144,9 +144,11 @@ class FramesInFile(FrameWriter):
 
     def _add_collection(self, scene: bpy.types.Scene, owner: bpy.types.Object) -> bpy.types.Collection:
         collection = bpy.data.collections.new(f"{owner.name} Frames")
-        # Hidden for good: these objects exist only to be picked by the player.
+        # Hidden for good, and not in a view layer either: these objects exist only to be picked by the player.
         collection.hide_viewport = collection.hide_render = True
         scene.collection.children.link(collection)
+        for layer in scene.view_layers:
+            layer.layer_collection.children[collection.name].exclude = True
         return collection
 
     def _add_player(self, scene: bpy.types.Scene, owner: bpy.types.Object) -> bpy.types.NodeTree:

@@ -7,10 +7,10 @@ from repository import import_from_extension
 refinement = import_from_extension("facetalk_blender.look.refinement")
 appearance = import_from_extension("facetalk_blender.look.appearance")
 NAMES = ("skin", "lips", "sclera", "iris", "pupil")
-RADIUS = 0.012
+RADIUS = 0.1
 
 
-def sphere(rows=12, columns=16):
+def sphere(rows=32, columns=40):
     """An eyeball of triangles: vertices (V, 3), faces (F, 3)."""
     polar = np.linspace(0, np.pi, rows + 1)[1:-1, None]
     around = np.linspace(0, 2 * np.pi, columns, endpoint=False)
@@ -67,4 +67,4 @@ def test_the_iris_is_a_circle_around_the_gaze():
 
 def test_a_fine_mesh_comes_back_as_it_is():
     vertices, faces, regions = eyeball()
-    assert refinement.refined(vertices / 10, faces, regions)[1] is faces
+    assert refinement.refined(vertices / 100, faces, regions)[1] is faces

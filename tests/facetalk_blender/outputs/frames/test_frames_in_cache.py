@@ -102,7 +102,7 @@ def test_frames_kept_in_a_range_are_copied(saved, client):
 
 def test_the_panel_tells_where_an_unsaved_file_keeps_frames(registered, tmp_path):
     facetalk = bpy.context.scene.facetalk
-    facetalk.strip = speaking_strip(bpy.context.scene, tmp_path).name
+    facetalk.strip, facetalk.output = speaking_strip(bpy.context.scene, tmp_path).name, "FRAME_MESHES"
     for choice, cached in (("CACHE", True), ("FILE", False)):
         facetalk.frames_in = choice
         said = " ".join(drawn("talking_head.FACETALK_PT_talking_head"))

@@ -1,0 +1,82 @@
+"""Settings of a scene: what is asked for when a number is the model's own, quality, colours that act at once."""
+
+import pytest
+from blender_scene import bpy
+from registered_extension import drawn, head_of, module
+
+
+@pytest.fixture
+def options(registered):
+    """What a generation would be asked for now."""
+    preferences = bpy.context.preferences.addons["facetalk_installed"].preferences
+    return lambda: bpy.context.scene.facetalk.options(preferences)
+
+
+def test_numbers_are_the_models_own_until_they_are_ticked(options):
+    settings = bpy.context.scene.facetalk
+    assert (options().steps, options().guidance) == (None, None)
+    settings.use_guidance = True
+    assert options().guidance == 0.0  # no guidance at all is a choice, too
+    settings.use_steps, settings.steps = True, 12
+    assert options().steps == 12
+    settings.use_steps = settings.use_guidance = False
+    assert (options().steps, options().guidance) == (None, None)
+
+
+def test_files_of_before_keep_their_numbers(options):
+    settings = bpy.context.scene.facetalk
+    settings.steps, settings.guidance = 7, 2.5
+    assert (options().steps, options().guidance) == (7, 2.5)
+
+
+def test_custom_quality_can_be_chosen_and_left(options):
+    settings = bpy.context.scene.facetalk
+    settings.quality = "CUSTOM"
+    assert settings.quality == "CUSTOM"
+    settings.quality = "PREVIEW"
+    assert (settings.quality, options().resolution, options().steps) == ("PREVIEW", 64, 4)
+    settings.quality = "STANDARD"
+    assert (settings.quality, options().resolution, options().steps) == ("STANDARD", 128, None)
+    settings.resolution = "256"
+    assert settings.quality == "CUSTOM"
+
+
+def test_colours_act_on_the_finished_head_at_once(settings):
+    color = (0.1, 0.05, 0.02)
+    head = head_of(settings.take)
+    bpy.context.scene.facetalk_head.skin_color = color
+    assert list(head["facetalk_skin_color"])[:3] == pytest.approx(color)
+    assert list(bpy.data.materials["FaceTalk Skin"].diffuse_color)[:3] == pytest.approx(color)
+
+
+def test_the_head_panel_says_that_sliders_act_on_the_next_head(settings):
+    shown = drawn("head_identity.FACETALK_PT_head")
+    assert "facetalk.make_output" in shown
+    bpy.ops.facetalk.delete_take()
+    assert "facetalk.make_output" not in drawn("head_identity.FACETALK_PT_head")
+
+
+def test_style_presets_are_blenders_own(registered):
+    style = module("facetalk_blender.settings.style")
+    (folder,) = [path for path in bpy.utils.preset_paths(style.STYLE_PRESETS) if "facetalk_blender" in path]
+    names = {path.stem: path for path in module("facetalk_blender.settings.style").Path(folder).glob("*.py")}
+    assert set(names) == {"Broadcast", "Calm", "Mumbled", "Theatre"}
+    for name, path in names.items():
+        menu = "FACETALK_MT_style_presets"
+        assert bpy.ops.script.execute_preset(filepath=str(path), menu_idname=menu) == {"FINISHED"}, name
+        assert bpy.context.scene.facetalk.style.style().changes
+
+
+def test_try_it_speaks_a_sentence_of_its_own(registered):
+    scene = bpy.context.scene
+    for _ in range(2):
+        assert bpy.ops.facetalk.try_it() == {"FINISHED"}
+    assert [strip.name for strip in scene.sequence_editor.strips] == ["Try It"]
+    assert scene.frame_end == 108
+    assert module("facetalk_blender.sound.sentence").SENTENCE.stat().st_size < 50_000
+
+
+def test_a_dropped_sound_is_loaded(registered, tmp_path):
+    handler = bpy.types.FACETALK_FH_sound
+    assert handler.bl_import_operator == "facetalk.load_sound"
+    assert {".wav", ".mp3", ".m4a"} <= set(handler.bl_file_extensions.split(";"))
