@@ -8,6 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 import bpy
+import numpy as np
 
 from ..look import appearance
 from ..look.material import material_pieces
@@ -21,6 +22,8 @@ from ..takes.take import STYLE_PROPERTY
 from .options import Options
 from .strip_take import StripTake
 
+REST_CODES = 8  # after a take, in which the face goes to rest
+RAMP = np.array([1.0, 1.0, 0.84, 0.5, 0.16, 0.0, 0.0, 0.0, 0.0], np.float32)  # of the last code, one more than that
 CONTEXT_CODES = 8  # beyond a range of new codes, how many more the interpolation between codes still feels
 
 
@@ -54,6 +57,7 @@ class OutputChoice:
             common = (scene, spoken.clip, text, taken.styled(options.style), options.curves)
             writer = expression_curves.writer(*common, self._plans)
         else:
+            arrays["codes"] = _with_rest(taken.codes)
             writer = self._frame_meshes(scene, text, spoken, frames, frame_size * len(frames), bundle)
             arrays["times"] = writer.times
         if isinstance(writer, ResultWriter):
@@ -75,7 +79,9 @@ class OutputChoice:
         # In the file, or in a new folder of a cache.
         folder = storage.new_folder(text.name, size) if storage.in_cache(size) else None
         kept = self._kept_frames(scene, spoken, frames, look, cached=folder is not None)
-        return FrameMeshes(scene, spoken.clip, text, frames, look, folder, kept)
+        whole = frames == range(spoken.clip.frame_start, spoken.clip.frame_end)
+        rest_time = (len(spoken.take.codes) + REST_CODES) / spoken.take.rate if whole else None
+        return FrameMeshes(scene, spoken.clip, text, frames, look, folder, kept, rest_time)
 
     def _kept_frames(
         self, scene: bpy.types.Scene, spoken: StripTake, frames: range, look: str, cached: bool
@@ -97,3 +103,8 @@ class OutputChoice:
         facts = (options.resolution, options.identity, options.skin_color, options.eye_color, bundle)
         facts += (options.style,) if options.style.changes else ()
         return " ".join(map(str, (*facts, spoken.clip.frame_zero, spoken.clip.frames_per_second)))
+
+
+def _with_rest(codes: np.ndarray) -> np.ndarray:
+    """Codes (N, D) with those that lead from the last one to the face at rest."""
+    return np.concatenate([codes, RAMP[:, None] * codes[-1]])

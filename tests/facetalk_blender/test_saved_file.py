@@ -92,7 +92,19 @@ def test_frames_move_and_are_made_again(opened, name):
     check_shown(name)
     opened.output, opened.resolution = "FRAME_MESHES", "64"
     assert bpy.ops.facetalk.make_output() == {"FINISHED"}
-    check_shown(name)
+    check_shown(name, (11, 16, 22))
+
+
+@pytest.mark.parametrize("name", ["file", "cache"])
+def test_frames_that_are_made_again_rest_outside_the_strip(opened, name):
+    choose(name)
+    opened.output, opened.resolution = "FRAME_MESHES", "64"
+    assert bpy.ops.facetalk.make_output() == {"FINISHED"}
+    item, counts = made_of(name), []
+    for frame in (5, 22, 30):
+        bpy.context.scene.frame_set(frame)
+        counts.append(len(item.evaluated_get(bpy.context.view_layer.depsgraph).data.vertices))
+    assert counts[0] == counts[2] == counts[1] + 1
 
 
 def test_a_range_is_made_again_and_the_rest_is_kept(opened):

@@ -27,6 +27,7 @@ class FrameMeshes(ResultWriter):
     """Writes one generation.
 
     look: two results of the same look may share meshes.
+    rest_time: seconds of the take at which the head rests, to be shown outside the clip; None makes no such frame.
     folder: of the cache; None keeps the meshes in the file.
     kept: by scene frame, what is used again instead of asking for new ones: session_uids of meshes, or cached files.
     """
@@ -42,6 +43,7 @@ class FrameMeshes(ResultWriter):
         look: str = "",
         folder: Path | None = None,
         kept: dict[int, int] | dict[int, Path] | None = None,
+        rest_time: float | None = None,
     ):
         super().__init__(scene, clip, text)
         owner = self.result()
@@ -49,8 +51,12 @@ class FrameMeshes(ResultWriter):
         dress_object(owner)
         self._scene_frames = frames
         used = {position: kept[frame] for position, frame in enumerate(frames) if kept and frame in kept}
-        self._asked = [position for position in range(len(frames)) if position not in used]
-        place = (scene, owner, Timing.of_clip(clip, frames))
+        timing = Timing.of_clip(clip, frames, rest_time is not None)
+        self._times = [clip.time_of(frame) for frame in frames]
+        if rest_time is not None:
+            self._times.append(rest_time)
+        self._asked = [position for position in range(timing.count) if position not in used]
+        place = (scene, owner, timing)
         self._frame_writer: FrameWriter = FramesInCache(*place, folder, used) if folder else FramesInFile(*place, used)
         self._attached = False
 
@@ -62,13 +68,13 @@ class FrameMeshes(ResultWriter):
     @property
     def times(self) -> np.ndarray:
         """Seconds from the start of the take, of every frame that is asked for; (F,) float64."""
-        frames = [self._scene_frames[position] for position in self._asked]
-        return np.array([self._clip.time_of(frame) for frame in frames], np.float64)
+        return np.array([self._times[position] for position in self._asked], np.float64)
 
     @property
     def written(self) -> int:
-        """How many frames are stored."""
-        return self._frame_writer.written
+        """How many frames are stored. The last one counts once the head at rest is there too."""
+        stored, timing = self._frame_writer.written, self._frame_writer.timing
+        return stored - timing.rest if stored >= timing.spoken else stored
 
     @property
     def ready(self) -> bool:

@@ -13,22 +13,29 @@ from ...blender_data.nodes import add_math, add_node
 FRAMES_PER_SWITCH = 64  # adding an item to an Index Switch takes time in proportion to the items it has
 
 
-def build_player(name: str, frame_count: int) -> bpy.types.NodeTree:
-    """The player: Scene Time, clamped to what is heard -> Index Switches -> Object Info.
+def build_player(name: str, frame_count: int, rests: bool) -> bpy.types.NodeTree:
+    """The player: Scene Time, or the value Rest where nothing is heard -> Index Switches -> Object Info.
+
+    rests: whether nothing is heard outside the handles; else the frames there hold.
 
     The objects of frames are set by `set_frame`.
     """
     tree = bpy.data.node_groups.new(name, "GeometryNodeTree")
     tree.is_modifier = True
     tree.interface.new_socket("Geometry", in_out="OUTPUT", socket_type="NodeSocketGeometry")
-    names = ("Start Frame", "Speed", "First Heard", "Last Heard", "Heard")
-    start, speed, first, last, heard = (add_node(tree, "ShaderNodeValue", name=name).outputs[0] for name in names)
+    names = ("Start Frame", "Speed", "First Heard", "Last Heard", "Heard", "Rest")
+    start, speed, first, last, heard, rest = (add_node(tree, "ShaderNodeValue", name=name).outputs[0] for name in names)
     now = add_node(tree, "GeometryNodeInputSceneTime").outputs["Frame"]
     held = add_node(tree, "ShaderNodeClamp", now, first, last).outputs[0]
     elapsed = add_math(tree, "SUBTRACT", held, start)
     # A little more than the product: whole frames must not fall below themselves by rounding.
-    position = add_math(tree, "MULTIPLY", add_math(tree, "MULTIPLY_ADD", elapsed, speed, 1e-3), heard)
+    position = add_math(tree, "MULTIPLY_ADD", elapsed, speed, 1e-3)
     index = add_node(tree, "ShaderNodeClamp", position, 0.0, float(frame_count - 1), name="Last Frame").outputs[0]
+    if rests:  # outside the handles, and before the first frame
+        apart = add_math(tree, "ABSOLUTE", add_math(tree, "SUBTRACT", now, held))
+        heard = add_math(tree, "MULTIPLY", add_math(tree, "LESS_THAN", apart, 1.0), heard)
+        heard = add_math(tree, "MULTIPLY", add_math(tree, "GREATER_THAN", position, 0.0), heard)
+    index = add_math(tree, "MULTIPLY_ADD", add_math(tree, "SUBTRACT", index, rest), heard, rest)
     whole = add_math(tree, "FLOOR", index)
     switch = add_node(tree, "GeometryNodeIndexSwitch", data_type="OBJECT", name="Index Switch")
     switch.index_switch_items.clear()

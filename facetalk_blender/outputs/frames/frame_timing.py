@@ -16,26 +16,36 @@ class Timing:
     """What the frames of an object are.
 
     first_heard: seconds in the sound file at which the first frame is heard; rate: frames per second;
-    first_frame: scene frame of the first when it was made; count: how many there are.
+    first_frame: scene frame of the first when it was made; count: how many there are; rest: whether the last of them is
+    the head at rest, which is shown outside the clip.
     """
 
     first_heard: float
     rate: float
     first_frame: int
     count: int
+    rest: bool = False
+
+    @property
+    def spoken(self) -> int:
+        """How many frames are heard."""
+        return self.count - self.rest
 
     @classmethod
-    def of_clip(cls, clip: Clip, frames: range) -> Timing:
-        """The timing of scene frames of a clip."""
+    def of_clip(cls, clip: Clip, frames: range, rest: bool = False) -> Timing:
+        """The timing of scene frames of a clip, and of the head at rest after them."""
         first_heard = clip.audio_start + clip.time_of(frames[0])
-        return cls(first_heard, clip.frames_per_second, frames[0], len(frames))
+        return cls(first_heard, clip.frames_per_second, frames[0], len(frames) + rest, rest)
 
     @classmethod
     def of_owner(cls, owner: bpy.types.Object) -> Timing | None:
         """The timing that `keep` has kept."""
         kept = owner.get(TIMING_PROPERTY)
-        return cls(kept[0], kept[1], int(kept[2]), int(kept[3])) if kept is not None and len(kept) == 4 else None
+        if kept is None or len(kept) not in (4, 5):  # without the last one in files of earlier versions
+            return None
+        return cls(kept[0], kept[1], *map(int, kept[2:4]), rest=len(kept) == 5 and bool(kept[4]))
 
     def keep(self, owner: bpy.types.Object, count: int) -> None:
         """Keep it on an object that shows `count` frames."""
-        owner[TIMING_PROPERTY] = [self.first_heard, self.rate, float(self.first_frame), float(count)]
+        rest = self.rest and count == self.count
+        owner[TIMING_PROPERTY] = [self.first_heard, self.rate, float(self.first_frame), float(count), float(rest)]

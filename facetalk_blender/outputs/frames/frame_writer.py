@@ -65,5 +65,9 @@ class FrameWriter:
         """Remove what was stored."""
         self._queue.end()
 
+    def _rest(self) -> int:
+        """Position of the head at rest; of the first frame when it has not come, or is not wanted."""
+        return self.timing.count - 1 if self.timing.rest and self.written == self.timing.count else 0
+
     def _resolve_owner(self) -> bpy.types.Object:
         return resolve(bpy.data.objects, self._owner)

@@ -25,8 +25,8 @@ from .usd_frame import PRIM, FrameMesh, frame_path, is_frame_file, write_frame, 
 
 # The file that is heard now, counted from 1; the other names are the strip's and the scene's, see `playback.drive`.
 NUMBER = (
-    "floor(clamp(((clamp(frame, left, right - 1) - ({start})) * {rate:.6f} * base / fps + 0.001) * (1 - mute), 0, "
-    "{last})) + 1"
+    "floor(clamp((clamp(frame, left, right - 1) - ({start})) * {rate:.6f} * base / fps + 0.001, 0, {last})) + 1 "
+    "if {shown} else {rest}"
 )
 
 
@@ -47,7 +47,7 @@ def kept_files(scene: bpy.types.Scene, text: bpy.types.Text, frames: range, look
         first, timing = cached_path(item), Timing.of_owner(item)
         if first is not None and timing is not None and item.get(LOOK_PROPERTY) == look:
             by_frame = {f: frame_path(first.parent, f - timing.first_frame + 1) for f in frames}
-            end = timing.first_frame + timing.count
+            end = timing.first_frame + timing.spoken
             return {f: path for f, path in by_frame.items() if timing.first_frame <= f < end and path.is_file()}
     return {}
 
@@ -129,10 +129,8 @@ class FramesInCache(FrameWriter):
         cache.name = owner.name
         cache.filepath = _relative(path)
         cache.is_sequence = cache.override_frame = True
-        start = playback.FRAME_OF_FILE_TIME.format(self.timing.first_heard)
-        number = NUMBER.format(start=start, rate=self.timing.rate, last=self.timing.count - 1)
         scene = resolve(bpy.data.scenes, self._scene)
-        playback.drive(cache, "frame", scene, owner[STRIP_PROPERTY], number)
+        playback.drive(cache, "frame", scene, owner[STRIP_PROPERTY], self._number(self.timing.count - 1))
         modifier = owner.modifiers.new(PLAYER_NAME, "MESH_SEQUENCE_CACHE")
         modifier.cache_file, modifier.object_path = cache, f"/{PRIM}"
 
@@ -145,7 +143,7 @@ class FramesInCache(FrameWriter):
         yield from super().finish()
         cache = player(self._resolve_owner()).cache_file
         driver = cache.animation_data.drivers[0].driver
-        driver.expression = driver.expression.replace(f", {self.timing.count - 1}))", f", {self.written - 1}))")
+        driver.expression = self._number(self.written - 1)
         cache.update_tag()
         yield
 
@@ -163,6 +161,12 @@ class FramesInCache(FrameWriter):
         self._vertices = vertices or self._vertices
         self.written += 1
         yield
+
+    def _number(self, last: int) -> str:
+        """The driver's expression for files of which the last one has a position."""
+        start = playback.FRAME_OF_FILE_TIME.format(self.timing.first_heard)
+        shown = "frame >= left and frame < right and not mute" if self.timing.rest else "not mute"
+        return NUMBER.format(start=start, rate=self.timing.rate, last=last, shown=shown, rest=self._rest() + 1)
 
 
 def _write(path: Path, load: Callable[..., FrameMesh], *arguments) -> tuple[int]:

@@ -94,6 +94,7 @@ class FramesInFile(FrameWriter):
         self._end_work()
         tree = resolve(bpy.data.node_groups, self._tree)
         tree.nodes["Last Frame"].inputs["Max"].default_value = self.written - 1
+        tree.nodes["Rest"].outputs[0].default_value = self._rest()
         yield from frame_removal(self._collection, self.written)
         yield from super().finish()
 
@@ -152,7 +153,7 @@ class FramesInFile(FrameWriter):
         return collection
 
     def _add_player(self, scene: bpy.types.Scene, owner: bpy.types.Object) -> bpy.types.NodeTree:
-        tree = build_player(f"{owner.name} Player", self.timing.count)
+        tree = build_player(f"{owner.name} Player", self.timing.count, self.timing.rest)
         expressions = {
             "Start Frame": playback.FRAME_OF_FILE_TIME.format(self.timing.first_heard),
             "Speed": f"{self.timing.rate:.6f} * base / fps",
@@ -163,6 +164,7 @@ class FramesInFile(FrameWriter):
         for name, expression in expressions.items():
             path = f'nodes["{name}"].outputs[0].default_value'
             playback.drive(tree, path, scene, owner[STRIP_PROPERTY], expression)
+        tree.nodes["Rest"].outputs[0].default_value = 0.0  # until the head at rest has come
         return tree
 
 
@@ -172,6 +174,8 @@ def kept_meshes(scene: bpy.types.Scene, text: bpy.types.Text, frames: Iterable[i
         collection = item.get(FRAMES_PROPERTY)
         if isinstance(collection, bpy.types.Collection) and item.get(LOOK_PROPERTY) == look:
             by_frame = {frame.get(FRAME_PROPERTY): frame.data.session_uid for frame in collection.objects}
+            if (timing := Timing.of_owner(item)) is not None and timing.rest:
+                del by_frame[timing.first_frame + timing.spoken]
             return {frame: by_frame[frame] for frame in frames if frame in by_frame}
     return {}
 

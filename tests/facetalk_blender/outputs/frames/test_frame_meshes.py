@@ -27,7 +27,7 @@ def shown(head, frame):
 
 
 def check(head, frame, start=START):
-    index = min(max(frame - start, 0), COUNT - 1)
+    index = frame - start if 0 <= frame - start < COUNT else COUNT  # outside the clip the head rests
     expected = scripted_shapes.surface(index)[1]["vertices"]
     np.testing.assert_allclose(shown(head, frame), expected, atol=1e-7)
 
@@ -72,7 +72,7 @@ def test_the_frame_objects_are_hidden_and_apart(head):
     frames = head["facetalk_frames"]
     assert frames.hide_render
     assert frames.hide_viewport
-    assert len(frames.objects) == COUNT
+    assert len(frames.objects) == COUNT + 1  # and the head at rest
 
 
 def test_a_take_is_kept_with_the_head(head):
@@ -97,7 +97,7 @@ def test_generating_again_keeps_the_earlier_take_hidden(head, client):
     assert not new.hide_render
     assert not own.hide_render
     assert {text["facetalk_seed"] for text in bpy.data.texts} == {"0", "1"}
-    assert len(head["facetalk_frames"].objects) == COUNT
+    assert len(head["facetalk_frames"].objects) == COUNT + 1  # and the head at rest
 
 
 def test_more_frames_than_one_switch_holds(scene, client, tmp_path):
