@@ -163,4 +163,4 @@ def test_a_saved_file_follows_its_strip_in_a_blender_without_the_extension(made,
     assert run.returncode == 0, run.stderr
     codes = [float(line) for line in run.stdout.splitlines() if line.replace(".", "").replace("-", "").isdigit()]
     # The strip begins at 18 when the rate is doubled.
-    np.testing.assert_allclose(codes, [20, 20, 20, -1 if output == "SHAPE_KEYS" else 0], atol=0.02)
+    np.testing.assert_allclose(codes, [20, 20, 20, -1 if output == "SHAPE_KEYS" else CODES], atol=0.02)

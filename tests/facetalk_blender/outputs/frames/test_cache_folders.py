@@ -27,7 +27,7 @@ def test_missing_frames_are_reported(saved, client):
     cache = next((folder / "head_frames").iterdir())
     storage.MISSING_FRAMES.clear()
     usd_frame.frame_path(cache, 3).unlink()
-    assert "1 of 48 frames are missing" in storage.cache_problem(head)
+    assert "1 of 49 frames are missing" in storage.cache_problem(head)
     storage.MISSING_FRAMES.clear()
     cache.rename(folder / "lost")
     assert "Find Frames" in storage.cache_problem(head)
