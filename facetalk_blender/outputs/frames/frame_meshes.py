@@ -15,7 +15,7 @@ from ...look.material import dress_object
 from ...look.refinement import refined
 from ...sound.strip import Clip
 from ..result_writer import ResultWriter
-from .frame_timing import Timing
+from .frame_timing import REST, Timing
 from .frame_writer import LOOK_PROPERTY, FrameWriter
 from .frames_in_cache import FramesInCache
 from .frames_in_file import FramesInFile
@@ -50,7 +50,8 @@ class FrameMeshes(ResultWriter):
         owner[LOOK_PROPERTY] = look
         dress_object(owner)
         self._scene_frames = frames
-        used = {position: kept[frame] for position, frame in enumerate(frames) if kept and frame in kept}
+        wanted = [*frames] if rest_time is None else [*frames, REST]
+        used = {position: kept[frame] for position, frame in enumerate(wanted) if kept and frame in kept}
         timing = Timing.of_clip(clip, frames, rest_time is not None)
         self._times = [clip.time_of(frame) for frame in frames]
         if rest_time is not None:

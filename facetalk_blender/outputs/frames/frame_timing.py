@@ -8,6 +8,7 @@ import bpy
 
 from ...sound.strip import Clip
 
+REST = -(1 << 30)  # stands for a scene frame outside the clip, at which the head rests
 TIMING_PROPERTY = "facetalk_timing"  # on a result of frame meshes, see `Timing`
 
 

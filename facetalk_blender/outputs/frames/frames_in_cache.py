@@ -18,7 +18,7 @@ from ...sound.strip_link import STRIP_PROPERTY
 from ..removal import remove_unused_players
 from ..result import results_of_take
 from .cache_folder import not_writable
-from .frame_timing import Timing
+from .frame_timing import REST, Timing
 from .frame_writer import LOOK_PROPERTY, PLAYER_NAME, FrameWriter
 from .frames_in_file import BYTES_PER_VERTEX
 from .usd_frame import PRIM, FrameMesh, frame_path, is_frame_file, write_frame, write_whole
@@ -48,7 +48,9 @@ def kept_files(scene: bpy.types.Scene, text: bpy.types.Text, frames: range, look
         if first is not None and timing is not None and item.get(LOOK_PROPERTY) == look:
             by_frame = {f: frame_path(first.parent, f - timing.first_frame + 1) for f in frames}
             end = timing.first_frame + timing.spoken
-            return {f: path for f, path in by_frame.items() if timing.first_frame <= f < end and path.is_file()}
+            by_frame = {f: path for f, path in by_frame.items() if timing.first_frame <= f < end}
+            by_frame |= {REST: frame_path(first.parent, timing.count)} if timing.rest else {}
+            return {f: path for f, path in by_frame.items() if path.is_file()}
     return {}
 
 

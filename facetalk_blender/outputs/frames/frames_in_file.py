@@ -17,7 +17,7 @@ from ..removal import collection_removal, frame_removal, remove_unused_players
 from ..result import FRAMES_PROPERTY, results_of_take
 from ..result_writer import BYTES_PER_VERTEX
 from .frame_player import build_player, set_frame
-from .frame_timing import Timing
+from .frame_timing import REST, Timing
 from .frame_writer import LOOK_PROPERTY, PLAYER_NAME, FrameWriter
 from .region_groups import name_groups
 from .usd_frame import FrameMesh
@@ -169,14 +169,15 @@ class FramesInFile(FrameWriter):
 
 
 def kept_meshes(scene: bpy.types.Scene, text: bpy.types.Text, frames: Iterable[int], look: str) -> dict[int, int]:
-    """session_uids of the meshes of scene frames in the frame meshes of a take; none when these look otherwise."""
+    """session_uids of the meshes of scene frames, and at REST, in a take's frame meshes; none when they look otherwise."""
     for item in results_of_take(scene, text):
         collection = item.get(FRAMES_PROPERTY)
         if isinstance(collection, bpy.types.Collection) and item.get(LOOK_PROPERTY) == look:
             by_frame = {frame.get(FRAME_PROPERTY): frame.data.session_uid for frame in collection.objects}
+            rest = {}
             if (timing := Timing.of_owner(item)) is not None and timing.rest:
-                del by_frame[timing.first_frame + timing.spoken]
-            return {frame: by_frame[frame] for frame in frames if frame in by_frame}
+                rest = {REST: by_frame.pop(timing.first_frame + timing.spoken)}
+            return {frame: by_frame[frame] for frame in frames if frame in by_frame} | rest
     return {}
 
 
