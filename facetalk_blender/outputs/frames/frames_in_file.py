@@ -169,7 +169,7 @@ class FramesInFile(FrameWriter):
 
 
 def kept_meshes(scene: bpy.types.Scene, text: bpy.types.Text, frames: Iterable[int], look: str) -> dict[int, int]:
-    """session_uids of the meshes of scene frames, and at REST, in a take's frame meshes; none when they look otherwise."""
+    """session_uids of the meshes of scene frames, and at REST, of a take's frame meshes; none of another look."""
     for item in results_of_take(scene, text):
         collection = item.get(FRAMES_PROPERTY)
         if isinstance(collection, bpy.types.Collection) and item.get(LOOK_PROPERTY) == look:
