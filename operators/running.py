@@ -9,12 +9,13 @@ import bpy
 
 from ..engine.shared.errors import EngineError
 from ..facetalk_blender.engine_access.background_task import BackgroundTask
-from ..facetalk_blender.generation.job import Job, State
+from ..facetalk_blender.generation.job import TICK_SECONDS, Job, State
 from ..facetalk_blender.generation.session import session
 from ..facetalk_blender.settings.drawing import redraw_sidebars
 
 TIMER_SECONDS = 0.01  # a tick works for half of that, so that Blender keeps the other half
 REDRAW_SECONDS = 0.2
+SHARE_OF_TIME, MOST_TICK_SECONDS = 0.25, 0.03  # of the time that Blender takes between ticks, and at most
 
 
 def can_run(operator: type[bpy.types.Operator], reason: str) -> bool:
@@ -49,6 +50,7 @@ class JobOperator:
 
     _timer: bpy.types.Timer | None = None
     _next_redraw = 0.0
+    _tick_ended = 0.0
 
     def start(self, context: bpy.types.Context) -> None:
         """Make the first job the session's. Raises EngineError when it cannot begin."""
@@ -78,7 +80,8 @@ class JobOperator:
         """Work for a few milliseconds at every tick of the timer."""
         if event.type == "TIMER":
             job = session.job
-            running = job is not None and job.tick()
+            running = job is not None and job.tick(self._work_seconds())
+            self._tick_ended = time.perf_counter()
             if job is not None:
                 self.watch(context, job)
             self._show_progress(context, job)
@@ -128,6 +131,11 @@ class JobOperator:
             return {"FINISHED"} if job.result_name else {"CANCELLED"}
         self.report_done(job)
         return {"FINISHED"}
+
+    def _work_seconds(self) -> float:
+        """How long to work now: longer where Blender itself takes long between two ticks, e.g. to draw."""
+        between = time.perf_counter() - self._tick_ended
+        return min(max(TICK_SECONDS, SHARE_OF_TIME * between), MOST_TICK_SECONDS)
 
     def _show_progress(self, context: bpy.types.Context, job: Job | None) -> None:
         """In the sidebars and in the status bar, some times a second."""

@@ -40,7 +40,9 @@ class FACETALK_PT_head(bpy.types.Panel):
         column = layout.column()
         column.prop(head, "skin_color")
         column.prop(head, "eye_color")
-        if not shown and has_head(context.scene):
+        if head_preview.live_heads(context.scene):
+            layout.operator("facetalk.make_output", text="Make Output with This Head", icon="OUTLINER_OB_MESH")
+        elif not shown and has_head(context.scene):
             draw_text(layout, context, "The sliders act on the next head. Colours act on this one at once.", "INFO")
             layout.operator("facetalk.make_output", text="Make Output with This Head", icon="OUTLINER_OB_MESH")
         for group, names in GROUPS.items():

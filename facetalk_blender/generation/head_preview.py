@@ -16,6 +16,8 @@ from ...engine.shared.protocol import Message
 from ..blender_data.mesh_building import corners_of, fill_mesh
 from ..look import appearance
 from ..look.material import dress_mesh
+from ..outputs import result
+from ..outputs.template_head import is_template, reshape
 from . import head_questions
 from .conversation import UNUSABLE
 from .session import EngineChoice, session
@@ -53,11 +55,12 @@ def remove(scene: bpy.types.Scene) -> None:
 
 
 def refresh(scene: bpy.types.Scene, choose: Callable[[bpy.types.Context], EngineChoice]) -> None:
-    """Show what the settings say once they rest. Does nothing without a preview.
+    """Show what the settings say once they rest. Does nothing where nothing shows them.
 
+    In a window heads of fixed topology follow too; a script asks for what it wants by Make Output.
     choose: says which engine to ask, and raises EngineError when none is chosen.
     """
-    if find(scene) is None or session.busy():
+    if session.busy() or not _followed(scene):
         return
     state = session.preview
     state.due, state.scene_name, state.choose = time.monotonic() + STILL_SECONDS, scene.name, choose
@@ -67,12 +70,23 @@ def refresh(scene: bpy.types.Scene, choose: Callable[[bpy.types.Context], Engine
         bpy.app.timers.register(_tick, first_interval=STILL_SECONDS)
 
 
+def _followed(scene: bpy.types.Scene) -> bool:
+    return find(scene) is not None or (not bpy.app.background and bool(live_heads(scene)))
+
+
+def live_heads(scene: bpy.types.Scene) -> list[bpy.types.Object]:
+    """Heads of the chosen take on which the sliders act at once: those of fixed topology."""
+    text = scene.facetalk.chosen_take()
+    heads = [] if text is None else result.results_of_take(scene, text)
+    return [item for item in heads if is_template(item)]
+
+
 def _tick() -> float | None:
     left = session.preview.due - time.monotonic()
     if left > 0 or head_questions.pending():
         return max(left, 0.05)
     scene = _scene()
-    if scene is not None and find(scene) is not None and not session.busy():
+    if scene is not None and not session.busy() and _followed(scene):
         _ask(scene)
     return None
 
@@ -92,13 +106,21 @@ def _show(message: Message | None, why: str) -> None:
     """Give the preview the head that came."""
     session.preview.problem = why
     scene = _scene()
-    item = find(scene) if scene is not None else None
-    if message is None or item is None:
+    if message is None or scene is None:
         return
     try:
-        _replace_mesh(item, scene.facetalk_head, message)
+        show_identity(scene, message)
     except UNUSABLE as error:
         session.preview.problem = f"The engine sent an unusable head ({error}); choose another model bundle."
+
+
+def show_identity(scene: bpy.types.Scene, message: Message) -> None:
+    """Show a "head" of the engine. Raises what an unusable one raises."""
+    item = find(scene)
+    if item is not None:
+        _replace_mesh(item, scene.facetalk_head, message)
+    for head in live_heads(scene):
+        reshape(head, message.arrays["vertices"])
 
 
 def _replace_mesh(item: bpy.types.Object, head: bpy.types.PropertyGroup, message: Message) -> None:

@@ -17,6 +17,8 @@ from ..look.material import dress_mesh
 from ..sound.strip import Clip
 from .result_writer import ResultWriter
 
+NEUTRAL = "Neutral"  # the shape key of the head at rest
+
 
 class TemplateWriter(ResultWriter):
     """Writes the template, with the shape key Neutral, and a shape key for each "positions" that follows."""
@@ -73,7 +75,7 @@ class TemplateWriter(ResultWriter):
             groups = self.result().vertex_groups
             (groups.get(group) or groups.new(name=group)).add(vertices, weight, "REPLACE")
         yield
-        self.result().shape_key_add(name="Neutral", from_mix=False)
+        self.result().shape_key_add(name=NEUTRAL, from_mix=False)
 
     def _key_pieces(self, index: int, positions: np.ndarray) -> Iterator[None]:
         if len(positions) != 3 * len(self.result().data.vertices):
@@ -100,3 +102,29 @@ def _ready_to_write(
 def _key_positions(fields: dict, arrays: dict[str, np.ndarray]) -> tuple[int, np.ndarray]:
     check_positions(arrays["vertices"])
     return int(fields["index"]), np.ascontiguousarray(arrays["vertices"], np.float32).ravel()
+
+
+def is_template(item: bpy.types.Object) -> bool:
+    """Whether a result is a head of fixed topology."""
+    keys = item.data.shape_keys
+    return keys is not None and keys.reference_key.name == NEUTRAL and item.data.library is None
+
+
+def reshape(item: bpy.types.Object, neutral: np.ndarray) -> bool:
+    """Give a head of fixed topology another identity at rest, (V, 3) metres; False when it has other vertices.
+
+    Its expressions move along, as the offsets that they are: near to what making it again would give.
+    """
+    keys = item.data.shape_keys
+    if len(neutral) != len(item.data.vertices):
+        return False
+    before = np.empty(neutral.size, np.float32)
+    keys.reference_key.points.foreach_get("co", before)
+    change = np.ascontiguousarray(neutral, np.float32).ravel() - before
+    shape = np.empty_like(before)
+    for block in keys.key_blocks:
+        block.points.foreach_get("co", shape)
+        block.points.foreach_set("co", shape + change)
+    item.data.attributes["position"].data.foreach_set("vector", before + change)
+    item.data.update()
+    return True

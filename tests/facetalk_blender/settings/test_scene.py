@@ -1,5 +1,8 @@
 """Settings of a scene: what is asked for when a number is the model's own, quality, colours that act at once."""
 
+from types import SimpleNamespace
+
+import numpy as np
 import pytest
 from blender_scene import bpy
 from registered_extension import drawn, head_of, module
@@ -80,3 +83,22 @@ def test_a_dropped_sound_is_loaded(registered, tmp_path):
     handler = bpy.types.FACETALK_FH_sound
     assert handler.bl_import_operator == "facetalk.load_sound"
     assert {".wav", ".mp3", ".m4a"} <= set(handler.bl_file_extensions.split(";"))
+
+
+@pytest.mark.parametrize("output", ["SHAPE_KEYS", "EXPRESSION_CURVES"])
+def test_sliders_act_on_a_finished_head_of_fixed_topology(settings, output):
+    settings.output = output
+    assert bpy.ops.facetalk.make_output() == {"FINISHED"}
+    head = head_of(settings.take)
+    preview = module("facetalk_blender.generation.head_preview")
+    assert preview.live_heads(bpy.context.scene) == [head]
+    keys = head.data.shape_keys.key_blocks
+    before = [[tuple(point.co) for point in block.points] for block in keys]
+    move = np.array((0.0, 0.01, 0.02))
+    moved = np.array(before[0]) + move
+    message = SimpleNamespace(arrays={"vertices": moved})
+    preview.show_identity(bpy.context.scene, message)
+    for block, points in zip(keys, before, strict=True):
+        now = np.array([tuple(point.co) for point in block.points])
+        np.testing.assert_allclose(now, np.array(points) + move, atol=1e-6)
+    np.testing.assert_allclose([vertex.co for vertex in head.data.vertices], moved, atol=1e-6)
