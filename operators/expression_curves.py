@@ -7,7 +7,7 @@ import bpy
 from ..engine.shared.errors import EngineError
 from ..facetalk_blender.outputs import curve_action
 from ..facetalk_blender.outputs.curves import expression_curves, movement_check
-from ..facetalk_blender.outputs.curves.targets import target_problem
+from ..facetalk_blender.outputs.curves.targets import can_override, target_problem
 from ..facetalk_blender.retargeting import coverage, presets
 from ..facetalk_blender.settings.curves import FaceTalkCurves, preset_folder
 from .running import can_run
@@ -35,7 +35,8 @@ class FACETALK_OT_add_curve_targets(bpy.types.Operator):
         """Add what is selected and not listed yet."""
         curves = _curves(context)
         listed = curves.target_items()
-        items = [item for item in context.selected_objects if not target_problem(item)]
+        # A linked mesh is listed with its fix, an override, beside it.
+        items = [item for item in context.selected_objects if not target_problem(item) or can_override(item)]
         new = [item for item in items if item not in listed]
         if not new:
             self.report({"WARNING"}, _why_none(context.selected_objects))
@@ -65,6 +66,31 @@ class FACETALK_OT_remove_curve_target(bpy.types.Operator):
         curves.try_key("")
         curves.targets.remove(min(curves.active_target, len(curves.targets) - 1))
         curves.active_target = max(curves.active_target - 1, 0)
+        return {"FINISHED"}
+
+
+class FACETALK_OT_override_meshes(bpy.types.Operator):
+    """Make library overrides of the targets' linked meshes, whose shape keys can then be animated in this file"""
+
+    bl_idname = "facetalk.override_meshes"
+    bl_label = "Override Mesh"
+    bl_options = {"REGISTER", "UNDO"}
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        """Whether a target's mesh is linked."""
+        linked = any(map(can_override, _curves(context).target_items()))
+        return can_run(cls, "" if linked else "No target has a linked mesh.")
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        """Make them, and match names again."""
+        curves = _curves(context)
+        for item in filter(can_override, curves.target_items()):
+            if item.data.override_create(remap_local_usages=True) is None:
+                self.report({"ERROR"}, f"The mesh of {item.name} cannot be overridden; append it instead of linking.")
+                return {"CANCELLED"}
+        if not curves.problem():
+            curves.match()
         return {"FINISHED"}
 
 
@@ -255,6 +281,7 @@ class FACETALK_OT_remove_curves(_OfTargets, bpy.types.Operator):
 CLASSES = (
     FACETALK_OT_add_curve_targets,
     FACETALK_OT_remove_curve_target,
+    FACETALK_OT_override_meshes,
     FACETALK_OT_match_shape_keys,
     FACETALK_OT_try_shape_key,
     FACETALK_OT_save_curve_preset,

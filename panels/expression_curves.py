@@ -5,7 +5,7 @@ from __future__ import annotations
 import bpy
 
 from ..facetalk_blender.generation.session import session
-from ..facetalk_blender.outputs.curves.targets import target_problem
+from ..facetalk_blender.outputs.curves.targets import can_override, target_problem
 from ..facetalk_blender.retargeting import coverage
 from ..facetalk_blender.retargeting.presets import preset_names
 from ..facetalk_blender.retargeting.recognition import FUZZY
@@ -103,6 +103,13 @@ def _draw_targets(layout: bpy.types.UILayout, context: bpy.types.Context, curves
     buttons = row.column(align=True)
     buttons.operator("facetalk.add_curve_targets", text="", icon="ADD")
     buttons.operator("facetalk.remove_curve_target", text="", icon="REMOVE")
+    problem = curves.problem()
+    if problem:
+        draw_text(layout, context, problem, "ERROR")
+    if any(map(can_override, curves.target_items())):
+        layout.operator("facetalk.override_meshes", icon="LIBRARY_DATA_OVERRIDE")
+    if curves.targets:
+        layout.prop(curves, "bones")
 
 
 def _draw_links(layout: bpy.types.UILayout, context: bpy.types.Context, curves: bpy.types.PropertyGroup) -> None:
@@ -118,7 +125,7 @@ def _draw_links(layout: bpy.types.UILayout, context: bpy.types.Context, curves: 
         column.prop(curves.links[curves.active_link], "channel")
         column.prop(curves.links[curves.active_link], "gain")
     layout.prop(curves, "show_all")
-    if curves.targets and curves.links:
+    if curves.targets and (curves.links or curves.bone_channels):
         _draw_coverage(layout, context, curves)
 
 

@@ -14,6 +14,7 @@ from ...engine.shared.errors import EngineError
 from ...engine.shared.style import Style
 from .. import compat
 from ..outputs import curve_action
+from ..outputs.rest_track import value_path
 from ..retargeting.channels import channel_values, values_at
 from ..retargeting.matching import match_names
 from ..retargeting.names import COMBINED
@@ -101,7 +102,7 @@ def _curves(item: bpy.types.Object, action: bpy.types.Action, slot: bpy.types.Ac
     blocks = item.data.shape_keys.key_blocks
     by_path = {curve.data_path: curve for curve in curve_action.curves_of(action, slot)}
     for key, channel, gain in _links(action, slot, list(blocks.keys())):
-        curve = by_path.get(curve_action.value_path(key))
+        curve = by_path.get(value_path(key))
         if curve is not None and key in blocks and gain > 0:
             yield _Curve(channel, gain, curve, (blocks[key].slider_min, blocks[key].slider_max))
 

@@ -1,8 +1,8 @@
-"""The action that moves shape keys: one for each take, with a slot for each mesh.
+"""The action that moves a character: one for each take, with a slot for each mesh, armature or owner of properties.
 
-It is recognised by its custom properties. Where a mesh is animated already, the action comes as a track of its own into
-the mesh's nonlinear animation, and what the artist made stays as it is. The curves of takes that are not shown wait in
-muted tracks.
+It is recognised by its custom properties. Where one of these is animated already, the action comes as a track of its
+own into its nonlinear animation, and what the artist made stays as it is. The curves of takes that are not shown wait
+in muted tracks.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from ..sound.strip import Clip
 from ..sound.strip_link import SCENE_PROPERTY, STRIP_PROPERTY
 from ..takes.take import TAKE_PROPERTY
 from . import rest_track
+from .rest_track import Place
 
 # On the action: the moment of the sound file at which the take begins, seconds; that moment's frame; the scene's rate.
 AUDIO_START_PROPERTY = "facetalk_audio_start"
@@ -59,11 +60,6 @@ def curves_of(action: bpy.types.Action, slot: bpy.types.ActionSlot) -> list[bpy.
     return [curve for bag in bags for curve in bag.fcurves]
 
 
-def value_path(key: str) -> str:
-    """Data path of a shape key's value, seen from its shape keys."""
-    return f'key_blocks["{bpy.utils.escape_identifier(key)}"].value'
-
-
 def rest_frames(frames_per_second: float) -> int:
     """How many frames keys take from and to their values outside the clip."""
     return max(int(REST_SECONDS * frames_per_second + 1e-6), 1)
@@ -77,16 +73,16 @@ def with_rest(values: np.ndarray, rest: float, frames: int) -> np.ndarray:
 
 
 def write_curve(
-    curves: bpy.types.bpy_prop_collection, key: str, values: np.ndarray, first_frame: int, tolerance: float | None
+    curves: bpy.types.bpy_prop_collection, place: Place, values: np.ndarray, first_frame: int, tolerance: float | None
 ) -> None:
-    """Add the curve of a shape key.
+    """Add the curve of a place.
 
     values: (F,) at successive frames from first_frame. tolerance: the largest error of the fewer keys, or None for a
     key at every frame.
     """
     dense = tolerance is None
     keys = np.arange(len(values)) if dense else reduction.key_frames(values, tolerance)
-    points = curves.new(value_path(key)).keyframe_points
+    points = curves.new(place[0], index=place[1]).keyframe_points
     points.add(len(keys))
     at = np.column_stack([keys + first_frame, values[keys]])  # (K, 2)
     points.foreach_set("co", at.astype(np.float32).ravel())
@@ -105,16 +101,17 @@ def _enumeration(name: str, value: str, count: int) -> list[int]:
     return [bpy.types.Keyframe.bl_rna.properties[name].enum_items[value].value] * count
 
 
-def attach(keys: bpy.types.Key, action: bpy.types.Action, slot: bpy.types.ActionSlot) -> None:
-    """Let the action move shape keys: as their action when they are not animated yet, else as a track."""
-    rest_track.remember(keys)
-    data = keys.animation_data_create()
+def attach(owner: bpy.types.ID, action: bpy.types.Action, slot: bpy.types.ActionSlot) -> None:
+    """Let the action move shape keys, bones or properties: as their action when nothing else does, else as a track."""
+    places = [(curve.data_path, curve.array_index) for curve in curves_of(action, slot)]
+    rest_track.remember(owner, action, slot, places)
+    data = owner.animation_data_create()
     if _is_alone(data, action):
         data.action, data.action_slot = action, slot
     else:
-        _push_down_own(keys)
-        _add_track(keys, action, slot)
-    _hold_rest(keys)
+        _push_down_own(owner)
+        _add_track(owner, action, slot)
+    _hold_rest(owner)
 
 
 def _is_alone(data: bpy.types.AnimData, action: bpy.types.Action) -> bool:
@@ -124,19 +121,19 @@ def _is_alone(data: bpy.types.AnimData, action: bpy.types.Action) -> bool:
     return data.action is None and all(other is not None and PARKED_PROPERTY in other for other in others)
 
 
-def _push_down_own(keys: bpy.types.Key) -> None:
+def _push_down_own(owner: bpy.types.ID) -> None:
     """Make an action of this extension a track: as the action, it would hold its last values over another's."""
-    data = keys.animation_data
+    data = owner.animation_data
     if data.action is not None and STRIP_PROPERTY in data.action:
         earlier, slot = data.action, data.action_slot
         data.action = None
-        _add_track(keys, earlier, slot)
+        _add_track(owner, earlier, slot)
 
 
-def _add_track(keys: bpy.types.Key, action: bpy.types.Action, slot: bpy.types.ActionSlot) -> None:
-    data = keys.animation_data
+def _add_track(owner: bpy.types.ID, action: bpy.types.Action, slot: bpy.types.ActionSlot) -> None:
+    data = owner.animation_data
     if data.nla_tracks and rest_track.base_track(data) is None:
-        rest_track.add(keys)
+        rest_track.add(owner)
         for earlier in [track for track in data.nla_tracks if _is_own(track)]:
             # The base has to lie below it, but tracks are only added on top.
             strip, mute = earlier.strips[0], earlier.mute
@@ -161,12 +158,12 @@ def _is_own(track: bpy.types.NlaTrack) -> bool:
     return any(strip.action is not None and STRIP_PROPERTY in strip.action for strip in track.strips)
 
 
-def _hold_rest(keys: bpy.types.Key) -> None:
+def _hold_rest(owner: bpy.types.ID) -> None:
     """See to it that outside the strips of this extension the keys are what they were before.
 
     A track that is alone holds its ends, which are these values; below several, or those of the artist, lies a base.
     """
-    data = keys.animation_data
+    data = owner.animation_data
     own = [track for track in data.nla_tracks if _is_own(track)]
     based = rest_track.base_track(data) is not None
     for strip in (strip for track in own for strip in track.strips):
@@ -177,20 +174,19 @@ def _hold_rest(keys: bpy.types.Key) -> None:
     if not own:
         rest_track.remove(data)
     elif based:
-        rest_track.fill(keys, _held_paths(keys, own), mute=all(track.mute for track in own))
+        rest_track.fill(owner, _held_places(owner, own), mute=all(track.mute for track in own))
 
 
-def _held_paths(keys: bpy.types.Key, own: list[bpy.types.NlaTrack]) -> dict[str, str]:
-    """Keys, by the path of their value, that no track of the artist moves: in its gaps nothing may change."""
-    moved: dict[bool, set[str]] = {True: set(), False: set()}
-    for track in keys.animation_data.nla_tracks:
+def _held_places(owner: bpy.types.ID, own: list[bpy.types.NlaTrack]) -> set[Place]:
+    """What tracks of this extension move and none of the artist does: in the gaps of those nothing may change."""
+    moved: dict[bool, set[Place]] = {True: set(), False: set()}
+    for track in owner.animation_data.nla_tracks:
         for strip in track.strips:
             known = strip.action is not None and strip.action_slot is not None and not rest_track.is_base(strip.action)
             if known and (track in own or not track.mute):
                 found = curves_of(strip.action, strip.action_slot)
-                moved[track in own].update(curve.data_path for curve in found)
-    paths = {value_path(block.name): block.name for block in keys.key_blocks}
-    return {path: paths[path] for path in moved[True] - moved[False] if path in paths}
+                moved[track in own].update((curve.data_path, curve.array_index) for curve in found)
+    return {place for place in moved[True] - moved[False] if rest_track.exists(owner, place)}
 
 
 def slot_range(action: bpy.types.Action, slot: bpy.types.ActionSlot) -> tuple[float, float]:
@@ -199,9 +195,9 @@ def slot_range(action: bpy.types.Action, slot: bpy.types.ActionSlot) -> tuple[fl
     return min(start for start, _ in ranges), max(end for _, end in ranges)
 
 
-def uses(keys: bpy.types.Key) -> Iterator[tuple[bpy.types.Action, bpy.types.ActionSlot]]:
-    """Actions of this extension that move shape keys, each with its slot."""
-    data = keys.animation_data
+def uses(owner: bpy.types.ID) -> Iterator[tuple[bpy.types.Action, bpy.types.ActionSlot]]:
+    """Actions of this extension that move something, each with its slot."""
+    data = owner.animation_data
     if data is None:
         return
     if data.action is not None and STRIP_PROPERTY in data.action:
@@ -242,33 +238,40 @@ def show_take(scene: bpy.types.Scene, text: bpy.types.Text) -> None:
 def park(action: bpy.types.Action) -> None:
     """Keep an action for later in a muted track of every mesh that it moves."""
     action[PARKED_PROPERTY] = True
-    for keys, slot in _moved(action):
-        data = keys.animation_data
+    for owner, slot in _moved(action):
+        data = owner.animation_data
         if data.action == action:
             data.action = None
-            _add_track(keys, action, slot)
+            _add_track(owner, action, slot)
         _set_mute(data, action, True)
-        _hold_rest(keys)
-        if all(PARKED_PROPERTY in used for used, _ in uses(keys)):
-            rest_track.restore(keys)
+        _hold_rest(owner)
+        if all(PARKED_PROPERTY in used for used, _ in uses(owner)):
+            rest_track.restore(owner, rest_track.noted(owner))
 
 
 def _unpark(action: bpy.types.Action) -> None:
     action.pop(PARKED_PROPERTY, None)
-    for keys, slot in _moved(action):
-        data = keys.animation_data
+    for owner, slot in _moved(action):
+        data = owner.animation_data
         if _is_alone(data, action):
             _remove_tracks(data, action)
             data.action, data.action_slot = action, slot
         elif data.action != action:
-            _push_down_own(keys)
+            _push_down_own(owner)
             _set_mute(data, action, False)
-        _hold_rest(keys)
+        _hold_rest(owner)
 
 
-def _moved(action: bpy.types.Action) -> list[tuple[bpy.types.Key, bpy.types.ActionSlot]]:
-    """Shape keys that an action moves, or would if it were not parked, each with its slot."""
-    return [(keys, slot) for keys in bpy.data.shape_keys for used, slot in uses(keys) if used == action]
+def _owners() -> Iterator[bpy.types.ID]:
+    """All that an action can move: shape keys, and what holds bones and properties."""
+    yield from bpy.data.shape_keys
+    yield from bpy.data.objects
+    yield from bpy.data.armatures
+
+
+def _moved(action: bpy.types.Action) -> list[tuple[bpy.types.ID, bpy.types.ActionSlot]]:
+    """What an action moves, or would if it were not parked, each with its slot."""
+    return [(owner, slot) for owner in _owners() for used, slot in uses(owner) if used == action]
 
 
 def _set_mute(data: bpy.types.AnimData, action: bpy.types.Action, mute: bool) -> None:
@@ -287,23 +290,23 @@ def _remove_tracks(data: bpy.types.AnimData, action: bpy.types.Action) -> None:
 
 def remove_action(action: bpy.types.Action) -> None:
     """Take an action away from every mesh that it moves, bring those back to where they were, and delete it."""
-    for keys, _ in _moved(action):
-        data = keys.animation_data
+    for owner, _ in _moved(action):
+        data, notes = owner.animation_data, rest_track.noted(owner)
         if data.action == action:
             data.action = None
         _remove_tracks(data, action)
-        _hold_rest(keys)
-        if not any(uses(keys)):
-            _restore(keys)
+        _hold_rest(owner)
+        if not any(uses(owner)):
+            _restore(owner, notes)
     bpy.data.actions.remove(action)
 
 
-def _restore(keys: bpy.types.Key) -> None:
-    rest_track.restore(keys)
-    keys.pop(rest_track.REST_PROPERTY, None)
-    data = keys.animation_data
+def _restore(owner: bpy.types.ID, notes: dict[str, float]) -> None:
+    rest_track.restore(owner, notes)
+    owner.pop(rest_track.REST_PROPERTY, None)
+    data = owner.animation_data
     if data.action is None and not data.nla_tracks and not data.drivers:
-        keys.animation_data_clear()
+        owner.animation_data_clear()
 
 
 @persistent
@@ -339,8 +342,8 @@ def _retime(action: bpy.types.Action, before: tuple[float, float], after: tuple[
                 values[::2] = moved(values[::2])
                 points.foreach_set(name, values)
             curve.update()
-    for keys in bpy.data.shape_keys:
-        data = keys.animation_data
+    for owner in _owners():
+        data = owner.animation_data
         for strip in [strip for track in data.nla_tracks for strip in track.strips] if data else []:
             if strip.action == action:
                 start, end = moved(strip.frame_start), moved(strip.frame_end)

@@ -1,35 +1,116 @@
-"""The values that shape keys had before curves came, held wherever no track plays.
+"""The values that shape keys, bones and properties had before curves came, held wherever no track plays.
 
-Blender's nonlinear animation gives a key that no strip moves its default value, which is 1.0 from 5.0 on. A track below
-those of this extension holds the earlier values instead.
+Blender's nonlinear animation gives what no strip moves its default value, which is 1.0 for shape keys from 5.0 on. A
+track below those of this extension holds the earlier values instead.
 """
 
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable, Iterator
 
 import bpy
 
-REST_PROPERTY = "facetalk_rest"  # on shape keys: their values before, as JSON
+REST_PROPERTY = "facetalk_rest"  # values before, as JSON: on their owner, and by slot on the action that moves it
 BASE_PROPERTY = "facetalk_base"  # on the action that holds these values
 TRACK_NAME = "FaceTalk Rest"
+Place = tuple[str, int]  # data path seen from the owner, and index in an array or 0
 
 
-def remember(keys: bpy.types.Key) -> None:
-    """Note the values of now, once, and those of keys that were added since."""
-    keys[REST_PROPERTY] = json.dumps(rest_values(keys))
+def value_path(key: str) -> str:
+    """Data path of a shape key's value, seen from its shape keys."""
+    return f'key_blocks["{bpy.utils.escape_identifier(key)}"].value'
+
+
+def remember(
+    owner: bpy.types.ID, action: bpy.types.Action, slot: bpy.types.ActionSlot, places: Iterable[Place]
+) -> None:
+    """Note the values of now, once, and those of places that were added since.
+
+    On the action too: what an override of a library has beside its own properties is not saved.
+    """
+    if isinstance(owner, bpy.types.Key):
+        places = [(value_path(block.name), 0) for block in owner.key_blocks]
+    notes = noted(owner) | {_label(owner, place): rest_value(owner, place) for place in places}
+    owner[REST_PROPERTY] = json.dumps(notes)
+    by_slot = json.loads(action.get(REST_PROPERTY, "{}")) | {str(slot.handle): notes}
+    action[REST_PROPERTY] = json.dumps(by_slot)
+
+
+def noted(owner: bpy.types.ID) -> dict[str, float]:
+    """The values before, by the names of shape keys or by places."""
+    if REST_PROPERTY in owner:
+        return json.loads(owner[REST_PROPERTY])
+    for action, slot in _used(owner.animation_data):
+        notes = json.loads(action.get(REST_PROPERTY, "{}")).get(str(slot.handle))
+        if notes:
+            return notes
+    return {}
+
+
+def _used(data: bpy.types.AnimData | None) -> Iterator[tuple[bpy.types.Action, bpy.types.ActionSlot]]:
+    if data is not None:
+        pairs = [(data.action, data.action_slot)]
+        pairs += [(strip.action, strip.action_slot) for track in data.nla_tracks for strip in track.strips]
+        yield from ((action, slot) for action, slot in pairs if action is not None and slot is not None)
+
+
+def _label(owner: bpy.types.ID, place: Place) -> str:
+    if isinstance(owner, bpy.types.Key):
+        return next((block.name for block in owner.key_blocks if value_path(block.name) == place[0]), place[0])
+    return f"{place[0]}|{place[1]}"
+
+
+def rest_value(owner: bpy.types.ID, place: Place) -> float:
+    """What a place is by itself: as noted, else as it is now."""
+    value = noted(owner).get(_label(owner, place))
+    return _value(owner, place) if value is None else value
 
 
 def rest_values(keys: bpy.types.Key) -> dict[str, float]:
-    """What every shape key of a mesh is by itself: as noted, else as it is now."""
-    return {block.name: block.value for block in keys.key_blocks} | json.loads(keys.get(REST_PROPERTY, "{}"))
+    """What every shape key of a mesh is by itself."""
+    return {block.name: block.value for block in keys.key_blocks} | noted(keys)
 
 
-def restore(keys: bpy.types.Key) -> None:
-    """Give the keys the noted values."""
-    for name, value in json.loads(keys.get(REST_PROPERTY, "{}")).items():
-        if name in keys.key_blocks:
-            keys.key_blocks[name].value = value
+def _value(owner: bpy.types.ID, place: Place) -> float:
+    value = owner.path_resolve(place[0])
+    return float(value if isinstance(value, (int, float)) else value[place[1]])
+
+
+def exists(owner: bpy.types.ID, place: Place) -> bool:
+    """Whether the owner still has it."""
+    try:
+        _value(owner, place)
+    except (ValueError, IndexError, TypeError):
+        return False
+    return True
+
+
+def restore(owner: bpy.types.ID, notes: dict[str, float]) -> None:
+    """Give noted values back."""
+    for label, value in notes.items():
+        if isinstance(owner, bpy.types.Key):
+            if label in owner.key_blocks:
+                owner.key_blocks[label].value = value
+        else:
+            path, _, index = label.rpartition("|")
+            if exists(owner, (path, int(index))):
+                _set(owner, path, int(index), value)
+
+
+def _set(owner: bpy.types.ID, path: str, index: int, value: float) -> None:
+    found = owner.path_resolve(path)
+    if not isinstance(found, (int, float)):
+        found[index] = value
+        return
+    value = round(value) if isinstance(found, int) else value
+    if path.endswith('"]'):
+        at = path.rindex('["')
+        holder = owner.path_resolve(path[:at]) if at else owner
+        holder[path[at + 2 : -2]] = value
+    else:
+        before, _, name = path.rpartition(".")
+        setattr(owner.path_resolve(before) if before else owner, name, value)
 
 
 def is_base(action: bpy.types.Action | None) -> bool:
@@ -42,28 +123,28 @@ def base_track(data: bpy.types.AnimData) -> bpy.types.NlaTrack | None:
     return next((track for track in data.nla_tracks if any(is_base(strip.action) for strip in track.strips)), None)
 
 
-def add(keys: bpy.types.Key) -> bpy.types.NlaTrack:
+def add(owner: bpy.types.ID) -> bpy.types.NlaTrack:
     """Add an empty base on top of the tracks that there are; later ones come above it."""
     action = bpy.data.actions.new(TRACK_NAME)
     action[BASE_PROPERTY] = True
-    slot = action.slots.new(id_type="KEY", name=keys.name)
+    slot = action.slots.new(id_type=owner.id_type, name=owner.name)
     action.layers.new("Layer").strips.new(type="KEYFRAME").channelbag(slot, ensure=True)
-    track = keys.animation_data.nla_tracks.new()
+    track = owner.animation_data.nla_tracks.new()
     track.name = TRACK_NAME
     strip = track.strips.new(TRACK_NAME, 0, action)
     strip.action_slot, strip.extrapolation = slot, "HOLD"
     return track
 
 
-def fill(keys: bpy.types.Key, paths: dict[str, str], mute: bool) -> None:
-    """Let the base hold the noted values of some keys. paths: data path of the value, and key, by path."""
-    track, values = base_track(keys.animation_data), rest_values(keys)
+def fill(owner: bpy.types.ID, places: set[Place], mute: bool) -> None:
+    """Let the base hold the noted values of some places, and of no others."""
+    track = base_track(owner.animation_data)
     (strip,) = track.strips
     track.mute = mute
     curves = strip.action.layers[0].strips[0].channelbag(strip.action_slot).fcurves
-    for path in paths.keys() - {curve.data_path for curve in curves}:
-        curves.new(path).keyframe_points.insert(0, values[paths[path]])
-    for curve in [curve for curve in curves if curve.data_path not in paths]:
+    for place in places - {(curve.data_path, curve.array_index) for curve in curves}:
+        curves.new(place[0], index=place[1]).keyframe_points.insert(0, rest_value(owner, place))
+    for curve in [curve for curve in curves if (curve.data_path, curve.array_index) not in places]:
         curves.remove(curve)
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import bpy
 
 from ...engine.shared.arkit import ARKIT_NAMES
+from ..outputs.curves.controls import bone_channels
 from ..outputs.curves.expression_curves import CurveSettings
 from ..outputs.curves.targets import key_names, matches, target_problem
 from ..retargeting.matching import match_names
@@ -36,9 +37,9 @@ class FaceTalkTarget(bpy.types.PropertyGroup):
 
     item: bpy.props.PointerProperty(
         name="Mesh",
-        description="Mesh with shape keys",
+        description="Mesh with shape keys, or with a jaw bone",
         type=bpy.types.Object,
-        poll=lambda _self, item: item.type == "MESH" and item.data.shape_keys is not None,
+        poll=lambda _self, item: item.type == "MESH" and not target_problem(item),
         update=_match_again,
     )
     # What the mesh showed before one of its keys was tried: the active key, and whether it alone was shown.
@@ -72,6 +73,13 @@ class FaceTalkCurves(bpy.types.PropertyGroup):
     show_all: bpy.props.BoolProperty(
         name="Show All", description="Also list the shape keys that follow nothing", default=False
     )
+    bones: bpy.props.BoolProperty(
+        name="Jaw and Eye Bones",
+        description="Let bones of the targets' armature open the mouth and move the eyes where no shape key does",
+        default=True,
+        update=_match_again,
+    )
+    bone_channels: bpy.props.StringProperty(description="What bones follow, found when names are matched")
     tried: bpy.props.StringProperty(
         name="Tried Key", description="Shape key that is shown at its full value; empty: none"
     )
@@ -131,6 +139,8 @@ class FaceTalkCurves(bpy.types.PropertyGroup):
             else:
                 self._add(name, "", "", gains.get(name, 1.0))
         assigned = [row for row in self.links if row.channel]
+        found = bone_channels(items, {row.channel for row in assigned}) if self.bones else set()
+        self.bone_channels = " ".join(sorted(found))
         return len(assigned), sum(row.method == FUZZY for row in assigned), len(self.links) - len(assigned)
 
     def _add(self, key: str, channel: str, method: str, gain: float, likeness: float = 1.0) -> None:
@@ -139,8 +149,8 @@ class FaceTalkCurves(bpy.types.PropertyGroup):
         row.method, row.likeness = method, likeness
 
     def channels(self) -> set[str]:
-        """All that the table's keys follow."""
-        return {row.channel for row in self.links if row.channel}
+        """All that the table's keys and the bones follow."""
+        return {row.channel for row in self.links if row.channel} | set(self.bone_channels.split())
 
     def try_key(self, key: str) -> None:
         """Show one key at its full value on all targets, and nothing else; an empty name shows again what was before.
@@ -165,6 +175,7 @@ class FaceTalkCurves(bpy.types.PropertyGroup):
         return CurveSettings(
             targets=tuple(item.name if item else "" for item in self.target_items()),
             links=tuple(self.links_given()),
+            bones=self.bones,
             tolerance=None if self.keys == "DENSE" else self.tolerance,
         )
 

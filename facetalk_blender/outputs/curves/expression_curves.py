@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
 
 import bpy
 import numpy as np
@@ -25,8 +25,11 @@ from ...retargeting.presets import KeyLink
 from ...sound.strip import Clip
 from ...takes.take import STYLE_PROPERTY, TAKE_PROPERTY, Take
 from .. import curve_action, rest_track
+from ..rest_track import Place, value_path
 from ..template_head import TemplateWriter
 from . import movement_check
+from .controls import ControlPlan, add_bones, add_sources
+from .driver_source import source_of
 from .targets import key_names, matches, target_problem
 
 KEYFRAME_BYTES = 96
@@ -40,11 +43,13 @@ class CurveSettings:
     links: which channel each shape key follows; a key without a channel is left alone, and meshes of which no key is
     listed are matched by their names.
     tolerance: largest error of reduced curves, in weights; None makes a key at every frame.
+    bones: whether jaw and eye bones do what no shape key does.
     """
 
     targets: tuple[str, ...] = ()
     links: tuple[KeyLink, ...] = ()
     tolerance: float | None = 0.005
+    bones: bool = True
 
 
 @dataclass(frozen=True)
@@ -58,9 +63,27 @@ class Plan:
     limits: dict[str, tuple[float, float]]
     rest: dict[str, float]
     session_uid: int = 0
+    id_type = "KEY"
+
+    def owner(self) -> bpy.types.Key:
+        """Its shape keys. Raises DataBlockLost when they are gone."""
+        return resolve(bpy.data.objects, self.session_uid).data.shape_keys
+
+    def curves(self, rows: Callable[[Iterable[str]], dict[str, np.ndarray]]) -> list[tuple[Place, np.ndarray, float]]:
+        """Places with values (F,) and rest. rows: gives the values (F,) of channels, of those that there are."""
+        values = rows(link.channel for link in self.links)
+        return [
+            (
+                (value_path(link.key), 0),
+                np.clip(values[link.channel] * link.gain, *self.limits[link.key]),
+                self.rest[link.key],
+            )
+            for link in self.links
+            if link.channel in values
+        ]
 
 
-def plans(settings: CurveSettings) -> list[Plan]:
+def plans(settings: CurveSettings) -> list[Plan | ControlPlan]:
     """What to do with each target. Raises EngineError when there is nothing to do or a target cannot be used."""
     items = [bpy.data.objects.get(name) for name in settings.targets]
     for item in items:
@@ -71,10 +94,26 @@ def plans(settings: CurveSettings) -> list[Plan]:
     by_name = matches(items)
     everywhere = {key: match for found in by_name for key, match in found.items()}
     made = [_plan(item, settings.links, found, everywhere) for item, found in zip(items, by_name, strict=True)]
-    if not any(plan.links for plan in made):
+    controls: dict[bpy.types.ID, ControlPlan] = {}
+    made = [_without_driven(plan, item, controls) for plan, item in zip(made, items, strict=True)]
+    for item in items:
+        controls.pop(item.data.shape_keys, None)  # its keys follow the take themselves
+    if settings.bones:
+        channels = {link.channel for plan in (*made, *controls.values()) for link in plan.links}
+        add_bones(items, channels, controls)
+    found = [plan for plan in (*made, *controls.values()) if plan.links]
+    if not found:
         names = ", ".join(settings.targets)
         raise EngineError(f"No shape key of {names} follows an expression; assign some in the Expression Curves panel.")
-    return [plan for plan in made if plan.links]
+    return found
+
+
+def _without_driven(plan: Plan, item: bpy.types.Object, controls: dict[bpy.types.ID, ControlPlan]) -> Plan:
+    """The plan without keys whose drivers have a plain source, which moves instead."""
+    sources = {link: source_of(item.data.shape_keys, link.key) for link in plan.links}
+    driven = [(link, source) for link, source in sources.items() if source is not None]
+    add_sources(item, driven, controls)
+    return replace(plan, links=tuple(link for link, source in sources.items() if source is None))
 
 
 def _plan(
@@ -82,6 +121,8 @@ def _plan(
 ) -> Plan:
     """The plan of a mesh. found: what its keys follow by their names; everywhere: those of all the targets."""
     names = key_names(item)
+    if not names:
+        return Plan(item.name, (), {}, {}, item.session_uid)
     links = tuple(link for link in listed if link.key in names)
     if not links:
         links = tuple(KeyLink(name, found[name].channel, found[name].gain) for name in names if name in found)
@@ -97,15 +138,18 @@ def _moves_twice(link: KeyLink, found: dict[str, Match], everywhere: dict[str, M
     return match is not None and match.channel == link.channel and link.key not in found
 
 
-def not_moved(settings: CurveSettings, plans: Sequence[Plan]) -> list[str]:
-    """Sentences on targets that hold still, and on a face that will not be seen to speak."""
+def not_moved(settings: CurveSettings, plans: Sequence[Plan | ControlPlan]) -> list[str]:
+    """Sentences on targets that hold still, on bones that cannot turn, and on a face that will not be seen to speak."""
     items = {name: item for name in settings.targets if (item := bpy.data.objects.get(name))}
-    meshes = {items[plan.name].data for plan in plans if plan.name in items}
-    still = [name for name, item in items.items() if item.data not in meshes]
+    names = {name for plan in plans for name in (plan.meshes if isinstance(plan, ControlPlan) else {plan.name})}
+    meshes = {items[name].data for name in names if name in items}
     found = [
-        f"No shape key of {name} follows an expression, so it holds still; assign some in the table." for name in still
+        f"No shape key of {name} follows an expression, so it holds still; assign some in the table."
+        for name, item in items.items()
+        if item.data not in meshes and key_names(item)
     ]
     channels = {link.channel for plan in plans for link in plan.links}
+    found += add_bones(list(items.values()), channels, {}) if settings.bones else []
     return found if "opens" in abilities(channels) else found + warnings(channels)
 
 
@@ -116,19 +160,14 @@ def head_plan(name: str, settings: CurveSettings) -> Plan:
     return Plan(name, links, dict.fromkeys(ARKIT_NAMES, (0.0, 1.0)), dict.fromkeys(ARKIT_NAMES, 0.0))
 
 
-def frame_values(take: Take, clip: Clip, plan: Plan) -> dict[str, np.ndarray]:
-    """Values (F,) of every linked key at the scene frames at which the clip is heard."""
+def channel_rows(take: Take, clip: Clip, channels: Iterable[str]) -> dict[str, np.ndarray]:
+    """Values (F,) of the channels that the take has, at the scene frames at which the clip is heard."""
     times = np.array([clip.time_of(frame) for frame in range(clip.frame_start, clip.frame_end)])
-    channels = channel_values(take.weights, take.weight_names, (link.channel for link in plan.links))
-    if not channels:
+    values = channel_values(take.weights, take.weight_names, channels)
+    if not values:
         return {}
-    table = values_at(np.stack(list(channels.values()), axis=1), take.rate, times)  # (F, C)
-    columns = {channel: np.clip(table[:, index], 0.0, 1.0) for index, channel in enumerate(channels)}
-    return {
-        link.key: np.clip(columns[link.channel] * link.gain, *plan.limits[link.key])
-        for link in plan.links
-        if link.channel in columns
-    }
+    table = values_at(np.stack(list(values.values()), axis=1), take.rate, times)  # (F, C)
+    return {channel: np.clip(table[:, index], 0.0, 1.0) for index, channel in enumerate(values)}
 
 
 class _ActionBuilder:
@@ -141,7 +180,7 @@ class _ActionBuilder:
         text: bpy.types.Text,
         take: Take,
         tolerance: float | None,
-        plans: Sequence[Plan],
+        plans: Sequence[Plan | ControlPlan],
     ):
         if take.weights is None:
             raise EngineError(
@@ -150,9 +189,14 @@ class _ActionBuilder:
             )
         action = curve_action.new_action(scene, clip, text)
         self._action = action.session_uid
-        self._slots = [action.slots.new(id_type="KEY", name=plan.name).handle for plan in plans]
+        self._slots = [action.slots.new(id_type=plan.id_type, name=plan.name).handle for plan in plans]
         links = zip(
-            self._slots, ([(link.key, link.channel, link.gain) for link in plan.links] for plan in plans), strict=True
+            self._slots,
+            (
+                [(link.key, link.channel, link.gain) for link in plan.links] if isinstance(plan, Plan) else []
+                for plan in plans
+            ),
+            strict=True,
         )
         action[curve_action.LINKS_PROPERTY] = json.dumps(dict(links))
         action[STYLE_PROPERTY] = json.dumps(asdict(take.style))
@@ -160,7 +204,7 @@ class _ActionBuilder:
         self._rest_frames = curve_action.rest_frames(clip.frames_per_second)
         self._first_frame = clip.frame_start - self._rest_frames
         self._plans = list(enumerate(plans))
-        self._curves: list[tuple[int, str, np.ndarray]] = []
+        self._curves: list[tuple[int, Place, np.ndarray]] = []
 
     def step(self, seconds: float) -> bool:
         """Go on for at most about `seconds` (one curve, or the values of one mesh, is the smallest piece)."""
@@ -168,15 +212,14 @@ class _ActionBuilder:
         action = self.action()
         while (self._plans or self._curves) and time.perf_counter() < deadline:
             if self._curves:
-                index, key, values = self._curves.pop(0)
+                index, place, values = self._curves.pop(0)
                 curves = curve_action.new_curves(action, self.slot(index))
-                curve_action.write_curve(curves, key, values, self._first_frame, self._tolerance)
+                curve_action.write_curve(curves, place, values, self._first_frame, self._tolerance)
             else:
                 index, plan = self._plans.pop(0)
-                values = frame_values(self._take, self._clip, plan)
+                found = plan.curves(lambda channels: channel_rows(self._take, self._clip, channels))
                 self._curves = [
-                    (index, key, curve_action.with_rest(row, plan.rest[key], self._rest_frames))
-                    for key, row in values.items()
+                    (index, place, curve_action.with_rest(row, rest, self._rest_frames)) for place, row, rest in found
                 ]
         return not (self._plans or self._curves)
 
@@ -255,7 +298,7 @@ class CurvesOnTargets:
         text: bpy.types.Text,
         take: Take,
         settings: CurveSettings,
-        plans: list[Plan],
+        plans: list[Plan | ControlPlan],
     ):
         self._scene, self._clip, self._plans = scene.session_uid, clip, plans
         self._builder = _ActionBuilder(scene, clip, text, take, settings.tolerance, plans)
@@ -287,7 +330,7 @@ class CurvesOnTargets:
     def finish(self) -> Iterator[None]:
         """Attach the curves, park those of the strip's other takes, and check that every target moves."""
         scene = resolve(bpy.data.scenes, self._scene)
-        targets = [resolve(bpy.data.objects, plan.session_uid) for plan in self._plans]
+        owners = [plan.owner() for plan in self._plans]
         action = self._builder.action()
         text = action[TAKE_PROPERTY]
         for earlier in curve_action.actions_of_take(scene, text):
@@ -296,13 +339,14 @@ class CurvesOnTargets:
         action[curve_action.ON_TARGETS_PROPERTY] = True
         action.name = curve_action.name_for(text)
         attached = []
-        for index, item in enumerate(targets):
+        for index, (plan, owner) in enumerate(zip(self._plans, owners, strict=True)):
             slot = self._builder.slot(index)
             if curve_action.curves_of(action, slot):
-                curve_action.attach(item.data.shape_keys, action, slot)
-                attached.append((self._scene, item.session_uid, action.session_uid))
+                curve_action.attach(owner, action, slot)
+                if isinstance(plan, Plan):
+                    attached.append((self._scene, plan.session_uid, action.session_uid))
             else:
-                self.notes.append(f"The take has nothing for {item.name}; check its channels in the table.")
+                self.notes.append(f"The take has nothing for {plan.name}; check its channels in the table.")
         yield
         for uids in attached:
             self.notes += yield from movement_check.check(*uids)
@@ -318,7 +362,7 @@ def writer(
     text: bpy.types.Text,
     take: Take,
     settings: CurveSettings,
-    plans: list[Plan],
+    plans: list[Plan | ControlPlan],
 ) -> CurvesOnHead | CurvesOnTargets:
     """What writes curves: onto the meshes of the plans, or, without plans, a head of ours."""
     if plans:

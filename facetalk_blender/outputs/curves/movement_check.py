@@ -10,6 +10,7 @@ import numpy as np
 
 from ...blender_data.datablocks import resolve
 from .. import curve_action
+from ..rest_track import value_path
 from .targets import LEAST_DISTANCE, has_shape
 
 LEAST_CHANGE = 0.01  # of a key's value: less is not seen
@@ -83,7 +84,7 @@ def _curves(item: bpy.types.Object, action: bpy.types.Action) -> dict[str, bpy.t
     """The action's curve of every shape key that it moves."""
     keys = item.data.shape_keys
     slot = next(slot for used, slot in curve_action.uses(keys) if used == action)
-    names = {curve_action.value_path(block.name): block.name for block in keys.key_blocks}
+    names = {value_path(block.name): block.name for block in keys.key_blocks}
     curves = curve_action.curves_of(action, slot)
     return {names[curve.data_path]: curve for curve in curves if curve.data_path in names}
 
@@ -144,15 +145,15 @@ def _held(item: bpy.types.Object, keys: bpy.types.Key, action: bpy.types.Action,
     if not wrong:
         return []
     data = keys.animation_data
-    paths = {curve_action.value_path(name): name for name in wrong}
+    paths = {value_path(name): name for name in wrong}
     driven = [paths[driver.data_path] for driver in data.drivers if driver.data_path in paths and not driver.mute]
     found = []
     if driven:
-        found.append(f"Drivers hold {_list(driven)} of {item.name}; remove the drivers to use the curves.")
+        found.append(f"Drivers hold {_list(driven)} of {item.name}; animate what drives them, or remove the drivers.")
     rest = [name for name in wrong if name not in driven]
     if rest and data.action is not None and data.action != action:
         keyed = {curve.data_path for curve in curve_action.curves_of(data.action, data.action_slot)}
-        held = [name for name in rest if curve_action.value_path(name) in keyed]
+        held = [name for name in rest if value_path(name) in keyed]
         if held:
             other = data.action.name
             found.append(f"The action {other} holds {_list(held)} of {item.name}; unlink it or push it down.")

@@ -8,6 +8,7 @@ import bpy
 import numpy as np
 
 from ...retargeting.matching import Match, match_meshes
+from .bones import armatures_of, find_bones
 
 LEAST_DISTANCE = 1e-6  # of a vertex, in the mesh's units
 
@@ -16,11 +17,13 @@ def target_problem(item: bpy.types.Object | None) -> str:
     """Why a mesh cannot have expression curves, in one sentence that names the fix; empty when it can."""
     if item is None:
         return "A target mesh is missing; choose another or remove its row."
+    if item.type == "MESH" and item.data.shape_keys is None and any(map(find_bones, armatures_of([item]))):
+        return ""
     if item.type != "MESH" or item.data.shape_keys is None or len(item.data.shape_keys.key_blocks) < 2:
         return f"{item.name} is not a mesh with shape keys; choose another target or add shape keys."
     keys = item.data.shape_keys
     if item.data.library is not None or keys.library is not None:
-        return f"The mesh of {item.name} is linked; use Object > Library Override > Make, and choose the override."
+        return _linked_advice(item)
     if not keys.use_relative:
         return f"The shape keys of {item.name} are absolute; turn on Relative in its Shape Keys panel."
     if keys.animation_data is not None and keys.animation_data.use_tweak_mode:
@@ -28,10 +31,21 @@ def target_problem(item: bpy.types.Object | None) -> str:
     return ""
 
 
+def _linked_advice(item: bpy.types.Object) -> str:
+    if item.library is not None:
+        return f"{item.name} is linked; use Object > Library Override > Make, then choose the override."
+    return f"The mesh of {item.name} is linked; press Override Mesh below the targets to animate it here."
+
+
+def can_override(item: bpy.types.Object | None) -> bool:
+    """Whether the mesh of an object is linked while the object is not, so that an override of the mesh is enough."""
+    return item is not None and item.library is None and item.type == "MESH" and item.data.library is not None
+
+
 def key_names(item: bpy.types.Object) -> list[str]:
     """The shape keys of a mesh that move it: all but the one that it rests in."""
     keys = item.data.shape_keys
-    return [block.name for block in keys.key_blocks if block != keys.reference_key]
+    return [block.name for block in keys.key_blocks if block != keys.reference_key] if keys is not None else []
 
 
 def has_shape(block: bpy.types.ShapeKey) -> bool:
