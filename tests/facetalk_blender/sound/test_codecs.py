@@ -7,15 +7,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import soundfile
 from blender_scene import bpy
 from repository import ROOT, import_from_extension
 
-from engine.motion import audio
 from engine.shared.errors import UnreadableSound
 from engine.shared.units import SAMPLE_RATE
 
 aud = pytest.importorskip("aud")
+soundfile = pytest.importorskip("soundfile", reason="only where the engine's packages are too")
+audio = pytest.importorskip("engine.motion.audio")
 sound_strip = import_from_extension("facetalk_blender.sound.strip")
 decoding = import_from_extension("facetalk_blender.sound.decoding")
 heard_sound = import_from_extension("facetalk_blender.sound.heard_sound")
