@@ -50,7 +50,7 @@ def put_on(item: bpy.types.Object, head: bpy.types.Object, collection: bpy.types
     strip_name = head[STRIP_PROPERTY]
     worn = [other for other in collection.objects if other.get(WEARER_PROPERTY) == strip_name]
     bpy.data.batch_remove([*worn, *(other.data for other in worn if other.data.users == 1)])
-    item[WEARER_PROPERTY] = strip_name
+    item.name, item[WEARER_PROPERTY] = NAME, strip_name
     collection.objects.link(item)
     item.parent = head
     item.matrix_parent_inverse = head.matrix_world.inverted()
@@ -66,6 +66,11 @@ def take_off(head: bpy.types.Object, heir: bpy.types.Object | None) -> None:
         bpy.data.objects.remove(item)
         if mesh.users == 0:
             bpy.data.meshes.remove(mesh)
+
+
+def wears_one(head: bpy.types.Object, collection: bpy.types.Collection) -> bool:
+    """Whether a head, or an earlier one of its strip, wears a collar."""
+    return any(item.get(WEARER_PROPERTY) == head[STRIP_PROPERTY] for item in collection.objects)
 
 
 def is_worn(item: bpy.types.Object) -> bool:

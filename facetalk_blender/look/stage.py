@@ -13,7 +13,7 @@ from mathutils import Vector
 from .. import compat
 from ..blender_data.datablocks import resolve
 from ..sound.strip_link import STRIP_PROPERTY
-from .collar import collar, collar_rows, is_worn, put_on
+from .collar import collar, collar_rows, is_worn, put_on, wears_one
 
 COLLECTION_NAME = "FaceTalk Stage"
 CAMERA_BEFORE_PROPERTY = "facetalk_camera_before"  # of the collection: through which the scene looked before
@@ -66,8 +66,8 @@ def use_camera(scene: bpy.types.Scene, wanted: bool) -> None:
 def stage_around(scene_uid: int, head_uid: int) -> Iterator[None]:
     """Add the stage around an object as it looks at the current frame, in pieces. Takes session_uids.
 
-    Every head has a collar of its own; camera and lights are for all heads that render. Raises DataBlockLost when scene
-    or head is gone.
+    Every head has a collar of its own. Camera and lights are for all heads that render; they are placed again only when
+    a head of another strip comes. Raises DataBlockLost when scene or head is gone.
     """
     scene, head = resolve(bpy.data.scenes, scene_uid), resolve(bpy.data.objects, head_uid)
     scene.view_layers[0].update()
@@ -85,6 +85,9 @@ def stage_around(scene_uid: int, head_uid: int) -> Iterator[None]:
         yield
     low, high = (Vector(bound) for bound in _extent(bounds))
     scene, head = resolve(bpy.data.scenes, scene_uid), resolve(bpy.data.objects, head_uid)
+    if (collection := _collection(scene)) is not None and wears_one(head, collection):
+        put_on(collar(rows), head, collection)  # camera and lights stay as the artist may have changed them
+        return
     collection = _fresh_collection(scene)
     put_on(collar(rows), head, collection)
     _furnish(scene, collection, low, high, aspect)

@@ -169,7 +169,11 @@ def test_a_stage_that_is_wanted_is_used_and_the_artists_camera_is_remembered(sce
     strip = speaking_strip(scene, tmp_path)
     generate(client, strip)
     lights = len(bpy.data.lights)
+    scene.camera.location.z += 0.1
+    names, place = {item.name for item in scene.objects}, scene.camera.location.copy()
     generate(client, strip)
+    assert names <= {item.name for item in scene.objects}
+    assert scene.camera.location == place  # as the artist has moved it
     assert scene.camera.name == "FaceTalk Camera"
     assert scene.world.name == "Mine"
     assert len(bpy.data.lights) == lights
