@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from typing import BinaryIO
 
 from ...engine.shared.errors import EngineError
@@ -46,7 +47,8 @@ class Spool:
         if self._worker is not None:
             self._worker.shutdown(wait=True, cancel_futures=True)
         if self._file is not None:
-            self._file.close()
+            with suppress(OSError):  # a full disk: what could not be written is not wanted any more
+                self._file.close()
         self._worker, self._file, self._writing = None, None, []
 
     def _write(self, message: Message) -> None:
