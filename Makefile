@@ -2,7 +2,7 @@ PYTHON ?= python3
 VENV := .venv/bin/python
 AUDIO ?= demo/voice.wav
 
-.PHONY: demo test test-quick test-processors test-matrix test-app package setup evaluate benchmark lint api voice
+.PHONY: demo test test-quick test-faults test-processors test-matrix test-app package setup evaluate benchmark lint api voice
 
 setup:
 	@PYTHON=$(PYTHON) tools/setup.sh
@@ -20,6 +20,11 @@ test: setup
 ## Two minutes of tests: all that take less than a second or two
 test-quick: setup
 	$(VENV) -m pytest -m "not slow"
+
+## Faults at length (docs/reliability.md), which takes hours; SHARE=0.1 takes a tenth of the files, streams and kills
+SHARE ?= 1
+test-faults: setup
+	FACETALK_FAULTS=long FACETALK_FAULT_SHARE=$(SHARE) $(VENV) -m pytest tests/faults
 
 ## The tests of numbers with the kernels of other processors, less than two minutes each: those that every x86-64 has, on
 ## one thread; those of AVX2, on two. The variables steer NumPy's BLAS, NumPy, PyTorch's BLAS twice (the first on Intel

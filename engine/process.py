@@ -43,6 +43,7 @@ from .shared.arkit import ARKIT_NAMES
 from .shared.errors import Cancelled, EngineError, UnreadableSound
 from .shared.options import DEVICE, RESOLUTION, STARTER
 from .shared.protocol import ALIVE, Message, ProtocolError, read_message, write_message
+from .shared.requests import check_request
 from .shared.style import Style
 from .shared.units import SAMPLE_RATE
 
@@ -82,6 +83,7 @@ class EngineProcess:
             handler = self._handlers.get(request.kind)
             if handler is None:
                 raise EngineError(f"The engine does not know the request '{request.kind}'; update the extension.")
+            check_request(request)
             self._check_cancelled(request)
             handler(request)
             final = Message("done", request.request)
@@ -245,6 +247,12 @@ def _recording(request: Message) -> tuple[np.ndarray, int]:
 
 def _styled_take(engine: Engine, request: Message) -> ExpressionTake:
     take = ExpressionTake(request.arrays["codes"], float(request.fields["rate"]))
+    found, expected = take.codes.shape[1], engine.head.expression_dimensions
+    if found != expected:
+        raise EngineError(
+            f"The take's codes have {found} numbers, those of the model bundle {engine.bundle.name} {expected}; "
+            "choose the bundle that it was made with, or generate it again."
+        )
     return engine.styled(take, Style(**request.fields.get("style", {})))
 
 

@@ -154,12 +154,19 @@ class Generation(Job):
         """End with an error; the take and frames that are finished stay."""
         self.error = reason
         self._remember_cost()
-        if self.written:
-            run_to_end(self._finish_result())
+        if self.written and self._keeps_finished():
             self.error += f" {self.written} of {self._stream.writer.frame_count} frames were kept."
         else:
             self._stream.discard()
         self._end(State.FAILED)
+
+    def _keeps_finished(self) -> bool:
+        """Show the frames that there are; False when that is not possible either."""
+        try:
+            run_to_end(self._finish_result())
+        except (EngineError, *UNUSABLE):
+            return False
+        return True
 
     def start_again(self) -> None:
         """After an undo or redo, which may have taken the head or some of its frames: put back what is finished."""
@@ -204,6 +211,9 @@ class Generation(Job):
         except EngineError as error:
             self.not_writable = isinstance(error, NotWritable)
             self.fail(str(error))
+            return False
+        except UNUSABLE as error:
+            self._unusable(error)
             return False
         if more is None:
             self._steps = None
@@ -285,6 +295,8 @@ class Generation(Job):
         if message.kind == "take":
             self._spoken.receive(message, self.options, self._bundle_name)
         elif message.kind == "done":
+            if not self._spoken.sampled:
+                raise ValueError("no take came")
             self._make_head()
 
     def _sample(self) -> None:

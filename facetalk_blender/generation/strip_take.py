@@ -10,6 +10,7 @@ from dataclasses import replace
 import bpy
 
 from ...engine.shared.errors import EngineError
+from ...engine.shared.hostile_files import number
 from ...engine.shared.options import MAXIMUM_SECONDS
 from ...engine.shared.protocol import Message
 from ..blender_data.datablocks import DataBlockLost, resolve
@@ -52,6 +53,7 @@ class StripTake:
             self._digest, self._part = source[take.SOUND_PROPERTY], tuple(source[take.PART_PROPERTY])
         self.sound = HeardSound(strip, self.clip) if self.take is None or self.new_codes else None
         self._link = ""
+        self.sampled = False  # whether the engine has sent a take
 
     @property
     def stored(self) -> bool:
@@ -104,8 +106,10 @@ class StripTake:
             "audio_start": self.clip.audio_start,
             "duration": self.clip.duration,
         }
+        take.check(message.arrays, message.fields["weight_names"])
+        self.sampled = True
         self.take = take.Take(
-            rate=float(message.fields["rate"]),
+            rate=number(message.fields, "rate", 1, 1000),
             seed=int(message.fields["seed"]),
             weight_names=message.fields["weight_names"],
             settings=facts,

@@ -138,7 +138,7 @@ def load(holder: bpy.types.Text | bpy.types.Object) -> Take:
             raise ValueError("no codes")
         names = [str(name) for name in content["weight_names"]]
         rate, seed, settings = number(content, "rate", 1, 1000), int(content["seed"]), dict(content["settings"])
-        _check(arrays, names)
+        check(arrays, names)
     except UNREADABLE as error:
         raise EngineError(f"The text {text.name} is not a readable take; generate the head again.") from error
     return Take(rate=rate, seed=seed, settings=settings, weight_names=names, **arrays)
@@ -149,11 +149,13 @@ def _array(stored: dict) -> np.ndarray:
     return np.frombuffer(data, "<f4").reshape(stored["shape"]).copy()
 
 
-def _check(arrays: dict[str, np.ndarray | None], names: list[str]) -> None:
+def check(arrays: dict[str, np.ndarray | None], names: list[str]) -> None:
     """Raises ValueError unless the arrays of a take belong together."""
     expected = {"codes": ("N", "D"), "weights": ("N", len(names)), "lip_opening_mm": ("N",)}
     expected["rotations"] = ("N", len(ROTATIONS))
-    found = {name: array for name, array in arrays.items() if array is not None}
+    found = {name: array for name in expected if (array := arrays.get(name)) is not None}
+    if not len(found.get("codes", ())):
+        raise ValueError("no codes")
     match_shapes({name: array.shape for name, array in found.items()}, {name: expected[name] for name in found})
     if not all(np.isfinite(array).all() for array in found.values()):
         raise ValueError("a number is not finite")

@@ -4,7 +4,8 @@ The bundle name chooses how it behaves: "starter" is good; "slow" waits before e
 process after N frames; "short" leaves frames out; "fails" answers sample with an error; "reads-nothing" takes only
 samples; "garbled" sends a surface without arrays; "outdated" says that it is an older version.
 
-The variable SCRIPTED_FAULT, e.g. "stop:3", names a fault of FAULTS that follows the third message.
+The variable SCRIPTED_FAULT, e.g. "stop:3", names a fault of FAULTS that follows the third message; SCRIPTED_NONSENSE
+is the seed of random changes of what messages say, see `mutated_messages`.
 """
 
 import importlib.util
@@ -25,6 +26,7 @@ specification = importlib.util.spec_from_file_location("protocol", HELPERS.paren
 protocol = sys.modules["protocol"] = importlib.util.module_from_spec(specification)
 specification.loader.exec_module(protocol)
 shapes = importlib.import_module("scripted_shapes")
+mutated_messages = importlib.import_module("mutated_messages")
 
 SLOW_SECONDS = 0.05
 cancelled = set()
@@ -55,6 +57,7 @@ FAULTS = {
 }
 fault, fault_after = (os.environ.get("SCRIPTED_FAULT", "") + ":0").split(":")[:2]
 written = 0
+nonsense = np.random.default_rng(int(seed)) if (seed := os.environ.get("SCRIPTED_NONSENSE")) else None
 
 
 def framed(header):
@@ -63,7 +66,10 @@ def framed(header):
 
 def write(kind, request, fields=None, arrays=None):
     global written
-    protocol.write_message(output, protocol.Message(kind, request, fields or {}, arrays or {}))
+    message = protocol.Message(kind, request, fields or {}, arrays or {})
+    if nonsense is not None:
+        message = mutated_messages.mutated(message, nonsense)
+    protocol.write_message(output, message)
     written += 1
     if fault and written == int(fault_after):
         FAULTS[fault]()
