@@ -33,6 +33,16 @@ FADE_FRAMES = 48
 CHUNK_FRAMES = 500
 
 
+# What a value may be, by the type of its default: JSON has no tuples, and writes some fractions without a point.
+_TYPES: dict[type, tuple[type, ...]] = {
+    bool: (bool,),
+    int: (int,),
+    float: (int, float),
+    str: (str,),
+    tuple: (tuple, list),
+}
+
+
 @dataclass(frozen=True)
 class SpeechConfig:
     """Sizes of the speech encoder, named as in transformers' Wav2Vec2Config; the defaults are wav2vec2-base.
@@ -66,6 +76,10 @@ class SpeechConfig:
     waveform_padding: tuple[int, int] = (0, 0)
 
     def __post_init__(self) -> None:
+        for field in fields(self):
+            value, kind = getattr(self, field.name), type(field.default)
+            if not isinstance(value, _TYPES[kind]) or isinstance(value, bool) != (kind is bool):
+                raise EngineError(f"The speech model's {field.name} is {str(value)[:40]}; choose another bundle.")
         for name in ("conv_dim", "conv_kernel", "conv_stride"):
             values = tuple(getattr(self, name))
             object.__setattr__(self, name, values)

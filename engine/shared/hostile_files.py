@@ -30,6 +30,7 @@ UNREADABLE = (
     OverflowError,
     EOFError,
     SyntaxError,
+    RuntimeError,
     MemoryError,
     RecursionError,
     zipfile.BadZipFile,
