@@ -6,6 +6,7 @@ Blender's working directory is the folder it was started from, often that of a d
 from __future__ import annotations
 
 import os
+import sys
 import tempfile
 from pathlib import Path
 
@@ -45,9 +46,11 @@ def typed_program(text: str) -> str:
 
 def python_command(python: str, module: str, *arguments: str, folders: tuple[str, ...] = ()) -> list[str]:
     """The command that runs a module as `python -m` does, with more folders of packages before Python's own."""
+    # Of what -I ignores, the wish not to write bytecode is kept.
+    isolated = [python, "-I", "-u", *(["-B"] if sys.dont_write_bytecode else [])]
     if not folders:
-        return [python, "-I", "-u", "-m", module, *arguments]
-    return [python, "-I", "-u", "-c", _RUN_MODULE, module, str(len(folders)), *folders, *arguments]
+        return [*isolated, "-m", module, *arguments]
+    return [*isolated, "-c", _RUN_MODULE, module, str(len(folders)), *folders, *arguments]
 
 
 def program_environment(**more: str) -> dict[str, str]:
