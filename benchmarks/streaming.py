@@ -49,6 +49,9 @@ class ReplayedEngine:
     def stop(self) -> None:
         """Nothing to stop."""
 
+    def cancel(self, request: int) -> None:
+        """Everything has been answered already."""
+
     def request(self, kind: str, _fields: dict, arrays: dict | None = None) -> int:
         """Queue all answers at once: the fastest engine there could be."""
         names = {"region_names": list(REGION_NAMES)}

@@ -281,7 +281,7 @@ def test_what_cannot_be_fitted_is_refused_and_nothing_written(tmp_path, monkeypa
     change_expression(folder, last, torch.zeros_like)
     refuse(folder, "do not move its lips")
     change_expression(folder, last, lambda weight: torch.full_like(weight, 1e38))
-    refuse(folder, "NaN or infinity")
+    refuse(folder, "no finite numbers")
     with pytest.raises(EngineError, match="exactly"):
         fitting.fit_arkit("starter")
 

@@ -138,4 +138,4 @@ def test_the_command_line_and_the_engine_process_pass_the_wish_on(tmp_path, refi
     EngineProcess(output).run(Message("sample", 1, fields, {}))
     output.seek(0)
     (answer,) = (message for message in iter(lambda: read_message(output), None) if message.kind == "take")
-    np.testing.assert_array_equal(answer.arrays["codes"], take.codes)
+    assert_close(answer.arrays["codes"], take.codes)  # the process may compute on another number of threads
