@@ -37,6 +37,7 @@ class ReplayedEngine:
     """Answers as the engine does, with one prepared surface for every frame and key."""
 
     alive = True
+    silent_seconds = 0.0
 
     def __init__(self, surface: dict[str, np.ndarray], code_count: int):
         self._surface = surface

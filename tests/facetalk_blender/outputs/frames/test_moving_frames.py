@@ -87,7 +87,7 @@ def test_the_buttons(settings, tmp_path):
     assert "missing" in " ".join(shown_now)
     assert "facetalk.find_frames" in shown_now
     assert not bpy.ops.facetalk.move_frames.poll()
-    with pytest.raises(RuntimeError, match="48 of 48"):
+    with pytest.raises(RuntimeError, match="49 of 49"):
         bpy.ops.facetalk.find_frames(directory=str(tmp_path))
     assert bpy.ops.facetalk.find_frames(directory=str(moved)) == {"FINISHED"}
     assert head.modifiers["FaceTalk Player"].cache_file.filepath == "//elsewhere/frame_00001.usdc"
@@ -95,5 +95,5 @@ def test_the_buttons(settings, tmp_path):
     assert "missing" not in " ".join(drawn("takes.FACETALK_PT_takes"))
     check(head, START + 7)
     assert bpy.ops.facetalk.move_frames() == {"FINISHED"}
-    assert len(list(moved.iterdir())) == COUNT
+    assert len(list(moved.iterdir())) == COUNT + 1
     check(head, START + 7)
