@@ -1,10 +1,11 @@
 """Runs the tests of the Blender side under every supported version of pip's bpy and writes the README's table.
 
-    .venv/bin/python tools/test_matrix.py
+    .venv/bin/python tools/test_matrix.py [--others]
 
-Each version gets an environment of its own (.venv-VERSION); the engine runs in .venv, which has torch. A version whose
-Python is not on this computer is left out, and the table then stays as it is. Python is looked for as pythonX.Y on
-PATH, and in PYTHON_X_Y, e.g. PYTHON_3_13=/path/to/python3.13.
+With --others the version of .venv is left out, which `make test` runs. Each version gets an environment of its own
+(.venv-VERSION); the engine runs in .venv, which has torch. A version whose Python is not on this computer is left out,
+and the table then stays as it is. Python is looked for as pythonX.Y on PATH, and in PYTHON_X_Y, e.g.
+PYTHON_3_13=/path/to/python3.13.
 """
 
 import os
@@ -39,6 +40,9 @@ def main() -> int:
             left_out.append(f"{name} (no Python {python_version} here)")
             continue
         python = environment(bpy_version, base)
+        if "--others" in sys.argv[1:] and python == ENGINE_PYTHON:
+            left_out.append(f"{name} (the version of `make test`)")
+            continue
         passed, skipped, broken = run_tests(bpy_version, python)
         print(f"Blender {name}, bpy {bpy_version}: {passed} passed, {skipped} skipped, {broken} failed", flush=True)
         if broken or not passed:
