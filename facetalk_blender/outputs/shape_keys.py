@@ -15,9 +15,9 @@ from ..sound.strip import Clip
 from ..sound.strip_link import STRIP_PROPERTY
 from .template_head import TemplateWriter
 
-CODE_PROPERTY = "facetalk_code"  # on the shape keys: which code frame is heard, whether the take has it or not
 REST_KEY = "Rest"
 REST_SECONDS = 0.15  # within which playback comes from and goes to the head at rest
+BEFORE_THE_TAKE = -9.0  # seconds: the head is at rest
 KEY_SPACING = 10.0  # evaluation time from one absolute key to the next, fixed by Blender
 
 
@@ -53,16 +53,28 @@ def drive_evaluation_time(
     owner: the result; audio_start: the second of the sound file that its first code frame shows. Before the take and
     after it the head goes to rest; where a handle hides a part of the take, it rests at once.
     """
-    keys, strip, last = owner.data.shape_keys, owner[STRIP_PROPERTY], code_count - 1
-    file_time = "(frame - start + trim) * base / fps - delay"
-    keys[CODE_PROPERTY] = 0.0
-    playback.drive(keys, f'["{CODE_PROPERTY}"]', scene, strip, f"({file_time} - {audio_start:.6f}) * {code_rate:g}")
-    slope = 1.0 / (REST_SECONDS * code_rate)
+    keys, strip, end = owner.data.shape_keys, owner[STRIP_PROPERTY], (code_count - 1) / code_rate
+    # Read from a property with a driver of its own, Blender may use the code of the frame before.
+    seconds = f"((frame-start+trim)*base/fps-delay-{audio_start:.6f})"
+    hidden = f"(frame<left or frame>=right) and {seconds}>0 and {seconds}<{end:.6f}"
+    curve = playback.drive(keys, "eval_time", scene, strip, f"{BEFORE_THE_TAKE:g} if mute or ({hidden}) else {seconds}")
     # The first key is the neutral head, so code frame i lies at (i + 1) times the spacing.
-    key = f"1 + clamp(code, 0, {last}) + clamp(code * {slope:.6f}, -1, 0) + clamp((code - {last}) * {slope:.6f}, 0, 1)"
-    hidden = f"code > 0 and code < {last} and (frame < left or frame >= right)"
-    expression = f"0 if mute or ({hidden}) else {KEY_SPACING:g} * ({key})"
-    playback.drive(keys, "eval_time", scene, strip, expression, code=f'["{CODE_PROPERTY}"]')
+    key_at = {-REST_SECONDS: 0, 0.0: 1, end: code_count, end + REST_SECONDS: code_count + 1}
+    _map(curve, [(second, number * KEY_SPACING) for second, number in key_at.items()])
+
+
+def _map(curve: bpy.types.FCurve, points: list[tuple[float, float]]) -> None:
+    """Lead a driver's value along a line of (value, result); the first and last result hold beyond."""
+    for modifier in list(curve.modifiers):  # Blender 4.5 makes a generator instead of keyframes
+        curve.modifiers.remove(modifier)
+    curve.extrapolation = "CONSTANT"
+    keyframes = curve.keyframe_points
+    keyframes.clear()
+    keyframes.add(len(points))
+    keyframes.foreach_set("co", [number for point in points for number in point])
+    for keyframe in keyframes:
+        keyframe.interpolation = "LINEAR"
+    curve.update()
 
 
 def _new_key(owner: bpy.types.Object, name: str) -> bpy.types.ShapeKey:

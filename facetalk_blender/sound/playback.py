@@ -60,19 +60,17 @@ def _is_animated(scene: bpy.types.Scene) -> bool:
 
 
 def drive(
-    owner: bpy.types.bpy_struct, path: str, scene: bpy.types.Scene, strip_name: str, expression: str, **own: str
-) -> None:
-    """Drive a property of `owner` by an expression of the strip and the scene's rate.
+    owner: bpy.types.bpy_struct, path: str, scene: bpy.types.Scene, strip_name: str, expression: str
+) -> bpy.types.FCurve:
+    """Drive a property of `owner` by an expression of the strip and the scene's rate; returns the driver's curve.
 
     expression: may use `frame` and start, trim (frames), delay (seconds), left, right (handles), mute, fps and base.
-    own: further names that it uses, with their paths on `owner`.
     """
     key = connect(scene, strip_name)
     paths = {name: f'["{key}"][{index}]' for index, name in enumerate(compat.strip_timing_paths())}
     paths |= {"fps": "render.fps", "base": "render.fps_base"}
-    driver = owner.driver_add(path).driver
+    curve = owner.driver_add(path)
     for name in sorted(paths.keys() & set(re.findall(r"[a-z]+", expression))):
-        add_variable(driver, name, scene, paths[name])
-    for name, own_path in own.items():
-        add_variable(driver, name, owner, own_path)
-    driver.expression = expression
+        add_variable(curve.driver, name, scene, paths[name])
+    curve.driver.expression = expression
+    return curve
