@@ -43,6 +43,14 @@ def test_positions_between_code_frames(scene, client, tmp_path, fps):
         np.testing.assert_allclose(tip(head, frame), catmull_rom(code), atol=2e-4)
 
 
+def test_one_driver_leads_from_time_to_key(head):
+    """Blender may evaluate a driver before another one that it reads from."""
+    keys = head.data.shape_keys
+    assert [curve.data_path for curve in keys.animation_data.drivers] == ["eval_time"]
+    read = {variable.targets[0].id for variable in keys.animation_data.drivers[0].driver.variables}
+    assert keys not in read
+
+
 REST = scripted_shapes.template()[1]["vertices"][4]
 
 
