@@ -23,6 +23,11 @@ from training.run.options import add_run_options, exit_status, run_of
 
 NETWORKS = {"identity": (6000, 2e-3), "expression": (12000, 1.5e-3), "regions": (2500, 3e-3)}  # steps, learning rate
 
+SIZES = {
+    "identity": {"width": "units of a hidden layer", "neighbours": "nearest anchors whose networks are blended"},
+    "expression": {"width": "units of a hidden layer", "layers": "hidden layers"},
+}
+
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one command. Returns 0, or 2 after printing one line that says what to put right."""
@@ -66,6 +71,8 @@ def _add_training(parser: argparse.ArgumentParser, network: str) -> None:
     parser.add_argument("--pool", type=Path, required=True, help="folder of the sample pool")
     add_run_options(parser, learning_rate, steps)
     parser.add_argument("--threads", type=int, default=1, help="CPU threads")
+    for name, kind in SIZES.get(network, {}).items():
+        parser.add_argument(f"--{name}", type=int, help=f"{kind} (default: that of the starter)")
     if network == "expression":
         for part in PARTS:
             parser.add_argument(f"--{part}-pool", type=Path, required=True, help=f"pool of kind {part}")
@@ -96,15 +103,17 @@ def _samples(options: argparse.Namespace) -> None:
 def _train(options: argparse.Namespace) -> None:
     torch.set_num_threads(options.threads)
     face_kit, run, device = FaceKit.load(options.data / ARCHIVE), run_of(options), choose_device(options.device)
-    run.write_config({"network": options.network, "pool": str(options.pool)})
+    sizes = {name: getattr(options, name) for name in SIZES.get(options.network, {}) if getattr(options, name)}
+    run.write_config({"network": options.network, "pool": str(options.pool), "sizes": sizes})
     if options.network == "expression":
         pools = ExpressionPools(
             options.pool, options.eyes_pool, options.lips_pool, options.detail_pool, options.identity_run
         )
-        train_expression(face_kit, pools, run, device, options.start)
+        train_expression(face_kit, pools, run, device, sizes, options.start)
+    elif options.network == "identity":
+        train_identity(face_kit, options.pool, run, device, sizes, options.start)
     else:
-        train = {"identity": train_identity, "regions": train_regions}[options.network]
-        train(face_kit, options.pool, run, device, options.start)
+        train_regions(face_kit, options.pool, run, device, options.start)
 
 
 def _export(options: argparse.Namespace) -> None:

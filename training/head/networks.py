@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import TypeVar, cast
+from typing import Any, TypeVar, cast
 
 import numpy as np
 import torch
@@ -23,7 +24,7 @@ from training.head.identity_code import canonical_anchors
 from training.head.sampling import BOX_MAXIMUM, BOX_MINIMUM
 from training.muon import Muon
 from training.run.learner import load_weights
-from training.run.loop import Recipe
+from training.run.loop import Recipe, run_config
 
 # Wider in z than the paper-scale mask: ICT-FaceKit's jaw moves the skin under the chin and before the ears, and an
 # offset of the surface must not exceed what the mask lets through.
@@ -34,6 +35,13 @@ LOCAL_FREQUENCY, GLOBAL_FREQUENCY = 12.0, 7.0  # 1 / (extent of a unit's bend), 
 
 
 Network = TypeVar("Network", bound=nn.Module)
+Sizes = dict[str, Any]  # fields of the network's config that a run has chosen
+
+
+def run_sizes(folder: Path) -> Sizes:
+    """The sizes of the network of a run."""
+    sizes: Sizes = run_config(folder).get("sizes", {})
+    return sizes
 
 
 def smoothing_mask() -> GaussianMask:
@@ -41,11 +49,11 @@ def smoothing_mask() -> GaussianMask:
     return GaussianMask.over_box(SMOOTHING, torch.as_tensor(BOX_MINIMUM), torch.as_tensor(BOX_MAXIMUM))
 
 
-def new_identity_network(face_kit: FaceKit, seed: int) -> IdentityNetwork:
+def new_identity_network(face_kit: FaceKit, seed: int, sizes: Sizes) -> IdentityNetwork:
     """An untrained identity network whose first layer bends where its neighbourhood lies."""
     torch.manual_seed(seed)
     anchors = torch.from_numpy(canonical_anchors(face_kit, np.zeros((1, 100), np.float32))[0]).float()
-    network = IdentityNetwork(IdentityConfig(film_rank=FILM_RANK), anchors)
+    network = IdentityNetwork(replace(IdentityConfig(film_rank=FILM_RANK), **sizes), anchors)
     with torch.no_grad():
         columns = network.first_weight[:, :, -3:]
         columns.normal_(std=LOCAL_FREQUENCY)
@@ -68,10 +76,10 @@ def start_identity_from(network: IdentityNetwork, trained: IdentityNetwork) -> N
     load_weights(network, state)
 
 
-def new_expression_network(seed: int) -> ExpressionNetwork:
+def new_expression_network(seed: int, sizes: Sizes) -> ExpressionNetwork:
     """An untrained expression network; it does not read the anchors, which the starter's code determines linearly."""
     torch.manual_seed(seed)
-    network = ExpressionNetwork(ExpressionConfig())
+    network = ExpressionNetwork(replace(ExpressionConfig(), **sizes))
     with torch.no_grad():
         network.compressor.weight[:, network.config.identity_dimensions :] = 0.0
     spread_first_layer(cast(nn.Linear, network.deformation.layers[0]))

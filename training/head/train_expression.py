@@ -19,11 +19,14 @@ from engine.shared.errors import EngineError
 from engine.shared.units import UNITS_PER_MILLIMETRE
 from training.head.ict import FaceKit, random_coefficients
 from training.head.identity_code import identity_basis
+from training.head.narrowing import narrow_expression
 from training.head.networks import (
     RECIPE,
+    Sizes,
     head_optimisers,
     new_expression_network,
     new_identity_network,
+    run_sizes,
     smoothing_mask,
     trained_network,
     without_anchors,
@@ -35,6 +38,7 @@ from training.run.loop import Run, averaged_weights
 SHOWN = (0, 0, 0, 0, 0, 1, 2, 2)  # which pool each pose of a batch comes from: whole heads, eyes, lips
 SURFACE_SHARE, SHELL_SHARE = 480, 420
 HEADS = 256
+NARROWING_BATCHES = 6  # on which a smaller network is fitted to the larger one that it starts from
 DETAIL_POSES, DETAIL_SHARE = 6, 350
 DETAIL_CLAMP = 4.0 * UNITS_PER_MILLIMETRE
 DETAIL_WEIGHT = 1.0
@@ -131,7 +135,7 @@ class DetailLoss:
             name: np.load(pool / f"{name}.npy", mmap_mode="r", allow_pickle=False)
             for name in ("coefficients", "weights", "points", "done")
         }
-        self.identity = new_identity_network(face_kit, 0)
+        self.identity = new_identity_network(face_kit, 0, run_sizes(identity_run))
         self.identity.load_state_dict(averaged_weights(identity_run))
         self.identity.to(device).requires_grad_(False)
         self.identity_basis, self.expression_basis = identity_basis(face_kit), expression_basis()
@@ -172,17 +176,23 @@ class ExpressionPools:
 
 
 def train_expression(
-    face_kit: FaceKit, pools: ExpressionPools, run: Run, device: torch.device, start: Path | None = None
+    face_kit: FaceKit,
+    pools: ExpressionPools,
+    run: Run,
+    device: torch.device,
+    sizes: Sizes,
+    start: Path | None = None,
 ) -> None:
     """Train on the poses of three pools; the run's checkpoint holds the averaged network.
 
     With a trained identity network and a pool of posed distances, `DetailLoss` is added. start: a bundle from whose
-    weights a new run begins. Raises EngineError when only one of the two is given.
+    weights a new run begins; its network may be larger. Raises EngineError when only one of the two is given.
     """
-    network, mask = new_expression_network(run.seed).to(device), smoothing_mask()
-    if start:
-        load_weights(network, trained_network(start, "expression", ExpressionNetwork).state_dict())
+    network, mask = new_expression_network(run.seed, sizes), smoothing_mask()
     batches = ExpressionBatches(face_kit, (pools.whole, pools.eyes, pools.lips), run.seed, device)
+    if start and not run.begun:
+        _start_from(network, trained_network(start, "expression", ExpressionNetwork), batches)
+    network.to(device)
     detail = _detail_loss(face_kit, pools, run.seed, device)
 
     def loss(step: int) -> tuple[Tensor, dict[str, Tensor]]:
@@ -193,6 +203,19 @@ def train_expression(
 
     hidden = [cast(nn.Parameter, layer.weight) for layer in network.deformation.layers[1:-1]]
     run.train(network, head_optimisers(network, hidden), loss, RECIPE)
+
+
+def _start_from(network: ExpressionNetwork, trained: ExpressionNetwork, batches: ExpressionBatches) -> None:
+    """Begin with the weights of a trained network, or with what a smaller one can keep of them."""
+    if all(getattr(network.config, name) == getattr(trained.config, name) for name in ("width", "layers")):
+        load_weights(network, trained.state_dict())
+        return
+    drawn = [batches.draw(step) for step in range(NARROWING_BATCHES)]
+    points, identity, expression = (
+        torch.cat([batch[name] for batch in drawn]) for name in ("posed", "identity", "expression")
+    )
+    anchors = without_anchors(identity, network.config.anchors)
+    narrow_expression(network, trained, points, (identity, anchors, expression))
 
 
 def _detail_loss(face_kit: FaceKit, pools: ExpressionPools, seed: int, device: torch.device) -> DetailLoss | None:

@@ -13,7 +13,15 @@ from engine.shared.units import UNITS_PER_MILLIMETRE
 from training.head.ground_truth import NECK_PLANE
 from training.head.ict import FaceKit, random_coefficients
 from training.head.identity_code import canonical_anchors, identity_basis
-from training.head.networks import RECIPE, head_optimisers, new_identity_network, start_identity_from, trained_network
+from training.head.narrowing import narrow_identity
+from training.head.networks import (
+    RECIPE,
+    Sizes,
+    head_optimisers,
+    new_identity_network,
+    start_identity_from,
+    trained_network,
+)
 from training.head.sampling import (
     BOX_MAXIMUM,
     BOX_MINIMUM,
@@ -35,6 +43,7 @@ FRONT_WEIGHT, BACK_WEIGHT = 4 / 3, 2 / 3
 NEAR_SCALE = 4.0 * UNITS_PER_MILLIMETRE
 NORMAL_WEIGHT, ANCHOR_WEIGHT, SIGN_WEIGHT = 0.006, 0.3, 1.0
 SIGN_MARGIN = 0.3 * UNITS_PER_MILLIMETRE
+NARROWING_BATCHES = 6  # on which a smaller network is fitted to the larger one that it starts from
 BELOW_SHARE, BELOW_WEIGHT = 24, 0.3  # points below the neck's end, where no solid may lie
 
 
@@ -137,18 +146,30 @@ def identity_losses(network: IdentityNetwork, batch: dict[str, Tensor]) -> dict[
     }
 
 
-def train_identity(face_kit: FaceKit, pool: Path, run: Run, device: torch.device, start: Path | None = None) -> None:
+def train_identity(
+    face_kit: FaceKit, pool: Path, run: Run, device: torch.device, sizes: Sizes, start: Path | None = None
+) -> None:
     """Train on the heads of `pool`; the run's checkpoint holds the averaged network.
 
-    start: a bundle from whose weights a new run begins.
+    start: a bundle from whose weights a new run begins; its network may be larger.
     """
-    network = new_identity_network(face_kit, run.seed).to(device)
-    if start:
-        start_identity_from(network, trained_network(start, "identity", IdentityNetwork))
+    network = new_identity_network(face_kit, run.seed, sizes)
     batches = IdentityBatches(face_kit, pool, run.seed, device)
+    if start and not run.begun:
+        _start_from(network, trained_network(start, "identity", IdentityNetwork), batches)
+    network.to(device)
 
     def loss(step: int) -> tuple[Tensor, dict[str, Tensor]]:
         parts = identity_losses(network, batches.draw(step))
         return torch.stack([*parts.values()]).sum(), parts
 
     run.train(network, head_optimisers(network, [network.hidden_weight]), loss, RECIPE)
+
+
+def _start_from(network: IdentityNetwork, trained: IdentityNetwork, batches: IdentityBatches) -> None:
+    """Begin with the weights of a trained network, or with what a smaller one can keep of them."""
+    if all(getattr(network.config, name) == getattr(trained.config, name) for name in ("width", "neighbours")):
+        start_identity_from(network, trained)
+        return
+    drawn = [batches.draw(step) for step in range(NARROWING_BATCHES)]
+    narrow_identity(network, trained, *(torch.cat([batch[name] for batch in drawn]) for name in ("points", "codes")))

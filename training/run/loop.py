@@ -26,6 +26,9 @@ Network = TypeVar("Network", bound=nn.Module)
 Loss = Callable[[int], tuple[Tensor, dict[str, Tensor]]]
 
 
+CHECKPOINT = "checkpoint.pt"
+
+
 @dataclass(frozen=True)
 class Recipe:
     """What all runs of one kind of training share.
@@ -75,6 +78,11 @@ class Run:
         own = {name: getattr(self, name) for name in ("steps", "minutes", "learning_rate", "seed")}
         self.folder.mkdir(parents=True, exist_ok=True)
         (self.folder / "config.json").write_text(json.dumps(own | settings, indent=1) + "\n", "utf-8")
+
+    @property
+    def begun(self) -> bool:
+        """Whether the folder has a checkpoint, from which `train` goes on."""
+        return (self.folder / CHECKPOINT).is_file()
 
     @property
     def elapsed(self) -> float:
@@ -138,7 +146,7 @@ class Run:
 
     def _resume(self, learner: Learner) -> int | None:
         """Continue from the checkpoint and start the clock; the step of the checkpoint, None for a new run."""
-        path = self.folder / "checkpoint.pt"
+        path = self.folder / CHECKPOINT
         resumed = path.is_file()
         if resumed:
             try:
@@ -158,7 +166,7 @@ class Run:
         """Export and write the checkpoint, which comes last: a stop in between repeats the export."""
         if at_checkpoint is not None and (figures := at_checkpoint(cast(Network, learner.average))):
             self.log(**figures)
-        with replaced(self.folder / "checkpoint.pt") as part:
+        with replaced(self.folder / CHECKPOINT) as part:
             own = {"step": self.step, "seconds": self.elapsed, "figures": self.figures}
             torch.save(own | learner.state(), part)
         return self.step
@@ -184,9 +192,18 @@ def step_seed(seed: int, step: int) -> int:
     return seed * 1_000_003 + step
 
 
+def run_config(folder: Path) -> dict:
+    """What `Run.write_config` recorded of a run. Raises EngineError when the folder has nothing of the kind."""
+    try:
+        config: dict = json.loads((folder / "config.json").read_text("utf-8"))
+    except (OSError, ValueError) as error:
+        raise EngineError(f"{folder} is not the folder of a training run; choose another.") from error
+    return config
+
+
 def averaged_weights(folder: Path) -> dict[str, Tensor]:
     """The averaged weights of a run's last checkpoint. Raises EngineError when the folder has none."""
-    path = folder / "checkpoint.pt"
+    path = folder / CHECKPOINT
     if not path.is_file():
         raise EngineError(f"{folder} has no checkpoint; name the --output folder of a training run.")
     return torch.load(path, map_location="cpu", weights_only=True)["average"]
