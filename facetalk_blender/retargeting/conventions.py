@@ -5,6 +5,7 @@ Stems are joined words in lower case without a side, see `names`; what a row giv
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 
 from .names import VISEMES
@@ -42,7 +43,8 @@ STEMS: dict[str, dict[str, str]] = {
         "sneer": "nosesneer", "puff": "cheekpuff",
     },
     "SRanipal": {
-        "mouthapeshape": "mouthclose", "mouthpout": "mouthpucker", "mouthsad": "mouthfrown",
+        "mouthapeshape": "mouthclose", "mouthstretcher": "mouthstretch", "mouthpout": "mouthpucker",
+        "mouthsad": "mouthfrown",
         "mouthupperinside": "mouthrollupper", "mouthlowerinside": "mouthrolllower",
         "mouthloweroverlay": "mouthshruglower", "mouthupperoverturn": "mouthshrugupper", "eyesqueeze": "eyesquint",
         "tonguelongstep1": "tongueout", "tonguelongstep": "tongueout", "tonguelongstep2": "tongueout",
@@ -63,6 +65,16 @@ STEMS: dict[str, dict[str, str]] = {
         "lipstretcher": "mouthstretch", "lipfunneler": "mouthfunnel", "lippressor": "mouthpress",
         "jawdrop": "jawopen", "jawthrust": "jawforward", "jawsideways": "jaw", "lipstoward": "mouthclose",
     },
+    "Roblox": {
+        "chinraiserupperlip": "mouthshrugupper", "funneler": "mouthfunnel", "pucker": "mouthpucker",
+        "lowerlipsuck": "mouthrolllower", "upperlipsuck": "mouthrollupper", "lippresser": "mouthpress",
+        "lipstogether": "mouthclose", "lipcornerdown": "mouthfrown", "eyeupperlidraiser": "eyewide",
+        "eyeclosed": "eyeblink",
+    },
+    "MB-Lab": {
+        "browoutvert": "browouterup", "browsmidvert": "browinnerup", "cheeksneer": "nosesneer", "jawout": "jawforward",
+    },
+    "MakeHuman": {"mouthmove": "mouth", "mouthpullup": "mouthsmile", "mouthpulldown": "mouthfrown"},
     "Ready Player Me": {
         "mouthopen": "jawopen", "eyesclosed": "eyeblink", "eyeslookup": "eyelookup", "eyeslookdown": "eyelookdown",
     },
@@ -75,44 +87,11 @@ STEMS: dict[str, dict[str, str]] = {
         "upperlipin": "mouthrollupper", "midmouth": "mouth", "mouthnarrow": "mouthpucker", "jawdown": "jawopen",
         "jawforeward": "jawforward",
     },
-    "Plain words": {
-        "openmouth": "jawopen", "mouthopened": "jawopen", "openjaw": "jawopen", "closeeye": "eyeblink",
-        "closedeye": "eyeblink", "eyeclose": "eyeblink", "eyeclosed": "eyeblink", "eyelidclose": "eyeblink",
-        "eyelidclosed": "eyeblink", "browup": "browouterup", "browraise": "browouterup", "browraised": "browouterup",
-        "browlower": "browdown", "browlowered": "browdown", "pucker": "mouthpucker", "lippucker": "mouthpucker",
-        "funnel": "mouthfunnel", "lipfunnel": "mouthfunnel", "lippress": "mouthpress", "mouthstretched": "mouthstretch",
-        "upperlipraise": "mouthupperup", "lowerlipdepress": "mouthlowerdown", "nosewrinkle": "nosesneer",
-        "cheekpuffed": "cheekpuff", "puffcheek": "cheekpuff",
-    },
-    "Other languages": {
-        "mundauf": "jawopen", "mundoffen": "jawopen", "mundöffnen": "jawopen", "kieferauf": "jawopen",
-        "kieferöffnen": "jawopen", "lidschlag": "eyeblink", "blinzeln": "eyeblink", "augezu": "eyeblink",
-        "augenzu": "eyeblink", "augengeschlossen": "eyeblink", "kussmund": "mouthpucker", "brauehoch": "browouterup",
-        "augenbrauehoch": "browouterup", "boucheouverte": "jawopen", "ouvrirbouche": "jawopen",
-        "mâchoireouverte": "jawopen", "clignement": "eyeblink", "cligner": "eyeblink", "clindoeil": "eyeblink",
-        "yeuxfermés": "eyeblink", "yeuxfermes": "eyeblink", "oeilfermé": "eyeblink", "oeilferme": "eyeblink",
-        "bocaabierta": "jawopen", "abrirboca": "jawopen", "parpadeo": "eyeblink", "parpadear": "eyeblink",
-        "ojocerrado": "eyeblink", "ojoscerrados": "eyeblink", "bocaaberta": "jawopen", "piscar": "eyeblink",
-        "olhosfechados": "eyeblink", "boccaaperta": "jawopen", "apribocca": "jawopen", "occhiochiuso": "eyeblink",
-        "occhichiusi": "eyeblink", "嘴张开": "jawopen", "张嘴": "jawopen", "嘴巴张开": "jawopen", "嘴開": "jawopen",
-        "張嘴": "jawopen", "眨眼": "eyeblink", "闭眼": "eyeblink", "閉眼": "eyeblink", "口開け": "jawopen",
-        "口を開ける": "jawopen", "瞬き": "eyeblink", "입벌림": "jawopen", "입벌리기": "jawopen",
-        "눈깜빡임": "eyeblink", "눈감기": "eyeblink", "рототкрыт": "jawopen", "открытьрот": "jawopen",
-        "моргание": "eyeblink", "глазазакрыты": "eyeblink",
-    },
     "MMD": {"まばたき": "eyeblink", "びっくり": "eyewide", "口角上げ": "mouthsmile", "口角下げ": "mouthfrown"},
 }  # fmt: skip
 
-# Of both sides they are moods, which a take does not have; with a side they are movements.
-SIDED_STEMS: dict[str, dict[str, str]] = {
-    "Plain words": {
-        "smile": "mouthsmile", "frown": "mouthfrown", "squint": "eyesquint", "wink": "eyeblink",
-    },
-    "Other languages": {
-        "lächeln": "mouthsmile", "laecheln": "mouthsmile", "sourire": "mouthsmile", "sonrisa": "mouthsmile",
-        "sorriso": "mouthsmile", "微笑": "mouthsmile", "улыбка": "mouthsmile",
-    },
-}  # fmt: skip
+# Without a side they are shapes that a character is made with.
+SIDED_STEMS = frozenset({"eyedown", "eyein", "eyeout", "eyeup", "eyeopen"})
 
 # Whole names, stem and side joined, that follow no rule of sides.
 WHOLE_NAMES: dict[str, dict[str, str]] = {
@@ -184,14 +163,42 @@ class Alphabet:
     any_of: frozenset[str] = frozenset()
     all_of: frozenset[str] = frozenset()
 
+    def viseme_of(self, word: str) -> str | None:
+        """What a word stands for; letters of several consonants stand for what most of them are."""
+        found = self.visemes.get(word)
+        if found is None and self.convention in CLUSTERING:
+            parts = _consonants(word)
+            found = Counter(CONSONANTS[part] for part in parts).most_common(1)[0][0] if parts else None
+        return found
+
+
+def _visemes(text: str) -> dict[str, str]:
+    rows = (row.split(":") for row in text.split(";"))
+    return {word: f"viseme_{viseme.strip()}" for viseme, words in rows for word in words.split()}
+
 
 def _alphabet(convention: str, text: str, needed: int, any_of: str = "", all_of: str = "") -> Alphabet:
-    rows = (row.split(":") for row in text.split(";"))
-    visemes = {word: f"viseme_{viseme.strip()}" for viseme, words in rows for word in words.split()}
-    return Alphabet(convention, visemes, needed, frozenset(any_of.split()), frozenset(all_of.split()))
+    return Alphabet(convention, _visemes(text), needed, frozenset(any_of.split()), frozenset(all_of.split()))
+
+
+def _consonants(word: str) -> list[str]:
+    """The consonants that a word like mbp, shch or lntd consists of; empty if it has anything else."""
+    found = []
+    while word:
+        part = next((word[:length] for length in (2, 1) if word[:length] in CONSONANTS), None)
+        if part is None:
+            return []
+        found.append(part)
+        word = word[len(part) :]
+    return found
 
 
 OCULUS = "sil: sil; PP: pp; FF: ff; TH: th; DD: dd; kk: kk; CH: ch; SS: ss; nn: nn; RR: rr; aa: aa"
+CONSONANT_ROWS = (
+    "PP: p b m; FF: f v; TH: th dh; DD: t d; kk: k g ng c; CH: sh ch jh zh j; SS: s z; nn: n l; RR: r; U: w q"
+)
+CONSONANTS = _visemes(CONSONANT_ROWS)
+CLUSTERING = frozenset({"Preston Blair", "Phones", "Letters"})
 ALPHABETS = (
     _alphabet("VRM", "aa: a aa; I: i ih; U: u ou; E: e ee; O: o oh", 3, any_of="a ou ee ih"),
     _alphabet("Oculus", OCULUS + "; E: e ee; I: i ih; O: o oh; U: u ou", 3, any_of="aa pp ff dd kk nn"),
@@ -199,18 +206,35 @@ ALPHABETS = (
     _alphabet("Rhubarb", "PP: a; SS: b; E: c; aa: d; O: e; U: f; FF: g; nn: h; sil: x", 5, all_of="a b c d"),
     _alphabet(
         "Preston Blair",
-        "aa: ai; E: e; O: o; U: u wq oo; PP: mbp bmp; FF: fv; nn: l; DD: etc cdgknrsthyz consonants; sil: rest",
-        3,
+        "aa: ai a aei ah; I: i ee; E: e; O: o oh; U: u wq oo w; PP: mbp bmp pbm; FF: fv f; nn: l; TH: th; "
+        "DD: etc cdgknrsthyz consonants; sil: rest",
+        5,
         any_of="mbp bmp fv wq ai",
     ),
     _alphabet(
         "Phones",
-        "PP: p b m pbm mm; FF: f v fv; TH: th dh; DD: t d td tdn; kk: k g ng h hh; CH: sh ch jh zh j; SS: s z; "
-        "nn: n l ln; RR: r er; aa: aa ae ah ax ay aw; E: eh ey e; I: iy ih ix y i ee; O: ow ao oy o oh; "
-        "U: uw uh u w oo ou; sil: sil rest silence",
+        CONSONANT_ROWS + "; PP: mm; nn: ln en; RR: er; kk: h hh; DD: tdn; aa: aa aah bigaah ah ae ax ay aw a; "
+        "E: eh ey e schwa; I: iy ih ix y i ee eee; O: ow ao oy o oh; U: uw uh u oo ou ooh woo oohq eu; "
+        "sil: sil rest silence neutral",
         5,
-        any_of="aa ae ah iy ow uw eh er uh ih sh oo",
+        any_of="aa ae ah iy ow uw eh er uh ih sh oo aah",
     ),
+    _alphabet(
+        "Letters", "aa: a; E: e; I: i; O: o; U: u w; PP: m p b; FF: f v; SS: s; nn: l n; TH: th; DD: t d; RR: r", 6,
+        any_of="m f l s th", all_of="a e o",
+    ),
+    _alphabet(
+        "Character Creator 3",
+        "aa: open; PP: explosive; FF: dentallip; CH: affricate; O: tighto; U: tight; I: wide; SS: lipopen",
+        4,
+        any_of="explosive affricate dentallip",
+    ),
+    _alphabet(
+        "FaceFX", "aa: open; U: w; CH: shch; PP: pbm; FF: fv; I: wide; kk: tback; DD: troof; TH: tteeth", 5,
+        any_of="shch pbm tteeth",
+    ),
+    _alphabet("Korean", "aa: 아; I: 이; U: 우; E: 에; O: 오", 3),
+    _alphabet("Russian", "aa: а; I: и; U: у; E: э е; O: о; PP: м п б; FF: ф в; SS: с; nn: л", 4, all_of="а о"),
 )  # fmt: skip
 # The numbers of Microsoft's (SAPI's, Azure's) visemes, from silence to p, b, m.
 MICROSOFT = "sil aa aa O E RR I U O aa O aa kk RR nn SS CH TH FF DD kk PP".split()

@@ -63,8 +63,10 @@ def _recognized(names: list[str]) -> dict[str, Match]:
     """All that names of a mesh can mean, with guesses for the channels that no name has."""
     habits = Habits.of(names)
     meanings = {name: found for name in names if (found := meaning_of(name, habits))}
-    unknown = [name for name in names if name not in meanings]
-    meanings |= spelt_mouths(unknown, habits)
+    visemes = [name for name, meaning in meanings.items() if meaning.channel in VISEMES]
+    spelt = spelt_mouths([name for name in names if name not in meanings or name in visemes], habits)
+    # A chart is taken as a whole, also where some of its names are another's.
+    meanings |= spelt if len(spelt) > len(visemes) else {name: spelt[name] for name in spelt if name not in meanings}
     found = {name: _match(name, meaning) for name, meaning in meanings.items()}
     found = _shared(_best_kinds(found))
     used = {meaning.channel for meaning in meanings.values()}

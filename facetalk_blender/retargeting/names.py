@@ -39,15 +39,12 @@ CHANNELS: tuple[str, ...] = (*ARKIT_NAMES, *COMBINED, *VISEMES)
 
 
 SIDES = {
-    "l": "left", "left": "left", "lft": "left", "左": "left",
-    "r": "right", "right": "right", "rgt": "right", "右": "right",
+    "l": "left", "left": "left", "lft": "left", "lf": "left", "sx": "left", "左": "left",
+    "r": "right", "right": "right", "rgt": "right", "dx": "right", "右": "right",
 }  # fmt: skip
-# Of lips in quarters (upper left, right bottom, ...) and of French, Spanish, German and Italian names.
+FRONT_SIDES = {**SIDES, "lt": "left", "rt": "right"}  # at the end these are quarters of the lips
+# Of lips in quarters: upper left, right bottom, ...
 QUARTERS = {f"{first}{second}" for one in "udtb" for side in "lr" for first, second in ((one, side), (side, one))}
-FOREIGN_SIDES = {
-    "g": "left", "gauche": "left", "links": "left", "i": "left", "izq": "left", "izquierda": "left", "sx": "left",
-    "d": "right", "droite": "right", "rechts": "right", "der": "right", "derecha": "right", "dx": "right",
-}  # fmt: skip
 
 
 class Word(NamedTuple):
@@ -57,9 +54,16 @@ class Word(NamedTuple):
     ends_part: bool = False
 
 
+def plain_letters(text: str) -> str:
+    """Text without the accents of Latin letters."""
+    letters = (unicodedata.normalize("NFD", letter) for letter in unicodedata.normalize("NFKC", text))
+    plain = "".join(parts[0] if parts[0].isascii() else unicodedata.normalize("NFC", parts) for parts in letters)
+    return plain.replace("ß", "ss").replace("œ", "oe")
+
+
 def words_of(name: str) -> list[Word]:
     """The words of a name: "Head.eyeBlink_L.001" is head, eye, blink, l. Blender's number of a copy is no word."""
-    name = re.sub(r"(\.\d{3})+$", "", unicodedata.normalize("NFKC", name))
+    name = re.sub(r"(\.\d{3})+$", "", plain_letters(name))
     name = re.sub(r"e?CTRL", "_ctrl_", name)  # in eCTRLvAA capitals end in the middle of a word
     parts = re.split(r"[.:|/]|__", name)
     found = []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -17,10 +18,12 @@ from .conventions import (
     WHOLE_NAMES,
     Alphabet,
 )
-from .names import BY_STEM, FOREIGN_SIDES, QUARTERS, SIDES, VISEMES, Stem, Word, channel_of, stem_of, words_of
+from .names import BY_STEM, FRONT_SIDES, QUARTERS, SIDES, VISEMES, Stem, Word, channel_of, stem_of, words_of
+from .plain_words import IN_ENGLISH, IN_OTHERS, read
 
 EXACT, SPELLING, FUZZY = "Exact", "Spelling", "Fuzzy"
 UNITS, NUMBERED = "Action Units", "Microsoft"
+PLAIN, FOREIGN = "Plain words", "Other languages"
 # Kinds that have several keys for one channel which are alike, not parts of it: they share it.
 SHARING = frozenset({UNITS, NUMBERED, *(alphabet.convention for alphabet in ALPHABETS)})
 
@@ -29,14 +32,18 @@ PREFIXES = frozenset(
     "ctrl expressions expression expr exp ex arkit ak a2f blendshape blendshapes blends blend shape shapes bs fcl facs "
     "facial jnt cbs morph morphs target key face head body teeth mesh geo grp lod vrc avatar char ue phm vsm".split()
 )
-SUFFIXES = frozenset("div bs ncl shape shapes morph target blendshape geo mesh key".split())
+SUFFIXES = frozenset("div bs ncl shape shapes morph target blendshape geo mesh key v ver version".split())
 # Words that an expression itself consists of, however many names of a mesh begin or end with them.
 MEANING = frozenset(
     "jaw mouth eye eyes brow brows eyebrow eyebrows cheek cheeks nose tongue lip lips lid eyelid blink look smile up "
     "down open close in out au tooth all brw eyelash eyelashes hair ha".split()
 ) | VISEME_WORDS | set(SIDES)  # fmt: skip
-MOUTH_WORDS = VISEME_WORDS | {"mouth", "mth", "lip", "lips", "vi"}
+PARTED = frozenset({"jaw", "mouth", "cheek", "tongue"})
+LIP_WORDS = frozenset({"mouth", "lip", "lips"})
+MOUTH_WORDS = VISEME_WORDS | LIP_WORDS | set("mth vi mund bouche boca bocca 口 입 рот".split())
+WORDED = frozenset({"Character Creator 3", "FaceFX"})  # whose mouths are words, which say something else of the lips
 SINGULAR = {"eyebrow": "brow", "eyebrows": "brow", "brows": "brow", "eyes": "eye", "lips": "lip", "cheeks": "cheek"}
+CAPITAL_SOUNDS = {"S": "sh", "T": "th", "Z": "zh", "D": "dh"}  # of X-SAMPA, which Polly uses
 LEAST_SHARING = 3  # names that share a word before it counts as a habit
 BY_SORTED_WORDS = {
     (tuple(sorted(word.text for word in words_of(text))), side): name
@@ -65,12 +72,15 @@ class Habits:
 
     first: tuple[str, ...] = ()
     last: tuple[str, ...] = ()
+    numbered: bool = False
 
     @classmethod
     def of(cls, names: Sequence[str]) -> Habits:
-        """What the names share."""
+        """What the names share. numbered: most end in a number."""
         texts = [[word.text for word in words_of(name)] for name in names]
-        return cls(_shared(texts), _shared([words[::-1] for words in texts]))
+        ends = sum(len(words) > 1 and words[-1].isdigit() for words in texts)
+        numbered = ends >= max(LEAST_SHARING, len(texts) / 2)
+        return cls(_shared(texts), _shared([words[::-1] for words in texts]), numbered)
 
 
 def _shared(texts: list[list[str]]) -> tuple[str, ...]:
@@ -121,7 +131,7 @@ def _cores(words: list[Word], habits: Habits) -> Iterator[list[Word]]:
     for trimmed in (words, _without_end(words, habits)):
         for start in range(len(trimmed)):
             if _says_nothing(trimmed[:start], habits):
-                yield trimmed[start:]
+                yield _without_region(trimmed[start:])
 
 
 def _without_end(words: list[Word], habits: Habits) -> list[Word]:
@@ -135,7 +145,7 @@ def _without_end(words: list[Word], habits: Habits) -> list[Word]:
     for text in habits.last:
         if len(words) > 1 and words[-1].text == text:
             words = words[:-1]
-    return words
+    return words[:-1] if habits.numbered and len(words) > 1 and words[-1].text.isdigit() else words
 
 
 def _says_nothing(words: list[Word], habits: Habits) -> bool:
@@ -145,27 +155,29 @@ def _says_nothing(words: list[Word], habits: Habits) -> bool:
     return all(word.text in PREFIXES or word.text in habits.first for word in words[code:])
 
 
+def _without_region(words: list[Word]) -> list[Word]:
+    """Without the lip in front of the part of the face that moves, as in LIP_JAW_OPEN."""
+    return words[1:] if len(words) > 2 and words[0].text == "lip" and words[1].text in PARTED else words
+
+
 def _looked_up(words: list[Word]) -> Meaning | None:
     return (
         _by_tables(stem_of(words))
         or _with_side_elsewhere(words)
         or _by_plain_words(words)
         or _in_another_order(words)
-        or _in_another_language(words)
+        or _by_movement(words)
     )
 
 
-def _by_tables(stem: Stem, tables: Sequence[dict[str, dict[str, str]]] = (STEMS, SIDED_STEMS)) -> Meaning | None:
+def _by_tables(stem: Stem) -> Meaning | None:
     found = channel_of(stem)
     if found:
         return Meaning(found, SPELLING, stem.side)
     for convention in conventions():
-        for table in tables[: 2 if stem.side else 1]:
-            known = table.get(convention, {}).get(stem.text)
-            found = channel_of(Stem(known, stem.side)) if known else None
-            if found:
-                return Meaning(found, convention, stem.side)
-        found = WHOLE_NAMES.get(convention, {}).get(stem.text + stem.side)
+        known = STEMS.get(convention, {}).get(stem.text) if stem.side or stem.text not in SIDED_STEMS else None
+        found = channel_of(Stem(known, stem.side)) if known else None
+        found = found or WHOLE_NAMES.get(convention, {}).get(stem.text + stem.side)
         if found:
             return Meaning(found, convention, stem.side)
     return None
@@ -174,7 +186,7 @@ def _by_tables(stem: Stem, tables: Sequence[dict[str, dict[str, str]]] = (STEMS,
 def conventions() -> list[str]:
     """All that tables know, the best known first."""
     alphabets = (alphabet.convention for alphabet in ALPHABETS)
-    return list(dict.fromkeys((*STEMS, *WHOLE_NAMES, *SIDED_STEMS, *alphabets, UNITS, NUMBERED)))
+    return list(dict.fromkeys((*STEMS, *WHOLE_NAMES, *alphabets, UNITS, NUMBERED, PLAIN, FOREIGN)))
 
 
 def _with_side_elsewhere(words: list[Word]) -> Meaning | None:
@@ -184,10 +196,12 @@ def _with_side_elsewhere(words: list[Word]) -> Meaning | None:
     if words[-1].text in QUARTERS:
         side = next(letter for letter in words[-1].text if letter in "lr")
         return _by_tables(stem_of([*words[:-1], Word(side)]))
-    at = [index for index, word in enumerate(words) if word.text in SIDES]
+    sides = [FRONT_SIDES, *[SIDES] * (len(words) - 1)]
+    at = [index for index, word in enumerate(words) if word.text in sides[index]]
     if len(at) != 1 or at[0] == len(words) - 1:
         return None
-    return _by_tables(stem_of([word for index, word in enumerate(words) if index != at[0]] + [words[at[0]]]))
+    side = FRONT_SIDES[words[at[0]].text]
+    return _by_tables(stem_of([word for index, word in enumerate(words) if index != at[0]] + [Word(side)]))
 
 
 def _by_plain_words(words: list[Word]) -> Meaning | None:
@@ -203,23 +217,20 @@ def _in_another_order(words: list[Word]) -> Meaning | None:
     return Meaning(found, SPELLING, side) if found else None
 
 
-def _in_another_language(words: list[Word]) -> Meaning | None:
-    """With a side as other languages write it, which would be a word of its own in English."""
-    side = FOREIGN_SIDES.get(words[-1].text) if len(words) > 1 else None
-    if side is None:
-        return None
-    text = "".join(word.text for word in words[:-1])
-    for table in (STEMS, SIDED_STEMS):
-        known = table["Other languages"].get(text)
-        channel = channel_of(Stem(known, side)) if known else None
+def _by_movement(words: list[Word]) -> Meaning | None:
+    """In words of English or of another language, in any order."""
+    for language in (IN_ENGLISH, *IN_OTHERS):
+        stem = read(words, language)
+        channel = channel_of(stem) if stem else None
         if channel:
-            return Meaning(channel, "Other languages", side)
+            return Meaning(channel, PLAIN if language is IN_ENGLISH else FOREIGN, stem.side)
     return None
 
 
 def spelt_mouths(names: Sequence[str], habits: Habits) -> dict[str, Meaning]:
     """What names mean that are a letter, a sound or a number of a chart of mouths, if enough of the chart is there."""
-    cores = {name: list(_mouth_words(words_of(name), habits)) for name in names}
+    told = _with_case_told(names)
+    cores = {name: list(_mouth_words(words_of(told.get(name, name)), habits)) for name in names}
     found = _numbered(names)
     best: tuple[Alphabet, dict[str, str]] | None = None
     for alphabet in ALPHABETS:
@@ -227,8 +238,17 @@ def spelt_mouths(names: Sequence[str], habits: Habits) -> dict[str, Meaning]:
         if _is_spoken(alphabet, set(hits.values())) and (best is None or len(hits) > len(best[1])):
             best = alphabet, hits
     if best is not None:
-        found |= {name: Meaning(best[0].visemes[word], best[0].convention) for name, word in best[1].items()}
+        alphabet, hits = best
+        found |= {name: Meaning(alphabet.viseme_of(word), alphabet.convention) for name, word in hits.items()}
     return found
+
+
+def _with_case_told(names: Sequence[str]) -> dict[str, str]:
+    """Other spellings of names whose last letter is a sound of its own as a capital, as S is sh beside s."""
+    ends = {name: re.split(r"[\W_]", name)[-1] for name in names}
+    used = set(ends.values())
+    sounds = {upper: sound for upper, sound in CAPITAL_SOUNDS.items() if {upper, upper.lower()} <= used}
+    return {name: name[:-1] + sounds[end] for name, end in ends.items() if end in sounds}
 
 
 def _mouth_words(words: list[Word], habits: Habits) -> Iterator[list[str]]:
@@ -240,10 +260,14 @@ def _mouth_words(words: list[Word], habits: Habits) -> Iterator[list[str]]:
 
 
 def _spelt(candidates: list[list[str]], alphabet: Alphabet) -> str | None:
-    """The first word, if all are of the alphabet; numbers do not count."""
+    """The word that all of a name is, or the first if all are of the alphabet; numbers do not count."""
     for words in candidates:
+        if alphabet.convention in WORDED and LIP_WORDS & set(candidates[0][: len(candidates[0]) - len(words)]):
+            continue
         sounds = [word for word in words if not word.isdigit()]
         said = len(sounds) == 1 or not VISEME_WORDS & set(sounds[:1])  # v is a sound, or stands for viseme
+        if sounds and said and not PREFIXES & set(sounds) and alphabet.viseme_of("".join(sounds)):
+            return "".join(sounds)
         if sounds and said and all(word in alphabet.visemes for word in sounds):
             return sounds[0]
     return None

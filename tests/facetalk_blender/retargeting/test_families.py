@@ -1,10 +1,13 @@
 """Shape key names of many families of characters, with the channel that a rigger expects ("a|b": either, "-": none)."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
 from repository import import_from_extension
+
+from engine.shared.arkit import ARKIT_NAMES
 
 coverage = import_from_extension("facetalk_blender.retargeting.coverage")
 matching = import_from_extension("facetalk_blender.retargeting.matching")
@@ -48,6 +51,49 @@ def test_what_names_have_in_common_says_nothing(prefix, suffix):
     wanted = ["jawOpen", "mouthClose", "eyeBlinkLeft", "eyeBlinkRight", "mouthUpperUpLeft", "browInnerUp"]
     found = channels([f"{prefix}{key}{suffix}" for key in keys])
     assert found == {f"{prefix}{key}{suffix}": channel for key, channel in zip(keys, wanted, strict=True)}
+
+
+def sided(name, left, right, form="{stem}{side}"):
+    """An ARKit name with its side written otherwise."""
+    match = re.match(r"(?!jaw|mouthLeft|mouthRight)(.*)(Left|Right)$", name)
+    return form.format(stem=match[1], side=left if match[2] == "Left" else right) if match else name
+
+
+def words(name):
+    return re.sub(r"(?<!^)([A-Z])", r"_\1", name)
+
+
+SPELLINGS = {
+    "JAW_OPEN": lambda name: words(name).upper(),
+    "Jaw open": lambda name: words(name).replace("_", " ").capitalize(),
+    "jaw.open": lambda name: words(name).replace("_", ".").lower(),
+    "blendShape1.eyeBlink_L": lambda name: "blendShape1." + sided(name, "L", "R", "{stem}_{side}"),
+    "head_geo_blendShape.jawOpen": lambda name: f"head_geo_blendShape.{name}",
+    "eye_blink_lf": lambda name: words(sided(name, "Lf", "Rt")).lower(),
+    "eyeBlink_Lt": lambda name: sided(name, "Lt", "Rt", "{stem}_{side}"),
+    "eyeBlink_Sx": lambda name: sided(name, "Sx", "Dx", "{stem}_{side}"),
+    "lf_eyeBlink": lambda name: sided(name, "lf", "rt", "{side}_{stem}"),
+    "L_eyeBlink": lambda name: sided(name, "L", "R", "{side}_{stem}"),
+    "eyeBlink (L)": lambda name: sided(name, "(L)", "(R)", "{stem} {side}"),
+    "bsJawOpen": lambda name: f"bs{name[0].upper()}{name[1:]}",
+    "jawOpen_24": lambda name: f"{name}_{ARKIT_NAMES.index(name)}",
+    "24 - jawOpen": lambda name: f"{ARKIT_NAMES.index(name)} - {name}",
+    "jawOpen_v2": lambda name: f"{name}_v2",
+    "Bob_Head_01_jawOpen": lambda name: f"Bob_Head_01_{name}",
+    "CH_Head_LOD0_jawOpen_target": lambda name: f"CH_Head_LOD0_{name}_target",
+    "#jawOpen": lambda name: f"#{name}",
+}
+
+
+@pytest.mark.parametrize("spelling", SPELLINGS)
+def test_arkit_is_known_in_every_spelling(spelling):
+    wanted = {SPELLINGS[spelling](name): name for name in ARKIT_NAMES}
+    assert channels(wanted) == wanted
+
+
+def test_copies_correctives_and_in_betweens_are_left_alone():
+    more = ["jawOpen_mouthFunnel", "COR_jawOpen_mouthPucker", "jawOpen_50", "eyeBlinkLeft_in50", "jawOpen_old"]
+    assert channels([*ARKIT_NAMES, *more, "jawOpen (copy)", "jawOpen.001"]) == {name: name for name in ARKIT_NAMES}
 
 
 @pytest.mark.parametrize(
