@@ -7,7 +7,7 @@ import bpy
 from ..engine.shared.errors import EngineError
 from ..facetalk_blender.outputs import curve_action
 from ..facetalk_blender.outputs.curves import expression_curves, movement_check
-from ..facetalk_blender.outputs.curves.targets import can_override, target_problem
+from ..facetalk_blender.outputs.curves.targets import can_override, rigs_of, target_problem
 from ..facetalk_blender.retargeting import coverage, presets
 from ..facetalk_blender.settings.curves import FaceTalkCurves, preset_folder
 from .running import can_run
@@ -42,6 +42,7 @@ class FACETALK_OT_add_curve_targets(bpy.types.Operator):
             self.report({"WARNING"}, _why_none(context.selected_objects))
             return {"CANCELLED"}
         curves.try_key("")
+        curves.try_row("")
         for item in new:
             curves.targets.add().item = item
         curves.active_target = len(curves.targets) - 1
@@ -64,6 +65,7 @@ class FACETALK_OT_remove_curve_target(bpy.types.Operator):
         """Remove the active row."""
         curves = _curves(context)
         curves.try_key("")
+        curves.try_row("")
         curves.targets.remove(min(curves.active_target, len(curves.targets) - 1))
         curves.active_target = max(curves.active_target - 1, 0)
         return {"FINISHED"}
@@ -108,6 +110,7 @@ class FACETALK_OT_match_shape_keys(bpy.types.Operator):
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Fill the table."""
+        _curves(context).try_row("")
         assigned, guessed, left = _curves(context).match()
         text = f"{assigned} shape keys follow an expression, {left} do not"
         self.report({"INFO"}, f"{text}; review {guessed} guesses" if guessed else text)
@@ -135,6 +138,74 @@ class FACETALK_OT_try_shape_key(bpy.types.Operator):
         """Show it, or what was before."""
         curves = _curves(context)
         curves.try_key("" if curves.tried == self.key else self.key)
+        return {"FINISHED"}
+
+
+class FACETALK_OT_try_rig_row(bpy.types.Operator):
+    """Show what this bone or property does at a weight of 1; press again to show what was before"""
+
+    bl_idname = "facetalk.try_rig_row"
+    bl_label = "Try Control"
+    bl_options = {"REGISTER", "UNDO"}
+
+    row: bpy.props.StringProperty(name="Row", description='"bone" or "control" and its number')
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        """Show it, or what was before."""
+        curves = _curves(context)
+        try:
+            curves.try_row("" if curves.tried_row == self.row else self.row)
+        except (EngineError, LookupError, ValueError) as error:
+            self.report({"ERROR"}, str(error) if isinstance(error, EngineError) else "There is no such row.")
+            return {"CANCELLED"}
+        return {"FINISHED"}
+
+
+class FACETALK_OT_add_rig_property(bpy.types.Operator):
+    """Let a property of the active object follow the performance: choose the property and what it follows below"""
+
+    bl_idname = "facetalk.add_rig_property"
+    bl_label = "Add Property"
+    bl_options = {"REGISTER", "UNDO"}
+
+    path: bpy.props.StringProperty(name="Property", description="Data path, seen from the object")
+    channel: bpy.props.StringProperty(name="Follows", description="What the property follows")
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        """Whether there is a target."""
+        return can_run(cls, "" if _curves(context).targets else "Add a target mesh first.")
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        """Add a row for the active object, or for the targets' armature."""
+        curves = _curves(context)
+        rigs = [item for item in rigs_of(curves.target_items()) if item.type == "ARMATURE"]
+        curves.try_row("")
+        active = context.view_layer.objects.active
+        curves.add_control(rigs[0] if rigs and (active is None or active.type == "MESH") else active, self.path)
+        curves.active_control = len(curves.controls) - 1
+        curves.controls[-1].channel = self.channel
+        return {"FINISHED"}
+
+
+class FACETALK_OT_remove_rig_property(bpy.types.Operator):
+    """Take the active property off the list"""
+
+    bl_idname = "facetalk.remove_rig_property"
+    bl_label = "Remove Property"
+    bl_options = {"REGISTER", "UNDO"}
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        """Whether there is a row."""
+        return can_run(cls, "" if _curves(context).controls else "There is no property in the list.")
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        """Remove the active row."""
+        curves = _curves(context)
+        curves.try_row("")
+        curves.controls.remove(min(curves.active_control, len(curves.controls) - 1))
+        curves.active_control = max(curves.active_control - 1, 0)
         return {"FINISHED"}
 
 
@@ -284,6 +355,9 @@ CLASSES = (
     FACETALK_OT_override_meshes,
     FACETALK_OT_match_shape_keys,
     FACETALK_OT_try_shape_key,
+    FACETALK_OT_try_rig_row,
+    FACETALK_OT_add_rig_property,
+    FACETALK_OT_remove_rig_property,
     FACETALK_OT_save_curve_preset,
     FACETALK_OT_load_curve_preset,
     FACETALK_OT_delete_curve_preset,

@@ -14,6 +14,7 @@ from ..facetalk_blender.generation.generation import Generation
 from ..facetalk_blender.generation.job import State
 from ..facetalk_blender.generation.session import session
 from ..facetalk_blender.outputs.result import results_of
+from ..facetalk_blender.retargeting import coverage
 from ..facetalk_blender.settings.preferences import engine_choice
 from ..facetalk_blender.settings.reasons import unready_reason
 from ..facetalk_blender.sound.strip_link import SCENE_PROPERTY, STRIP_PROPERTY
@@ -48,10 +49,18 @@ class GenerationOperator(JobOperator):
 
     def start(self, context: bpy.types.Context) -> None:
         """Begin with the first generation."""
+        self._prepare_curves(context.scene.facetalk)
         client = session.client(engine_choice(context).python)
         self._waiting = self.generations(context, client)
         session.set_job(next(self._waiting))
         head_preview.remove(context.scene)
+
+    def _prepare_curves(self, facetalk: bpy.types.PropertyGroup) -> None:
+        """End the trying of poses, whose values would be taken for those at rest, and warn of a mute bake."""
+        facetalk.curves.try_row("")
+        if facetalk.output == "EXPRESSION_CURVES" and facetalk.curves.targets:
+            for problem in coverage.warnings(facetalk.curves.channels()):
+                self.report({"WARNING"}, problem)
 
     def go_on(self, ended: Generation) -> bool:
         """Start the next generation, if there is one and the last went well."""

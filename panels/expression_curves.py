@@ -46,6 +46,19 @@ class FACETALK_UL_curve_links(bpy.types.UIList):
         return shown, []
 
 
+class FACETALK_UL_rig_properties(bpy.types.UIList):
+    """Properties of rigs and the channels that they follow."""
+
+    def draw_item(self, _context, layout, _data, row, _icon, _active, _property, index=0, _flag=0) -> None:
+        """Show a property and its channel, and a button that shows the pose."""
+        line = layout.row(align=True)
+        columns = line.split(factor=0.5, align=True)
+        name = f"{row.item.name} {row.path}" if row.item is not None else "-"
+        columns.label(text=name, icon="ERROR" if row.problem() else "NONE")
+        columns.label(text=row.channel or "-")
+        _draw_try(line, row.id_data.facetalk.curves, f"control {index}")
+
+
 class FACETALK_MT_curve_presets(bpy.types.Menu):
     """Saved tables of shape keys."""
 
@@ -109,7 +122,50 @@ def _draw_targets(layout: bpy.types.UILayout, context: bpy.types.Context, curves
     if any(map(can_override, curves.target_items())):
         layout.operator("facetalk.override_meshes", icon="LIBRARY_DATA_OVERRIDE")
     if curves.targets:
-        layout.prop(curves, "bones")
+        _draw_rig(layout, context, curves)
+
+
+def _draw_rig(layout: bpy.types.UILayout, context: bpy.types.Context, curves: bpy.types.PropertyGroup) -> None:
+    """Bones and properties of the targets' rigs."""
+    header, body = layout.panel("facetalk_rig", default_closed=True)
+    header.label(text="Bones and Properties")
+    if body is None:
+        return
+    body.prop(curves, "bones")
+    for index, row in enumerate(curves.bone_rows if curves.bones else ()):
+        if row.armature is not None:
+            _draw_bone(body, curves, row, index)
+    listed = body.row()
+    listed.template_list("FACETALK_UL_rig_properties", "", curves, "controls", curves, "active_control", rows=2)
+    buttons = listed.column(align=True)
+    buttons.operator("facetalk.add_rig_property", text="", icon="ADD")
+    buttons.operator("facetalk.remove_rig_property", text="", icon="REMOVE")
+    if 0 <= curves.active_control < len(curves.controls):
+        row = curves.controls[curves.active_control]
+        column = body.column()
+        column.use_property_split, column.use_property_decorate = True, False
+        for name in ("item", "path", "channel", "gain"):
+            column.prop(row, name)
+        if row.problem():
+            draw_text(body, context, row.problem(), "ERROR")
+
+
+def _draw_bone(
+    layout: bpy.types.UILayout, curves: bpy.types.PropertyGroup, row: bpy.types.PropertyGroup, index: int
+) -> None:
+    line = layout.row(align=True)
+    line.prop_search(row, "bone", row.armature.data, "bones", text=row.part.capitalize())
+    if row.bone:
+        _draw_try(line, curves, f"bone {index}")
+        how = layout.row(align=True)
+        how.prop(row, "axis", text="")
+        how.prop(row, "angle", text="")
+
+
+def _draw_try(layout: bpy.types.UILayout, curves: bpy.types.PropertyGroup, row: str) -> None:
+    tried = curves.tried_row == row
+    icon = "HIDE_OFF" if tried else "HIDE_ON"
+    layout.operator("facetalk.try_rig_row", text="", icon=icon, depress=tried, emboss=False).row = row
 
 
 def _draw_links(layout: bpy.types.UILayout, context: bpy.types.Context, curves: bpy.types.PropertyGroup) -> None:
@@ -125,7 +181,7 @@ def _draw_links(layout: bpy.types.UILayout, context: bpy.types.Context, curves: 
         column.prop(curves.links[curves.active_link], "channel")
         column.prop(curves.links[curves.active_link], "gain")
     layout.prop(curves, "show_all")
-    if curves.targets and (curves.links or curves.bone_channels):
+    if curves.targets and (curves.links or curves.bone_rows or curves.controls):
         _draw_coverage(layout, context, curves)
 
 
@@ -134,7 +190,7 @@ def _draw_coverage(layout: bpy.types.UILayout, context: bpy.types.Context, curve
     channels = curves.channels()
     draw_text(layout, context, f"This face: {coverage.description(channels)}.", "INFO")
     for problem in coverage.warnings(channels):
-        draw_text(layout, context, problem, "ERROR")
+        draw_text(layout, context, problem, "ERROR" if coverage.is_mute(channels) else "INFO")
     if curves.tried:
         layout.operator("facetalk.try_shape_key", text=f"Stop Showing {curves.tried}").key = curves.tried
 
@@ -142,6 +198,7 @@ def _draw_coverage(layout: bpy.types.UILayout, context: bpy.types.Context, curve
 CLASSES = (
     FACETALK_UL_curve_targets,
     FACETALK_UL_curve_links,
+    FACETALK_UL_rig_properties,
     FACETALK_MT_curve_presets,
     FACETALK_PT_expression_curves,
 )

@@ -64,7 +64,7 @@ def _label(owner: bpy.types.ID, place: Place) -> str:
 def rest_value(owner: bpy.types.ID, place: Place) -> float:
     """What a place is by itself: as noted, else as it is now."""
     value = noted(owner).get(_label(owner, place))
-    return _value(owner, place) if value is None else value
+    return value_of(owner, place) if value is None else value
 
 
 def rest_values(keys: bpy.types.Key) -> dict[str, float]:
@@ -72,7 +72,8 @@ def rest_values(keys: bpy.types.Key) -> dict[str, float]:
     return {block.name: block.value for block in keys.key_blocks} | noted(keys)
 
 
-def _value(owner: bpy.types.ID, place: Place) -> float:
+def value_of(owner: bpy.types.ID, place: Place) -> float:
+    """The value of a place now."""
     value = owner.path_resolve(place[0])
     return float(value if isinstance(value, (int, float)) else value[place[1]])
 
@@ -80,7 +81,7 @@ def _value(owner: bpy.types.ID, place: Place) -> float:
 def exists(owner: bpy.types.ID, place: Place) -> bool:
     """Whether the owner still has it."""
     try:
-        _value(owner, place)
+        value_of(owner, place)
     except (ValueError, IndexError, TypeError):
         return False
     return True
@@ -95,22 +96,29 @@ def restore(owner: bpy.types.ID, notes: dict[str, float]) -> None:
         else:
             path, _, index = label.rpartition("|")
             if exists(owner, (path, int(index))):
-                _set(owner, path, int(index), value)
+                set_value(owner, (path, int(index)), value)
 
 
-def _set(owner: bpy.types.ID, path: str, index: int, value: float) -> None:
+def set_value(owner: bpy.types.ID, place: Place, value: float) -> None:
+    """Give a place a value."""
+    path, index = place
     found = owner.path_resolve(path)
     if not isinstance(found, (int, float)):
         found[index] = value
         return
     value = round(value) if isinstance(found, int) else value
     if path.endswith('"]'):
-        at = path.rindex('["')
-        holder = owner.path_resolve(path[:at]) if at else owner
-        holder[path[at + 2 : -2]] = value
+        holder, name = parted_path(owner, path)
+        holder[name] = value
     else:
         before, _, name = path.rpartition(".")
         setattr(owner.path_resolve(before) if before else owner, name, value)
+
+
+def parted_path(owner: bpy.types.ID, path: str) -> tuple[bpy.types.bpy_struct, str]:
+    """What holds a custom property, and its name, from its data path."""
+    at = path.rindex('["')
+    return owner.path_resolve(path[:at]) if at else owner, bpy.utils.unescape_identifier(path[at + 2 : -2])
 
 
 def is_base(action: bpy.types.Action | None) -> bool:

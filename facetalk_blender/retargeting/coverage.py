@@ -49,11 +49,21 @@ def description(channels: Collection[str]) -> str:
     return does + (f"; {', '.join(lacks)}" if lacks else "")
 
 
+def is_mute(channels: Collection[str]) -> bool:
+    """Whether nothing opens the mouth; all else that is missed is seen less."""
+    return "opens" not in abilities(channels)
+
+
 def warnings(channels: Collection[str]) -> list[str]:
-    """What will be missed when such a face speaks, one sentence each that names the fix."""
+    """What will be missed when such a face speaks, one sentence each that names the fix; see `is_mute`."""
     can = abilities(channels)
-    if "opens" not in can:
+    if is_mute(channels):
         return ["Nothing opens the mouth, so it will not be seen to speak; assign jawOpen, a viseme or a jaw bone."]
+    found = []
     if "closes" not in can and not set(channels) & set(VISEMES):
-        return ["Nothing closes the lips, so p, b and m stay open; assign mouthClose or mouthPress if there is a key."]
-    return []
+        found.append(
+            "Nothing closes the lips, so p, b and m stay open; assign mouthClose or mouthPress if there is a key."
+        )
+    if "rounds" not in can:
+        found.append("Nothing rounds the lips for o, u and w; assign mouthPucker or mouthFunnel if there is a key.")
+    return found

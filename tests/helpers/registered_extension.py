@@ -57,6 +57,10 @@ class CheckedLayout:
         self.shown += [name, text]
         return SimpleNamespace(**dict.fromkeys(properties))
 
+    def prop_search(self, data, name, holder, items, **_options):
+        assert items in holder.bl_rna.properties
+        self.prop(data, name)
+
     def operator_menu_enum(self, name, _property, text=""):
         self.operator(name, text)
 

@@ -17,10 +17,14 @@ from mathutils import Euler, Matrix, Quaternion, Vector
 
 from ...retargeting.names import SIDES, words_of
 from ..rest_track import Place, rest_value
+from .jaw_opening import angle_of_opening
 
 JAW, LEFT_EYE, RIGHT_EYE = "jaw", "left eye", "right eye"
-JAW_ANGLE = radians(22.0)  # of jawOpen at 1
+PARTS = (JAW, LEFT_EYE, RIGHT_EYE)
+JAW_ANGLE = radians(22.0)  # of jawOpen at 1, where no mesh tells a better one
 EYE_ANGLE = radians(28.0)  # of a look at 1
+AUTOMATIC = "AUTO"  # the axis of pitch, as the character's left says
+AXES = {f"{sign}{axis}": (sign, "XYZ".index(axis)) for axis in "XYZ" for sign in "+-"}
 # ARKit weights with which a part turns.
 WEIGHTS = {
     JAW: ("jawOpen", "mouthClose"),
@@ -37,6 +41,21 @@ EYE_WORDS = frozenset({("eye",), ("eyeball",), ("eye", "ball")})
 HOLDING = frozenset(
     "COPY_ROTATION COPY_TRANSFORMS DAMPED_TRACK TRACK_TO LOCKED_TRACK TRANSFORM ACTION ARMATURE CHILD_OF".split()
 )
+
+
+@dataclass(frozen=True)
+class BoneChoice:
+    """Which bone of an armature object is a part, as an artist chose.
+
+    axis: AUTOMATIC, or of AXES the bone's own axis about which a positive angle opens the jaw or looks down.
+    angle: in radians, of a weight of 1. An empty bone: the part has none.
+    """
+
+    armature: str
+    part: str
+    bone: str
+    axis: str
+    angle: float
 
 
 @dataclass(frozen=True)
@@ -107,17 +126,42 @@ def armatures_of(items: Iterable[bpy.types.Object]) -> list[bpy.types.Object]:
     return list(dict.fromkeys(found))
 
 
-def turns(armature: bpy.types.Object, parts: Iterable[str]) -> list[Turn]:
-    """How the bones of some parts turn, of those that the armature has."""
-    found = find_bones(armature)
+def turns(armature: bpy.types.Object, choices: Iterable[BoneChoice]) -> list[Turn]:
+    """How chosen bones turn, of those that the armature has."""
     left, up = _axes(armature)
     made = []
-    for part in parts:
-        if part in found:
-            rest = armature.data.bones[found[part]].matrix_local.to_3x3().inverted()
-            angle = JAW_ANGLE if part == JAW else EYE_ANGLE
-            made.append(Turn(found[part], part, tuple(rest @ left), tuple(rest @ up), angle))
+    for choice in choices:
+        bone = armature.data.bones.get(choice.bone)
+        if bone is not None:
+            inverse = bone.matrix_local.to_3x3().inverted()
+            pitch = inverse @ left
+            if choice.axis != AUTOMATIC:
+                sign, index = AXES[choice.axis]
+                pitch = Vector([float(sign + "1") if other == index else 0.0 for other in range(3)])
+            yaw = inverse @ up
+            yaw = yaw - yaw.dot(pitch) * pitch
+            made.append(Turn(bone.name, choice.part, tuple(pitch), tuple(yaw.normalized()), choice.angle))
     return made
+
+
+def default_angle(part: str) -> float:
+    """Of a part whose mesh tells nothing."""
+    return JAW_ANGLE if part == JAW else EYE_ANGLE
+
+
+def full_turn(armature: bpy.types.Object, choice: BoneChoice) -> list[tuple[Place, float]]:
+    """The values of a bone that is turned by a weight of 1: an open jaw, an eye that looks down."""
+    name = "jawOpen" if choice.part == JAW else WEIGHTS[choice.part][1]
+    weights = {other: np.array([0.0, float(other == name)]) for other in WEIGHTS[choice.part]}
+    made = turns(armature, [choice])
+    return [(place, float(row[1])) for turn in made for place, row in turn.curves(armature, weights).items()]
+
+
+def found_choices(armature: bpy.types.Object, meshes: Iterable[bpy.types.Object] = ()) -> list[BoneChoice]:
+    """The jaw and the eyes as they are found. meshes: those that the jaw deforms, which tell how far it opens."""
+    found = find_bones(armature)
+    angles = {part: default_angle(part) for part in PARTS} | {JAW: opening_angle(armature, found, meshes) or JAW_ANGLE}
+    return [BoneChoice(armature.name, part, found[part], AUTOMATIC, angles[part]) for part in PARTS if part in found]
 
 
 def held(armature: bpy.types.Object, bone: str) -> str:
@@ -134,6 +178,47 @@ def find_bones(armature: bpy.types.Object) -> dict[str, str]:
     found = {part: bone.name for bone in reversed(ranked) if (part := _part(bone.name))}
     named = {part: name for part, name in _vrm_bones(armature).items() if name in armature.data.bones}
     return found | named
+
+
+def opening_angle(
+    armature: bpy.types.Object, found: dict[str, str], meshes: Iterable[bpy.types.Object]
+) -> float | None:
+    """The angle in radians by which the jaw opens these lips as a head of ours opens its own; None when unknown.
+
+    found: names of the bones by part.
+    """
+    eyes = [armature.data.bones[found[part]].head_local for part in (LEFT_EYE, RIGHT_EYE) if part in found]
+    if not eyes or JAW not in found:
+        return None
+    left, up = _axes(armature)
+    jaw = armature.data.bones[found[JAW]]
+    basis = np.array([left, up.cross(left) * -1.0, up])  # rows: to the left, forwards, up
+    points, shares = _jaw_points(armature, jaw.name, meshes)
+    pivot, level = np.array(jaw.head_local), float(np.mean([basis[2] @ np.array(eye) for eye in eyes]))
+    return angle_of_opening((points - pivot) @ basis.T, shares, level - float(basis[2] @ pivot))
+
+
+def _jaw_points(
+    armature: bpy.types.Object, jaw: str, meshes: Iterable[bpy.types.Object]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Vertices (V, 3) in the armature that turn with the jaw or a bone below it, and by which share (V,)."""
+    names = {jaw, *(bone.name for bone in armature.data.bones[jaw].children_recursive)}
+    points, shares = [np.zeros((0, 3))], [np.zeros(0)]
+    for item in meshes:
+        turned = {group.index for group in item.vertex_groups if group.name in names}
+        if not turned:
+            continue
+        matrix = np.array(armature.matrix_world.inverted_safe() @ item.matrix_world)
+        places = np.empty((len(item.data.vertices), 3))
+        item.data.vertices.foreach_get("co", places.ravel())
+        points.append(places @ matrix[:3, :3].T + matrix[:3, 3])
+        shares.append(np.array([_share(vertex, turned) for vertex in item.data.vertices]))
+    return np.concatenate(points), np.concatenate(shares)
+
+
+def _share(vertex: bpy.types.MeshVertex, turned: set[int]) -> float:
+    whole = sum(group.weight for group in vertex.groups)
+    return sum(group.weight for group in vertex.groups if group.group in turned) / whole if whole else 0.0
 
 
 def _part(name: str) -> str | None:

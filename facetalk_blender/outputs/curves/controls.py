@@ -1,4 +1,4 @@
-"""What a take moves beside shape keys: jaw and eye bones, and properties that drive shape keys."""
+"""What a take moves beside shape keys: jaw and eye bones, properties that drive shape keys, and chosen ones."""
 
 from __future__ import annotations
 
@@ -12,8 +12,9 @@ from ...blender_data.datablocks import resolve
 from ...retargeting.coverage import abilities
 from ...retargeting.presets import KeyLink
 from ..rest_track import Place, rest_value
-from .bones import JAW, LEFT_EYE, RIGHT_EYE, WEIGHTS, Turn, armatures_of, held, turns
+from .bones import JAW, LEFT_EYE, RIGHT_EYE, WEIGHTS, BoneChoice, Turn, armatures_of, found_choices, held, turns
 from .driver_source import Source
+from .rig_properties import PropertyChoice, owner_and_place, reach_of
 
 # What the bones of a part are for; they do only what no shape key does.
 ABILITIES = {JAW: "opens", LEFT_EYE: "looks around", RIGHT_EYE: "looks around"}
@@ -21,11 +22,12 @@ ABILITIES = {JAW: "opens", LEFT_EYE: "looks around", RIGHT_EYE: "looks around"}
 
 @dataclass(frozen=True)
 class PropertyLink:
-    """A place of an owner that follows a channel, times a gain."""
+    """A place of an owner that follows a channel, times a gain; from its rest value on if `added`, else from 0."""
 
     place: Place
     channel: str
     gain: float
+    added: bool = False
 
 
 @dataclass
@@ -60,7 +62,8 @@ class ControlPlan:
         values = rows(link.channel for link in self.links)
         for link in self.properties:
             if link.channel in values:
-                found.append((link.place, values[link.channel] * link.gain, rest_value(owner, link.place)))
+                rest = rest_value(owner, link.place)
+                found.append((link.place, values[link.channel] * link.gain + link.added * rest, rest))
         for turn in self.turns:
             if values.keys() >= set(WEIGHTS[turn.part]):
                 made = turn.curves(owner, values)
@@ -88,14 +91,31 @@ def add_sources(
             plan.properties.append(PropertyLink(source.place, link.channel, link.gain / source.factor))
 
 
+def add_properties(choices: Iterable[PropertyChoice], made: dict[bpy.types.ID, ControlPlan]) -> None:
+    """Let properties of rigs follow channels as an artist chose. Raises EngineError when one cannot."""
+    for choice in choices:
+        item, (owner, place) = bpy.data.objects[choice.item], owner_and_place(choice)
+        plan = _plan_for(owner, item, made)
+        plan.properties = [known for known in plan.properties if known.place != place]
+        gain = choice.gain * reach_of(owner, place, choice.gain)
+        plan.properties.append(PropertyLink(place, choice.channel, gain, added=True))
+
+
 def add_bones(
-    items: Sequence[bpy.types.Object], channels: set[str], made: dict[bpy.types.ID, ControlPlan]
+    items: Sequence[bpy.types.Object],
+    channels: set[str],
+    made: dict[bpy.types.ID, ControlPlan],
+    chosen: Sequence[BoneChoice] | None = None,
 ) -> list[str]:
-    """Let jaw and eye bones do what no shape key does. Sentences on bones that cannot."""
+    """Let jaw and eye bones do what no shape key does. Sentences on bones that cannot.
+
+    chosen: by the artist; None takes those that are found.
+    """
     can, problems = abilities(channels), []
-    parts = [part for part, ability in ABILITIES.items() if ability not in can]
     for armature in armatures_of(items):
-        for turn in turns(armature, parts):
+        choices = found_choices(armature, items) if chosen is None else chosen
+        free = [choice for choice in choices if choice.armature == armature.name and ABILITIES[choice.part] not in can]
+        for turn in turns(armature, free):
             problem = _bone_problem(armature, turn.bone)
             if problem:
                 problems.append(problem)
@@ -114,8 +134,12 @@ def _bone_problem(armature: bpy.types.Object, bone: str) -> str:
     return ""
 
 
-def bone_channels(items: Sequence[bpy.types.Object], channels: set[str]) -> set[str]:
-    """What jaw and eye bones would follow."""
-    made: dict[bpy.types.ID, ControlPlan] = {}
-    add_bones(items, channels, made)
-    return {link.channel for plan in made.values() for link in plan.links}
+def bone_channels(chosen: Iterable[BoneChoice], channels: set[str]) -> set[str]:
+    """What chosen bones would follow beside channels of keys and properties."""
+    can, found = abilities(channels), set()
+    for choice in chosen:
+        armature = bpy.data.objects[choice.armature]
+        free = choice.bone in armature.pose.bones and ABILITIES[choice.part] not in can
+        if free and not _bone_problem(armature, choice.bone):
+            found.update(WEIGHTS[choice.part])
+    return found

@@ -27,6 +27,19 @@ def driver_of(keys: bpy.types.Key, key: str) -> bpy.types.FCurve | None:
     return next((curve for curve in drivers if curve.data_path == path and not curve.mute), None)
 
 
+def reads(keys: bpy.types.Key | None, key: str) -> set[tuple[bpy.types.ID, Place]]:
+    """Owners and places of all properties that the driver of a key reads."""
+    curve = driver_of(keys, key) if keys is not None else None
+    variables = curve.driver.variables if curve is not None else ()
+    return {
+        (target.id, place_of(target.data_path))
+        for variable in variables
+        if variable.type == "SINGLE_PROP"
+        for target in variable.targets
+        if target.id is not None
+    }
+
+
 def source_of(keys: bpy.types.Key, key: str) -> Source | None:
     """What drives a key, if that is a single property times a factor, and can be animated."""
     curve = driver_of(keys, key)
@@ -37,12 +50,13 @@ def source_of(keys: bpy.types.Key, key: str) -> Source | None:
     if variable.type != "SINGLE_PROP" or factor is None:
         return None
     target = variable.targets[0]
-    owner, place = target.id, _place(target.data_path)
+    owner, place = target.id, place_of(target.data_path)
     usable = isinstance(owner, FOLLOWED) and owner.is_editable and exists(owner, place) and owner != keys
     return Source(owner, place, factor) if usable else None
 
 
-def _place(path: str) -> Place:
+def place_of(path: str) -> Place:
+    """A data path with its index apart."""
     match = re.fullmatch(r"(.+)\[(\d+)\]", path)
     return (match[1], int(match[2])) if match else (path, 0)
 

@@ -28,9 +28,11 @@ from .. import curve_action, rest_track
 from ..rest_track import Place, value_path
 from ..template_head import TemplateWriter
 from . import movement_check
-from .controls import ControlPlan, add_bones, add_sources
-from .driver_source import source_of
-from .targets import key_names, matches, target_problem
+from .bones import BoneChoice, armatures_of
+from .controls import ControlPlan, add_bones, add_properties, add_sources
+from .driver_source import driver_of, reads, source_of
+from .rig_properties import PropertyChoice, found_choices, owner_and_place
+from .targets import key_names, matches, rigs_of, target_problem
 
 KEYFRAME_BYTES = 96
 
@@ -44,12 +46,16 @@ class CurveSettings:
     listed are matched by their names.
     tolerance: largest error of reduced curves, in weights; None makes a key at every frame.
     bones: whether jaw and eye bones do what no shape key does.
+    bone_choices: which ones, and how; None takes those that are found.
+    properties: what else follows a channel; None takes the properties of rigs whose names say so.
     """
 
     targets: tuple[str, ...] = ()
     links: tuple[KeyLink, ...] = ()
     tolerance: float | None = 0.005
     bones: bool = True
+    bone_choices: tuple[BoneChoice, ...] | None = None
+    properties: tuple[PropertyChoice, ...] | None = None
 
 
 @dataclass(frozen=True)
@@ -95,22 +101,47 @@ def plans(settings: CurveSettings) -> list[Plan | ControlPlan]:
     everywhere = {key: match for found in by_name for key, match in found.items()}
     made = [_plan(item, settings.links, found, everywhere) for item, found in zip(items, by_name, strict=True)]
     controls: dict[bpy.types.ID, ControlPlan] = {}
-    made = [_without_driven(plan, item, controls) for plan, item in zip(made, items, strict=True)]
+    chosen = _properties(settings, items, made)
+    moved = {owner_and_place(choice) for choice in chosen}
+    made = [_without_driven(plan, item, moved, controls) for plan, item in zip(made, items, strict=True)]
     for item in items:
         controls.pop(item.data.shape_keys, None)  # its keys follow the take themselves
+    add_properties(chosen, controls)
     if settings.bones:
         channels = {link.channel for plan in (*made, *controls.values()) for link in plan.links}
-        add_bones(items, channels, controls)
+        add_bones(items, channels, controls, settings.bone_choices)
     found = [plan for plan in (*made, *controls.values()) if plan.links]
     if not found:
         names = ", ".join(settings.targets)
-        raise EngineError(f"No shape key of {names} follows an expression; assign some in the Expression Curves panel.")
+        raise EngineError(
+            f"No shape key of {names} follows an expression; assign keys, a jaw bone or a property in the panel."
+        )
     return found
 
 
-def _without_driven(plan: Plan, item: bpy.types.Object, controls: dict[bpy.types.ID, ControlPlan]) -> Plan:
-    """The plan without keys whose drivers have a plain source, which moves instead."""
-    sources = {link: source_of(item.data.shape_keys, link.key) for link in plan.links}
+def _properties(
+    settings: CurveSettings, items: Sequence[bpy.types.Object], made: Sequence[Plan]
+) -> list[PropertyChoice]:
+    """The chosen properties, or those that are found on the targets and their rigs."""
+    if settings.properties is None:
+        pairs = zip(items, made, strict=True)
+        links = [(item.data.shape_keys, link) for item, plan in pairs for link in plan.links]
+        return found_choices(
+            rigs_of(items), {link.channel for keys, link in links if driver_of(keys, link.key) is None}
+        )
+    return [choice for choice in settings.properties if choice.channel]
+
+
+def _without_driven(
+    plan: Plan,
+    item: bpy.types.Object,
+    moved: set[tuple[bpy.types.ID, Place]],
+    controls: dict[bpy.types.ID, ControlPlan],
+) -> Plan:
+    """The plan without keys that properties move: chosen ones, or the plain source of a key's driver."""
+    keys = item.data.shape_keys
+    free = [link for link in plan.links if not moved.intersection(reads(keys, link.key))]
+    sources = {link: source_of(keys, link.key) for link in free}
     driven = [(link, source) for link, source in sources.items() if source is not None]
     add_sources(item, driven, controls)
     return replace(plan, links=tuple(link for link, source in sources.items() if source is None))
@@ -142,6 +173,8 @@ def not_moved(settings: CurveSettings, plans: Sequence[Plan | ControlPlan]) -> l
     """Sentences on targets that hold still, on bones that cannot turn, and on a face that will not be seen to speak."""
     items = {name: item for name in settings.targets if (item := bpy.data.objects.get(name))}
     names = {name for plan in plans for name in (plan.meshes if isinstance(plan, ControlPlan) else {plan.name})}
+    rigs = {plan.session_uid for plan in plans if isinstance(plan, ControlPlan)}
+    names |= {name for name, item in items.items() if rigs & {rig.session_uid for rig in armatures_of([item])}}
     meshes = {items[name].data for name in names if name in items}
     found = [
         f"No shape key of {name} follows an expression, so it holds still; assign some in the table."
@@ -149,7 +182,7 @@ def not_moved(settings: CurveSettings, plans: Sequence[Plan | ControlPlan]) -> l
         if item.data not in meshes and key_names(item)
     ]
     channels = {link.channel for plan in plans for link in plan.links}
-    found += add_bones(list(items.values()), channels, {}) if settings.bones else []
+    found += add_bones(list(items.values()), channels, {}, settings.bone_choices) if settings.bones else []
     return found if "opens" in abilities(channels) else found + warnings(channels)
 
 

@@ -8,7 +8,7 @@ import bpy
 import numpy as np
 
 from ...retargeting.matching import Match, match_meshes
-from .bones import armatures_of, find_bones
+from .bones import armatures_of
 
 LEAST_DISTANCE = 1e-6  # of a vertex, in the mesh's units
 
@@ -17,7 +17,7 @@ def target_problem(item: bpy.types.Object | None) -> str:
     """Why a mesh cannot have expression curves, in one sentence that names the fix; empty when it can."""
     if item is None:
         return "A target mesh is missing; choose another or remove its row."
-    if item.type == "MESH" and item.data.shape_keys is None and any(map(find_bones, armatures_of([item]))):
+    if item.type == "MESH" and item.data.shape_keys is None and _has_controls(item):
         return ""
     if item.type != "MESH" or item.data.shape_keys is None or len(item.data.shape_keys.key_blocks) < 2:
         return f"{item.name} is not a mesh with shape keys; choose another target or add shape keys."
@@ -31,10 +31,21 @@ def target_problem(item: bpy.types.Object | None) -> str:
     return ""
 
 
+def _has_controls(item: bpy.types.Object) -> bool:
+    """Whether bones or properties of a rig may open the mouth of a mesh without shape keys."""
+    return any(armature.pose.bones for armature in armatures_of([item]))
+
+
 def _linked_advice(item: bpy.types.Object) -> str:
     if item.library is not None:
         return f"{item.name} is linked; use Object > Library Override > Make, then choose the override."
     return f"The mesh of {item.name} is linked; press Override Mesh below the targets to animate it here."
+
+
+def rigs_of(items: Sequence[bpy.types.Object | None]) -> list[bpy.types.Object]:
+    """Meshes and the armatures that move them: what may have controls for the face."""
+    present = [item for item in items if item is not None]
+    return [*armatures_of(present), *present]
 
 
 def can_override(item: bpy.types.Object | None) -> bool:

@@ -93,6 +93,96 @@ def test_a_preset_is_deleted_for_good(curves, tmp_path):
     assert not bpy.ops.facetalk.delete_curve_preset.poll()
 
 
+def rigged_face(keys=()):
+    """A face under an armature with a jaw, an eye and a property that a driver of a bone reads."""
+    armature = bpy.data.objects.new("Rig", bpy.data.armatures.new("Rig"))
+    bpy.context.scene.collection.objects.link(armature)
+    bpy.context.view_layer.objects.active = armature
+    bpy.ops.object.mode_set(mode="EDIT")
+    for name, x in (("jaw", 0.0), ("eye.L", 0.1), ("spare", 0.2)):
+        bone = armature.data.edit_bones.new(name)
+        bone.head, bone.tail = (x, 0, 0), (x, -1, 0)
+    bpy.ops.object.mode_set(mode="OBJECT")
+    armature["Pucker"], armature["Other"] = 0.25, 0.5
+    armature.id_properties_ui("Pucker").update(min=0.0, max=1.0, soft_min=0.0, soft_max=1.0)
+    driver = armature.pose.bones["spare"].driver_add("location", 0).driver
+    variable = driver.variables.new()
+    variable.targets[0].id, variable.targets[0].data_path = armature, '["Pucker"]'
+    item = face(list(keys))
+    if not keys:
+        item.shape_key_clear()
+    item.modifiers.new("Armature", "ARMATURE").object = armature
+    return item, armature
+
+
+def test_bones_and_properties_are_found_chosen_and_kept(curves):
+    item, armature = rigged_face()
+    selected(item)
+    bpy.ops.facetalk.add_curve_targets()
+    assert [(row.part, row.bone) for row in curves.bone_rows] == [
+        ("jaw", "jaw"), ("left eye", "eye.L"), ("right eye", ""),
+    ]  # fmt: skip
+    assert [(row.path, row.channel) for row in curves.controls] == [('["Pucker"]', "mouthPucker")]
+    assert {"jawOpen", "mouthPucker", "eyeLookUpLeft"} <= curves.channels()
+    curves.bone_rows[2].bone, curves.bone_rows[0].angle = "spare", 0.25
+    bpy.ops.facetalk.add_rig_property(path='["Other"]', channel="mouthFunnel")
+    assert curves.controls[-1].item == armature
+    bpy.ops.facetalk.match_shape_keys()
+    assert [row.bone for row in curves.bone_rows] == ["jaw", "eye.L", "spare"]
+    assert curves.bone_rows[0].angle == pytest.approx(0.25)
+    assert {row.path for row in curves.controls} == {'["Pucker"]', '["Other"]'}
+    shown = " ".join(drawn("expression_curves.FACETALK_PT_expression_curves"))
+    assert "Nothing opens" not in shown
+    assert shown.count("facetalk.try_rig_row") == 3
+    curves.controls[0].path = '["Nothing"]'
+    assert "has no number" in curves.problem()
+    assert not bpy.ops.facetalk.generate.poll()
+    curves.active_control = 0
+    bpy.ops.facetalk.remove_rig_property()
+    curves.bones = False
+    assert "jawOpen" not in curves.channels()
+    assert "Nothing opens" in " ".join(drawn("expression_curves.FACETALK_PT_expression_curves"))
+
+
+def test_a_row_of_the_rig_is_tried_and_all_is_as_before(curves):
+    item, armature = rigged_face()
+    jaw = armature.pose.bones["jaw"]
+    jaw.rotation_quaternion = before = (0.98, 0.199, 0.0, 0.0)
+    selected(item)
+    bpy.ops.facetalk.add_curve_targets()
+    bpy.ops.facetalk.try_rig_row(row="bone 0")
+    turned = jaw.rotation_quaternion.copy()
+    assert tuple(turned) != pytest.approx(before, abs=1e-3)
+    bpy.ops.facetalk.try_rig_row(row="control 0")
+    assert tuple(jaw.rotation_quaternion) == pytest.approx(before, abs=1e-6)
+    assert armature["Pucker"] == pytest.approx(1.0)
+    bpy.ops.facetalk.try_rig_row(row="control 0")
+    assert armature["Pucker"] == pytest.approx(0.25)
+    bpy.ops.facetalk.try_rig_row(row="bone 0")
+    curves.keys = "DENSE"
+    assert bpy.ops.facetalk.generate() == {"FINISHED"}
+    for frame in (1, 300):
+        bpy.context.scene.frame_set(frame)
+        assert tuple(jaw.rotation_quaternion) == pytest.approx(before, abs=1e-4)
+        assert armature["Pucker"] == pytest.approx(0.25)
+    with pytest.raises(RuntimeError, match="no such row"):
+        bpy.ops.facetalk.try_rig_row(row="bone 9")
+
+
+def test_a_bake_that_will_be_mute_or_stiff_is_told_before(curves, capfd):
+    selected(face(["eyeBlinkLeft"]))
+    bpy.ops.facetalk.add_curve_targets()
+    capfd.readouterr()
+    bpy.ops.facetalk.generate()
+    assert "Nothing opens the mouth" in capfd.readouterr().out
+    selected(face(["jawOpen"], "Other"))
+    bpy.ops.facetalk.add_curve_targets()
+    bpy.ops.facetalk.generate()
+    told = capfd.readouterr().out
+    assert "Nothing closes the lips" in told
+    assert "Nothing rounds the lips" in told
+
+
 def test_generate_check_and_remove(curves, capfd):
     item = face(["jawOpen", "smile"])
     action = artists_action(item, "smile")

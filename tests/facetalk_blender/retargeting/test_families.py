@@ -136,7 +136,7 @@ def test_keys_that_are_alike_share_their_channel_and_parts_do_not():
         (["jawOpen", "browInnerUp"], "opens, moves its brows; no blink, no gaze", "closes the lips"),
         (["mouthPucker"], "rounds; no blink, no gaze, no brows", "opens the mouth"),
         ([], "nothing; no blink, no gaze, no brows", "opens the mouth"),
-        (["viseme_aa", "viseme_I"], "opens, spreads; no blink, no gaze, no brows", ""),
+        (["viseme_aa", "viseme_I"], "opens, spreads; no blink, no gaze, no brows", "rounds the lips"),
     ],
 )  # fmt: skip
 def test_what_a_face_can_do_is_told(keys, text, warned):

@@ -9,6 +9,8 @@ from speaking_faces import bake, expected, face, speech, values
 
 bones = import_from_extension("facetalk_blender.outputs.curves.bones")
 curves = import_from_extension("facetalk_blender.outputs.curves.expression_curves")
+jaw_opening = import_from_extension("facetalk_blender.outputs.curves.jaw_opening")
+rig_properties = import_from_extension("facetalk_blender.outputs.curves.rig_properties")
 driver_source = import_from_extension("facetalk_blender.outputs.curves.driver_source")
 sound_strip = import_from_extension("facetalk_blender.sound.strip")
 targets = import_from_extension("facetalk_blender.outputs.curves.targets")
@@ -248,3 +250,150 @@ def test_an_override_speaks_and_goes_back_also_after_loading(scene, tmp_path):
         curves.remove_from_targets(scene, name)
     assert item.data.shape_keys.key_blocks["jawOpen"].value == pytest.approx(0.125)
     assert not bpy.data.actions
+
+
+CONTROL = 'pose.bones["head"]["Jaw Open"]'
+
+
+def control_rig(reach=(-1.0, 2.0), rest=0.25, expression="0.3 * var"):
+    """A rig whose property turns the jaw by a driver, and no bone of it is known by its name."""
+    armature = rig(("mouth_ctl", "b.L", "b.R"), mode="XYZ")
+    head = armature.pose.bones["head"]
+    head["Jaw Open"] = rest
+    head.id_properties_ui("Jaw Open").update(min=reach[0], max=reach[1], soft_min=reach[0], soft_max=reach[1])
+    driver = armature.pose.bones["mouth_ctl"].driver_add("rotation_euler", 0).driver
+    variable = driver.variables.new()
+    variable.name = "var"
+    variable.targets[0].id, variable.targets[0].data_path = armature, CONTROL
+    driver.expression = expression
+    return armature
+
+
+def choice(armature, path=CONTROL, channel="jawOpen", gain=1.0):
+    return rig_properties.PropertyChoice(armature.name, path, channel, gain)
+
+
+@pytest.mark.parametrize(("gain", "full"), [(1.0, 2.0), (0.5, 1.125), (-1.0, -1.0)])
+def test_a_chosen_property_follows_and_goes_back(scene, tmp_path, gain, full):
+    strip, take, armature = speaking_strip(scene, tmp_path, frame=START), speech(), control_rig()
+    armature["own"] = 0.0
+    armature.keyframe_insert('["own"]', frame=1)
+    action = armature.animation_data.action
+    item = rigged(armature)
+    bake(strip, take, targets=(item.name,), properties=(choice(armature, gain=gain),), **DENSE)
+    opening = expected(take, "jawOpen", FRAMES)
+    shown = []
+    for frame in FRAMES:
+        scene.frame_set(frame)
+        shown.append(armature.pose.bones["head"]["Jaw Open"])
+    np.testing.assert_allclose(shown, 0.25 + opening * (full - 0.25), atol=1e-4)
+    moved = armature.evaluated_get(bpy.context.evaluated_depsgraph_get()).pose.bones["mouth_ctl"].rotation_euler[0]
+    assert moved == pytest.approx(0.3 * shown[-1], abs=1e-4)
+    for frame in (1, START + 60, 300):
+        scene.frame_set(frame)
+        assert armature.pose.bones["head"]["Jaw Open"] == pytest.approx(0.25)
+    curves.remove_from_targets(scene, strip.name)
+    assert armature.animation_data.action == action
+    assert armature.pose.bones["head"]["Jaw Open"] == pytest.approx(0.25)
+
+
+def test_a_location_without_limits_moves_in_its_own_unit(scene, tmp_path):
+    strip, take, armature = speaking_strip(scene, tmp_path, frame=START), speech(), control_rig()
+    path = 'pose.bones["mouth_ctl"].location[1]'
+    bake(strip, take, targets=(rigged(armature).name,), properties=(choice(armature, path, gain=-0.02),), **DENSE)
+    scene.frame_set(START + 20)
+    found = armature.pose.bones["mouth_ctl"].location[1]
+    assert found == pytest.approx(-0.02 * expected(take, "jawOpen", [START + 20])[0], abs=1e-5)
+
+
+def test_a_property_whose_name_says_what_it_does_is_found(scene, tmp_path):
+    armature = control_rig()
+    armature["Mouth Close"], armature["Visibility"] = 0.0, 1.0  # drive nothing
+    item = rigged(armature)
+    assert targets.target_problem(item) == ""
+    assert rig_properties.found_choices(targets.rigs_of([item])) == [choice(armature)]
+    (plan,) = curves.plans(curves.CurveSettings(targets=(item.name,)))
+    assert [(link.place, link.channel) for link in plan.properties] == [((CONTROL, 0), "jawOpen")]
+    keyed = rigged(armature, ["jawOpen"])
+    (plan,) = curves.plans(curves.CurveSettings(targets=(keyed.name,)))
+    assert plan.id_type == "KEY"  # the property would open the mouth a second time
+
+
+def test_a_chosen_property_moves_keys_whose_drivers_are_not_plain(scene, tmp_path):
+    strip, armature = speaking_strip(scene, tmp_path, frame=START), control_rig()
+    item = rigged(armature, ["jawOpen"])
+    drive(item, "jawOpen", armature, CONTROL, "min(var ** 2, 1)")
+    assert bake(strip, targets=("Face",)).notes == []
+    scene.frame_set(START + 20)
+    value = armature.pose.bones["head"]["Jaw Open"]
+    assert value > 0.25
+    assert item.data.shape_keys.key_blocks["jawOpen"].value == pytest.approx(min(value**2, 1.0), abs=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("path", "problem"),
+    [
+        ("", "Choose a property"),
+        ('["nothing"]', "has no number"),
+        ('pose.bones["mouth_ctl"].rotation_euler[0]', "A driver holds"),
+        ("data.name", "has no number"),
+    ],
+)
+def test_a_property_that_cannot_follow_has_its_reason(scene, path, problem):
+    armature = control_rig()
+    item = rigged(armature)
+    assert problem in rig_properties.property_problem(armature, path)
+    with pytest.raises(curves.EngineError, match=problem):
+        curves.plans(curves.CurveSettings(targets=(item.name,), properties=(choice(armature, path),)))
+    assert "missing" in rig_properties.property_problem(None, path)
+    assert "Only properties" in rig_properties.property_problem(item, "data.x")
+
+
+@pytest.mark.parametrize(("axis", "sign"), [("+X", 1), ("-X", -1)])
+def test_bone_axis_and_angle_are_as_chosen(scene, tmp_path, axis, sign):
+    strip, take, armature = speaking_strip(scene, tmp_path, frame=START), speech(), rig(("chops", "b.L", "b.R"))
+    item = rigged(armature)
+    chosen = bones.BoneChoice(armature.name, bones.JAW, "chops", axis, 0.5)
+    bake(strip, take, targets=(item.name,), bone_choices=(chosen,), **DENSE)
+    scene.frame_set(START + 20)
+    opening = expected(take, "jawOpen", [START + 20]) - expected(take, "mouthClose", [START + 20])
+    turned_by = armature.pose.bones["chops"].rotation_quaternion
+    assert turned_by.angle == pytest.approx(0.5 * max(opening[0], 0.0), abs=2e-3)
+    assert np.sign(turned_by.x) == sign
+
+
+def head_mesh(armature, scale=1.0):
+    """A face front of two sheets: what hangs on the jaw reaches from the lip at 1.45 down to the chin at 1.25."""
+    rows = [(x, -0.5, z, z <= 1.45) for x in (-0.1, 0.0, 0.1) for z in np.linspace(1.25, 1.95, 29)]
+    mesh = bpy.data.meshes.new("Head")
+    mesh.from_pydata([scale * Vector(row[:3]) for row in rows], [], [])
+    item = bpy.data.objects.new("Head", mesh)
+    bpy.context.scene.collection.objects.link(item)
+    for name, turns in (("jaw", True), ("head", False)):
+        group = item.vertex_groups.new(name=name)
+        group.add([index for index, row in enumerate(rows) if row[3] == turns], 1.0, "REPLACE")
+    item.modifiers.new("Armature", "ARMATURE").object = armature
+    return item
+
+
+def test_the_jaw_opens_the_lips_as_far_as_a_head_of_ours(scene):
+    armature = rig()
+    item = head_mesh(armature)
+    angle = {choice.part: choice.angle for choice in bones.found_choices(armature, [item])}[bones.JAW]
+    assert angle != pytest.approx(bones.JAW_ANGLE)
+    choice = bones.BoneChoice(armature.name, bones.JAW, "jaw", bones.AUTOMATIC, angle)
+    for (path, index), value in bones.full_turn(armature, choice):
+        armature.path_resolve(path)[index] = value
+    bpy.context.view_layer.update()
+    lip = turned(armature, "jaw", (0.0, -0.5, 1.45), 1)
+    # The eyes are at 1.8, the chin at 1.25, the pivot at 1.5.
+    assert -0.05 - lip.z == pytest.approx(jaw_opening.OPENING * (1.8 - 1.25), abs=0.004)
+
+
+def test_a_jaw_without_a_mesh_keeps_the_estimate(scene):
+    armature = rig()
+    plain = rigged(armature)
+    assert next(choice.angle for choice in bones.found_choices(armature, [plain])) == bones.JAW_ANGLE
+    assert jaw_opening.angle_of_opening(np.zeros((0, 3)), np.zeros(0), 1.0) is None
+    behind = np.array([[0.0, -1.0, -0.5]])
+    assert jaw_opening.angle_of_opening(behind, np.ones(1), 1.0) is None
