@@ -20,6 +20,7 @@ from ..shared.files import replaced
 from ..shared.hostile_files import UNREADABLE, TooLarge, parse_json, read_npz
 from ..shared.style import NO_WEIGHTS, Style, styled_weights
 from ..shared.units import CODE_RATE
+from ..shared.weights import TONGUE_NAMES
 
 CODE_DIMENSIONS = 200
 BASIS_SEED = 200
@@ -63,13 +64,16 @@ def ict_weights(weights: np.ndarray) -> np.ndarray:
     return weights @ ict_from_arkit_matrix().T
 
 
-def expression_basis(seed: int = BASIS_SEED) -> np.ndarray:
-    """The starter's embedding Q (200, 52) float32, orthonormal columns.
+def expression_basis(seed: int = BASIS_SEED, tongue: bool = False) -> np.ndarray:
+    """The starter's embedding Q (200, 52) float32, orthonormal columns; (200, 57) with those of the tongue.
 
     The same on every platform: numpy's legacy generator has a frozen stream, and positive diagonal entries of R
-    make the QR factorisation unique.
+    make the QR factorisation unique. The tongue's columns come last, so the first 52 do not depend on them.
     """
-    gaussian = np.random.RandomState(seed).standard_normal((CODE_DIMENSIONS, len(ARKIT_NAMES)))
+    random = np.random.RandomState(seed)
+    gaussian = random.standard_normal((CODE_DIMENSIONS, len(ARKIT_NAMES)))
+    if tongue:
+        gaussian = np.concatenate([gaussian, random.standard_normal((CODE_DIMENSIONS, len(TONGUE_NAMES)))], 1)
     q, r = np.linalg.qr(gaussian)
     return (q * np.sign(np.diag(r))).astype(np.float32)
 

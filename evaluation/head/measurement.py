@@ -50,8 +50,9 @@ class HeadEvaluation:
         self._eyeballs, self._lips = Eyeballs(face_kit), LipSheets(face_kit)
 
     def code(self, weights: np.ndarray) -> np.ndarray:
-        """The expression code (E,) of ARKit weights (52,)."""
-        return codes_from_weights(weights, self.head.arkit_map.basis)
+        """The expression code (E,) of weights (57,)."""
+        basis = self.head.arkit_map.basis
+        return codes_from_weights(weights[..., : basis.shape[1]], basis)
 
     def identity(self, number: int) -> tuple[np.ndarray, np.ndarray, HeadSolid]:
         """One unseen head: its identity code (L,), neutral vertices (V, 3) and canonical solid."""

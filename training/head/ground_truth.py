@@ -1,8 +1,8 @@
 """Signed distances to the solid that an ICT-FaceKit head bounds: skin, eyeballs, teeth, gums and tongue as one body.
 
 ICT-FaceKit is a set of sheets. The solid is the union of the closed ones (skin with the pocket of the mouth, eyelid
-openings capped behind the eyeball's front; eyeballs; teeth) and of what lies behind the front side of the open
-gum-and-tongue sheet inside the pocket. Two planes end it: below the neck, and in the throat.
+openings capped behind the eyeball's front; eyeballs; teeth; the tongue) and of what lies behind the front side of the
+open gum-and-tongue sheet inside the pocket. Two planes end it: below the neck, and in the throat.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import numpy as np
 from engine.head.polygons import triangle_normals
 from engine.shared.units import UNITS_PER_MILLIMETRE
 from training.head.ict import FaceKit
+from training.head.parts import boundary_loops, tongue_triangles, tongue_vertices
 
 NECK_PLANE = -0.52  # y; lower than any chin at full jaw opening
 THROAT_DEPTH = 0.20  # behind the mouth corners, 5 cm
@@ -33,6 +34,8 @@ class HeadTopology:
         self.gums = face_kit.submesh("gums_tongue")
         self.pocket = face_kit.submesh("mouth_socket")
         self.pocket_loops = boundary_loops(self.pocket)
+        self.tongue = tongue_triangles(face_kit, tongue_vertices(face_kit))
+        self.tongue_loops = boundary_loops(self.tongue)
         self.candidates = np.concatenate([face_kit.submesh(name) for name in VISIBLE_SUBMESHES])
         self.candidate_submesh = np.concatenate(
             [np.full(len(face_kit.submesh(name)), face_kit.submesh_names.index(name)) for name in VISIBLE_SUBMESHES]
@@ -76,6 +79,9 @@ class HeadSolid:
         self.vertices = np.asarray(vertices, np.float64)
         self._closed = close_with_fans(self.vertices, topology.solid, topology.cap_loops)
         self._pocket = close_with_fans(self.vertices, topology.pocket, topology.pocket_loops)
+        self._tongue = close_with_fans(self.vertices, topology.tongue, topology.tongue_loops)
+        tongue = self.vertices[np.unique(topology.tongue)]
+        self._tongue_box = tongue.min(0), tongue.max(0)
         pocket = self.vertices[np.unique(topology.pocket)]
         self._pocket_box = pocket.min(0), pocket.max(0)
         self.triangles = topology.candidates[topology.visible]
@@ -89,7 +95,10 @@ class HeadSolid:
         """(P,) bool: whether points (P, 3) lie in the solid; the neck plane is not applied."""
         points = np.asarray(points, np.float64)
         inside = igl.fast_winding_number(*self._closed, points) > 0.5
-        air = np.flatnonzero(~inside & (points >= self._pocket_box[0]).all(1) & (points <= self._pocket_box[1]).all(1))
+        near = np.flatnonzero(~inside & _within(points, self._tongue_box))
+        if len(near):  # a tongue that is put out is no longer behind the gums' sheet in the pocket
+            inside[near[igl.fast_winding_number(*self._tongue, points[near]) > 0.5]] = True
+        air = np.flatnonzero(~inside & _within(points, self._pocket_box))
         if len(air):
             in_pocket = air[np.abs(igl.fast_winding_number(*self._pocket, points[air])) > 0.5]
             inside[in_pocket[points[in_pocket, 2] < self.throat]] = True
@@ -139,20 +148,8 @@ class HeadSolid:
         return distance
 
 
-def boundary_loops(triangles: np.ndarray) -> list[np.ndarray]:
-    """Vertex loops around the holes of a manifold mesh (T, 3), each in the direction of its triangles' edges."""
-    edges = np.concatenate([triangles[:, [0, 1]], triangles[:, [1, 2]], triangles[:, [2, 0]]])
-    present = {tuple(edge) for edge in edges.tolist()}
-    following = {a: b for a, b in present if (b, a) not in present}
-    loops = []
-    while following:
-        start, vertex = following.popitem()
-        loop = [start]
-        while vertex != start:
-            loop.append(vertex)
-            vertex = following.pop(vertex)
-        loops.append(np.array(loop))
-    return loops
+def _within(points: np.ndarray, box: tuple[np.ndarray, np.ndarray]) -> np.ndarray:
+    return (points >= box[0]).all(1) & (points <= box[1]).all(1)
 
 
 def close_with_fans(

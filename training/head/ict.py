@@ -7,19 +7,25 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 
+from engine.head.lids import Lids
 from engine.motion.codes import ict_from_arkit_matrix
 from engine.shared.arkit import ARKIT_NAMES
 from engine.shared.errors import EngineError
 from engine.shared.units import UNITS_PER_MILLIMETRE
+from engine.shared.weights import WEIGHT_NAMES
+from training.head.parts import eye_rim, outer_shell, tongue_triangles, tongue_vertices
+from training.head.tongue import tongue_displacements
 
 ARCHIVE = Path("head") / "ict_facekit.npz"  # in the data folder
 UNITS_PER_CENTIMETRE = 10.0 * UNITS_PER_MILLIMETRE
 ORIGIN_SHIFT = np.array([0.0, -0.06, -0.24], np.float32)
 ANIMATED_EXPRESSIONS = 53  # the archive appends four shapes that ARKit has no weight for
+BLINKS = (WEIGHT_NAMES.index("eyeBlinkLeft"), WEIGHT_NAMES.index("eyeBlinkRight"))
 CANONICAL_JAW_OPEN = 0.3  # lips apart, so that they are two sheets of the canonical surface
 
 
@@ -30,7 +36,9 @@ class FaceKit:
     Attributes:
         neutral: (V, 3) float32, mean head with closed mouth.
         identity: (100, V, 3) float32 displacement per unit of identity coefficient; coefficients are about N(0, 1).
-        expression: (52, V, 3) float32 displacement per unit of ARKit weight, in the order of ARKIT_NAMES.
+        expression: (57, V, 3) float32 displacement per unit of weight, in the order of WEIGHT_NAMES: ICT-FaceKit's
+            shapes, and those of the tongue (`training.head.tongue`). What a head's own blink lacks is not in them: see
+            `lid_completions`.
         triangles: (T, 3) int64; triangle_submesh: (T,) number in submesh_names.
         polygons, polygon_uv, uv: quads and triangles (-1 pads) with texture coordinates.
         submesh_names, submesh_vertices: names and (start, end) vertex ranges.
@@ -59,11 +67,13 @@ class FaceKit:
             arrays = {name: archive[name] for name in _ARRAYS}
         ranges = arrays["submesh_ranges"]
         polygon_submesh = np.searchsorted(ranges[:, 3], np.arange(len(arrays["poly"])), side="right")
-        expression = UNITS_PER_CENTIMETRE * arrays["expression"][:ANIMATED_EXPRESSIONS].astype(np.float32)
-        return cls(
+        shapes = UNITS_PER_CENTIMETRE * arrays["expression"][:ANIMATED_EXPRESSIONS].astype(np.float32)
+        expression = np.zeros((len(WEIGHT_NAMES), *shapes.shape[1:]), np.float32)
+        expression[: len(ARKIT_NAMES)] = np.tensordot(ict_from_arkit_matrix().T, shapes, 1)
+        kit = cls(
             neutral=UNITS_PER_CENTIMETRE * arrays["neutral"].astype(np.float32) + ORIGIN_SHIFT,
             identity=UNITS_PER_CENTIMETRE * arrays["identity"].astype(np.float32),
-            expression=np.tensordot(ict_from_arkit_matrix().T, expression, 1),
+            expression=expression,
             triangles=arrays["tri"].astype(np.int64),
             triangle_submesh=polygon_submesh[arrays["tri_poly"]],
             polygons=arrays["poly"],
@@ -74,6 +84,10 @@ class FaceKit:
             submesh_vertices=ranges[:, :2],
             landmarks=arrays["landmarks68"].astype(np.int64),
         )
+        tongue = tongue_vertices(kit)
+        for name, moved in tongue_displacements(kit.neutral, tongue, tongue_triangles(kit, tongue)).items():
+            expression[WEIGHT_NAMES.index(name), tongue] = moved
+        return kit
 
     def submesh(self, *names: str) -> np.ndarray:
         """Triangles (T, 3) of the named submeshes."""
@@ -84,10 +98,38 @@ class FaceKit:
         """Neutral vertices (V, 3) of identity coefficients (100,)."""
         return self.neutral + np.tensordot(coefficients.astype(np.float32), self.identity, 1)
 
-    def posed(self, head: np.ndarray, weights: np.ndarray) -> np.ndarray:
-        """Vertices (V, 3) of a neutral head (V, 3) under ARKit weights (52,)."""
+    @cached_property
+    def lids(self) -> tuple[Lids, Lids]:
+        """The lids of the left and of the right eye."""
+        skin = self.polygons[self.polygon_submesh == self.submesh_names.index("face")]
+        left, right = (
+            Lids.around(eye_rim(self, side), skin, self.neutral, np.flatnonzero(outer_shell(self, eyeball)))
+            for side, eyeball in ((1.0, "eyeball_L"), (-1.0, "eyeball_R"))
+        )
+        return left, right
+
+    def lid_completions(self, head: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """What each eye's blink lacks on a neutral head (V, 3): displacements (L, 3) per unit of weight."""
+        left, right = (
+            lids.completion(head, self.expression[column]) for lids, column in zip(self.lids, BLINKS, strict=True)
+        )
+        return left, right
+
+    def posed(
+        self, head: np.ndarray, weights: np.ndarray, completions: tuple[np.ndarray, np.ndarray] | None = None
+    ) -> np.ndarray:
+        """Vertices (V, 3) of a neutral head (V, 3) under weights (57,).
+
+        completions: `lid_completions` of the head, where it is posed many times.
+        """
         active = np.flatnonzero(weights)
-        return head + np.tensordot(weights[active].astype(np.float32), self.expression[active], 1)
+        posed = head + np.tensordot(weights[active].astype(np.float32), self.expression[active], 1)
+        blinks = weights[list(BLINKS)].astype(np.float32)
+        if blinks.any():
+            completions = completions or self.lid_completions(head)
+            for lids, blink, completion in zip(self.lids, blinks, completions, strict=True):
+                posed[lids.skin] += blink * completion
+        return posed
 
     def canonical(self, head: np.ndarray) -> np.ndarray:
         """Vertices (V, 3) of a neutral head (V, 3) in the canonical pose, its mouth slightly open."""
@@ -95,16 +137,16 @@ class FaceKit:
 
 
 def canonical_weights() -> np.ndarray:
-    """ARKit weights (52,) of the canonical pose."""
+    """Weights (57,) of the canonical pose."""
     return named_weights({"jawOpen": CANONICAL_JAW_OPEN})
 
 
 def named_weights(values: dict[str, float]) -> np.ndarray:
-    """ARKit weights (52,) float32, zero but for the named ones; a name without its side sets both sides."""
-    weights = np.zeros(len(ARKIT_NAMES), np.float32)
+    """Weights (57,) float32, zero but for the named ones; a name without its side sets both sides."""
+    weights = np.zeros(len(WEIGHT_NAMES), np.float32)
     for name, value in values.items():
-        for full in (name,) if name in ARKIT_NAMES else (f"{name}Left", f"{name}Right"):
-            weights[ARKIT_NAMES.index(full)] = value
+        for full in (name,) if name in WEIGHT_NAMES else (f"{name}Left", f"{name}Right"):
+            weights[WEIGHT_NAMES.index(full)] = value
     return weights
 
 

@@ -5,18 +5,16 @@ from __future__ import annotations
 import numpy as np
 from matplotlib.path import Path as Outline
 from scipy.interpolate import CubicSpline
-from scipy.sparse import coo_matrix
-from scipy.sparse.csgraph import connected_components
 from scipy.spatial import cKDTree
 
 from engine.shared.regions import IRIS_ANGLE, PUPIL_ANGLE, REGION_NAMES
 from engine.shared.units import UNITS_PER_MILLIMETRE
 from training.head.ict import FaceKit
+from training.head.parts import tongue_vertices
 
 LIP_BORDER_UV = 0.006  # half width of the vermilion's soft border in texture coordinates, about 1 mm
 EYE_BORDER_ANGLE = 0.7  # half width of the soft borders of iris and pupil, degrees at the eyeball's centre
 BROW_HALF_WIDTH, BROW_BORDER = 3.2, 1.3  # mm
-TONGUE_POINTS = ((0.0, -0.20, 0.0), (0.0, -0.28, 0.03))  # on the top and the underside of the mean head's tongue
 
 
 def vertex_regions(face_kit: FaceKit) -> np.ndarray:
@@ -26,7 +24,7 @@ def vertex_regions(face_kit: FaceKit) -> np.ndarray:
     weights[:, column("skin")] = 1.0
     for submesh, region in (("mouth_socket", "mouth_cavity"), ("gums_tongue", "gums"), ("teeth", "teeth")):
         _assign(weights, _vertices(face_kit, submesh), column(region))
-    _assign(weights, _tongue(face_kit), column("tongue"))
+    _assign(weights, tongue_vertices(face_kit), column("tongue"))
     face = _vertices(face_kit, "face")
     lips = _lip_weights(face_kit, face)
     brows = _brow_weights(face_kit, face)
@@ -97,21 +95,6 @@ def _eye_weights(face_kit: FaceKit, submesh: str) -> tuple[np.ndarray, np.ndarra
     direction = (positions - centre) / np.linalg.norm(positions - centre, axis=1, keepdims=True)
     angle = np.degrees(np.arccos(np.clip(direction @ axis, -1, 1)))
     return _soft_step((IRIS_ANGLE - angle) / EYE_BORDER_ANGLE), _soft_step((PUPIL_ANGLE - angle) / EYE_BORDER_ANGLE)
-
-
-def _tongue(face_kit: FaceKit) -> np.ndarray:
-    """Vertices of the texture islands of the gum-and-tongue sheet that lie nearest to TONGUE_POINTS."""
-    chosen = face_kit.polygon_submesh == face_kit.submesh_names.index("gums_tongue")
-    corners, texture = face_kit.polygons[chosen], face_kit.polygon_uv[chosen]
-    quads = texture[(texture >= 0).all(1)]
-    edges = np.concatenate([quads[:, [a, (a + 1) % 4]] for a in range(4)])
-    size = len(face_kit.uv)
-    _, island = connected_components(coo_matrix((np.ones(len(edges)), edges.T), shape=(size, size)), directed=False)
-    mean = face_kit.canonical(face_kit.neutral)
-    present = corners >= 0
-    vertex, owner = corners[present], island[texture[present]]
-    nearest = cKDTree(mean[vertex]).query(TONGUE_POINTS)[1]
-    return np.unique(vertex[np.isin(owner, owner[nearest])])
 
 
 def _soft_step(values: np.ndarray) -> np.ndarray:

@@ -1,10 +1,12 @@
-"""Random ARKit weights that cover what speech and faces do; the same distribution for every network of the head."""
+"""Random weights that cover what speech and faces do; the same distribution for every network of the head."""
 
 from __future__ import annotations
 
 import numpy as np
 
 from engine.shared.arkit import ARKIT_NAMES
+from engine.shared.tongue import with_tongue_in_place
+from engine.shared.weights import WEIGHT_NAMES
 from training.head.ict import named_weights
 
 NEUTRAL_SHARE, FEW_SHAPES_SHARE = 0.10, 0.30
@@ -58,6 +60,18 @@ SYMMETRIC_SHAPES = tuple(
 )
 SHAPES = tuple({"jaw": "jawLeft", "mouth": "mouthLeft"}.get(name, name) for name in SYMMETRIC_SHAPES)
 
+TONGUE_SHARE = 0.4
+# How often a tongue that moves goes each way, and the jaw that it then needs (least and most).
+TONGUE_WAYS = {
+    "tongueUp": (0.30, None),
+    "tongueOut": (0.22, (0.25, 0.75)),
+    "tongueForward": (0.18, (0.10, 0.35)),
+    "tongueBack": (0.14, None),
+    "tongueWide": (0.08, (0.05, 0.5)),
+    "tongueRoll": (0.08, (0.10, 0.5)),
+}
+SEALING = ("mouthClose", "mouthPress", "mouthRollLower", "mouthRollUpper", "mouthShrugLower", "mouthPucker")
+
 NAMED_POSES = {
     "neutral": {},
     "jawOpen 0.3": {"jawOpen": 0.3},
@@ -72,7 +86,7 @@ NAMED_POSES = {
 
 
 def random_weights(random: np.random.Generator) -> np.ndarray:
-    """ARKit weights (52,): 10 % neutral, 30 % one to three symmetric shapes, 60 % mixes as in speech."""
+    """Weights (57,): 10 % neutral, 30 % one to three symmetric shapes, 60 % mixes as in speech."""
     kind = random.random()
     if kind < NEUTRAL_SHARE:
         return named_weights({})
@@ -83,19 +97,19 @@ def random_weights(random: np.random.Generator) -> np.ndarray:
 
 
 def speech_weights(random: np.random.Generator) -> np.ndarray:
-    """ARKit weights (52,) of one random moment of speech."""
+    """Weights (57,) of one random moment of speech."""
     return _consistent(_speech_mix(random))
 
 
 def with_blink(weights: np.ndarray, random: np.random.Generator) -> np.ndarray:
-    """Weights (52,) with, three times in four, lids at a random height or fully closed."""
+    """Weights (57,) with, three times in four, lids at a random height or fully closed."""
     if random.random() < 0.25:
         return weights
     return np.maximum(weights, named_weights({"eyeBlink": random.choice([random.uniform(0.1, 1.0), 1.0])}))
 
 
 def with_lips(weights: np.ndarray, random: np.random.Generator) -> np.ndarray:
-    """Weights (52,) with, four times in five, one to three of the lips' own shapes, strong ones among them."""
+    """Weights (57,) with, four times in five, one to three of the lips' own shapes, strong ones among them."""
     if random.random() < 0.2:
         return weights
     chosen = random.choice(LIP_SHAPES, random.integers(1, 4), replace=False)
@@ -103,10 +117,29 @@ def with_lips(weights: np.ndarray, random: np.random.Generator) -> np.ndarray:
 
 
 def with_open_jaw(weights: np.ndarray, random: np.random.Generator) -> np.ndarray:
-    """Weights (52,) with, twice in five times, a jaw at least as far open as speech rarely has it."""
+    """Weights (57,) with, twice in five times, a jaw at least as far open as speech rarely has it."""
     if random.random() < 0.6:
         return weights
     return np.maximum(weights, named_weights({"jawOpen": random.uniform(0.3, 1.0)}))
+
+
+def with_tongue(weights: np.ndarray, random: np.random.Generator) -> np.ndarray:
+    """Weights (57,) with, twice in five times, a tongue that moves, and a jaw that is open enough for it."""
+    if random.random() > TONGUE_SHARE:
+        return weights
+    shares = np.array([share for share, _ in TONGUE_WAYS.values()])
+    names = random.choice(list(TONGUE_WAYS), random.choice([1, 1, 2]), replace=False, p=shares / shares.sum())
+    values = {name: 1.0 if random.random() < 0.3 else random.uniform(0.15, 1.0) for name in names}
+    weights = np.maximum(weights, named_weights(values))
+    jaw = WEIGHT_NAMES.index("jawOpen")
+    for name in names:
+        if TONGUE_WAYS[name][1]:
+            weights[jaw] = max(weights[jaw], random.uniform(*TONGUE_WAYS[name][1]))
+    if "tongueOut" in names or "tongueForward" in names:  # between the lips too
+        sealing = named_weights(dict.fromkeys(SEALING, 1.0)) > 0
+        weights[sealing] *= random.uniform(0.0, 0.3)
+        weights[WEIGHT_NAMES.index("mouthClose")] = 0.0
+    return with_tongue_in_place(_consistent(weights))
 
 
 def _speech_mix(random: np.random.Generator) -> np.ndarray:
@@ -131,7 +164,7 @@ def _speech_mix(random: np.random.Generator) -> np.ndarray:
     if random.random() < 0.3:
         # A lopsided face: one side of every pair is weaker.
         side = random.choice(["Left", "Right"])
-        fade = [random.uniform(0.3, 1.0) if name.endswith(side) and name[:3] != "eye" else 1.0 for name in ARKIT_NAMES]
+        fade = [random.uniform(0.3, 1.0) if name.endswith(side) and name[:3] != "eye" else 1.0 for name in WEIGHT_NAMES]
         weights = weights * np.array(fade, np.float32)
     return weights
 

@@ -8,11 +8,12 @@ import numpy as np
 from numpy.lib.format import open_memmap
 
 from engine.head.polygons import triangle_normals
-from engine.shared.arkit import ARKIT_NAMES
 from engine.shared.units import UNITS_PER_MILLIMETRE
+from engine.shared.weights import WEIGHT_NAMES
 from training.head.ground_truth import NECK_PLANE, THROAT_DEPTH, HeadSolid, HeadTopology
 from training.head.ict import random_coefficients
-from training.head.poses import random_weights, with_blink, with_lips, with_open_jaw
+from training.head.parts import tongue_vertices
+from training.head.poses import random_weights, with_blink, with_lips, with_open_jaw, with_tongue
 
 BOX_MINIMUM, BOX_MAXIMUM = np.array([-0.55, -0.56, -0.72]), np.array([0.55, 0.58, 0.34])
 SURFACE_POINTS, NEAR_POINTS, UNIFORM_POINTS, SHELL_POINTS = 20000, 21000, 7000, 15000
@@ -23,6 +24,7 @@ POSED_SURFACE_POINTS, POSED_SHELL_POINTS = 2000, 2000
 POSES_PER_HEAD = 4
 DETAIL_POINTS, MOUTH_POINTS = 8000, 3000
 MOUTH_DEPTH = 0.10
+TONGUE_FRONT = 0.02  # z; what lies before it moves most and is seen first
 # Landmarks and the radius around each (9 and 11 mm) of parts that are too small to be learned from whole heads.
 PARTS = {"eyes": (slice(36, 48), 0.035), "lips": (slice(48, 68), 0.045)}
 
@@ -65,6 +67,8 @@ class SurfaceSampler:
         ):
             near = np.linalg.norm(centres[:, None] - mean[kit.landmarks[landmarks]], axis=2).min(1) < radius
             density[near] = np.maximum(density[near], factor)
+        tongue = np.isin(self.triangles, tongue_vertices(kit)).all(1)
+        density[tongue] = np.maximum(density[tongue], np.where(centres[tongue, 2] > TONGUE_FRONT, 6.0, 3.0))
         density[(np.abs(centres[:, 0]) > 0.3) & (centres[:, 1] > -0.15) & (density == 1.0)] = 2.0  # ears
         return density
 
@@ -222,11 +226,11 @@ def fill_expression_pool(
     part: points on this one of `PARTS` only, in poses that move it: eyes that blink, lips that press, roll and purse.
     """
     count = POSED_SURFACE_POINTS + POSED_SHELL_POINTS
-    weights_pool = _pool_array(folder / "weights.npy", (total, len(ARKIT_NAMES)))
+    weights_pool = _pool_array(folder / "weights.npy", (total, len(WEIGHT_NAMES)))
     material_pool = _pool_array(folder / "material.npy", (total, count, 4))
     done = _pool_array(folder / "done.npy", (total,))
     sampler, kit = SurfaceSampler(topology, part), topology.face_kit
-    seed, moved = {None: (2, lambda weights, random: weights), "eyes": (6, with_blink), "lips": (7, with_lips)}[part]
+    seed, moved = {None: (2, with_tongue), "eyes": (6, with_blink), "lips": (7, with_lips)}[part]
     np.save(folder / "triangles.npy", sampler.triangles)
     for number in range(first, last):
         random = np.random.default_rng([seed, number])
@@ -242,7 +246,7 @@ def fill_expression_pool(
 
 def fill_detail_pool(topology: HeadTopology, folder: Path, first: int, last: int, total: int) -> None:
     """Write identity coefficients, weights and posed signed distances of examples `first` to `last` of `total`."""
-    shapes = {"coefficients": (total, 100), "weights": (total, len(ARKIT_NAMES)), "points": (total, DETAIL_POINTS, 4)}
+    shapes = {"coefficients": (total, 100), "weights": (total, len(WEIGHT_NAMES)), "points": (total, DETAIL_POINTS, 4)}
     arrays = {name: _pool_array(folder / f"{name}.npy", shape) for name, shape in shapes.items()}
     done = _pool_array(folder / "done.npy", (total,))
     sampler, kit = SurfaceSampler(topology), topology.face_kit
@@ -251,6 +255,7 @@ def fill_detail_pool(topology: HeadTopology, folder: Path, first: int, last: int
         coefficients, weights = random_coefficients(random), with_open_jaw(random_weights(random), random)
         if number % 2:  # lips that roll over the teeth and press, and must not melt into them
             weights = with_lips(weights, random)
+        weights = with_tongue(weights, random)
         head = kit.head(coefficients)
         throat = float(kit.canonical(head)[topology.mouth_corners, 2].mean() - THROAT_DEPTH)
         posed = HeadSolid(topology, kit.posed(head, weights), throat)

@@ -7,9 +7,10 @@ import torch
 from torch import Tensor
 
 from engine.shared.units import UNITS_PER_MILLIMETRE
-from training.head.ground_truth import NECK_PLANE, HeadTopology, boundary_loops
+from training.head.ground_truth import NECK_PLANE, HeadTopology
 from training.head.ict import FaceKit, canonical_weights
 from training.head.labels import vertex_regions
+from training.head.parts import boundary_loops, outer_shell
 
 WHOLE_SUBMESHES = ("face", "head_neck")
 VISIBLE_SUBMESHES = ("mouth_socket", "teeth")
@@ -69,7 +70,8 @@ def _chosen_polygons(topology: HeadTopology, mean: np.ndarray) -> tuple[np.ndarr
     seen |= (visible_vertices[kit.polygons[:, :3]].all(1)) & (kit.polygons[:, 3] < 0)
     chosen |= seen & np.isin(kit.polygon_submesh, [kit.submesh_names.index(name) for name in VISIBLE_SUBMESHES])
     for submesh in ("eyeball_L", "eyeball_R"):
-        chosen |= (kit.polygon_submesh == kit.submesh_names.index(submesh)) & _outer_shell(kit, submesh)
+        own = kit.polygon_submesh == kit.submesh_names.index(submesh)
+        chosen |= own & outer_shell(kit, submesh)[kit.polygons[:, 0]]
     highest = np.where(kit.polygons >= 0, mean[kit.polygons][..., 1], -np.inf).max(1)
     chosen &= highest > NECK_PLANE
     return kit.polygons[chosen], kit.polygon_uv[chosen]
@@ -92,19 +94,6 @@ def _lift_to_plane(kit: FaceKit, vertices: np.ndarray, modes: np.ndarray) -> Non
     for vertex in np.unique(start):
         vertices[vertex] = moved[start == vertex].mean(0)
         modes[:, vertex] = moved_modes[:, start == vertex].mean(1)
-
-
-def _outer_shell(kit: FaceKit, submesh: str) -> np.ndarray:
-    """(P,) whether a polygon belongs to the eyeball's outer shell, which comes first in the submesh."""
-    start = kit.submesh_vertices[kit.submesh_names.index(submesh), 0]
-    triangles = kit.submesh(submesh)
-    outer = np.zeros(len(kit.neutral), bool)
-    outer[start] = True
-    while True:
-        touched = outer[triangles].any(1)
-        if outer[triangles[touched]].all():
-            return outer[kit.polygons[:, 0]]
-        outer[triangles[touched]] = True
 
 
 def _with_flat_end(

@@ -14,9 +14,9 @@ from torch import Tensor, nn
 from engine.head.networks.expression import ExpressionNetwork
 from engine.head.networks.smoothing import GaussianMask
 from engine.motion.codes import codes_from_weights, expression_basis
-from engine.shared.arkit import ARKIT_NAMES
 from engine.shared.errors import EngineError
 from engine.shared.units import UNITS_PER_MILLIMETRE
+from engine.shared.weights import WEIGHT_NAMES
 from training.head.ict import FaceKit, random_coefficients
 from training.head.identity_code import identity_basis
 from training.head.narrowing import narrow_expression
@@ -66,8 +66,9 @@ class ExpressionBatches:
         random = np.random.default_rng([seed, 0])
         self.coefficients = np.stack([random_coefficients(random) for _ in range(HEADS)])
         self.heads = np.stack([face_kit.head(row) for row in self.coefficients])
+        self.lid_completions = [face_kit.lid_completions(head) for head in self.heads]
         self.identity_codes = self.coefficients @ identity_basis(face_kit).T
-        self.expression_basis = expression_basis()
+        self.expression_basis = expression_basis(tongue=True)
 
     def draw(self, step: int) -> dict[str, Tensor]:
         """identity (B, 1344), expression (B, 200), posed and canonical (B, P, 3), offset in mm (B, P)."""
@@ -77,7 +78,7 @@ class ExpressionBatches:
         weights, material = (np.stack(values) for values in zip(*drawn, strict=True))
         kit = self.face_kit
         posed = [
-            material_positions(kit.posed(self.heads[head], row), self.triangles, points)[0]
+            material_positions(kit.posed(self.heads[head], row, self.lid_completions[head]), self.triangles, points)[0]
             for head, row, points in zip(heads, weights, material, strict=True)
         ]
         canonical = [
@@ -95,7 +96,7 @@ class ExpressionBatches:
         return {name: torch.from_numpy(values).float().to(self.device) for name, values in batch.items()}
 
     def _pose(self, pool: dict[str, np.ndarray], random: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-        """Weights (52,) and material points (P, 4) of a random pose."""
+        """Weights (57,) and material points (P, 4) of a random pose."""
         pose = random.choice(np.flatnonzero(pool["done"]))
         rows = np.concatenate(
             [
@@ -107,9 +108,9 @@ class ExpressionBatches:
 
 
 def _jittered(weights: np.ndarray, random: np.random.Generator) -> np.ndarray:
-    """Weights (52,) at slightly other strengths; mouthClose keeps its ratio to jawOpen."""
+    """Weights (57,) at slightly other strengths; mouthClose keeps its ratio to jawOpen."""
     factors = random.uniform(0.93, 1.07, len(weights))
-    factors[ARKIT_NAMES.index("mouthClose")] = factors[ARKIT_NAMES.index("jawOpen")]
+    factors[WEIGHT_NAMES.index("mouthClose")] = factors[WEIGHT_NAMES.index("jawOpen")]
     return (weights * factors * random.uniform(0.9, 1.05)).clip(0, 1).astype(np.float32)
 
 
@@ -138,7 +139,7 @@ class DetailLoss:
         self.identity = new_identity_network(face_kit, 0, run_sizes(identity_run))
         self.identity.load_state_dict(averaged_weights(identity_run))
         self.identity.to(device).requires_grad_(False)
-        self.identity_basis, self.expression_basis = identity_basis(face_kit), expression_basis()
+        self.identity_basis, self.expression_basis = identity_basis(face_kit), expression_basis(tongue=True)
 
     def __call__(self, network: ExpressionNetwork, mask: GaussianMask, step: int) -> Tensor:
         """Mean error of the clamped distance in millimetres, for one step's examples."""

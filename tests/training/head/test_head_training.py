@@ -14,9 +14,10 @@ from engine.motion.codes import ICT_NAMES
 from engine.shared.arkit import ARKIT_NAMES
 from engine.shared.errors import EngineError
 from training.head import convert as converter
-from training.head.ground_truth import HeadSolid, boundary_loops, close_with_fans
+from training.head.ground_truth import HeadSolid, close_with_fans
 from training.head.ict import named_weights
 from training.head.networks import head_optimisers
+from training.head.parts import boundary_loops
 from training.head.poses import random_weights
 from training.head.sampling import material_positions
 from training.head.template import sparse_displacements
@@ -120,7 +121,7 @@ def test_a_gradient_that_is_not_finite_is_left_out(tmp_path):
 
 
 def sphere_solid(radius: float = 0.2) -> HeadSolid:
-    """A ground-truth solid whose skin is one sphere; pocket and gums are a speck deep inside it."""
+    """A ground-truth solid whose skin is one sphere; pocket, gums and tongue are a speck deep inside it."""
     skin, triangles = sphere((0, 0, 0), radius)
     speck, speck_triangles = sphere((0, 0, -0.1), 0.001, 8)
     inner = speck_triangles + len(skin)
@@ -131,6 +132,8 @@ def sphere_solid(radius: float = 0.2) -> HeadSolid:
         pocket=inner,
         pocket_loops=[],
         gums=inner,
+        tongue=inner,
+        tongue_loops=[],
         candidates=triangles,
         visible=np.arange(len(triangles)),
     )
