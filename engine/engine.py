@@ -23,7 +23,7 @@ from .shared.arkit import ARKIT_NAMES
 from .shared.errors import EngineError
 from .shared.hostile_files import UNREADABLE, read_npy
 from .shared.identity_text import split_identity
-from .shared.options import DEVICE, RESOLUTION, RESOLUTIONS, STARTER, STRENGTH
+from .shared.options import DEVICE, RESOLUTION, RESOLUTIONS, STARTER, STRENGTH, tolerance_of
 from .shared.style import Style
 from .shared.units import METRES_PER_UNIT
 
@@ -276,12 +276,15 @@ class Engine:
         identity: str | np.ndarray | None = None,
         resolution: int = RESOLUTION,
         times: Sequence[float] | None = None,
+        tolerance: float | None = None,
     ) -> Iterator[SurfaceFrame]:
         """Surfaces of a take, one after the other.
 
         identity: see `identity_code`.
         resolution: cells per side of the head's box.
         times: seconds from the start of the take; None gives every code frame.
+        tolerance: how many cells a distance may be off that is carried from one frame to the next. None is a hundredth
+            below 256 cells per side, else 0: every surface is then that of the dense grid.
 
         Raises EngineError when the resolution needs more memory than there is.
         """
@@ -291,8 +294,12 @@ class Engine:
         self.bundle.require("surfaces")
         seconds = np.arange(len(take.codes)) / take.rate if times is None else np.asarray(times, float)
         code = self.identity_code(identity)
-        extractor_type = ForwardSurfaceExtractor if self.head.deforms_forward else SurfaceExtractor
-        extractor = extractor_type(self.head, code, resolution)
+        tolerance = tolerance_of(resolution) if tolerance is None else tolerance
+        extractor: ForwardSurfaceExtractor | SurfaceExtractor
+        if self.head.deforms_forward:
+            extractor = ForwardSurfaceExtractor(self.head, code, resolution)
+        else:
+            extractor = SurfaceExtractor(self.head, code, resolution, tolerance=tolerance)
         regions = self.head.prepare_identity(code).regions
         for index, expression in enumerate(take.resampled(seconds)):
             surface = extractor.extract(expression)

@@ -16,8 +16,15 @@ STARTER = "starter"  # names the bundle that ships with the engine; any other na
 DEVICE = "auto"  # a CUDA GPU when there is one, else the CPU
 RESOLUTIONS = (64, 128, 256)  # cells along each side of the head's box
 RESOLUTION = 128
+EXACT_RESOLUTION = 256  # from here on, every frame's surface is that of the dense grid
+TOLERANCE = 0.01  # below: how many cells a distance may be off that is carried from one frame to the next
 SAMPLERS = ("dpm++", "ddim", "ddpm")
 SAMPLER = "dpm++"
+
+
+def tolerance_of(resolution: int) -> float:
+    """How many cells distances may be off at a resolution; 0 where they are exact."""
+    return TOLERANCE if resolution < EXACT_RESOLUTION else 0.0
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ from ..head import ACCELERATOR_CHUNK, DISTANCE_CHUNK, Array, NeuralHead
 from .narrow_band import BandSequence, NarrowBand
 from .parallel import in_chunks, undivided_operations
 from .pieces import without_small_pieces
+from .tolerant_band import TolerantBandSequence
 
 # Distances are only roughly Lipschitz once deformed: on the starter 3 to 4 % of the points near the surface have slopes
 # above 1.1, the greatest 2.1 where a wide open jaw stretches the inside of the mouth. In 25 strong expressions of
@@ -35,7 +36,7 @@ class Surface:
     vertices: (V, 3) float32 posed; canonical: (V, 3) float32, where they lie in canonical space.
     faces: (F, 3) int32, counter-clockwise seen from outside.
     regions: (V, K) uint8 soft weights, 0..255, of the head's region_names.
-    evaluated: grid points at which the networks were evaluated.
+    evaluated: grid points at which the networks were evaluated for this frame.
     """
 
     vertices: np.ndarray
@@ -49,12 +50,20 @@ class SurfaceExtractor:
     """Extracts surfaces of one identity at one resolution, frame after frame, each from the band of the last."""
 
     def __init__(
-        self, head: NeuralHead, identity: Array | None = None, resolution: int = 128, lipschitz: float = LIPSCHITZ
+        self,
+        head: NeuralHead,
+        identity: Array | None = None,
+        resolution: int = 128,
+        lipschitz: float = LIPSCHITZ,
+        tolerance: float = 0.0,
     ):
-        """Raises EngineError when the grid does not fit in memory; resolution is in grid points a side."""
+        """resolution: grid points a side. tolerance: how many cells distances may be off when they are carried from one
+        frame to the next; 0 is the dense grid's surface. Raises EngineError when the grid does not fit in memory.
+        """
         require_memory(resolution, head.device)
         self.head, self.identity = head, identity
-        self.band = BandSequence(*head.box, resolution, lipschitz, head.device)
+        grid = (*head.box, resolution, lipschitz, head.device)
+        self.band = TolerantBandSequence(*grid, tolerance=tolerance) if tolerance else BandSequence(*grid)
 
     def extract(self, expression: Array | None = None, keep_small_pieces: bool = False) -> Surface:
         """The surface of an expression code (E,), `without_small_pieces` unless they are kept.
@@ -82,7 +91,7 @@ class SurfaceExtractor:
                 vertices, faces, canonical, max(smallest, cell), self.head.box
             )
         (weights,) = in_chunks(regions, torch.from_numpy(canonical).to(self.head.device), size)
-        return Surface(vertices, faces, canonical, weights.cpu().numpy(), len(band.canonical))
+        return Surface(vertices, faces, canonical, weights.cpu().numpy(), band.evaluated)
 
 
 def extract_surface(

@@ -41,20 +41,24 @@ class NarrowBand:
 
     values: (R, R, R) exact where row >= 0, elsewhere of the right sign and not greater in magnitude than the field.
     row: (R, R, R) int32 index into `canonical`, -1 where the field was not evaluated.
-    canonical: (E, 3) canonical points of the E evaluated grid points.
+    canonical: (K, 3) canonical points of the K grid points with a row.
+    evaluated: how often the field was evaluated for this frame.
     """
 
     values: Tensor
     row: Tensor
     canonical: Tensor
+    evaluated: int
 
 
 class BandSequence:
     """Narrow bands of a field that changes from frame to frame, on one grid.
 
     `values` are signed lower bounds of the field's magnitude, zero where nothing is known. `carried` says whether the
-    last band started from the one before.
+    last band started from the one before. `needed` (R, R, R) marks the points whose value marching cubes reads.
     """
+
+    needed: Tensor
 
     def __init__(
         self,
@@ -80,20 +84,20 @@ class BandSequence:
         self.centres = self._flat(self.field_change.centres)
         self.evaluated: list[Tensor] = []
         self.canonical: list[Tensor] = []
-        self.rows = 0
+        self.rows = self.measured = 0
 
     def sample(self, field: Field) -> NarrowBand:
         """The band of this frame's field, which maps points (P, 3) to distances (P,) and canonical points (P, 3).
 
         Its tensors are valid until the next call.
         """
-        self.field = field
+        self.field, self.measured = field, 0
         self.carried = bool(self.evaluated) and self._carry()
         if not self.carried:
             self._begin()
             self.values.zero_()
             self._refine()
-        return NarrowBand(self.values, self.row, torch.cat(self.canonical))
+        return NarrowBand(self.values, self.row, torch.cat(self.canonical), self.measured)
 
     def _begin(self) -> None:
         self.evaluated, self.canonical, self.rows = [], [], 0
@@ -116,14 +120,14 @@ class BandSequence:
         known = values[before]  # exact values of the last frame
         self._begin()
         probes = torch.cat([before[::MEASURED], self.centres]).unique()
-        exact, canonical = self.field(self._points(probes))
+        exact, canonical = self._measure(probes)
         fall, rise = self.field_change.bounds(self._coordinates(probes), exact - values[probes])
         self._lower(fall, rise)
         if torch.count_nonzero(values) < (1 - GREATEST_OPEN_SHARE) * len(values):
             return False
         self._store(probes, exact, canonical)
         while True:
-            self._settle_open()
+            self._settle_open(torch.nonzero(values == 0)[:, 0])
             self._close()
             again = self.row.view(-1)[before] >= 0
             places, moved = before[again], (values[before] - known)[again]
@@ -141,9 +145,8 @@ class BandSequence:
         values = self.values.view(-1)
         values.sub_(torch.clamp(values, -rise, fall))
 
-    def _settle_open(self) -> None:
-        """Make every point known whose bound is used up."""
-        unknown = torch.nonzero(self.values.view(-1) == 0)[:, 0]
+    def _settle_open(self, unknown: Tensor) -> None:
+        """Make points (flat indices) known whose bounds are used up."""
         for stride in (2, 1):
             on_lattice = (self._coordinates(unknown) % stride == 0).all(1)
             self._settle(unknown[on_lattice & (self.values.view(-1)[unknown] == 0)], stride)
@@ -201,17 +204,22 @@ class BandSequence:
         """Evaluate every grid point whose value marching cubes reads; follow the surface where a sign turns."""
         surprised = True
         while surprised:
-            needed = needed_by_marching_cubes(self.values > 0) & (self.row < 0)
-            surprised = self._evaluate(torch.nonzero(needed.view(-1))[:, 0])
+            self.needed = needed_by_marching_cubes(self.values > 0)
+            surprised = self._evaluate(torch.nonzero((self.needed & (self.row < 0)).view(-1))[:, 0])
 
     def _evaluate(self, flat: Tensor) -> bool:
         """Evaluate the field at grid points (flat indices); returns whether any sign came out otherwise."""
         if not len(flat):
             return False
-        values, canonical = self.field(self._points(flat))
+        values, canonical = self._measure(flat)
         surprised = bool(((values > 0) != (self.values.view(-1)[flat] > 0)).any())
         self._store(flat, values, canonical)
         return surprised
+
+    def _measure(self, flat: Tensor) -> tuple[Tensor, Tensor]:
+        """The field's values (P,) and canonical points (P, 3) at grid points (flat indices)."""
+        self.measured += len(flat)
+        return self.field(self._points(flat))
 
     def _store(self, flat: Tensor, values: Tensor, canonical: Tensor) -> None:
         self.values.view(-1)[flat] = values

@@ -92,7 +92,7 @@ def test_the_family_s_grid_order_and_orientation(shape):
     resolution = int(reference["resolution"])
     values = torch.from_numpy(reference[f"sdf_{shape}"]).view(3 * (resolution,))
     rows = torch.arange(values.numel(), dtype=torch.int32).view_as(values)
-    band = NarrowBand(values, rows, torch.zeros(values.numel(), 3))
+    band = NarrowBand(values, rows, torch.zeros(values.numel(), 3), values.numel())
     vertices, faces, _ = triangulate(band, tuple(reference["mini"]), tuple(reference["maxi"]))
     expected = reference[f"verts_{shape}"]
     assert len(vertices) == len(expected)
