@@ -75,6 +75,20 @@ def exports_picked_geometry_as_one_object() -> bool:
     return bpy.app.version < (5, 2, 0)
 
 
+def add_removal_of_attributes(
+    tree: bpy.types.NodeTree, geometry: bpy.types.NodeSocket, pattern: str
+) -> bpy.types.NodeSocket:
+    """Geometry without the attributes whose names match a pattern: the output of a new node."""
+    node = tree.nodes.new("GeometryNodeRemoveAttribute")
+    if "Pattern Mode" in node.inputs:
+        node.inputs["Pattern Mode"].default_value = "Wildcard"
+    else:
+        node.pattern_mode = "WILDCARD"
+    node.inputs["Name"].default_value = pattern
+    tree.links.new(geometry, node.inputs[0])
+    return node.outputs[0]
+
+
 def eevee() -> str:
     """Identifier of the EEVEE render engine."""
     return "BLENDER_EEVEE" if bpy.app.version >= (5, 0, 0) else "BLENDER_EEVEE_NEXT"

@@ -116,7 +116,7 @@ class FACETALK_OT_delete_unused_frames(bpy.types.Operator):
         column = self.layout.column(align=True)
         column.label(text=f"In {self._folders[0].path.parent}:", icon="FILE_FOLDER")
         for folder in self._folders[:FOLDERS_SHOWN]:
-            column.label(text=f"{folder.path.name}: {len(folder.files)} frames, {_size([folder])}", icon="BLANK1")
+            column.label(text=f"{folder.path.name}: {folder.frames} frames, {_size([folder])}", icon="BLANK1")
         if len(self._folders) > FOLDERS_SHOWN:
             column.label(text=f"and {len(self._folders) - FOLDERS_SHOWN} more", icon="BLANK1")
         column.separator()

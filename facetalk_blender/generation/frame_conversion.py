@@ -15,9 +15,11 @@ from ..look.appearance import COLOR_ATTRIBUTE, Look
 from ..outputs.frames import frames_in_cache, frames_in_file
 from ..outputs.frames.frame_storage import FrameStorage
 from ..outputs.frames.frame_timing import Timing
+from ..outputs.frames.frame_unpacking import add_unpacking
 from ..outputs.frames.frame_writer import PLAYER_NAME, FrameWriter
 from ..outputs.frames.frames_in_cache import FramesInCache
 from ..outputs.frames.frames_in_file import FRAME_PROPERTY, FramesInFile
+from ..outputs.frames.region_groups import look_below
 from ..outputs.frames.usd_frame import VALUE_ATTRIBUTES, FrameMesh, frame_path, read_frame
 from ..outputs.result import FRAMES_PROPERTY
 from ..outputs.result_writer import BYTES_PER_VERTEX
@@ -121,6 +123,9 @@ class Conversion(Job):
             next(removal)
         self._store.attach()
         owner.modifiers.move(owner.modifiers.find(PLAYER_NAME), place)
+        if not self._cached:
+            add_unpacking(owner)
+        look_below(owner)
         yield False
         for _ in self._store.finish():
             yield False

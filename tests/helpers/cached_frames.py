@@ -7,6 +7,9 @@ from repository import import_from_extension
 
 storage = import_from_extension("facetalk_blender.outputs.frames.frame_storage")
 
+# What is stored in steps or in half precision, and what follows from it.
+ROUNDED = {"position": 8e-6, "facetalk_rest": 3.2e-5, "normals": 1e-3, "facetalk_color": 3e-4}
+
 
 def make(client, strip, choice="CACHE", **settings):
     run = generate(client, strip, storage=storage.FrameStorage(choice), **settings)
@@ -42,14 +45,14 @@ def shown(head, frame):
 def check_same(mine, others):
     assert mine[0].keys() == others[0].keys()
     for name, values in mine[0].items():
-        np.testing.assert_allclose(values, others[0][name], atol=1e-6, err_msg=name)
+        np.testing.assert_allclose(values, others[0][name], atol=ROUNDED.get(name, 1e-6), err_msg=name)
     assert mine[1:] == others[1:]
 
 
 def check(head, frame, start=START):
     index = frame - start if 0 <= frame - start < COUNT else COUNT  # outside the clip the head rests
     values = shown(head, frame)[0]
-    np.testing.assert_allclose(values["position"], scripted_shapes.surface(index)[1]["vertices"], atol=1e-7)
+    np.testing.assert_allclose(values["position"], scripted_shapes.surface(index)[1]["vertices"], atol=8e-6)
 
 
 def files(folder):

@@ -19,6 +19,7 @@ from .frame_timing import REST, Timing
 from .frame_writer import LOOK_PROPERTY, FrameWriter
 from .frames_in_cache import FramesInCache
 from .frames_in_file import FramesInFile
+from .quads import joined
 from .region_groups import add_groups
 from .usd_frame import FrameMesh
 
@@ -132,6 +133,8 @@ def _frame_of_message(
     regions = appearance.Regions.of_message(fields, arrays)
     corners_of(arrays["faces"], len(arrays["vertices"]))  # raises when a corner is none of the vertices
     vertices, faces, regions = refined(arrays["vertices"], arrays["faces"], regions)
-    corners, starts = corners_of(faces, len(vertices))
     look = appearance.Look.of(regions, faces, colors)
+    polygons, slots = joined(vertices, faces, look.slots)
+    corners, starts = corners_of(polygons, len(vertices))
+    look = appearance.Look(look.values, slots)
     return FrameMesh(vertices, corners, starts, look)

@@ -19,9 +19,11 @@ from ..removal import remove_unused_players
 from ..result import results_of_take
 from .cache_folder import not_writable
 from .frame_timing import REST, Timing
+from .frame_unpacking import add_unpacking, remove_unpacking
 from .frame_writer import LOOK_PROPERTY, PLAYER_NAME, FrameWriter
 from .frames_in_file import BYTES_PER_VERTEX
-from .usd_frame import PRIM, FrameMesh, frame_path, is_frame_file, write_frame, write_whole
+from .region_groups import look_below
+from .usd_frame import PRIM, FrameMesh, copy_frame, frame_path, is_frame_file, write_frame
 
 # The file that is heard now, counted from 1; the other names are the strip's and the scene's, see `playback.drive`.
 NUMBER = (
@@ -39,6 +41,8 @@ def cached_path(owner: bpy.types.Object) -> Path | None:
 def show_folder(owner: bpy.types.Object, folder: Path) -> None:
     """Have a cached result show the frames of another folder."""
     player(owner).cache_file.filepath = _relative(frame_path(folder, 1))
+    add_unpacking(owner)
+    look_below(owner)
 
 
 def kept_files(scene: bpy.types.Scene, text: bpy.types.Text, frames: range, look: str) -> dict[int, Path]:
@@ -65,6 +69,7 @@ def remove_player(owner: bpy.types.Object) -> None:
     modifier = player(owner)
     cache = modifier.cache_file
     owner.modifiers.remove(modifier)
+    remove_unpacking(owner)
     remove_unused_players([], [cache])
 
 
@@ -135,6 +140,7 @@ class FramesInCache(FrameWriter):
         playback.drive(cache, "frame", scene, owner[STRIP_PROPERTY], self._number(self.timing.count - 1))
         modifier = owner.modifiers.new(PLAYER_NAME, "MESH_SEQUENCE_CACHE")
         modifier.cache_file, modifier.object_path = cache, f"/{PRIM}"
+        add_unpacking(owner)
 
     def size(self) -> int:
         """About how many bytes of memory the meshes would take in the file."""
@@ -179,5 +185,5 @@ def _write(path: Path, load: Callable[..., FrameMesh], *arguments) -> tuple[int]
 
 
 def _copy(source: Path, path: Path) -> tuple[int]:
-    write_whole(path, source.read_bytes())
+    copy_frame(source, path)
     return (0,)

@@ -20,6 +20,7 @@ GROUPS_OF_ATTRIBUTES = {
 }
 GROUPS_OF_SLOTS = ("Neck", "Iris", "Pupil", "Mouth Cavity")  # which no attribute tells apart, but the polygons' slots
 GROUPS = (*(name for names in GROUPS_OF_ATTRIBUTES.values() for name in names), *GROUPS_OF_SLOTS)
+SWITCHES = tuple(f'modifiers["{MODIFIER_NAME}"].{switch}' for switch in ("show_viewport", "show_render"))
 
 
 def name_groups(item: bpy.types.Object) -> None:
@@ -34,13 +35,22 @@ def add_groups(owner: bpy.types.Object) -> None:
     name_groups(owner)
     modifier = owner.modifiers.new(MODIFIER_NAME, "NODES")
     modifier.node_group = bpy.data.node_groups.get(MODIFIER_NAME) or _build()
-    following = f"modifiers[{len(owner.modifiers)}].type"  # a number above 0
-    for switch in ("show_viewport", "show_render"):
-        driver = owner.driver_add(f'modifiers["{MODIFIER_NAME}"].{switch}').driver
+    for path in SWITCHES:
+        driver = owner.driver_add(path).driver
         driver.type = "SUM"
         target = driver.variables.new().targets[0]
-        target.id, target.data_path = owner, following
+        target.id = owner
         target.use_fallback_value, target.fallback_value = True, 0.0
+    look_below(owner)
+
+
+def look_below(owner: bpy.types.Object) -> None:
+    """Have the drivers look at the modifier that follows now: they know it by its number."""
+    place = owner.modifiers.find(MODIFIER_NAME)
+    for curve in owner.animation_data.drivers if owner.animation_data and place >= 0 else ():
+        if curve.data_path in SWITCHES:
+            # Its type is a number above 0; the fallback stands for none.
+            curve.driver.variables[0].targets[0].data_path = f"modifiers[{place + 1}].type"
 
 
 def _build() -> bpy.types.NodeTree:

@@ -15,7 +15,7 @@ import bpy
 
 from .cache_folder import default_parent
 from .recent_answer import RecentAnswer
-from .usd_frame import frame_path, is_frame_file, read_frame
+from .usd_frame import frame_path, is_frame_file, is_shared_file, read_frame
 
 LIKELY: RecentAnswer[bool] = RecentAnswer()  # by the folder beside the file and those that are shown
 
@@ -27,6 +27,11 @@ class UnusedFolder:
     path: Path
     files: tuple[str, ...]
     size: int
+
+    @property
+    def frames(self) -> int:
+        """How many frames go with it."""
+        return sum(not is_shared_file(Path(name)) for name in self.files)
 
 
 def likely() -> bool:

@@ -17,15 +17,19 @@ VERSION = (0, 8, 0)
 OLDER_VERSION = (0, 7, 0)  # of files that were written before, which differ in nothing used here
 BOOTSTRAP = struct.Struct("<8s8Bq64x")
 LEAST_COMPRESSED = 16  # shorter arrays of integers are stored as they are
+LEAST_RUN = 12  # bytes; to shorten less gains nothing
 
 # Numbers of types, crateDataTypes.h, and of specs, SdfSpecType.
-INT, FLOAT, DOUBLE, TOKEN, VEC3F, VEC3H, TOKEN_VECTOR, SPECIFIER, VARIABILITY = 3, 8, 9, 11, 24, 25, 41, 42, 44
+INT, FLOAT, DOUBLE, TOKEN, VEC3F, VEC3H, REFERENCES = 3, 8, 9, 11, 24, 25, 35
+TOKEN_VECTOR, SPECIFIER, VARIABILITY = 41, 42, 44
 ATTRIBUTE_SPEC, PRIM_SPEC, ROOT_SPEC = 1, 6, 7
+DEFINED, OVER = 0, 1  # SdfSpecifier
 _ARRAY, _INLINED, _COMPRESSED = 1 << 63, 1 << 62, 1 << 61
 _ARRAY_TYPES = {"int[]": INT, "float[]": FLOAT, "point3f[]": VEC3F, "float3[]": VEC3F, "color3f[]": VEC3F}
-_ARRAY_TYPES |= {"point3h[]": VEC3H, "vector3h[]": VEC3H}
+_ARRAY_TYPES |= {"point3h[]": VEC3H, "vector3h[]": VEC3H, "color3h[]": VEC3H}
 _DTYPES = {INT: "<i4", FLOAT: "<f4", VEC3F: "<f4", VEC3H: "<f2"}
 _END_OF_SET = 0xFFFFFFFF
+_LENGTH_STEP = 16  # bytes between the lengths of arrays that lie one over the other
 
 
 @dataclass(frozen=True)
@@ -33,8 +37,8 @@ class Attribute:
     """One attribute of a mesh.
 
     type_name: "token" for a str, else of an array: "int[]" for (N,) int32, "float[]" for (N,) float32, "point3f[]",
-    "float3[]" or "color3f[]" for (N, 3) float32, "point3h[]" or "vector3h[]" for (N, 3) float16, which
-    Blender reads, unlike half3[]. interpolation: of a primvar, "vertex" or "uniform" (per polygon).
+    "float3[]" or "color3f[]" for (N, 3) float32, "point3h[]", "vector3h[]" or "color3h[]" for (N, 3) float16,
+    which Blender reads, unlike half3[]. interpolation: of a primvar, "vertex" or "uniform" (per polygon).
     An array that several attributes hold is stored once.
     """
 
@@ -43,9 +47,26 @@ class Attribute:
     interpolation: str = ""
 
 
-def mesh_file(name: str, attributes: dict[str, Attribute]) -> bytes:
-    """A stage with one Mesh prim /name, metres, Z up."""
-    return _Writer().of_mesh(name, attributes)
+def mesh_file(name: str, attributes: dict[str, Attribute], reference: tuple[str, str] | None = None) -> bytes:
+    """A stage with one Mesh prim /name, metres, Z up.
+
+    reference: a file, "./other.usdc", and the name of a prim in it; the mesh has its attributes too.
+    """
+    return _Writer().of_mesh(name, attributes, reference)
+
+
+def counts_file(counts: range) -> bytes:
+    """A file with a prim for each of some numbers, see `count_name`, whose `points` are so many, all at one place.
+
+    Blender has no other way to learn how many vertices a mesh has. The arrays lie one over the other, so that all
+    together take the room of one: the lengths of the later ones are read as coordinates, of less than 1e-38.
+    """
+    return _Writer().of_counts(counts)
+
+
+def count_name(count: int) -> str:
+    """Name of the prim that has so many points."""
+    return f"n{count}"
 
 
 def read_mesh_file(data: bytes) -> dict[str, Attribute]:
@@ -65,12 +86,15 @@ class _Writer:
         self._fields: dict[tuple[int, int], int] = {}  # (token, value) -> number
         self._sets: list[int] = []  # fields of every spec, each list ended by _END_OF_SET
         self._offsets: dict[int, int] = {}  # id of an array -> its value
+        self._strings: list[int] = []  # tokens
 
-    def of_mesh(self, name: str, attributes: dict[str, Attribute]) -> bytes:
+    def of_mesh(self, name: str, attributes: dict[str, Attribute], reference: tuple[str, str] | None) -> bytes:
         root = {"defaultPrim": self._token(name), "upAxis": self._token("Z")}
         root |= {"metersPerUnit": self._double(1.0), "primChildren": self._token_list([name])}
-        prim = {"specifier": self._inlined(SPECIFIER, 0), "typeName": self._token("Mesh")}
+        prim = {"specifier": self._inlined(SPECIFIER, DEFINED), "typeName": self._token("Mesh")}
         prim["properties"] = self._token_list(list(attributes))
+        if reference:
+            prim["references"] = self._reference(reference[0], len(attributes) + 2)
         specs = [(ROOT_SPEC, self._set(root)), (PRIM_SPEC, self._set(prim))]
         for attribute in attributes.values():
             fields = {"typeName": self._token(attribute.type_name)}
@@ -84,22 +108,42 @@ class _Writer:
         elements = [0, self._number(name), *(-self._number(key) for key in attributes)]
         # What follows an element: a child alone, a sibling alone (0), nothing.
         jumps = [-1, -1] + [0] * (len(attributes) - 1) + [-2]
+        if reference:  # its path follows, a sibling of the mesh
+            jumps[1] = len(attributes) + 1
+            elements, jumps = [*elements, self._number(reference[1])], [*jumps, -2]
+        return self._complete(specs, elements, jumps)
+
+    def of_counts(self, counts: range) -> bytes:
+        names = [count_name(count) for count in counts]
+        specs = [(ROOT_SPEC, self._set({"primChildren": self._token_list(names)}))]
+        prim = {"specifier": self._inlined(SPECIFIER, OVER), "properties": self._token_list(["points"])}
+        number, type_name = self._set(prim), self._token("point3f[]")
+        self._content += bytes(-len(self._content) % 8)
+        begin = len(self._content)
+        self._content += bytes(_LENGTH_STEP * len(counts) + 12 * counts[-1])
+        for position, count in enumerate(counts):
+            struct.pack_into("<Q", self._content, begin + _LENGTH_STEP * position, count)
+            value = _ARRAY | VEC3F << 48 | begin + _LENGTH_STEP * position
+            specs += [(PRIM_SPEC, number), (ATTRIBUTE_SPEC, self._set({"typeName": type_name, "default": value}))]
+        points = -self._number("points")
+        elements = [0] + [element for name in names for element in (self._number(name), points)]
+        jumps = [-1] + [2, -2] * (len(names) - 1) + [-1, -2]
         return self._complete(specs, elements, jumps)
 
     def _complete(self, specs: list[tuple[int, int]], elements: list[int], jumps: list[int]) -> bytes:
-        numbers = list(range(len(specs)))
+        numbers = list(range(len(elements)))
         names = "".join(f"{token}\0" for token in self._tokens).encode()
         values = np.array([value for _, value in self._fields], "<u8").tobytes()
         packed_names, packed_values = _stored(names), _stored(values)
         sections = {
             "TOKENS": struct.pack("<3Q", len(self._tokens), len(names), len(packed_names)) + packed_names,
-            "STRINGS": struct.pack("<Q", 0),
+            "STRINGS": struct.pack(f"<Q{len(self._strings)}I", len(self._strings), *self._strings),
             "FIELDS": _table([token for token, _ in self._fields])
             + struct.pack("<Q", len(packed_values))
             + packed_values,
             "FIELDSETS": _table(self._sets),
-            "PATHS": struct.pack("<Q", len(specs)) + _table(numbers, elements, jumps),
-            "SPECS": _table(numbers, [fields for _, fields in specs], [kind for kind, _ in specs]),
+            "PATHS": struct.pack("<Q", len(elements)) + _table(numbers, elements, jumps),
+            "SPECS": _table(numbers[: len(specs)], [fields for _, fields in specs], [kind for kind, _ in specs]),
         }
         contents = struct.pack("<Q", len(sections))
         for section, data in sections.items():
@@ -134,6 +178,16 @@ class _Writer:
         self._content += struct.pack(f"<Q{len(texts)}I", len(texts), *numbers)
         return TOKEN_VECTOR << 48 | offset
 
+    def _reference(self, asset: str, path: int) -> int:
+        """A list of one reference, to the path of that number in another file."""
+        place = len(self._content)
+        self._strings.append(self._number(asset))
+        explicit, offset_and_scale, custom_data = 0b11, (0.0, 1.0), 0
+        self._content += struct.pack(
+            "<BQIIddQ", explicit, 1, len(self._strings) - 1, path, *offset_and_scale, custom_data
+        )
+        return REFERENCES << 48 | place
+
     def _array(self, attribute: Attribute) -> int:
         array, kind = attribute.value, _ARRAY_TYPES[attribute.type_name]
         if id(array) not in self._offsets:
@@ -163,12 +217,12 @@ class _Reader:
         start, _ = self._sections["FIELDS"]
         (fields,), start = self._table(start, 1)
         (size,) = struct.unpack_from("<Q", self._data, start)
-        values = np.frombuffer(_contained(self._part(start + 8, size)), "<u8")
+        values = np.frombuffer(_contained(self._part(start + 8, size), len(self._data)), "<u8")
         (sets,), _ = self._table(self._sections["FIELDSETS"][0], 1)
         (_, elements, _), _ = self._table(self._sections["PATHS"][0] + 8, 3)
-        (_, starts, kinds), _ = self._table(self._sections["SPECS"][0], 3)
+        (paths, starts, kinds), _ = self._table(self._sections["SPECS"][0], 3)
         found = {}
-        for element, first, kind in zip(elements, starts, kinds, strict=True):
+        for element, first, kind in zip(elements[paths], starts, kinds, strict=True):
             if kind == ATTRIBUTE_SPEC:
                 end = first + int(np.flatnonzero(sets[first:] == -1)[0])
                 facts = {names[fields[number]]: int(values[number]) for number in sets[first:end]}
@@ -192,7 +246,7 @@ class _Reader:
     def _tokens(self) -> list[str]:
         start, _ = self._sections["TOKENS"]
         _, _, size = struct.unpack_from("<3Q", self._data, start)
-        return _contained(self._part(start + 24, size)).decode().split("\0")[:-1]
+        return _contained(self._part(start + 24, size), len(self._data)).decode().split("\0")[:-1]
 
     def _table(self, start: int, columns: int) -> tuple[list[np.ndarray], int]:
         """The opposite of the function `_table`, and where it ends."""
@@ -200,7 +254,7 @@ class _Reader:
         start, read = start + 8, []
         for _ in range(columns):
             (size,) = struct.unpack_from("<Q", self._data, start)
-            read.append(expanded_integers(self._part(start + 8, size), count))
+            read.append(expanded_integers(self._part(start + 8, size), count, len(self._data)))
             start += 8 + size
         return read, start
 
@@ -231,9 +285,12 @@ def compressed_integers(values) -> bytes:
     return _stored(struct.pack("<i", common) + packed.tobytes() + data.tobytes())
 
 
-def expanded_integers(data: bytes, count: int) -> np.ndarray:
-    """The opposite of `compressed_integers`; (count,) int32. Raises ValueError when there are not as many."""
-    data = _contained(data)
+def expanded_integers(data: bytes, count: int, limit: int) -> np.ndarray:
+    """The opposite of `compressed_integers`; (count,) int32. Raises ValueError when there are not as many.
+
+    limit: how many bytes they may take before they are expanded.
+    """
+    data = _contained(data, limit)
     packed = np.frombuffer(data, np.uint8, offset=4)
     if count > 4 * len(packed):
         raise ValueError("too few integers")
@@ -248,22 +305,62 @@ def expanded_integers(data: bytes, count: int) -> np.ndarray:
 
 
 def _stored(data: bytes) -> bytes:
-    """One LZ4 block of literals alone, which is what the format wants around tables; the first byte: one block."""
-    length = len(data)
-    if length < 15:
-        return bytes([0, length << 4]) + data
-    return bytes([0, 0xF0]) + b"\xff" * ((length - 15) // 255) + bytes([(length - 15) % 255]) + data
+    """One LZ4 block, which is what the format wants around tables; the first byte: one block.
+
+    Of all that repeats, runs of one byte alone are shortened: what says how many bytes an integer has is full of them.
+    """
+    values = np.frombuffer(data, np.uint8)
+    edges = np.flatnonzero(np.diff(values, prepend=-1, append=-1))  # where runs begin, and the end
+    lengths = np.diff(edges)
+    # The last run must begin at least 12 bytes before the end, and the last 5 bytes be stored as they are.
+    long = np.flatnonzero((lengths >= LEAST_RUN) & (edges[:-1] < len(data) - 12))
+    packed, place = bytearray(1), 0
+    for begin, length in zip(edges[long].tolist(), lengths[long].tolist(), strict=True):
+        repeated = min(begin + length, len(data) - 5) - begin - 1
+        packed += _sequence(data[place : begin + 1], repeated)
+        place = begin + 1 + repeated
+    return bytes(packed + _sequence(data[place:], 0))
 
 
-def _contained(data: bytes) -> bytes:
-    """What `_stored` has wrapped."""
+def _sequence(literals: bytes, repeated: int) -> bytes:
+    """Literals, of which the last one is repeated; how often, 0 at the end of a block alone."""
+    more = max(repeated - 4, 0)
+    packed = bytes([min(len(literals), 15) << 4 | min(more, 15)]) + _rest_of_length(len(literals)) + literals
+    return packed + b"\1\0" + _rest_of_length(more) if repeated else packed
+
+
+def _rest_of_length(length: int) -> bytes:
+    """What LZ4 adds to the four bits of a length."""
+    return b"\xff" * ((length - 15) // 255) + bytes([(length - 15) % 255]) if length >= 15 else b""
+
+
+def _contained(data: bytes, limit: int) -> bytes:
+    """What `_stored` has wrapped, at most `limit` bytes. Raises ValueError and IndexError for anything else."""
     if data[:1] != b"\0":
         raise ValueError("more than one block")
-    if data[1] < 0xF0:
-        return data[2:]
-    start = 2
-    while data[start] == 0xFF:
-        start += 1
-    if len(data) - start - 1 != 15 + 255 * (start - 2) + data[start]:
-        raise ValueError("no block of literals")
-    return data[start + 1 :]
+    found, place = bytearray(), 1
+    while True:
+        token = data[place]
+        length, place = _length(data, place + 1, token >> 4)
+        if place + length > len(data):
+            raise ValueError("the block is cut short")
+        found += data[place : place + length]
+        place += length
+        if place == len(data):
+            break
+        if data[place : place + 2] != b"\1\0":
+            raise ValueError("more than runs of one byte")
+        length, place = _length(data, place + 2, token & 15)
+        if len(found) + length + 4 > limit:
+            raise ValueError("more than the file can hold")
+        found += found[-1:] * (length + 4)
+    return bytes(found)
+
+
+def _length(data: bytes, place: int, begun: int) -> tuple[int, int]:
+    """A length from its four bits and what follows, and where that ends."""
+    if begun == 15:
+        while (more := data[place]) == 0xFF:
+            begun, place = begun + 255, place + 1
+        begun, place = begun + more, place + 1
+    return begun, place

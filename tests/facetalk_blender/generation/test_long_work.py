@@ -39,8 +39,9 @@ def heads():
 
 
 def frame_files(run):
-    """All files in the folder for cached frames."""
-    return [path for path in Path(run.options.storage.folder).rglob("*") if path.is_file()]
+    """All files in the folder for cached frames, but what these share."""
+    files = [path for path in Path(run.options.storage.folder).rglob("*") if path.is_file()]
+    return [path for path in files if not path.name.startswith("frame_counts")]
 
 
 def check_complete(run):

@@ -137,7 +137,7 @@ def test_a_spoilt_file_is_refused(tmp_path, harm):
     path = usd_frame.frame_path(tmp_path, 1)
     usd_frame.write_frame(path, usd_frame.FrameMesh(vertices, corners, starts, look))
     if harm != "values":
-        assert np.array_equal(usd_frame.read_frame(path).vertices, vertices)
+        np.testing.assert_allclose(usd_frame.read_frame(path).vertices, vertices, atol=8e-6)
         path.write_bytes(path.read_bytes()[:-40] if harm == "cut" else b"PXR-USDC" + bytes(200))
     with pytest.raises(ValueError):
         usd_frame.read_frame(path)

@@ -26,7 +26,7 @@ def test_cached_frames_are_the_ones_in_the_file(saved, client):
         check_same(shown(cached, frame), shown(in_file, frame))
     path = cached.modifiers["FaceTalk Player"].cache_file.filepath
     assert path.startswith("//head_frames/")
-    assert len(list((folder / path[2:]).parent.iterdir())) == COUNT + 1  # and the head at rest
+    assert len(list((folder / path[2:]).parent.glob("frame_0*"))) == COUNT + 1  # and the head at rest
 
 
 def test_the_cached_head_follows_its_strip(saved, client):
@@ -41,7 +41,7 @@ def test_the_cached_head_follows_its_strip(saved, client):
     strip.frame_start -= 20
     bpy.context.scene.render.fps = 48
     np.testing.assert_allclose(
-        shown(head, START + 20)[0]["position"], scripted_shapes.surface(10)[1]["vertices"], atol=1e-7
+        shown(head, START + 20)[0]["position"], scripted_shapes.surface(10)[1]["vertices"], atol=8e-6
     )
 
 
@@ -56,7 +56,7 @@ for index in (7, 0, 47):
     mesh = head.evaluated_get(bpy.context.view_layer.depsgraph).data
     vertices = np.empty((len(mesh.vertices), 3), np.float32)
     mesh.vertices.foreach_get("co", vertices.ravel())
-    assert np.allclose(vertices, scripted_shapes.surface(index)[1]["vertices"], atol=1e-7)
+    assert np.allclose(vertices, scripted_shapes.surface(index)[1]["vertices"], atol=8e-6)
 print("shown", flush=True)
 os._exit(0)
 """

@@ -43,6 +43,7 @@ def check_lips_alone_are_smoothed(head, indices=(7, 0, 20, 47)):
         skin = vectors(evaluated(head), appearance.SKIN_ATTRIBUTE)
         np.testing.assert_array_equal(np.stack([weights[name] for name in ("Skin", "Lips", "Brows")], 1), skin)
         moved = vectors(evaluated(head), "position") - scripted_shapes.surface(index)[1]["vertices"]
+        moved = np.linalg.norm(moved, axis=1) > 2e-5  # metres, more than storing rounds
         assert not moved[expected[:, 1] == 0].any()
         assert moved[expected[:, 1] == 1].any()
 
@@ -94,10 +95,14 @@ def test_groups_survive_saving_without_the_extension(head):
 def test_groups_survive_moving_the_frames_there_and_back(head):
     add_smooth(head)
     names = [modifier.name for modifier in head.modifiers]
+    file = ["FaceTalk Player", "FaceTalk Vertex Groups", "Soft Lips"]
+    cache = ["FaceTalk Player", "FaceTalk Unpacking", *file[1:]]
+    assert names in (file, cache)
     for _ in range(2):
         run = conversion.Conversion(bpy.context.scene, head, storage.FrameStorage())
         run.run()
         assert run.error == ""
+        names = cache if names == file else file
         assert [modifier.name for modifier in head.modifiers] == names
         check_lips_alone_are_smoothed(head)
 

@@ -45,7 +45,7 @@ def test_only_what_no_take_shows_goes(cached):
     assert "facetalk.delete_unused_frames" in panel()
     assert bpy.ops.facetalk.delete_unused_frames() == {"FINISHED"}
     assert not cached.exists()
-    assert len(list(folder_of(text).iterdir())) == COUNT + 1  # the head at rest is one more
+    assert len(list(folder_of(text).glob("frame_0*"))) == COUNT + 1  # the head at rest is one more
     assert module("facetalk_blender.outputs.frames.frame_storage").cache_problem(head_of(text)) == ""
     assert unused() == []
     assert not bpy.ops.facetalk.delete_unused_frames.poll()
