@@ -14,9 +14,11 @@ import bpy
 import numpy as np
 
 from .. import compat
+from ..blender_data.nodes import add_node
 from ..look.appearance import COLOR_ATTRIBUTE, Color, colors_of
 from ..look.material import shown_color
 from ..look.surface_shader import GROUP_NAME
+from ..outputs.frames.frame_writer import PLAYER_NAME
 
 # The attribute that a kind of file gets meanwhile.
 ADDED = {"gltf": "Color", "usd": "displayColor"}
@@ -59,6 +61,8 @@ def _is_own(material: bpy.types.Material | None) -> bool:
 def _add_colors(kind: str, head: bpy.types.Object) -> Callable[[], None]:
     """Give a head's mesh the colours that a kind of file wants; what takes them back."""
     mesh, name = head.data, ADDED.get(kind, "")
+    if kind == "usd" and PLAYER_NAME in head.modifiers:
+        return _add_shown_colors(head, name)
     if not name or COLOR_ATTRIBUTE not in mesh.attributes or name in mesh.attributes:
         return lambda: None
     colors = np.empty((len(mesh.vertices), 4), np.float32)
@@ -71,6 +75,28 @@ def _add_colors(kind: str, head: bpy.types.Object) -> Callable[[], None]:
     def take_back() -> None:
         mesh.attributes.remove(mesh.attributes[name])
         _show(mesh, shown)
+
+    return take_back
+
+
+def _add_shown_colors(head: bpy.types.Object, name: str) -> Callable[[], None]:
+    """The same for a head whose mesh comes from modifiers: one more of them.
+
+    Of what only the head's own shader reads nothing is written, which halves the file.
+    """
+    tree = bpy.data.node_groups.new(name, "GeometryNodeTree")
+    for direction in ("INPUT", "OUTPUT"):
+        tree.interface.new_socket("Geometry", in_out=direction, socket_type="NodeSocketGeometry")
+    color = add_node(tree, "GeometryNodeInputNamedAttribute", COLOR_ATTRIBUTE, data_type="FLOAT_COLOR").outputs[0]
+    values = (add_node(tree, "NodeGroupInput").outputs[0], True, name, color)
+    colored = add_node(tree, "GeometryNodeStoreNamedAttribute", *values, data_type="FLOAT_COLOR").outputs[0]
+    add_node(tree, "NodeGroupOutput", compat.add_removal_of_attributes(tree, colored, "facetalk_*"))
+    modifier = head.modifiers.new(name, "NODES")
+    modifier.node_group = tree
+
+    def take_back() -> None:
+        head.modifiers.remove(modifier)
+        bpy.data.node_groups.remove(tree)
 
     return take_back
 
