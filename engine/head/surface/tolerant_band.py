@@ -22,8 +22,8 @@ from .narrow_band import GREATEST_OPEN_SHARE, BandSequence
 
 # Side of a block in grid points, and how many blocks around one that has changed have their bounds moved.
 SIDE, RINGS = 5, 2
-# About this many known points are probes, others in every frame: at least every 24th and at most every 8th. A block with
-# known points has at least one.
+# About this many known points are probes, others in every frame: at least every 24th and at most every 8th. A block
+# with known points has at least one.
 PROBES, FEWEST, MOST = 2048, 24, 8
 # How much of the tolerance the greatest change at a block's probes may be, and what the blocks around it count.
 SHARE_OF_TOLERANCE, AROUND_SHARE = 0.8, 0.5
