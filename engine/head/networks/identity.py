@@ -5,6 +5,7 @@ Sources: NPHM (Giebenhain et al. 2023), MonoNPHM and DPHM (2024) for the ensembl
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import exp, sqrt
 from typing import NamedTuple
@@ -153,6 +154,8 @@ class IdentityNetwork(nn.Module):
 
     def evaluate(self, points: Tensor, state: IdentityState) -> Tensor:
         """`forward` with a state from `prepare`; the same shapes."""
+        if state.folded is not None and not torch.is_grad_enabled():
+            return self._evaluate_one(points[0], state.anchors[0], state.folded)[None]
         batch, count, coordinates = points.shape
         neighbours, weights = self._blend(points[..., :3], state.anchors)  # (B, P, K + 1) twice
         per_point = neighbours.shape[-1]
@@ -176,6 +179,51 @@ class IdentityNetwork(nn.Module):
             ]
         weighted = torch.cat(values) * weights.reshape(-1).index_select(0, order)
         return weighted.new_zeros(batch * count).index_add(0, point_of_row, weighted).view(batch, count)
+
+    def _evaluate_one(self, points: Tensor, anchors: Tensor, slots: list[FoldedSlot]) -> Tensor:
+        """`evaluate` without gradients: distances (P,) at points (P, 3 + h) of the identity of some anchors (n, 3)."""
+        slot, point, weights = self._rows(points[:, :3], anchors)
+        sizes = torch.bincount(slot, minlength=self.config.slots).tolist()
+        runs = points.index_select(0, point).split(sizes)  # (r, 3 + h) for each slot
+        values = [self._folded_values(folded, run) for folded, run in zip(slots, runs, strict=True)]
+        return weights.new_zeros(len(points)).index_add_(0, point, torch.cat(values).mul_(weights))
+
+    def _rows(self, points: Tensor, anchors: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Slots (R,), ascending, that blend at points (P, 3), the point (R,) of each, and its weight (R,).
+
+        The same as `_blend`'s slots and weights, but those that are negligible are left out.
+        """
+        config, count = self.config, len(points)
+        squared = _squared_distances(points, anchors)  # (n, P)
+        nearest = _least(squared, config.neighbours + (config.blend == "window"))
+        reference = self._reference(nearest)  # (P,)
+        scale = config.blend_std**2 / (2.0 * reference)
+        among = squared < reference if config.blend == "window" else squared <= nearest[config.neighbours - 1]
+        chosen = torch.nonzero(among.view(-1))[:, 0]  # (R,)
+        slot = torch.div(chosen, max(count, 1), rounding_mode="floor")
+        point = chosen - slot * count
+        weights = self._windowed(squared.view(-1).index_select(0, chosen), scale.index_select(0, point))
+        anchorless = torch.exp(-(ANCHORLESS_DISTANCE**2) * scale)  # (P,)
+        total = anchorless + 1e-8
+        for distance in nearest[: config.neighbours]:
+            total += self._windowed(distance, scale)
+        slot = torch.cat([slot, slot.new_full((count,), config.anchors)])
+        point = torch.cat([point, torch.arange(count, device=points.device)])
+        weights = torch.cat([weights, anchorless]).div_(total.index_select(0, point))
+        kept = torch.nonzero(weights >= config.negligible)[:, 0]
+        return slot.index_select(0, kept), point.index_select(0, kept), weights.index_select(0, kept)
+
+    def _reference(self, nearest: Sequence[Tensor]) -> Tensor:
+        """The squared distance that sets the blending Gaussian's width, of those to the nearest anchors."""
+        gaussian = self.config.blend == "gaussian"
+        return nearest[min(self.config.neighbours, SIGMA_NEIGHBOUR) - 1 if gaussian else self.config.neighbours]
+
+    def _windowed(self, squared: Tensor, scale: Tensor) -> Tensor:
+        """Weights, not normalised, at squared distances to anchors."""
+        gaussian = torch.exp(-squared * scale)
+        if self.config.blend == "window":
+            return gaussian.sub_(exp(-(self.config.blend_std**2) / 2)).clamp_min_(0.0)
+        return gaussian
 
     def _blend(self, points: Tensor, anchors: Tensor) -> tuple[Tensor, Tensor]:
         """Slots that a point (B, P, 3) blends, nearest first and the one without anchor last, with their weights."""
@@ -253,3 +301,32 @@ class IdentityNetwork(nn.Module):
 
     def _activate(self, values: Tensor) -> Tensor:
         return activate(values, self.config.activation)
+
+
+def _squared_distances(points: Tensor, anchors: Tensor) -> Tensor:
+    """Squared distances (n, P) of points (P, 3) to anchors (n, 3)."""
+    axes = points.T.contiguous()
+    squared = (axes[0] - anchors[:, :1]).square_()
+    for axis in (1, 2):
+        offset = axes[axis] - anchors[:, axis : axis + 1]
+        squared.addcmul_(offset, offset)
+    return squared
+
+
+def _least(rows: Tensor, wanted: int) -> list[Tensor]:
+    """The least `wanted` of the values (n, P) in each column, ascending: as many tensors (P,).
+
+    An insertion of one row after the other: far fewer steps than a selection for each point, as few are wanted.
+    """
+    least: list[Tensor] = []
+    spare = torch.empty_like(rows[:2])
+    for row in rows:
+        carried = row
+        for number, value in enumerate(least):
+            greater = spare[number % 2]
+            torch.maximum(value, carried, out=greater)
+            torch.minimum(value, carried, out=value)
+            carried = greater
+        if len(least) < wanted:
+            least.append(carried.clone())
+    return least
