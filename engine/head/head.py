@@ -132,7 +132,7 @@ class NeuralHead:
         self.modes, self.arkit_map = modes or IdentityModes(), arkit_map or NoArkitMap()
         self.template = template
         region_network = None if regions is None else _frozen(regions, self.device)
-        self.regions = HeadRegions(region_network, template, self.modes, self.arkit_map)
+        self.regions = HeadRegions(region_network, template, self.modes, self.arkit_map, box)
         self.identity_codes = CodeBook("identity", identity_codes)
         self.expression_codes = CodeBook("expression", expression_codes)
         self._prepared: dict[bytes, PreparedIdentity] = {}

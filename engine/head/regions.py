@@ -11,6 +11,7 @@ from torch import Tensor
 
 from ..shared.regions import EYE_REGIONS, NECK
 from .arkit_map import ArkitMap, NoArkitMap
+from .canonical_table import CanonicalTable
 from .identities import IdentityModes
 from .networks.regions import RegionNetwork
 from .region_geometry import RegionGeometry, region_geometry
@@ -23,13 +24,15 @@ POINTS_AT_ONCE = 16384
 class HeadRegions:
     """What tells the regions of every identity; without a network all is skin.
 
-    Eyes and neck are sharp when there is a template and the network knows eyes and skin.
+    Eyes and neck are sharp when there is a template and the network knows eyes and skin. box: corners of the space in
+    which weights may be tabulated.
     """
 
     network: RegionNetwork | None = None
     template: Template | None = None
     modes: IdentityModes = field(default_factory=IdentityModes)
     arkit_map: ArkitMap = field(default_factory=NoArkitMap)
+    box: tuple[tuple[float, float, float], tuple[float, float, float]] | None = None
 
     @property
     def names(self) -> list[str]:
@@ -73,13 +76,29 @@ class IdentityRegions:
             return self._resting
         return self._resting.turned(np.asarray(expression, np.float32) @ basis)
 
-    def weights(self, points: Tensor, expression: np.ndarray | Tensor | None = None) -> Tensor:
-        """Soft weights (P, K), summing to one, at points (P, 3); an expression code (E,) turns the eyes."""
-        if self.head.network is None:
+    @cached_property
+    def _table(self) -> CanonicalTable | None:
+        box = self.head.box
+        return None if box is None else CanonicalTable(self._network_weights, *box, device=self.code.device)
+
+    def _network_weights(self, points: Tensor) -> Tensor:
+        """The network's soft weights (P, K) at points (P, 3)."""
+        network = self.head.network
+        if network is None:
             return torch.ones(len(points), 1, device=points.device)
         with torch.no_grad():
-            logits = [self.head.network(chunk[None], self.code)[0] for chunk in points.split(POINTS_AT_ONCE)]
-        weights = torch.softmax(torch.cat(logits), -1)
+            logits = [network(chunk[None], self.code)[0] for chunk in points.split(POINTS_AT_ONCE)]
+        return torch.softmax(torch.cat(logits), -1)
+
+    def weights(self, points: Tensor, expression: np.ndarray | Tensor | None = None, tabulated: bool = False) -> Tensor:
+        """Soft weights (P, K), summing to one, at points (P, 3); an expression code (E,) turns the eyes.
+
+        tabulated: interpolated from a table that this identity keeps; only eyes and neck are exact then.
+        """
+        if self.head.network is None:
+            return self._network_weights(points)
+        table = self._table if tabulated else None
+        weights = self._network_weights(points) if table is None else table(points)
         geometry = self.geometry(expression)
         if geometry is None:
             return weights

@@ -61,7 +61,7 @@ class SurfaceExtractor:
         frame to the next; 0 is the dense grid's surface. Raises EngineError when the grid does not fit in memory.
         """
         require_memory(resolution, head.device)
-        self.head, self.identity = head, identity
+        self.head, self.identity, self.tolerance = head, identity, tolerance
         grid = (*head.box, resolution, lipschitz, head.device)
         self.band = TolerantBandSequence(*grid, tolerance=tolerance) if tolerance else BandSequence(*grid)
 
@@ -78,7 +78,7 @@ class SurfaceExtractor:
             return posed.canonical_distance(canonical), canonical[:, :3]
 
         def regions(points: Tensor) -> tuple[Tensor]:
-            return (posed.prepared.regions.weights(points, expression).mul(255).round().byte(),)
+            return (rounded(posed.prepared.regions.weights(points, expression)),)
 
         with torch.no_grad(), undivided_operations():
             band = self.band.sample(lambda points: in_chunks(distance, points, size))
@@ -90,8 +90,17 @@ class SurfaceExtractor:
             vertices, faces, canonical = without_small_pieces(
                 vertices, faces, canonical, max(smallest, cell), self.head.box
             )
-        (weights,) = in_chunks(regions, torch.from_numpy(canonical).to(self.head.device), size)
+        places = torch.from_numpy(canonical).to(self.head.device)
+        if self.tolerance and self.band.carried:  # the first frame does not wait for a table
+            weights = rounded(posed.prepared.regions.weights(places, expression, tabulated=True))
+        else:
+            (weights,) = in_chunks(regions, places, size)
         return Surface(vertices, faces, canonical, weights.cpu().numpy(), band.evaluated)
+
+
+def rounded(weights: Tensor) -> Tensor:
+    """Weights 0..1 as whole numbers 0..255."""
+    return weights.mul(255).round().byte()
 
 
 def extract_surface(
