@@ -149,9 +149,16 @@ def _new_track(data: bpy.types.AnimData, action: bpy.types.Action, slot: bpy.typ
     start, end = slot_range(action, slot)
     strip = track.strips.new(action.name, round(start), action)
     strip.action_slot = slot
-    strip.action_frame_start, strip.action_frame_end = start, end
+    _set_action_range(strip, start, end)
     strip.frame_start, strip.frame_end = start, end
     return track
+
+
+def _set_action_range(strip: bpy.types.NlaStrip, start: float, end: float) -> None:
+    """Which part of its action a strip plays. Blender keeps either end within the other at every moment."""
+    strip.action_frame_start = min(start, strip.action_frame_start)
+    strip.action_frame_end = end
+    strip.action_frame_start = start
 
 
 def _is_own(track: bpy.types.NlaTrack) -> bool:
@@ -347,5 +354,5 @@ def _retime(action: bpy.types.Action, before: tuple[float, float], after: tuple[
         for strip in [strip for track in data.nla_tracks for strip in track.strips] if data else []:
             if strip.action == action:
                 start, end = moved(strip.frame_start), moved(strip.frame_end)
-                strip.action_frame_start, strip.action_frame_end = slot_range(action, strip.action_slot)
+                _set_action_range(strip, *slot_range(action, strip.action_slot))
                 strip.frame_start, strip.frame_end = start, end

@@ -43,6 +43,9 @@ HOLDING = frozenset(
 )
 
 
+AIMING = frozenset({"DAMPED_TRACK", "TRACK_TO", "LOCKED_TRACK"})
+
+
 @dataclass(frozen=True)
 class BoneChoice:
     """Which bone of an armature object is a part, as an artist chose.
@@ -74,7 +77,7 @@ class Turn:
         path = f'pose.bones["{bpy.utils.escape_identifier(self.bone)}"].{_rotation_name(pose)}'
         count = 3 if path.endswith("euler") else 4
         before = _as_quaternion(pose, [rest_value(armature, (path, index)) for index in range(count)])
-        pitch, yaw = self._angles(weights)
+        pitch, yaw = angles(self.part, self.angle, weights)
         table, last = np.empty((len(pitch), count)), before
         for row, (up, left) in enumerate(zip(pitch, yaw, strict=True)):
             turned = Quaternion(self.yaw, left) @ Quaternion(self.pitch, up) @ before
@@ -83,15 +86,39 @@ class Turn:
         moving = [index for index in range(count) if np.ptp(table[:, index]) > 1e-6]
         return {(path, index): table[:, index] for index in moving}
 
-    def _angles(self, weights: dict[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
-        """Pitch and yaw (F,) in radians; down and to the character's left are positive."""
-        values = [weights[name] for name in WEIGHTS[self.part]]
-        if self.part == JAW:
-            opening = np.clip(values[0] - values[1], 0.0, 1.0)
-            return self.angle * opening, np.zeros_like(opening)
-        up, down, inwards, outwards = values
-        left = outwards - inwards if self.part == LEFT_EYE else inwards - outwards
-        return self.angle * (down - up), self.angle * left
+
+@dataclass(frozen=True)
+class Aim:
+    """How the bone moves that an eye looks at: where an eye turned by an angle would look, as far away.
+
+    left, up: the character's, in the rest pose of the bone, as long as it is away from the eye. angle: in radians, of a
+    weight of 1.
+    """
+
+    bone: str
+    part: str
+    left: tuple[float, float, float]
+    up: tuple[float, float, float]
+    angle: float
+
+    def curves(self, armature: bpy.types.Object, weights: dict[str, np.ndarray]) -> dict[Place, np.ndarray]:
+        """Values (F,) of every component of the bone's location, from weights (F,) of WEIGHTS."""
+        path = f'pose.bones["{bpy.utils.escape_identifier(self.bone)}"].location'
+        pitch, yaw = angles(self.part, self.angle, weights)
+        moved = np.outer(np.tan(yaw), self.left) - np.outer(np.tan(pitch), self.up)  # (F, 3)
+        moving = [index for index in range(3) if np.ptp(moved[:, index]) > 1e-7]
+        return {(path, index): rest_value(armature, (path, index)) + moved[:, index] for index in moving}
+
+
+def angles(part: str, angle: float, weights: dict[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+    """Pitch and yaw (F,) in radians of a part; down and to the character's left are positive."""
+    values = [weights[name] for name in WEIGHTS[part]]
+    if part == JAW:
+        opening = np.clip(values[0] - values[1], 0.0, 1.0)
+        return angle * opening, np.zeros_like(opening)
+    up, down, inwards, outwards = values
+    left = outwards - inwards if part == LEFT_EYE else inwards - outwards
+    return angle * (down - up), angle * left
 
 
 def _rotation_name(pose: bpy.types.PoseBone) -> str:
@@ -126,13 +153,19 @@ def armatures_of(items: Iterable[bpy.types.Object]) -> list[bpy.types.Object]:
     return list(dict.fromkeys(found))
 
 
-def turns(armature: bpy.types.Object, choices: Iterable[BoneChoice]) -> list[Turn]:
-    """How chosen bones turn, of those that the armature has."""
+def turns(armature: bpy.types.Object, choices: Iterable[BoneChoice]) -> list[Turn | Aim]:
+    """How chosen bones turn, or what they look at moves, of those that the armature has."""
     left, up = _axes(armature)
-    made = []
+    made: dict[str, Turn | Aim] = {}  # both eyes may look at one bone, which moves once
     for choice in choices:
         bone = armature.data.bones.get(choice.bone)
-        if bone is not None:
+        target = _looked_at(armature, choice) if bone is not None else None
+        if target is not None:
+            away = (target.head_local - bone.head_local).length
+            inverse = target.matrix_local.to_3x3().inverted() * away
+            aim = Aim(target.name, choice.part, tuple(inverse @ left), tuple(inverse @ up), choice.angle)
+            made.setdefault(target.name, aim)
+        elif bone is not None:
             inverse = bone.matrix_local.to_3x3().inverted()
             pitch = inverse @ left
             if choice.axis != AUTOMATIC:
@@ -140,8 +173,22 @@ def turns(armature: bpy.types.Object, choices: Iterable[BoneChoice]) -> list[Tur
                 pitch = Vector([float(sign + "1") if other == index else 0.0 for other in range(3)])
             yaw = inverse @ up
             yaw = yaw - yaw.dot(pitch) * pitch
-            made.append(Turn(bone.name, choice.part, tuple(pitch), tuple(yaw.normalized()), choice.angle))
-    return made
+            made[bone.name] = Turn(bone.name, choice.part, tuple(pitch), tuple(yaw.normalized()), choice.angle)
+    return list(made.values())
+
+
+def _looked_at(armature: bpy.types.Object, choice: BoneChoice) -> bpy.types.Bone | None:
+    """The bone at which a constraint of an eye, or of a bone that hangs on it, points it."""
+    if choice.part == JAW or choice.axis != AUTOMATIC:
+        return None
+    bone = armature.data.bones[choice.bone]
+    for name in (bone.name, *(child.name for child in bone.children_recursive)):
+        for item in armature.pose.bones[name].constraints:
+            if item.type in AIMING and not item.mute and item.influence > 0 and item.target == armature:
+                target = armature.data.bones.get(item.subtarget)
+                if target is not None and target != bone:
+                    return target
+    return None
 
 
 def default_angle(part: str) -> float:

@@ -18,7 +18,8 @@ def target_problem(item: bpy.types.Object | None) -> str:
     if item is None:
         return "A target mesh is missing; choose another or remove its row."
     if item.type == "MESH" and item.data.shape_keys is None and _has_controls(item):
-        return ""
+        linked = next((armature for armature in armatures_of([item]) if not armature.is_editable), None)
+        return _linked_advice(linked) if linked is not None else ""
     if item.type != "MESH" or item.data.shape_keys is None or len(item.data.shape_keys.key_blocks) < 2:
         return f"{item.name} is not a mesh with shape keys; choose another target or add shape keys."
     keys = item.data.shape_keys

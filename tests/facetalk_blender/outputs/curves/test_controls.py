@@ -103,6 +103,32 @@ def test_eyes_look_where_the_take_does(scene, tmp_path):
     assert armature.pose.bones["jaw"].rotation_quaternion[0] == 1.0  # the shape key opens
 
 
+@pytest.mark.parametrize("on", ["eye.L", "lens"])
+def test_an_eye_that_is_pointed_at_a_bone_looks_by_it(scene, tmp_path, on):
+    strip, take = speaking_strip(scene, tmp_path, frame=START), speech()
+    armature = rig(more=("eyes", "lens"))
+    bpy.ops.object.mode_set(mode="EDIT")
+    edited = armature.data.edit_bones
+    edited["eyes"].head, edited["eyes"].tail = (0.0, -1.2, 1.8), (0.0, -1.2, 1.9)
+    edited["lens"].head, edited["lens"].tail = (0.1, -0.2, 1.8), (0.1, -0.3, 1.8)
+    edited["lens"].parent = edited["eye.L"]
+    bpy.ops.object.mode_set(mode="OBJECT")
+    constraint = armature.pose.bones[on].constraints.new("DAMPED_TRACK")
+    constraint.target, constraint.subtarget = armature, "eyes"
+    rigged(armature, ["jawOpen"])
+    bake(strip, take, targets=("Face",), **DENSE)
+    down = expected(take, "eyeLookDownLeft", FRAMES) - expected(take, "eyeLookUpLeft", FRAMES)
+    out = expected(take, "eyeLookOutLeft", FRAMES) - expected(take, "eyeLookInLeft", FRAMES)
+    away = np.hypot(1.0, 0.1)
+    for frame in FRAMES[::7]:
+        scene.frame_set(frame)
+        at = armature.pose.bones["eyes"].head
+        assert at.z - 1.8 == pytest.approx(-away * np.tan(bones.EYE_ANGLE * down[frame - START]), abs=2e-3)
+        assert at.x == pytest.approx(away * np.tan(bones.EYE_ANGLE * out[frame - START]), abs=2e-3)
+    scene.frame_set(START + 60)
+    assert tuple(armature.pose.bones["eyes"].location) == pytest.approx((0, 0, 0), abs=1e-5)
+
+
 def test_keys_come_before_bones_and_bones_can_be_left_alone(scene, tmp_path):
     strip, armature = speaking_strip(scene, tmp_path, frame=START), rig()
     rigged(armature, ["jawOpen", "eyeLookUpLeft"])
