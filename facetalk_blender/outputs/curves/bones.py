@@ -177,6 +177,12 @@ def turns(armature: bpy.types.Object, choices: Iterable[BoneChoice]) -> list[Tur
     return list(made.values())
 
 
+def moved_bone(armature: bpy.types.Object, choice: BoneChoice) -> str:
+    """The bone that a choice moves: its own, or what that looks at."""
+    target = _looked_at(armature, choice)
+    return target.name if target is not None else choice.bone
+
+
 def _looked_at(armature: bpy.types.Object, choice: BoneChoice) -> bpy.types.Bone | None:
     """The bone at which a constraint of an eye, or of a bone that hangs on it, points it."""
     if choice.part == JAW or choice.axis != AUTOMATIC:

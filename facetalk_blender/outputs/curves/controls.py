@@ -12,7 +12,20 @@ from ...blender_data.datablocks import resolve
 from ...retargeting.coverage import abilities
 from ...retargeting.presets import KeyLink
 from ..rest_track import Place, rest_value
-from .bones import JAW, LEFT_EYE, RIGHT_EYE, WEIGHTS, Aim, BoneChoice, Turn, armatures_of, found_choices, held, turns
+from .bones import (
+    JAW,
+    LEFT_EYE,
+    RIGHT_EYE,
+    WEIGHTS,
+    Aim,
+    BoneChoice,
+    Turn,
+    armatures_of,
+    found_choices,
+    held,
+    moved_bone,
+    turns,
+)
 from .driver_source import Source
 from .rig_properties import PropertyChoice, owner_and_place, reach_of
 
@@ -139,7 +152,7 @@ def bone_channels(chosen: Iterable[BoneChoice], channels: set[str]) -> set[str]:
     can, found = abilities(channels), set()
     for choice in chosen:
         armature = bpy.data.objects[choice.armature]
-        free = ABILITIES[choice.part] not in can
-        if free and any(not _bone_problem(armature, turn.bone) for turn in turns(armature, [choice])):
+        free = ABILITIES[choice.part] not in can and choice.bone in armature.pose.bones
+        if free and not _bone_problem(armature, moved_bone(armature, choice)):
             found.update(WEIGHTS[choice.part])
     return found

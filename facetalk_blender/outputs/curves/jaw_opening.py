@@ -6,7 +6,7 @@ import numpy as np
 
 # Of the starter's mean head at jawOpen 1: its lips are 32.5 mm apart, of 117 mm from chin to eyes.
 OPENING = 0.278
-LEAST_ANGLE, LARGEST_ANGLE = np.radians(6.0), np.radians(40.0)
+LEAST_ANGLE, LARGEST_ANGLE = np.radians(6.0), np.radians(32.0)  # what jaws do, and riggers expect
 TURNING = 0.5  # share of a vertex that counts as one of the jaw
 MIDDLE = 0.15  # of the height from chin to eyes: how far beside the middle lips are looked for
 FRONT = 0.35  # of the same: how far behind the foremost point
@@ -36,7 +36,7 @@ def angle_of_opening(points: np.ndarray, shares: np.ndarray, eyes: float) -> flo
 
 def _turned(forwards: float, up: float, share: float, drop: float) -> float | None:
     """The angle at which a point sinks by a height when it turns, with a share of it, about an axis to the side."""
-    angles = np.linspace(LEAST_ANGLE, LARGEST_ANGLE, 137)
+    angles = np.linspace(LEAST_ANGLE, LARGEST_ANGLE, 105)
     sunk = share * (forwards * np.sin(angles) + up * (1.0 - np.cos(angles)))
     reached = np.flatnonzero(sunk >= drop)
     if forwards <= 0 or drop <= 0:

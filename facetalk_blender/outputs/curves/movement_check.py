@@ -149,7 +149,10 @@ def _held(item: bpy.types.Object, keys: bpy.types.Key, action: bpy.types.Action,
     driven = [paths[driver.data_path] for driver in data.drivers if driver.data_path in paths and not driver.mute]
     found = []
     if driven:
-        found.append(f"Drivers hold {_list(driven)} of {item.name}; animate what drives them, or remove the drivers.")
+        found.append(
+            f"Drivers hold {_list(driven)} of {item.name}; choose the property that drives them under "
+            "Bones and Properties, or empty the rows of these keys."
+        )
     rest = [name for name in wrong if name not in driven]
     if rest and data.action is not None and data.action != action:
         keyed = {curve.data_path for curve in curve_action.curves_of(data.action, data.action_slot)}

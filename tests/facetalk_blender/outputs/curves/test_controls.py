@@ -229,7 +229,7 @@ def test_a_driver_that_is_not_plain_has_its_reason(scene, tmp_path, expression, 
     drive(item, "jawOpen", other, '["Open"]', expression, kind)
     (note,) = bake(strip, targets=("Face",)).notes
     assert "Drivers hold jawOpen" in note
-    assert "animate what drives them" in note
+    assert "choose the property that drives them" in note
 
 
 def linked_face(tmp_path):
