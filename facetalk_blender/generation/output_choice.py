@@ -81,7 +81,7 @@ class OutputChoice:
         kept = self._kept_frames(scene, spoken, frames, look, cached=folder is not None)
         whole = frames == range(spoken.clip.frame_start, spoken.clip.frame_end)
         rest_time = (len(spoken.take.codes) + REST_CODES) / spoken.take.rate if whole else None
-        return FrameMeshes(scene, spoken.clip, text, frames, look, folder, kept, rest_time)
+        return FrameMeshes(scene, spoken.clip, text, frames, look, folder, kept, rest_time, storage.coherent)
 
     def _kept_frames(
         self, scene: bpy.types.Scene, spoken: StripTake, frames: range, look: str, cached: bool

@@ -13,6 +13,7 @@ import bpy
 
 from ...engine.shared.files import owned, sweep
 from ..outputs.frames.usd_frame import is_frame_file
+from . import long_compression
 from .outcome import BAD_INPUT, NOT_WRITABLE, BatchError, reason_of
 
 SUFFIXES = {"output": ".mp4", "blend": ".blend", "contact_sheet": ".png", "json": ".json"}
@@ -132,10 +133,17 @@ def not_written(path: Path, error: OSError) -> BatchError:
 
 def save_file(part: Path, path: Path) -> None:
     """Save a copy of the opened file to `part`, which is `path` in the end."""
+    whole = part.with_name(f"whole-{part.name}") if long_compression.available() else part
     try:
-        bpy.ops.wm.save_as_mainfile(filepath=str(part), compress=True, copy=True, relative_remap=True)
+        bpy.ops.wm.save_as_mainfile(filepath=str(whole), compress=whole == part, copy=True, relative_remap=True)
     except RuntimeError as error:
         raise not_written(path, OSError(reason_of(error))) from error
+    if whole != part:
+        try:
+            long_compression.compress(whole, part)
+        except OSError as error:
+            raise not_written(path, error) from error
+        whole.unlink()
 
 
 def check_room(folder: Path) -> None:

@@ -111,7 +111,7 @@ class SoundRun:
             frames=frames,
             curves=CurveSettings(targets=tuple(options.target)),
             style=style_of(options),
-            storage=FrameStorage(FRAME_PLACES[options.frames_in], folder=folder),
+            storage=FrameStorage(FRAME_PLACES[options.frames_in], folder=folder, coherent=True),
         )
 
     def _save(self, scene: bpy.types.Scene) -> None:

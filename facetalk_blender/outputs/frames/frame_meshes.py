@@ -19,7 +19,6 @@ from .frame_timing import REST, Timing
 from .frame_writer import LOOK_PROPERTY, FrameWriter
 from .frames_in_cache import FramesInCache
 from .frames_in_file import FramesInFile
-from .quads import joined
 from .region_groups import add_groups
 from .usd_frame import FrameMesh
 
@@ -30,6 +29,7 @@ class FrameMeshes(ResultWriter):
     look: two results of the same look may share meshes.
     rest_time: seconds of the take at which the head rests, to be shown outside the clip; None makes no such frame.
     folder: of the cache; None keeps the meshes in the file.
+    coherent: whether frames in the file are made alike, see `FrameStorage`.
     kept: by scene frame, what is used again instead of asking for new ones: session_uids of meshes, or cached files.
     """
 
@@ -45,6 +45,7 @@ class FrameMeshes(ResultWriter):
         folder: Path | None = None,
         kept: dict[int, int] | dict[int, Path] | None = None,
         rest_time: float | None = None,
+        coherent: bool = False,
     ):
         super().__init__(scene, clip, text)
         owner = self.result()
@@ -59,7 +60,11 @@ class FrameMeshes(ResultWriter):
             self._times.append(rest_time)
         self._asked = [position for position in range(timing.count) if position not in used]
         place = (scene, owner, timing)
-        self._frame_writer: FrameWriter = FramesInCache(*place, folder, used) if folder else FramesInFile(*place, used)
+        self._frame_writer: FrameWriter
+        if folder:
+            self._frame_writer = FramesInCache(*place, folder, used)
+        else:
+            self._frame_writer = FramesInFile(*place, used, coherent)
         self._attached = False
 
     @property
@@ -133,8 +138,6 @@ def _frame_of_message(
     regions = appearance.Regions.of_message(fields, arrays)
     corners_of(arrays["faces"], len(arrays["vertices"]))  # raises when a corner is none of the vertices
     vertices, faces, regions = refined(arrays["vertices"], arrays["faces"], regions)
+    corners, starts = corners_of(faces, len(vertices))
     look = appearance.Look.of(regions, faces, colors)
-    polygons, slots = joined(vertices, faces, look.slots)
-    corners, starts = corners_of(polygons, len(vertices))
-    look = appearance.Look(look.values, slots)
     return FrameMesh(vertices, corners, starts, look)

@@ -23,11 +23,14 @@ class FrameStorage:
     """choice: "AUTOMATIC", "FILE" or "CACHE"; limit: bytes of memory up to which "AUTOMATIC" keeps frames in the file.
 
     folder: in which folders of frames are made; empty: see `cache_folder.default_parent`.
+    coherent: whether frames in the file are made alike (`frame_coherence`), which takes time and makes small files
+    where these are compressed as a whole.
     """
 
     choice: str = "AUTOMATIC"
     limit: float = DEFAULT_LIMIT
     folder: str = ""
+    coherent: bool = False
 
     def in_cache(self, size: float) -> bool:
         """Whether frames that take `size` bytes of memory go to a cache folder."""

@@ -180,7 +180,7 @@ class FramesInCache(FrameWriter):
 def _write(path: Path, load: Callable[..., FrameMesh], *arguments) -> tuple[int]:
     """Write a frame; how many vertices it has. A worker thread calls it."""
     frame = load(*arguments)
-    write_frame(path, frame)
+    write_frame(path, frame.of_quads())
     return (len(frame.vertices),)
 
 

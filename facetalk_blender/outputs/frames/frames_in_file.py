@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 
 import bpy
 
@@ -16,6 +17,7 @@ from ...sound.strip_link import STRIP_PROPERTY
 from ..removal import collection_removal, frame_removal, remove_unused_players
 from ..result import FRAMES_PROPERTY, results_of_take
 from ..result_writer import BYTES_PER_VERTEX
+from .frame_coherence import Coherence
 from .frame_player import build_player, set_frame
 from .frame_timing import REST, Timing
 from .frame_writer import LOOK_PROPERTY, PLAYER_NAME, FrameWriter
@@ -30,6 +32,7 @@ class FramesInFile(FrameWriter):
     """A mesh object for every frame, in a hidden collection.
 
     kept: session_uids of meshes, by position, that are used again; these frames need not come.
+    coherent: see `FrameStorage`.
     """
 
     def __init__(
@@ -38,10 +41,12 @@ class FramesInFile(FrameWriter):
         owner: bpy.types.Object,
         timing: Timing,
         kept: dict[int, int] | None = None,
+        coherent: bool = False,
     ):
         super().__init__(scene, owner, timing)
         self._kept = kept or {}
         self.written = len(self._kept)
+        self._coherence = Coherence() if coherent else None  # of frames in the order in which they come
         self._slots: list[int] = []  # session_uid of each frame's object
         # Until its frame comes, every object shows the first one that came.
         self._placeholder: int | None = bpy.data.meshes.new(f"{owner.name} Placeholder").session_uid
@@ -76,7 +81,7 @@ class FramesInFile(FrameWriter):
 
     def add(self, position: int, load: Callable[..., FrameMesh], *arguments) -> None:
         """Add a frame; `work` makes a mesh of it."""
-        self._queue.add(self._mesh_pieces, _with_edges, position, load, *arguments)
+        self._queue.add(self._mesh_pieces, _with_edges, self._coherence, position, load, *arguments)
 
     def attach(self) -> None:
         """Add the modifier."""
@@ -192,7 +197,14 @@ def remove_player(owner: bpy.types.Object) -> Iterator[None]:
     yield from collection_removal(frames)
 
 
-def _with_edges(position: int, load: Callable[..., FrameMesh], *arguments) -> tuple[int, Geometry, appearance.Look]:
+def _with_edges(
+    coherence: Coherence | None, position: int, load: Callable[..., FrameMesh], *arguments
+) -> tuple[int, Geometry, appearance.Look]:
     """A frame as arrays that go into a mesh unchanged. NumPy only: a worker thread calls it."""
     frame = load(*arguments)
-    return position, with_edges_of_corners(frame.vertices, frame.corners, frame.starts), frame.look
+    frame = coherence.followed(frame) if coherence else frame.of_quads()
+    geometry = with_edges_of_corners(frame.vertices, frame.corners, frame.starts)
+    if coherence is None:
+        return position, geometry, frame.look
+    edges, corner_edges = coherence.edges(geometry.edges, geometry.corner_edges)
+    return position, replace(geometry, edges=edges, corner_edges=corner_edges), frame.look

@@ -13,29 +13,77 @@ LEAST_FACES = 2000  # fewer are left alone
 ROUNDS = 8  # of choosing partners; few triangles find one later
 
 
-def joined(vertices: np.ndarray, faces: np.ndarray, slots: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Polygons (P, 4) int32 of vertices (V, 3) and triangles (F, 3), quads first, and their slots (P,).
+def joined(vertices: np.ndarray, faces: np.ndarray, slots: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Quads (Q, 4) int32 of vertices (V, 3) and triangles (F, 3), triangles that found no partner, and all their slots.
 
-    slots: (F,) of the triangles; only those of the same slot are joined. A triangle that finds no partner has -1 as its
-    last corner.
+    slots: (F,) of the triangles; only those of the same slot are joined.
     """
     if len(faces) < LEAST_FACES:
-        return faces, slots
-    first, second, lengths = _candidates(vertices, faces, slots)
-    partner = _partners(first // 3, second // 3, lengths, len(faces))
-    chosen = partner[first // 3] == second // 3
-    first, second = first[chosen], second[chosen]
+        return np.empty((0, 4), np.int32), faces, slots
     corners = faces.ravel()
-    following, opposite = _next(first), _next(_next(first))
-    quads = np.stack([corners[first], corners[_next(_next(second))], corners[following], corners[opposite]], 1)
-    left = np.flatnonzero(partner < 0)
-    triangles = np.concatenate([faces[left], np.full((len(left), 1), -1)], 1)
-    return np.concatenate([quads, triangles]).astype(np.int32), np.concatenate([slots[first // 3], slots[left]])
+    first, second = _of_neighbours(vertices, faces, slots)
+    left = np.ones(len(faces), bool)
+    left[first // 3] = left[second // 3] = False
+    left = np.flatnonzero(left)
+    more = _of_all(vertices, faces[left], slots[left])
+    first, second = (np.concatenate([a, 3 * left[b // 3] + b % 3]) for a, b in zip((first, second), more, strict=True))
+    quads = np.stack([corners[first], corners[_before(second)], corners[_next(first)], corners[_before(first)]], 1)
+    left = np.ones(len(faces), bool)
+    left[first // 3] = left[second // 3] = False
+    return quads.astype(np.int32), faces[left], np.concatenate([slots[first // 3], slots[left]])
 
 
 def _next(corner: np.ndarray) -> np.ndarray:
     """The next corner of the same triangle."""
     return corner + 1 - 3 * (corner % 3 == 2)
+
+
+def _before(corner: np.ndarray) -> np.ndarray:
+    """The corner before of the same triangle."""
+    return corner - 1 + 3 * (corner % 3 == 0)
+
+
+def _of_neighbours(vertices: np.ndarray, faces: np.ndarray, slots: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Pairs of corners (Q,), at which the edge begins that two triangles lose, of triangles one after another.
+
+    Marching cubes gives those of a cell together: it costs no search, and the next frame's come out alike.
+    """
+    ends = np.roll(faces, -1, 1)
+    first, second = np.full(len(faces) - 1, -1), np.zeros(len(faces) - 1, np.int64)
+    for k in range(3):
+        for m in range(3):
+            shared = (faces[:-1, k] == ends[1:, m]) & (ends[:-1, k] == faces[1:, m])
+            first[shared], second[shared] = k, m
+    pairs = np.flatnonzero(first >= 0)
+    first, second = 3 * pairs + first[pairs], 3 * (pairs + 1) + second[pairs]
+    fits = _fits(vertices, faces, slots, first, second)
+    pairs, first, second = pairs[fits], first[fits], second[fits]
+    # Of pairs that overlap, every other one.
+    begins = np.diff(pairs, prepend=-2) > 1
+    within = np.arange(len(pairs)) - np.flatnonzero(begins)[np.cumsum(begins) - 1]
+    chosen = within % 2 == 0
+    return first[chosen], second[chosen]
+
+
+def _of_all(vertices: np.ndarray, faces: np.ndarray, slots: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The same of any triangles that share an edge."""
+    first, second, lengths = _candidates(vertices, faces, slots)
+    partner = _partners(first // 3, second // 3, lengths, len(faces))
+    chosen = partner[first // 3] == second // 3
+    return first[chosen], second[chosen]
+
+
+def _fits(
+    vertices: np.ndarray, faces: np.ndarray, slots: np.ndarray, first: np.ndarray, second: np.ndarray
+) -> np.ndarray:
+    """Which pairs of triangles, by their corners, may become quads."""
+    normals = []
+    for corner in (first, second):
+        a, b, c = vertices[faces[corner // 3]].transpose(1, 0, 2)
+        normal = np.cross(b - a, c - a)
+        normals.append(normal / np.maximum(np.linalg.norm(normal, axis=1, keepdims=True), 1e-20))
+    flat = np.einsum("ij,ij->i", *normals) > LEAST_COSINE
+    return flat & (slots[first // 3] == slots[second // 3])
 
 
 def _candidates(vertices: np.ndarray, faces: np.ndarray, slots: np.ndarray) -> tuple[np.ndarray, ...]:
@@ -48,11 +96,7 @@ def _candidates(vertices: np.ndarray, faces: np.ndarray, slots: np.ndarray) -> t
     order = np.argsort(keys)
     same = np.flatnonzero(keys[order[1:]] == keys[order[:-1]])
     first, second = order[same], order[same + 1]
-    points = vertices[faces]
-    normals = np.cross(points[:, 1] - points[:, 0], points[:, 2] - points[:, 0])
-    normals /= np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-20)
-    cosines = np.einsum("ij,ij->i", normals[first // 3], normals[second // 3])
-    fits = (cosines > LEAST_COSINE) & (slots[first // 3] == slots[second // 3]) & (corners[first] == ends[second])
+    fits = _fits(vertices, faces, slots, first, second) & (corners[first] == ends[second])
     first, second = first[fits], second[fits]
     return first, second, np.linalg.norm(vertices[corners[first]] - vertices[ends[first]], axis=1)
 
