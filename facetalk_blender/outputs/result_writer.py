@@ -14,7 +14,7 @@ from ..takes.take import TAKE_PROPERTY
 from .removal import remove_result, result_removal
 from .result import HEAD_SIZE, UNFINISHED_PROPERTY, results_of, results_of_take
 
-BYTES_PER_VERTEX = 176  # of a mesh with its edges, polygons and attributes, measured with the starter model
+BYTES_PER_VERTEX = 148  # of a mesh with its edges, polygons and attributes, measured with the starter model
 BYTES_PER_KEY = 12  # and vertex, of a shape key
 
 
