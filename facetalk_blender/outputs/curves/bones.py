@@ -256,6 +256,7 @@ def _jaw_points(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Vertices (V, 3) in the armature that turn with the jaw or a bone below it, and by which share (V,)."""
     names = {jaw, *(bone.name for bone in armature.data.bones[jaw].children_recursive)}
+    names |= {bone.name for bone in armature.data.bones if _part(bone.name) == JAW}  # a control has bones that deform
     points, shares = [np.zeros((0, 3))], [np.zeros(0)]
     for item in meshes:
         turned = {group.index for group in item.vertex_groups if group.name in names}

@@ -135,6 +135,7 @@ def test_a_rigify_face_speaks(scene, tmp_path, rigify):
     item = head("Rigified", [], "DEF-jaw", "ORG-face", armature)
     moved = armature.data.bones["jaw_master"].head_local - Vector((0.0, 0.0, 1.66))
     item.data.transform(Matrix.Translation(moved))
+    assert bones.found_choices(armature, [item])[0].angle != bones.JAW_ANGLE
     assert_speaks(item, open_and_close(), speaking_strip(scene, tmp_path, frame=START))
 
 
