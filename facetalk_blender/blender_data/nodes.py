@@ -135,10 +135,14 @@ class ShaderNodes:
         inputs = {"Factor_Float": factor, "A_Color": first, "B_Color": second}
         return self.add("ShaderNodeMix", inputs, "Result_Color", data_type="RGBA", blend_type=blend)
 
-    def weighted(self, *terms: tuple[Value, float]) -> Socket:
-        """The sum of sockets times numbers."""
-        total = self.math("MULTIPLY", *terms[0])
-        for socket, number in terms[1:]:
+    def mix_shader(self, factor: Value, first: Value, second: Value) -> Socket:
+        """Two shaders mixed."""
+        return self.add("ShaderNodeMixShader", {0: factor, 1: first, 2: second})
+
+    def weighted(self, *terms: tuple[Value, float], base: float = 0.0) -> Socket:
+        """A number and the sum of sockets times numbers."""
+        total: Value = base
+        for socket, number in terms:
             total = self.math("MULTIPLY_ADD", socket, number, total)
         return total
 

@@ -151,11 +151,14 @@ def _vertex_values(regions: Regions, colors: tuple[Color, Color]) -> dict[str, n
 
 
 def _polygon_slots(regions: Regions, polygons: np.ndarray) -> np.ndarray:
-    """The slot that most of a polygon's first three corners have; (P,) int32."""
-    slots = np.array([SLOTS.index(REGION_SLOTS.get(name, "Skin")) for name in regions.names], np.int32)
-    of_vertex = slots[regions.weights.argmax(1)]  # (V,)
-    first, second, third = of_vertex[polygons[:, :3]].T
-    return np.where(second == third, second, first).astype(np.int32)
+    """The slot of the greatest weight in a polygon's first three corners; (P,) int32."""
+    of_region = np.array([SLOTS.index(REGION_SLOTS.get(name, "Skin")) for name in regions.names], np.int32)
+    weights = regions.weights.astype(np.float32) @ np.eye(len(SLOTS), dtype=np.float32)[of_region]  # (V, slots)
+    corners = weights.argmax(1).astype(np.int32)[polygons[:, :3]]
+    slots = corners[:, 0].copy()
+    border = np.flatnonzero((corners != corners[:, :1]).any(1))
+    slots[border] = weights[polygons[border, :3]].sum(1).argmax(1)
+    return slots
 
 
 def group_members(regions: Regions) -> list[tuple[str, float, list[int]]]:

@@ -1,7 +1,8 @@
-"""Finer triangles where a coarse mesh changes colour: around lips and eyes, where viewports without shaders look torn.
+"""Triangles that follow the borders of colours, where viewports without shaders look torn: around lips and eyes.
 
-The surface stays where it is. Weights of regions are interpolated; iris and pupil are circles around the gaze, so they
-come from directions on the eyeball. NumPy only: any thread may call it.
+A coarse mesh gets finer there, and any mesh is cut along the borders. The surface stays where it is.
+Weights of regions are interpolated; iris and pupil are circles around the gaze, so they come from directions on the
+eyeball. NumPy only: any thread may call it.
 """
 
 from __future__ import annotations
@@ -17,16 +18,30 @@ from .appearance import Regions
 FINEST = 0.0015  # metres: meshes whose edges are shorter are fine enough
 LEAST_FACES = 2000  # of a head; of less nothing is expected
 MOST_LEVELS = 2  # how often an edge at a border is halved
+OUTLINED = (EYE_REGIONS, ("lips",), ("teeth",))  # whose borders a mesh of any fineness is cut along
+CIRCLE_WIDTH = 0.02  # degrees, within which a vertex lies on the circle of an iris or a pupil
 
 
 def refined(vertices: np.ndarray, faces: np.ndarray, regions: Regions) -> tuple[np.ndarray, np.ndarray, Regions]:
-    """Vertices (V, 3), triangles (F, 3) and regions, with finer borders. A mesh that is fine comes back as it is."""
-    if len(faces) < LEAST_FACES or (length := _edge_length(vertices, faces)) < FINEST:
+    """Vertices (V, 3), triangles (F, 3) and regions, with finer borders and round irises."""
+    if len(faces) < LEAST_FACES:
         return vertices, faces, regions
-    for _ in range(min(math.ceil(math.log2(length / FINEST)), MOST_LEVELS)):
-        pairs, faces = _halved(faces, _at_border(faces, regions), len(vertices))
-        vertices, regions = _with_middles(vertices, pairs), _regions_with_middles(regions, pairs)
-    return vertices, faces, _with_round_irises(regions)
+    length = _edge_length(vertices, faces)
+    levels = math.ceil(math.log2(length / FINEST)) if length > FINEST else 0
+    for _ in range(min(levels, MOST_LEVELS)):
+        edges = np.unique(_edges(faces)[0][_at_border(faces, regions)])
+        pairs, faces = _cut(faces, edges, len(vertices))
+        middles = np.full(len(pairs), 0.5, np.float32)
+        vertices, regions = _with_points(vertices, pairs, middles), _regions_with_points(regions, pairs, middles)
+    for names in OUTLINED:
+        columns = np.isin(regions.names, names)
+        level = regions.weights @ np.where(columns, 1, -1).astype(np.float32)  # (V,): greater than 0 in these regions
+        vertices, faces, regions, _ = _outlined(vertices, faces, regions, level)
+    if regions.eye_vertices is not None:
+        for angle in (PUPIL_ANGLE, IRIS_ANGLE):
+            vertices, faces, regions = _with_circle(vertices, faces, regions, math.radians(angle))
+        regions = _with_round_irises(regions)
+    return vertices, faces, regions
 
 
 def _edge_length(vertices: np.ndarray, faces: np.ndarray) -> float:
@@ -40,34 +55,38 @@ def _at_border(faces: np.ndarray, regions: Regions) -> np.ndarray:
     return (strongest != strongest[:, :1]).any(1) | np.isin(strongest, eyes).any(1)
 
 
-def _halved(faces: np.ndarray, chosen: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
-    """Halve all edges of the chosen triangles (F,); neighbours are divided along with them.
+def _edges(faces: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """A number for the edge from every corner to the next (F, 3), the same for both its triangles; its ends
+    (F, 3, 2)."""
+    ends = np.stack([faces, np.roll(faces, -1, 1)], -1).astype(np.int64)
+    return ends.min(-1) << 32 | ends.max(-1), ends
 
-    Gives the ends (M, 2) of the halved edges, whose middles become vertices number `count` and following, and the
-    triangles.
+
+def _cut(faces: np.ndarray, edges: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
+    """Divide all triangles at edges (M,), given by their sorted numbers.
+
+    Gives the ends (M, 2) of the edges, on which vertices number `count` and following lie, and the triangles.
     """
-    ends = np.stack([faces, np.roll(faces, -1, 1)], -1).astype(np.int64)  # (F, 3, 2): from corner k to the next
-    keys = ends.min(-1) << 32 | ends.max(-1)
-    halved = np.unique(keys[chosen])
-    place = np.minimum(np.searchsorted(halved, keys), max(len(halved) - 1, 0))
-    marked = halved[place] == keys if len(halved) else np.zeros(keys.shape, bool)  # (F, 3)
-    middles = count + place
-    pairs = np.stack([halved >> 32, halved & 0xFFFFFFFF], 1)
+    keys, _ = _edges(faces)
+    place = np.minimum(np.searchsorted(edges, keys), max(len(edges) - 1, 0))
+    marked = edges[place] == keys if len(edges) else np.zeros(keys.shape, bool)  # (F, 3)
+    points = count + place
+    pairs = np.stack([edges >> 32, edges & 0xFFFFFFFF], 1)
     parts = [faces[~marked.any(1)]]
     for number in (1, 2, 3):
         rows = np.flatnonzero(marked.sum(1) == number)
-        # Turn the triangle until its halved edges come first.
+        # Turn the triangle until its cut edges come first.
         wanted = np.array([True] * number + [False] * (3 - number))
         for turn in range(1 if number == 3 else 3):
             order = np.roll(np.arange(3), -turn)
             same = rows[(marked[rows][:, order] == wanted).all(1)]
-            parts += _divided(faces[same][:, order], middles[same][:, order], number)
+            parts += _divided(faces[same][:, order], points[same][:, order], number)
     return pairs, np.concatenate(parts).astype(faces.dtype)
 
 
-def _divided(corners: np.ndarray, middles: np.ndarray, number: int) -> list[np.ndarray]:
-    """Triangles in place of those (F, 3) whose first `number` edges are halved at middles (F, 3)."""
-    (a, b, c), (ab, bc, ca) = corners.T, middles.T
+def _divided(corners: np.ndarray, points: np.ndarray, number: int) -> list[np.ndarray]:
+    """Triangles in place of those (F, 3) whose first `number` edges are cut at points (F, 3)."""
+    (a, b, c), (ab, bc, ca) = corners.T, points.T
     made = {
         1: ((a, ab, c), (ab, b, c)),
         2: ((ab, b, bc), (a, ab, bc), (a, bc, c)),
@@ -76,43 +95,82 @@ def _divided(corners: np.ndarray, middles: np.ndarray, number: int) -> list[np.n
     return [np.stack(triangle, 1) for triangle in made[number]]
 
 
-def _with_middles(values: np.ndarray, pairs: np.ndarray) -> np.ndarray:
-    """Values (V, ...) and those half way between pairs (M, 2)."""
-    ends = values[pairs].astype(np.float32)
-    middles = ends.mean(1)
+def _with_points(values: np.ndarray, pairs: np.ndarray, shares: np.ndarray) -> np.ndarray:
+    """Values (V, ...), and those at shares (M,) of the way between pairs (M, 2)."""
+    first, second = values[pairs].astype(np.float32).swapaxes(0, 1)
+    points = first + shares.reshape(-1, *[1] * (values.ndim - 1)) * (second - first)
     if values.dtype.kind == "u":
-        middles = np.round(middles)
-    return np.concatenate([values, middles.astype(values.dtype)])
+        points = np.round(points)
+    return np.concatenate([values, points.astype(values.dtype)])
 
 
-def _regions_with_middles(regions: Regions, pairs: np.ndarray) -> Regions:
+def _regions_with_points(regions: Regions, pairs: np.ndarray, shares: np.ndarray) -> Regions:
     count = len(regions.weights)
-    rest = None if regions.rest is None else _with_middles(regions.rest, pairs)
-    weights = _with_middles(regions.weights, pairs)
+    rest = None if regions.rest is None else _with_points(regions.rest, pairs, shares)
+    weights = _with_points(regions.weights, pairs, shares)
     if regions.eye_vertices is None:
         return replace(regions, weights=weights, rest=rest)
-    directions = np.zeros((count, 3), np.float32)
-    directions[regions.eye_vertices] = regions.eye_directions
-    known = np.zeros(count, bool)
-    known[regions.eye_vertices] = True
+    known, directions = _directions(regions)
     both = known[pairs].all(1)
-    middles = directions[pairs[both]].sum(1)
-    middles /= np.maximum(np.linalg.norm(middles, axis=1, keepdims=True), 1e-9)
+    points = _with_points(directions, pairs[both], shares[both])[count:]
+    points /= np.maximum(np.linalg.norm(points, axis=1, keepdims=True), 1e-9)
     eye_vertices = np.concatenate([regions.eye_vertices, count + np.flatnonzero(both)]).astype(np.int32)
-    eye_directions = np.concatenate([regions.eye_directions, middles]).astype(np.float32)
+    eye_directions = np.concatenate([regions.eye_directions, points]).astype(np.float32)
     return Regions(regions.names, weights, rest, eye_vertices, eye_directions)
 
 
+def _directions(regions: Regions) -> tuple[np.ndarray, np.ndarray]:
+    """Which vertices (V,) lie on an eye, and the directions (V, 3) there."""
+    known = np.zeros(len(regions.weights), bool)
+    known[regions.eye_vertices] = True
+    directions = np.zeros((len(known), 3), np.float32)
+    lengths = np.linalg.norm(regions.eye_directions, axis=1, keepdims=True)
+    directions[regions.eye_vertices] = regions.eye_directions / np.maximum(lengths, 1e-9)
+    return known, directions
+
+
+def _outlined(
+    vertices: np.ndarray, faces: np.ndarray, regions: Regions, level: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, Regions, int]:
+    """Triangles cut where a level (V,) is 0, so that none lies on both sides; how many vertices came.
+
+    A level that is not known is NaN: there nothing is cut.
+    """
+    inside, outside = level > 0, level <= 0
+    mixed = inside[faces].any(1) & outside[faces].any(1)
+    keys, ends = _edges(faces[mixed])
+    edges = np.unique(keys[inside[ends].any(-1) & outside[ends].any(-1)])
+    pairs, cut = _cut(faces[mixed], edges, len(vertices))
+    first, second = np.abs(level[pairs]).T
+    shares = (first / (first + second)).astype(np.float32)
+    faces = np.concatenate([faces[~mixed], cut])
+    return _with_points(vertices, pairs, shares), faces, _regions_with_points(regions, pairs, shares), len(pairs)
+
+
+def _with_circle(
+    vertices: np.ndarray, faces: np.ndarray, regions: Regions, angle: float
+) -> tuple[np.ndarray, np.ndarray, Regions]:
+    """Triangles cut along the circle at an angle (radians) from the gaze."""
+    known, directions = _directions(regions)
+    level = np.where(known, directions[:, 2] - math.cos(angle), np.nan)
+    vertices, faces, regions, count = _outlined(vertices, faces, regions, level)
+    # Exactly on the circle: there the parts of the eye have equal weights.
+    points = regions.eye_directions[len(regions.eye_directions) - count :]
+    points[:, :2] *= math.sin(angle) / np.maximum(np.linalg.norm(points[:, :2], axis=1, keepdims=True), 1e-9)
+    points[:, 2] = math.cos(angle)
+    return vertices, faces, regions
+
+
 def _with_round_irises(regions: Regions) -> Regions:
-    """Weights of the parts of an eye by the angle from the gaze, where that is known."""
+    """Weights of the parts of an eye by the angle from the gaze."""
     columns = [regions.names.index(name) for name in EYE_REGIONS if name in regions.names]
-    if regions.eye_vertices is None or len(columns) != len(EYE_REGIONS):
+    if len(columns) != len(EYE_REGIONS):
         return regions
-    forward = regions.eye_directions[:, 2] / np.maximum(np.linalg.norm(regions.eye_directions, axis=1), 1e-9)
-    angle = np.degrees(np.arccos(np.clip(forward, -1.0, 1.0)))  # (E,)
-    part = np.where(angle < PUPIL_ANGLE, "pupil", np.where(angle < IRIS_ANGLE, "iris", "sclera"))
+    angle = np.degrees(np.arccos(np.clip(regions.eye_directions[:, 2], -1.0, 1.0)))  # (E,)
+    pupil, both = (np.clip(0.5 + (limit - angle) / CIRCLE_WIDTH, 0.0, 1.0) for limit in (PUPIL_ANGLE, IRIS_ANGLE))
+    shares = {"pupil": pupil, "iris": both - pupil, "sclera": 1.0 - both}
     weights = regions.weights.copy()
     whole = weights[np.ix_(regions.eye_vertices, columns)].sum(1, dtype=np.int32)
     for name, column in zip(EYE_REGIONS, columns, strict=True):
-        weights[regions.eye_vertices, column] = np.where(part == name, np.minimum(whole, 255), 0)
+        weights[regions.eye_vertices, column] = np.round(shares[name] * np.minimum(whole, 255))
     return replace(regions, weights=weights)

@@ -65,6 +65,48 @@ def test_the_iris_is_a_circle_around_the_gaze():
     assert len(told.rest) == len(told.weights) == len(finer)
 
 
-def test_a_fine_mesh_comes_back_as_it_is():
+@pytest.mark.parametrize("scale", [1.0, 0.01])
+def test_polygons_of_iris_and_pupil_end_on_circles(scale):
     vertices, faces, regions = eyeball()
-    assert refinement.refined(vertices / 100, faces, regions)[1] is faces
+    finer, divided, told = refinement.refined(vertices * scale, faces, regions)
+    slots = appearance.Look.of(told, divided, (appearance.DEFAULT_SKIN_COLOR, appearance.DEFAULT_EYE_COLOR)).slots
+    angle = np.degrees(np.arccos(np.clip(finer[:, 2] / np.linalg.norm(finer, axis=1), -1, 1)))[divided]  # (F, 3)
+    of = {name: angle[slots == appearance.SLOTS.index(name)] for name in ("Pupil", "Iris", "Eyes")}
+    slack = 0.6  # degrees: edges are straight, and cut where the circle on the eyeball crosses them
+    assert of["Pupil"].max() < 9 + slack
+    assert of["Iris"].min() > 9 - slack
+    assert of["Iris"].max() < 24 + slack
+    assert of["Eyes"].min() > 24 - slack
+
+
+def test_a_fine_mesh_is_cut_along_the_borders_alone():
+    vertices, faces, regions = eyeball()
+    finer, divided, _ = refinement.refined(vertices / 100, faces, regions)
+    np.testing.assert_array_equal(finer[: len(vertices)], vertices / 100)
+    height = vertices[faces][:, :, 2] / RADIUS
+    away = (height.max(1) < 0.8) & ((height.max(1) < -0.5) | (height.min(1) > -0.3))
+    assert {tuple(face) for face in faces[away]} <= {tuple(face) for face in divided}
+    assert len(faces) < len(divided) < len(faces) + 600
+
+
+def test_no_polygon_lies_on_both_sides_of_a_soft_border():
+    vertices, faces, regions = eyeball()
+    weights = np.zeros_like(regions.weights)
+    weights[:, 1] = np.clip(127.5 + 6000 * (vertices[:, 1] + 0.3 * vertices[:, 0]), 0, 255)
+    weights[:, 0] = 255 - weights[:, 1]
+    finer, divided, told = refinement.refined(vertices, faces, appearance.Regions(NAMES, weights))
+    slots = appearance.Look.of(told, divided, (appearance.DEFAULT_SKIN_COLOR, appearance.DEFAULT_EYE_COLOR)).slots
+    beyond = (finer[:, 1] + 0.3 * finer[:, 0])[divided]
+    lips = slots == appearance.SLOTS.index("Lips")
+    assert 0.4 < lips.mean() < 0.6
+    assert beyond[lips].min() > -2e-4  # metres; weights are in steps of 1 / 255
+    assert beyond[~lips].max() < 2e-4
+
+
+def test_a_mesh_of_one_region_comes_back_as_it_is():
+    vertices, faces, _ = eyeball()
+    weights = np.zeros((len(vertices), len(NAMES)), np.uint8)
+    weights[:, 0] = 255
+    np.testing.assert_array_equal(
+        refinement.refined(vertices / 100, faces, appearance.Regions(NAMES, weights))[1], faces
+    )
