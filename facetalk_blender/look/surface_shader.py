@@ -34,9 +34,13 @@ from .appearance import (
 
 GROUP_NAME = "FaceTalk Surface"
 UNFINISHED_NAME = "FaceTalk Surface (Unfinished)"
-SKIN_RADIUS = (1.0, 0.32, 0.16)  # relative distances of red, green and blue light below the surface
-MOUTH_RADIUS = (1.0, 0.5, 0.45)
-SUBSURFACE_WEIGHT, SUBSURFACE_SCALE = 0.6, 0.005  # the scale in metres
+SKIN_SUBSURFACE = {
+    "Subsurface Weight": 0.6,
+    "Subsurface Radius": (1.0, 0.32, 0.16),  # relative distances of red, green and blue light in skin
+    "Subsurface Scale": 0.005,  # metres
+}
+# Wide enough to gather light that falls on lips and cheeks: the mouth is no black hole behind lips that shade it.
+MOUTH_SUBSURFACE = {"Subsurface Weight": 1.0, "Subsurface Radius": (1.0, 0.75, 0.65), "Subsurface Scale": 0.04}
 # Where blood shows: centre (the right side mirrors the left) and radius on the head at rest, metres, and strength.
 FLUSHES = (
     ((0.046, -0.034, -0.020), 0.036, 0.75),  # cheeks
@@ -94,41 +98,33 @@ class _Surface:
         shown = n.mix_shader(n.step(self._ball, 0.38, 0.62), head, self._eye_shader())
         n.add("NodeGroupOutput", {0: shown})
 
-    def _wet(self, color: Socket, roughness: Value, radius: Value | None = None, bumps: Value | None = None) -> Socket:
-        """What lies under a clear coat: the coat alone shines, one reflection less to compute.
-
-        radius: relative distances of red, green and blue light below the surface; none without it.
-        """
+    def _wet(self, color: Socket, roughness: Value, **more: Value) -> Socket:
+        """What lies under a clear coat: the coat alone shines, one reflection less to compute."""
         inputs = {"Base Color": color, "Specular IOR Level": 0.0, "Coat Weight": 1.0, "Coat Roughness": roughness}
-        if bumps is not None:
-            inputs["Coat Normal"] = bumps
-        if radius is not None:
-            inputs |= {"Subsurface Weight": SUBSURFACE_WEIGHT, "Subsurface Radius": radius}
-            inputs |= {"Subsurface Scale": SUBSURFACE_SCALE}
         # Burley's method looks the same from a portrait's distance and takes a fifth of the time of a random walk.
-        return self._n.add("ShaderNodeBsdfPrincipled", inputs, subsurface_method="BURLEY")
+        return self._n.add("ShaderNodeBsdfPrincipled", inputs | more, subsurface_method="BURLEY")
 
     def _skin_shader(self, skin: Socket) -> Socket:
         n = self._n
         color = n.mix(self._brow_hair(), self._skin_color(skin), n.mix(1.0, skin, BROW_SHADE, "MULTIPLY"))
         roughness = n.math("MULTIPLY_ADD", self._pores, 0.25, 0.355)
-        return self._wet(color, roughness, SKIN_RADIUS, self._bumps(n.noise(self._rest, 650.0, 1.0), 1.5))
+        bumps = self._bumps(n.noise(self._rest, 650.0, 1.0))
+        return self._wet(color, roughness, **{"Coat Normal": bumps}, **SKIN_SUBSURFACE)
 
     def _lip_shader(self, skin: Socket) -> Socket:
-        creases = self._n.noise(self._creases(), 900.0, 1.0)
-        return self._wet(self._lip_color(skin), 0.27, SKIN_RADIUS, self._bumps(creases, 1.5))
+        bumps = self._bumps(self._n.noise(self._creases(), 900.0, 1.0))
+        return self._wet(self._lip_color(skin), 0.27, **{"Coat Normal": bumps}, **SKIN_SUBSURFACE)
 
     def _mouth_shader(self) -> Socket:
-        """Teeth, gums, tongue and the dark of the mouth, which gets light through lips and cheeks."""
+        """Teeth, gums, tongue and the dark of the mouth."""
         roughness = self._n.weighted((self._teeth, -0.18), (self._flesh, -0.12), base=0.36)
-        return self._wet(self._region_color, roughness, MOUTH_RADIUS)
+        return self._wet(self._region_color, roughness, **MOUTH_SUBSURFACE)
 
     def _eye_shader(self) -> Socket:
         return self._wet(self._eye_color(), 0.03)
 
-    def _bumps(self, height: Socket, strength: float) -> Socket:
-        strength = self._n.math("MULTIPLY", self._skin_detail, strength)
-        return self._n.add("ShaderNodeBump", {"Distance": 0.0004, "Strength": strength, "Height": height})
+    def _bumps(self, height: Socket) -> Socket:
+        return self._n.add("ShaderNodeBump", {"Distance": 0.0006, "Strength": self._skin_detail, "Height": height})
 
     def _skin_color(self, skin: Socket) -> Socket:
         """Skin with blood under it, shade under the eyes, shaved hair on the scalp and a fine mottling."""

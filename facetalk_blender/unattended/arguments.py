@@ -20,6 +20,7 @@ OUTPUTS = {"frame-meshes": "FRAME_MESHES", "shape-keys": "SHAPE_KEYS", "expressi
 FRAME_PLACES = {"automatic": "AUTOMATIC", "file": "FILE", "cache": "CACHE"}
 IDENTITY_HELP = "mean, random:SEED or a .npy file, and controls: random:7+jaw_width=1,nose_length=-1"
 DEFAULT_RATE = 24.0
+AUTOMATIC = "automatic"
 LIMITS = {
     "steps": ranges.STEPS,
     "samples": Range("number of render samples", 1, 4096),
@@ -117,7 +118,12 @@ def _add_render(parser: argparse.ArgumentParser) -> None:
         help=f"frames per second of the video (default: {DEFAULT_RATE:g}; with --target the opened file's)",
     )
     add("--frames", type=_frame_range, help="only frames A:B of the clip, counted from 1")
-    add("--engine", choices=video.ENGINES, default="cycles", help="render engine (default: %(default)s)")
+    add(
+        "--engine",
+        choices=(AUTOMATIC, *video.ENGINES),
+        default=AUTOMATIC,
+        help="render engine (default: eevee where there is a graphics processor, else cycles)",
+    )
     add("--size", type=_size, default=(480, 480), help="picture size, WIDTHxHEIGHT (default: 480x480)")
     add("--samples", type=int, help="render samples (default: fitting the engine)")
 

@@ -19,8 +19,8 @@ from ..generation.session import session
 from ..outputs.curves.expression_curves import CurveSettings
 from ..outputs.frames.frame_storage import FrameStorage
 from ..sound import strip as sound_strip
-from . import output_files, video
-from .arguments import DEFAULT_RATE, FRAME_PLACES, OUTPUTS
+from . import graphics, output_files, video
+from .arguments import AUTOMATIC, DEFAULT_RATE, FRAME_PLACES, OUTPUTS
 from .contact_sheet import write_contact_sheet
 from .outcome import BAD_INPUT, ENGINE_FAILED, NOT_WRITABLE, RENDER_FAILED, BatchError, reason_of, say
 from .report import report
@@ -66,6 +66,8 @@ class SoundRun:
             scene.render.fps, scene.render.fps_base = round(rate), round(rate) / rate
         # A file that is only saved again keeps its artist's render settings.
         if options.output or not options.target:
+            if options.engine == AUTOMATIC:
+                options.engine = "eevee" if graphics.has_processor() else "cycles"
             video.set_up(scene, options.engine, options.size, options.samples)
         return scene
 

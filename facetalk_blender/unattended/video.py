@@ -11,7 +11,7 @@ import bpy
 from .. import compat
 
 ENGINES = ("cycles", "eevee", "workbench")
-CYCLES_SAMPLES, CYCLES_SAMPLES_WITHOUT_DENOISER = 6, 64
+CYCLES_SAMPLES, CYCLES_SAMPLES_WITHOUT_DENOISER = 4, 64
 EEVEE_SAMPLES = 16
 
 

@@ -108,6 +108,17 @@ def test_an_artists_changes_to_the_materials_stay(scene):
     assert len([tree for tree in bpy.data.node_groups if tree.name.startswith("FaceTalk Surface")]) == 1
 
 
+def test_where_light_leaves_the_skin_no_shader_is_evaluated(scene):
+    """Cycles leaves that out as long as no subsurface has a normal of its own; it halves the time of a render."""
+    material.head_materials()
+    nodes = bpy.data.node_groups["FaceTalk Surface"].nodes
+    below = [n for n in nodes if n.type == "BSDF_PRINCIPLED" and n.inputs["Subsurface Weight"].default_value > 0]
+    assert len(below) == 3  # skin, lips, mouth
+    for shader in below:
+        assert not shader.inputs["Normal"].is_linked
+        assert shader.subsurface_method == "BURLEY"
+
+
 def test_the_shader_shows_the_objects_own_color(scene):
     """Two heads share one material; Cycles shows each in its own skin colour."""
     mesh_building = import_from_extension("facetalk_blender.blender_data.mesh_building")
