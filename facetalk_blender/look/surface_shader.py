@@ -113,7 +113,7 @@ class _Surface:
 
     def _lip_shader(self, skin: Socket) -> Socket:
         bumps = self._bumps(self._n.noise(self._creases(), 900.0, 1.0))
-        return self._wet(self._lip_color(skin), 0.27, **{"Coat Normal": bumps}, **SKIN_SUBSURFACE)
+        return self._wet(self._lip_color(skin), 0.21, **{"Coat Normal": bumps, "Coat IOR": 1.6}, **SKIN_SUBSURFACE)
 
     def _mouth_shader(self) -> Socket:
         """Teeth, gums, tongue and the dark of the mouth."""
@@ -121,7 +121,7 @@ class _Surface:
         return self._wet(self._region_color, roughness, **MOUTH_SUBSURFACE)
 
     def _eye_shader(self) -> Socket:
-        return self._wet(self._eye_color(), 0.03)
+        return self._wet(self._eye_color(), 0.04, **{"Coat IOR": 1.8})
 
     def _bumps(self, height: Socket) -> Socket:
         return self._n.add("ShaderNodeBump", {"Distance": 0.0006, "Strength": self._skin_detail, "Height": height})
