@@ -7,7 +7,7 @@ import bpy
 from .. import operators, panels
 from .generation import handlers as events
 from .generation.session import session
-from .outputs import curve_action
+from .outputs import curve_following, scene_copies
 from .settings import curves as expression_settings
 from .settings import head as head_identity
 from .settings import model_bundles, readiness
@@ -34,9 +34,11 @@ def _handlers() -> tuple:
         (handlers.load_pre, events.end_job),
         (handlers.render_init, events.release_engine),
         (handlers.load_post, events.remove_unfinished_heads),
-        (handlers.load_post, renamed_strips.follow_names),
-        (handlers.depsgraph_update_post, renamed_strips.follow_names),  # before what looks strips up by name
-        (handlers.depsgraph_update_post, curve_action.follow_strips),
+        (handlers.load_post, scene_copies.part_copies),
+        (handlers.load_post, renamed_strips.follow_strips),
+        (handlers.depsgraph_update_post, scene_copies.part_copies),
+        (handlers.depsgraph_update_post, renamed_strips.follow_strips),  # before what looks strips up by name
+        (handlers.depsgraph_update_post, curve_following.follow_strips),
         (handlers.save_pre, events.before_saving),
         (handlers.save_post, events.after_saving),
         (handlers.save_post_fail, events.after_saving),

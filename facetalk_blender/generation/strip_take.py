@@ -166,10 +166,8 @@ def _short_enough(clip: sound_strip.Clip, frames: range | None) -> sound_strip.C
     """A clip that can be sampled at once: of a longer one, the part of the frames that are wanted."""
     if frames and clip.duration > MAXIMUM_SECONDS:
         clip = sound_strip.part_around(clip, frames)
-    if clip.duration > MAXIMUM_SECONDS:
-        raise EngineError(
-            f"The strip {clip.strip_name} plays more than {MAXIMUM_SECONDS / 60:.0f} minutes; cut it into parts."
-        )
+    if problem := sound_strip.length_problem(clip):
+        raise EngineError(problem)
     return clip
 
 

@@ -11,12 +11,10 @@ from collections.abc import Iterator
 
 import bpy
 import numpy as np
-from bpy.app.handlers import persistent
 
 from ..retargeting import reduction
-from ..sound import strip as sound_strip
 from ..sound.strip import Clip
-from ..sound.strip_link import SCENE_PROPERTY, STRIP_PROPERTY
+from ..sound.strip_link import LINK_PROPERTY, SCENE_PROPERTY, STRIP_PROPERTY, connect
 from ..takes.take import TAKE_PROPERTY
 from . import rest_track
 from .rest_track import Place
@@ -41,7 +39,7 @@ def new_action(scene: bpy.types.Scene, clip: Clip, text: bpy.types.Text) -> bpy.
     action = bpy.data.actions.new(name_for(text))
     action.layers.new("Layer").strips.new(type="KEYFRAME")
     action[STRIP_PROPERTY], action[TAKE_PROPERTY] = clip.strip_name, text
-    action[SCENE_PROPERTY] = scene
+    action[SCENE_PROPERTY], action[LINK_PROPERTY] = scene, connect(scene, clip.strip_name)
     action[AUDIO_START_PROPERTY] = clip.audio_start
     action[FRAME_ZERO_PROPERTY] = clip.frame_zero
     action[RATE_PROPERTY] = clip.frames_per_second
@@ -149,12 +147,12 @@ def _new_track(data: bpy.types.AnimData, action: bpy.types.Action, slot: bpy.typ
     start, end = slot_range(action, slot)
     strip = track.strips.new(action.name, round(start), action)
     strip.action_slot = slot
-    _set_action_range(strip, start, end)
+    set_action_range(strip, start, end)
     strip.frame_start, strip.frame_end = start, end
     return track
 
 
-def _set_action_range(strip: bpy.types.NlaStrip, start: float, end: float) -> None:
+def set_action_range(strip: bpy.types.NlaStrip, start: float, end: float) -> None:
     """Which part of its action a strip plays. Blender keeps either end within the other at every moment."""
     strip.action_frame_start = min(start, strip.action_frame_start)
     strip.action_frame_end = end
@@ -245,7 +243,7 @@ def show_take(scene: bpy.types.Scene, text: bpy.types.Text) -> None:
 def park(action: bpy.types.Action) -> None:
     """Keep an action for later in a muted track of every mesh that it moves."""
     action[PARKED_PROPERTY] = True
-    for owner, slot in _moved(action):
+    for owner, slot in moved(action):
         data = owner.animation_data
         if data.action == action:
             data.action = None
@@ -258,7 +256,7 @@ def park(action: bpy.types.Action) -> None:
 
 def _unpark(action: bpy.types.Action) -> None:
     action.pop(PARKED_PROPERTY, None)
-    for owner, slot in _moved(action):
+    for owner, slot in moved(action):
         data = owner.animation_data
         if _is_alone(data, action):
             _remove_tracks(data, action)
@@ -269,16 +267,26 @@ def _unpark(action: bpy.types.Action) -> None:
         _hold_rest(owner)
 
 
-def _owners() -> Iterator[bpy.types.ID]:
+def owners() -> Iterator[bpy.types.ID]:
     """All that an action can move: shape keys, and what holds bones and properties."""
     yield from bpy.data.shape_keys
     yield from bpy.data.objects
     yield from bpy.data.armatures
 
 
-def _moved(action: bpy.types.Action) -> list[tuple[bpy.types.ID, bpy.types.ActionSlot]]:
+def moved(action: bpy.types.Action) -> list[tuple[bpy.types.ID, bpy.types.ActionSlot]]:
     """What an action moves, or would if it were not parked, each with its slot."""
-    return [(owner, slot) for owner in _owners() for used, slot in uses(owner) if used == action]
+    return [(owner, slot) for owner in owners() for used, slot in uses(owner) if used == action]
+
+
+def exchange(owner: bpy.types.ID, action: bpy.types.Action, copy: bpy.types.Action) -> None:
+    """Have a copy of an action move its owner instead."""
+    data = owner.animation_data
+    holders = [data, *(strip for track in data.nla_tracks for strip in track.strips)]
+    for holder in [holder for holder in holders if holder.action == action != copy]:
+        handle = holder.action_slot.handle
+        holder.action = copy
+        holder.action_slot = next(slot for slot in copy.slots if slot.handle == handle)
 
 
 def _set_mute(data: bpy.types.AnimData, action: bpy.types.Action, mute: bool) -> None:
@@ -297,7 +305,7 @@ def _remove_tracks(data: bpy.types.AnimData, action: bpy.types.Action) -> None:
 
 def remove_action(action: bpy.types.Action) -> None:
     """Take an action away from every mesh that it moves, bring those back to where they were, and delete it."""
-    for owner, _ in _moved(action):
+    for owner, _ in moved(action):
         data, notes = owner.animation_data, rest_track.noted(owner)
         if data.action == action:
             data.action = None
@@ -314,45 +322,3 @@ def _restore(owner: bpy.types.ID, notes: dict[str, float]) -> None:
     data = owner.animation_data
     if data.action is None and not data.nla_tracks and not data.drivers:
         owner.animation_data_clear()
-
-
-@persistent
-def follow_strips(_scene: bpy.types.Scene, *_arguments) -> None:
-    """Handler: when a sound strip was moved or the scene's rate changed, move the keys of its action as far."""
-    for action in bpy.data.actions:
-        if AUDIO_START_PROPERTY not in action or action.library is not None:
-            continue
-        scene = action.get(SCENE_PROPERTY)
-        strip = sound_strip.find_strip(scene, action[STRIP_PROPERTY]) if scene is not None else None
-        if strip is None:
-            continue
-        rate = sound_strip.frames_per_second(scene)
-        zero = sound_strip.frame_of_audio(strip, action[AUDIO_START_PROPERTY])
-        before = action[FRAME_ZERO_PROPERTY], action[RATE_PROPERTY]
-        if abs(zero - before[0]) > 1e-3 or abs(rate - before[1]) > 1e-6:
-            _retime(action, before, (zero, rate))
-            action[FRAME_ZERO_PROPERTY], action[RATE_PROPERTY] = zero, rate
-
-
-def _retime(action: bpy.types.Action, before: tuple[float, float], after: tuple[float, float]) -> None:
-    """Move keys from (frame of the take's start, frames per second) to another such pair."""
-
-    def moved(frame):
-        return after[0] + (frame - before[0]) * (after[1] / before[1])
-
-    for slot in action.slots:
-        for curve in curves_of(action, slot):
-            points = curve.keyframe_points
-            for name in ("co", "handle_left", "handle_right"):
-                values = np.empty(2 * len(points), np.float32)
-                points.foreach_get(name, values)
-                values[::2] = moved(values[::2])
-                points.foreach_set(name, values)
-            curve.update()
-    for owner in _owners():
-        data = owner.animation_data
-        for strip in [strip for track in data.nla_tracks for strip in track.strips] if data else []:
-            if strip.action == action:
-                start, end = moved(strip.frame_start), moved(strip.frame_end)
-                _set_action_range(strip, *slot_range(action, strip.action_slot))
-                strip.frame_start, strip.frame_end = start, end

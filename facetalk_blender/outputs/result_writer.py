@@ -9,7 +9,7 @@ from mathutils import Vector
 
 from ..blender_data.datablocks import DataBlockLost, resolve
 from ..sound.strip import Clip
-from ..sound.strip_link import STRIP_PROPERTY
+from ..sound.strip_link import LINK_PROPERTY, STRIP_PROPERTY, connect
 from ..takes.take import TAKE_PROPERTY
 from .removal import remove_result, result_removal
 from .result import HEAD_SIZE, UNFINISHED_PROPERTY, results_of, results_of_take
@@ -127,6 +127,7 @@ def new_result(scene: bpy.types.Scene, strip_name: str, text: bpy.types.Text) ->
     else:
         result.location = place
     result[STRIP_PROPERTY], result[TAKE_PROPERTY] = strip_name, text
+    result[LINK_PROPERTY] = connect(scene, strip_name)
     result[UNFINISHED_PROPERTY] = True
     return result
 

@@ -17,6 +17,7 @@ from .template_head import TemplateWriter
 
 REST_KEY = "Rest"
 REST_SECONDS = 0.15  # within which playback comes from and goes to the head at rest
+SHORTEST_TRIM = 0.05  # seconds of the take that a handle hides, for the head to rest there at once
 BEFORE_THE_TAKE = -9.0  # seconds: the head is at rest
 KEY_SPACING = 10.0  # evaluation time from one absolute key to the next, fixed by Blender
 
@@ -54,10 +55,12 @@ def drive_evaluation_time(
     after it the head goes to rest; where a handle hides a part of the take, it rests at once.
     """
     keys, strip, end = owner.data.shape_keys, owner[STRIP_PROPERTY], (code_count - 1) / code_rate
+    seconds, first, last = (f"({moment}-start)*base/fps-delay" for moment in ("frame", "left", "right"))
+    hidden = f"frame<left and {first}>{audio_start + SHORTEST_TRIM:.4f}"
+    hidden += f" or frame>=right and {last}<{audio_start + end - SHORTEST_TRIM:.4f}"
     # Read from a property with a driver of its own, Blender may use the code of the frame before.
-    seconds = f"((frame-start+trim)*base/fps-delay-{audio_start:.6f})"
-    hidden = f"(frame<left or frame>=right) and {seconds}>0 and {seconds}<{end:.6f}"
-    curve = playback.drive(keys, "eval_time", scene, strip, f"{BEFORE_THE_TAKE:g} if mute or ({hidden}) else {seconds}")
+    expression = f"{BEFORE_THE_TAKE:g} if mute or {hidden} else {seconds}-{audio_start:.6f}"
+    curve = playback.drive(keys, "eval_time", scene, strip, expression)
     # The first key is the neutral head, so code frame i lies at (i + 1) times the spacing.
     key_at = {-REST_SECONDS: 0, 0.0: 1, end: code_count, end + REST_SECONDS: code_count + 1}
     _map(curve, [(second, number * KEY_SPACING) for second, number in key_at.items()])

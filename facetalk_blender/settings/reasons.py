@@ -26,7 +26,7 @@ def disabled_reason(context: bpy.types.Context) -> str:
     """Why the chosen strip cannot be generated now; empty when it can."""
     facetalk = context.scene.facetalk
     problem = unready_reason(context) or _other_scene(context)
-    problem = problem or sound_strip.choice_problem(context.scene, facetalk.strip)
+    problem = problem or sound_strip.whole_problem(context.scene, facetalk.strip)
     if facetalk.output == "FRAME_MESHES" and facetalk.frames_in == "CACHE":
         problem = problem or missing_support()
     return problem or (facetalk.curves.problem() if facetalk.output == "EXPRESSION_CURVES" else "")
@@ -52,5 +52,5 @@ def selected_reason(context: bpy.types.Context) -> str:
     problem = problem or ("" if names else "Select one or more sound strips.")
     if problem:
         return problem
-    problems = (sound_strip.choice_problem(scene, name) for name in names)
+    problems = (sound_strip.whole_problem(scene, name) for name in names)
     return next((problem for problem in problems if problem), "")

@@ -43,17 +43,37 @@ def silence(strip: bpy.types.SoundStrip) -> str:
     return ""
 
 
+def hidden_silence(strip: bpy.types.SoundStrip) -> bool:
+    """Whether nobody hears a strip because of a channel or a volume, which drivers of its scene cannot follow."""
+    start, end = heard_frames(strip)
+    parts = (strip, *metas_around(strip))
+    return any(_silence_around(part) for part in parts) or (start < end and _volume_is_zero(strip, start, end))
+
+
+def is_muted(strip: bpy.types.SoundStrip) -> bool:
+    """Whether nobody hears a strip by itself: what the scene's own audio settings mute may be only for work."""
+    return any(part.mute for part in (strip, *metas_around(strip))) or hidden_silence(strip)
+
+
 def _silence_of(part: bpy.types.Strip) -> str:
-    kind = "meta strip" if part.type == "META" else "strip"
     if part.mute:
-        return f"The {kind} {part.name} is muted; unmute it in the sequencer."
+        return f"The {_kind(part)} {part.name} is muted; unmute it in the sequencer."
+    return _silence_around(part)
+
+
+def _silence_around(part: bpy.types.Strip) -> str:
     channel = (part.parent_meta() or part.id_data.sequence_editor).channels[part.channel]
     if channel.mute:
-        return f"{channel.name}, in which the {kind} {part.name} lies, is muted; unmute that channel in the sequencer."
+        lying = f"in which the {_kind(part)} {part.name} lies"
+        return f"{channel.name}, {lying}, is muted; unmute that channel in the sequencer."
     # Since 5.2.
     if part.type == "META" and not getattr(part, "volume", 1.0) and not _volume_curve(part):
         return f"The volume of the meta strip {part.name} is 0; raise it in the sequencer."
     return ""
+
+
+def _kind(part: bpy.types.Strip) -> str:
+    return "meta strip" if part.type == "META" else "strip"
 
 
 def _volume_is_zero(strip: bpy.types.SoundStrip, start: int, end: int) -> bool:

@@ -1,7 +1,9 @@
 """Playing what was made in time with its sound, with and without the extension.
 
-It is driven by the link to its strip and by its scene. The drivers are simple expressions, which Blender computes
-itself: they work without the extension and where scripts are not allowed to run.
+It is driven by the link to its strip in the scene in which it is seen, so that a copy of a scene follows its own strip.
+A scene that has no such link (the head was linked into it) plays it as it was heard when last looked at. The drivers
+are simple expressions, which Blender computes itself: they work without the extension and where scripts are not allowed
+to run.
 """
 
 from __future__ import annotations
@@ -13,10 +15,10 @@ import bpy
 
 from .. import compat
 from .strip import Clip
-from .strip_link import STRIP_PROPERTY, add_variable, connect
+from .strip_link import STRIP_PROPERTY, VALUES, connect, linked_name, links, values
 
 # Scene frame at which a moment of the sound file is heard, see `strip.clip_of`; {} is its time in seconds.
-FRAME_OF_FILE_TIME = "start - trim + (delay + {:.6f}) * fps / base"
+FRAME_OF_FILE_TIME = "start + (delay + {:.6f}) * fps / base"
 FACTORY_RANGE = (1, 250)  # of a new scene's frames
 
 
@@ -64,13 +66,39 @@ def drive(
 ) -> bpy.types.FCurve:
     """Drive a property of `owner` by an expression of the strip and the scene's rate; returns the driver's curve.
 
-    expression: may use `frame` and start, trim (frames), delay (seconds), left, right (handles), mute, fps and base.
+    expression: may use `frame` and start (frames), delay (seconds), left, right (handles), mute, fps and base.
     """
-    key = connect(scene, strip_name)
-    paths = {name: f'["{key}"][{index}]' for index, name in enumerate(compat.strip_timing_paths())}
+    key, heard = connect(scene, strip_name), values(scene, strip_name)
+    paths = {name: f'["{key}"][{index}]' for index, name in enumerate(VALUES) if name}
     paths |= {"fps": "render.fps", "base": "render.fps_base"}
     curve = owner.driver_add(path)
     for name in sorted(paths.keys() & set(re.findall(r"[a-z]+", expression))):
-        add_variable(curve.driver, name, scene, paths[name])
+        variable = curve.driver.variables.new()
+        variable.name, variable.type = name, "CONTEXT_PROP"
+        target = variable.targets[0]
+        target.context_property, target.data_path = "ACTIVE_SCENE", paths[name]
+        if name in VALUES:
+            target.use_fallback_value, target.fallback_value = True, heard.get(name, 0.0)
     curve.driver.expression = expression
     return curve
+
+
+_SEEN: dict[tuple[int, str], dict[str, float]] = {}  # by scene and link: what was last written into drivers
+
+
+def keep_for_other_scenes(scene: bpy.types.Scene) -> None:
+    """Have scenes without the links of this one play its heads as they are heard now."""
+    for key in links(scene):
+        heard, seen = values(scene, linked_name(scene, key)), (scene.session_uid, key)
+        if heard and heard != _SEEN.get(seen):
+            _SEEN[seen] = heard
+            _write_fallbacks(key, heard)
+
+
+def _write_fallbacks(key: str, heard: dict[str, float]) -> None:
+    by_path = {f'["{key}"][{index}]': heard[name] for index, name in enumerate(VALUES) if name in heard}
+    for owner in (*bpy.data.shape_keys, *bpy.data.node_groups, *bpy.data.cache_files):
+        drivers = owner.animation_data.drivers if owner.library is None and owner.animation_data else ()
+        for target in (variable.targets[0] for curve in drivers for variable in curve.driver.variables):
+            if target.data_path in by_path and target.use_fallback_value:
+                target.fallback_value = by_path[target.data_path]

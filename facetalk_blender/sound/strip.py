@@ -9,6 +9,7 @@ from pathlib import Path
 import bpy
 
 from ...engine.shared.errors import EngineError
+from ...engine.shared.options import MAXIMUM_SECONDS
 from .. import compat
 from . import audibility, decoding
 
@@ -147,6 +148,27 @@ def strip_problem(strip: bpy.types.SoundStrip) -> str:
     if (end - start) / frames_per_second(strip.id_data) < SHORTEST_CLIP:
         return f"The strip {strip.name} is shorter than {SHORTEST_CLIP} seconds; lengthen it."
     return ""
+
+
+def length_problem(clip: Clip) -> str:
+    """Why a clip is too long to be spoken at once, in one sentence that names the fix; empty when it is not."""
+    if clip.duration <= MAXIMUM_SECONDS:
+        return ""
+    return f"The strip {clip.strip_name} plays more than {MAXIMUM_SECONDS / 60:.0f} minutes; cut it into parts."
+
+
+def whole_problem(scene: bpy.types.Scene, name: str) -> str:
+    """Why the strip of that name cannot speak from end to end; as `choice_problem`."""
+    if problem := choice_problem(scene, name):
+        return problem
+    strip = find_strip(scene, name)
+    start, end = heard_part(strip)
+    if end - start <= MAXIMUM_SECONDS:
+        return ""
+    try:
+        return length_problem(clip_of(strip))  # the file may be shorter than its strip
+    except EngineError as error:
+        return str(error)
 
 
 def clip_of(strip: bpy.types.SoundStrip) -> Clip:

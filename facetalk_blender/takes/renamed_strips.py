@@ -10,40 +10,52 @@ from itertools import chain
 import bpy
 from bpy.app.handlers import persistent
 
+from ..sound import playback, strip_link
 from ..sound import strip as sound_strip
-from ..sound import strip_link
 from ..sound.digest import DIGESTS
 from . import take
 from .status import TOLERANCE
 
 
 @persistent
-def follow_names(*_arguments) -> None:
-    """Handler: where a strip has another name than its takes say, bring the names up to date."""
-    for scene in {text[strip_link.SCENE_PROPERTY] for text in bpy.data.texts if _follows(text)}:
-        texts = [text for text in take.takes_of(scene) if _follows(text)]
-        for text in texts:
+def follow_strips(*_arguments) -> None:
+    """Handler: bring links of all scenes, and the names that takes and results say, up to date with the strips."""
+    for scene in bpy.data.scenes:
+        if scene.library is None and strip_link.links(scene):
+            _follow(scene)
+
+
+def _follow(scene: bpy.types.Scene) -> None:
+    for text in take.takes_of(scene):
+        if text.library is None and strip_link.LINK_PROPERTY in text:
             _find_replacement(scene, text)
-        names = {
-            text[strip_link.STRIP_PROPERTY]: strip_link.linked_name(scene, text[take.LINK_PROPERTY]) for text in texts
-        }
-        changed = {old: new for old, new in names.items() if new not in ("", old)}
-        if changed:
-            _rename(scene, changed)
+    strip_link.update(scene)
+    playback.keep_for_other_scenes(scene)
+    names = {
+        item[strip_link.STRIP_PROPERTY]: strip_link.linked_name(scene, item[strip_link.LINK_PROPERTY])
+        for item in _followers(scene)
+        if strip_link.LINK_PROPERTY in item
+    }
+    changed = {old: new for old, new in names.items() if new not in ("", old)}
+    if changed:
+        _rename(scene, changed)
+
+
+def _followers(scene: bpy.types.Scene) -> list[bpy.types.ID]:
+    """What speaks a strip of the scene: takes, actions and results."""
+    owned = (item for item in chain(bpy.data.texts, bpy.data.actions) if item.get(strip_link.SCENE_PROPERTY) == scene)
+    followers = chain(owned, scene.objects)
+    return [item for item in followers if item.library is None and strip_link.STRIP_PROPERTY in item]
 
 
 def remove_unused_links() -> None:
     """Remove links to strips that no take, result or action speaks."""
-    followers = chain(bpy.data.objects, bpy.data.texts, bpy.data.actions)
-    spoken = {item.get(strip_link.STRIP_PROPERTY) for item in followers}
     for scene in bpy.data.scenes:
-        for key in strip_link.links(scene) if scene.library is None else ():
+        keys = strip_link.links(scene) if scene.library is None else []
+        spoken = {item[strip_link.STRIP_PROPERTY] for item in _followers(scene)} if keys else set()
+        for key in keys:
             if strip_link.linked_name(scene, key) not in spoken:
                 strip_link.disconnect(scene, key)
-
-
-def _follows(text: bpy.types.Text) -> bool:
-    return text.library is None and take.LINK_PROPERTY in text and text.get(strip_link.SCENE_PROPERTY) is not None
 
 
 def _find_replacement(scene: bpy.types.Scene, text: bpy.types.Text) -> None:
@@ -51,7 +63,7 @@ def _find_replacement(scene: bpy.types.Scene, text: bpy.types.Text) -> None:
 
     Of several the one that plays the same part of it. Until the digests of their sounds are known, nothing is done.
     """
-    key = text[take.LINK_PROPERTY]
+    key = text[strip_link.LINK_PROPERTY]
     name = strip_link.linked_name(scene, key)
     if not name or sound_strip.find_strip(scene, name) is not None:
         return
@@ -70,9 +82,7 @@ def _plays(strip: bpy.types.SoundStrip, part: tuple[float, float]) -> bool:
 
 def _rename(scene: bpy.types.Scene, names: dict[str, str]) -> None:
     """Have everything that speaks a strip of the scene say the strip's new name."""
-    owned = (item for item in chain(bpy.data.texts, bpy.data.actions) if item.get(strip_link.SCENE_PROPERTY) == scene)
-    for item in chain(owned, scene.objects):
-        if item.library is None and item.get(strip_link.STRIP_PROPERTY) in names:
-            item[strip_link.STRIP_PROPERTY] = names[item[strip_link.STRIP_PROPERTY]]
+    for item in _followers(scene):
+        item[strip_link.STRIP_PROPERTY] = names.get(item[strip_link.STRIP_PROPERTY], item[strip_link.STRIP_PROPERTY])
     settings = scene.facetalk
     settings.strip = names.get(settings.strip, settings.strip)

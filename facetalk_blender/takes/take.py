@@ -19,13 +19,12 @@ from ...engine.shared.errors import EngineError
 from ...engine.shared.hostile_files import UNREADABLE, number, parse_json
 from ...engine.shared.shapes import match_shapes
 from ...engine.shared.style import Style, styled_weights
-from ..sound.strip_link import SCENE_PROPERTY, STRIP_PROPERTY, connect
+from ..sound.strip_link import LINK_PROPERTY, SCENE_PROPERTY, STRIP_PROPERTY, connect
 
 FORMAT = 1
 LARGEST_TAKE = 1 << 29  # letters of its text
 TAKE_PROPERTY = "facetalk_take"  # on an object: the text of the take that it was made from
-# These on the text, besides the two of its strip.
-LINK_PROPERTY = "facetalk_link"  # the scene's link to the strip, see `strip_link`
+# These on the text, besides the three of its strip.
 SEED_PROPERTY = "facetalk_seed"
 DATE_PROPERTY = "facetalk_date"
 SOUND_PROPERTY = "facetalk_sound"  # digest of the sound

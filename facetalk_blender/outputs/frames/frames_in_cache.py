@@ -73,6 +73,13 @@ def remove_player(owner: bpy.types.Object) -> None:
     remove_unused_players([], [cache])
 
 
+def part_player(owner: bpy.types.Object) -> None:
+    """Give the copy of a cached result a cache file of its own; the files on disk are the same."""
+    modifier = player(owner)
+    if modifier is not None and modifier.cache_file.users > 1:
+        modifier.cache_file = modifier.cache_file.copy()
+
+
 def _relative(path: Path) -> str:
     if not bpy.data.filepath:
         return str(path)

@@ -197,6 +197,21 @@ def remove_player(owner: bpy.types.Object) -> Iterator[None]:
     yield from collection_removal(frames)
 
 
+def part_player(owner: bpy.types.Object) -> None:
+    """Give the copy of a result a player of its own, which picks the copies of the frames."""
+    frames, modifier = owner.get(FRAMES_PROPERTY), owner.modifiers.get(PLAYER_NAME)
+    if not isinstance(frames, bpy.types.Collection) or modifier is None or modifier.node_group.users < 2:
+        return
+    by_frame = {item.get(FRAME_PROPERTY): item for item in frames.objects}
+    tree = modifier.node_group.copy()
+    for node in (node for node in tree.nodes if node.type == "GROUP"):
+        node.node_tree = node.node_tree.copy()
+        for socket in node.node_tree.nodes["Index Switch"].inputs:
+            if socket.type == "OBJECT" and socket.default_value is not None:
+                socket.default_value = by_frame.get(socket.default_value.get(FRAME_PROPERTY))
+    modifier.node_group = tree
+
+
 def _with_edges(
     coherence: Coherence | None, position: int, load: Callable[..., FrameMesh], *arguments
 ) -> tuple[int, Geometry, appearance.Look]:

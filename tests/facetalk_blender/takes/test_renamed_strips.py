@@ -43,7 +43,7 @@ def test_names_follow_a_renamed_strip(settings):
     assert names_in(bpy.context.scene) == {'a "new\\name"'} == {settings.strip}
     assert problem(text) == ""
     assert bpy.ops.facetalk.vary_take() == {"FINISHED"}
-    assert links(bpy.context.scene) == ["facetalk_link_1"]
+    assert len(links(bpy.context.scene)) == 1
     strip_named(settings.strip).frame_start += 7
     settings.take_position = bpy.data.texts.find(text.name)
     assert shown(text, START + 27) == 20

@@ -11,6 +11,7 @@ from repository import import_from_extension
 from speaking_faces import a_text, artists_action, bake, expected, face, snapshot, speech, values
 
 action_module = import_from_extension("facetalk_blender.outputs.curve_action")
+following = import_from_extension("facetalk_blender.outputs.curve_following")
 check = import_from_extension("facetalk_blender.outputs.curves.movement_check")
 curves = import_from_extension("facetalk_blender.outputs.curves.expression_curves")
 sound_strip = import_from_extension("facetalk_blender.sound.strip")
@@ -147,11 +148,11 @@ def test_curves_follow_their_strip_and_the_rate(scene, tmp_path, animated, toler
     frames = np.arange(START + 2, START + 46)
     before = values(item, "jawOpen", frames)
     strip.frame_start += 30
-    action_module.follow_strips(scene)
+    following.follow_strips()
     np.testing.assert_allclose(values(item, "jawOpen", frames + 30), before, atol=1e-4)
     strip.frame_start -= 30
     scene.render.fps = 48
-    action_module.follow_strips(scene)
+    following.follow_strips()
     np.testing.assert_allclose(values(item, "jawOpen", START + 2 * (frames - START)), before, atol=1e-4)
 
 
