@@ -6,8 +6,9 @@ import bpy
 
 from .. import operators, panels
 from .generation import handlers as events
+from .generation import scene_copies
 from .generation.session import session
-from .outputs import curve_following, scene_copies
+from .outputs import curve_following
 from .settings import curves as expression_settings
 from .settings import head as head_identity
 from .settings import model_bundles, readiness

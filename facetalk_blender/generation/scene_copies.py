@@ -11,10 +11,10 @@ from collections.abc import Iterator
 import bpy
 from bpy.app.handlers import persistent
 
+from ..outputs import curve_action
+from ..outputs.frames import frames_in_cache, frames_in_file
 from ..sound.strip_link import LINK_PROPERTY, SCENE_PROPERTY, links
 from ..takes.take import TAKE_PROPERTY
-from . import curve_action
-from .frames import frames_in_cache, frames_in_file
 
 
 @persistent
