@@ -3,12 +3,14 @@
     python -m benchmarks.tolerance [--resolutions 64 128] [--first 12] [--frames 24]
 
 The clip is the demo's sentence on the mean head. Differences are those of the distances that marching cubes reads, and
-of their canonical points, in millimetres, over all frames; "signs" are grid points a frame on the other side.
+of their canonical points, in millimetres, over all frames; "signs" are grid points a frame on the other side. With more
+than one thread: also what the clip takes when its frames are shared among cores.
 """
 
 from __future__ import annotations
 
 import argparse
+from collections import deque
 
 import numpy as np
 import torch
@@ -17,6 +19,7 @@ from benchmarks.measuring import conditions, print_table, seconds_of
 from engine import Engine
 from engine.head import NeuralHead
 from engine.head.surface.extract import SurfaceExtractor
+from engine.head.surface.in_turn import extract_in_turn
 from engine.shared.options import RESOLUTION, RESOLUTIONS, TOLERANCE
 from engine.shared.units import MILLIMETRES_PER_UNIT
 from tests.helpers.repository import ROOT
@@ -62,6 +65,19 @@ def compare(head: NeuralHead, codes: np.ndarray, resolution: int) -> None:
     print_table(f"differences in mm; {signs:.1f} signs a frame", ["", "mean", "95 %", "99.9 %", "greatest"], table)
 
 
+def clip_seconds(head: NeuralHead, codes: np.ndarray, resolution: int) -> None:
+    """Print what a whole clip takes whose frames all cores share, and whose frames have a core each."""
+    seconds: dict[str, list[np.ndarray]] = {"all cores on each frame": [], "a frame for each core": []}
+    for _ in range(2):  # in turn
+        for name, runs in seconds.items():
+            extractor = SurfaceExtractor(head, None, resolution, tolerance=TOLERANCE)
+            made = map(extractor.extract, codes) if name.startswith("all") else extract_in_turn(extractor, codes)
+            runs.append(seconds_of(lambda made=made: deque(made, maxlen=0)) / len(codes))
+    rows = [[name, *(f"{figure:.3f}" for figure in np.median(runs, 0))] for name, runs in seconds.items()]
+    title = f"{resolution} points a side, {len(codes)} frames, off by {TOLERANCE} cells at most"
+    print_table(title, ["a frame", "wall s", "CPU s"], rows)
+
+
 def main() -> None:
     """Command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -74,6 +90,8 @@ def main() -> None:
     print(conditions(torch.get_num_threads(), f"{options.frames} frames"))
     for resolution in options.resolutions:
         compare(engine.head, codes, resolution)
+        if torch.get_num_threads() > 1:
+            clip_seconds(engine.head, codes, resolution)
 
 
 if __name__ == "__main__":

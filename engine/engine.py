@@ -290,19 +290,20 @@ class Engine:
         """
         from .head.surface.extract import SurfaceExtractor
         from .head.surface.forward_surface import ForwardSurfaceExtractor
+        from .head.surface.in_turn import extract_in_turn
 
         self.bundle.require("surfaces")
         seconds = np.arange(len(take.codes)) / take.rate if times is None else np.asarray(times, float)
         code = self.identity_code(identity)
         tolerance = tolerance_of(resolution) if tolerance is None else tolerance
-        extractor: ForwardSurfaceExtractor | SurfaceExtractor
-        if self.head.deforms_forward:
-            extractor = ForwardSurfaceExtractor(self.head, code, resolution)
-        else:
-            extractor = SurfaceExtractor(self.head, code, resolution, tolerance=tolerance)
+        expressions = take.resampled(seconds)
+        surfaces = (
+            map(ForwardSurfaceExtractor(self.head, code, resolution).extract, expressions)
+            if self.head.deforms_forward
+            else extract_in_turn(SurfaceExtractor(self.head, code, resolution, tolerance=tolerance), expressions)
+        )
         regions = self.head.prepare_identity(code).regions
-        for index, expression in enumerate(take.resampled(seconds)):
-            surface = extractor.extract(expression)
+        for index, (expression, surface) in enumerate(zip(expressions, surfaces, strict=True)):
             yield SurfaceFrame(
                 index=index,
                 time=float(seconds[index]),

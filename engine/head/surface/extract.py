@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import copy
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -64,6 +65,12 @@ class SurfaceExtractor:
         self.head, self.identity, self.tolerance = head, identity, tolerance
         grid = (*head.box, resolution, lipschitz, head.device)
         self.band = TolerantBandSequence(*grid, tolerance=tolerance) if tolerance else BandSequence(*grid)
+
+    def copy(self) -> SurfaceExtractor:
+        """Another extractor that goes on from the same frame."""
+        other = copy(self)
+        other.band = self.band.copy()
+        return other
 
     def extract(self, expression: Array | None = None, keep_small_pieces: bool = False) -> Surface:
         """The surface of an expression code (E,), `without_small_pieces` unless they are kept.
@@ -137,7 +144,7 @@ def _canonical_points(band: NarrowBand, places: np.ndarray) -> np.ndarray:
 
 def require_memory(resolution: int, device: torch.device) -> None:
     """Raise EngineError when a grid of `resolution` points a side does not fit in the device's free memory."""
-    needed, free = estimated_bytes(resolution), _free_bytes(device)
+    needed, free = estimated_bytes(resolution), free_bytes(device)
     if free is not None and needed > free:
         raise EngineError(
             f"A surface of {resolution} cells a side needs {needed / 2**30:.1f} GB of memory, but only "
@@ -150,7 +157,7 @@ def estimated_bytes(resolution: int) -> int:
     return BYTES_PER_GRID_POINT * resolution**3 + BYTES_BESIDES
 
 
-def _free_bytes(device: torch.device) -> int | None:
+def free_bytes(device: torch.device) -> int | None:
     """Free memory of a device in bytes; None where the system does not tell."""
     if device.type == "cuda":
         return torch.cuda.mem_get_info(device)[0]

@@ -15,8 +15,10 @@ evaluated, until all points agree.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from copy import copy
 from dataclasses import dataclass
 from itertools import product
+from typing import Self
 
 import torch
 from torch import Tensor
@@ -85,6 +87,12 @@ class BandSequence:
         self.evaluated: list[Tensor] = []
         self.canonical: list[Tensor] = []
         self.rows = self.measured = 0
+
+    def copy(self) -> Self:
+        """Another sequence that goes on from the same frame."""
+        other = copy(self)
+        other.values, other.row = self.values.clone(), self.row.clone()
+        return other
 
     def sample(self, field: Field) -> NarrowBand:
         """The band of this frame's field, which maps points (P, 3) to distances (P,) and canonical points (P, 3).

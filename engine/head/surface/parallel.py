@@ -27,7 +27,10 @@ def undivided_operations() -> Iterator[None]:
     Threads that divide many small operations wait for each other longer than they work, on a busy machine above all.
     """
     threads, divided, around = chunk_threads(), torch.get_num_threads(), getattr(_undivided, "threads", None)
-    _pool(threads)
+    if divided == 1:  # nothing to change, and a change would be that of threads that start later
+        yield
+        return
+    single_threads(threads)
     _undivided.threads = threads
     torch.set_num_threads(1)
     try:
@@ -55,14 +58,15 @@ def in_chunks(function: Callable[[Tensor], Parts], points: Tensor, size: int) ->
         with torch.no_grad():  # a setting of each thread
             return function(chunk)
 
-    results = _pool(threads).map(run, chunks) if len(chunks) > 1 and threads > 1 else map(run, chunks)
+    results = single_threads(threads).map(run, chunks) if len(chunks) > 1 and threads > 1 else map(run, chunks)
     joined = tuple(torch.cat(parts) for parts in zip(*results, strict=True))
     return cast(Parts, joined)  # as many tensors as the function gives
 
 
 @cache
-def _pool(threads: int) -> ThreadPoolExecutor:
-    """Threads whose own operations are not divided any further."""
+def single_threads(threads: int) -> ThreadPoolExecutor:
+    """A pool of threads whose own operations are not divided any further."""
+    before = torch.get_num_threads()
     started = Barrier(threads + 1)
 
     def start() -> None:
@@ -74,5 +78,5 @@ def _pool(threads: int) -> ThreadPoolExecutor:
     for _ in range(threads):
         pool.submit(int)
     started.wait()
-    torch.set_num_threads(threads)  # for threads that start later
+    torch.set_num_threads(before)  # for threads that start later
     return pool
