@@ -36,6 +36,13 @@ def cpu_seconds(scene: bpy.types.Scene, frame: int) -> float:
     return time.process_time() - begun
 
 
+def settled_seconds(scene: bpy.types.Scene, frame: int) -> float:
+    """The same after one render that does not count: the first with other settings prepares more."""
+    scene.render.resolution_x = SIZE[0]  # persistent data alone would not notice another number of samples
+    cpu_seconds(scene, frame)
+    return cpu_seconds(scene, frame)
+
+
 def parts(scene: bpy.types.Scene, frame: int) -> list[float]:
     """CPU seconds of PARTS in a scene that has shown the frame before."""
     cycles = scene.cycles
@@ -43,10 +50,11 @@ def parts(scene: bpy.types.Scene, frame: int) -> list[float]:
     changed = cpu_seconds(scene, frame)
     same = cpu_seconds(scene, frame)
     cycles.use_denoising = False
-    plain = cpu_seconds(scene, frame)
+    plain = settled_seconds(scene, frame)
     cycles.samples = 1
-    single = cpu_seconds(scene, frame)
+    single = settled_seconds(scene, frame)
     cycles.samples, cycles.use_denoising = samples, denoised
+    cpu_seconds(scene, frame)
     sample = (plain - single) / max(samples - 1, 1)
     return [changed - same, sample, same - plain, single - sample, changed]
 
