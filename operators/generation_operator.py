@@ -20,7 +20,7 @@ from ..facetalk_blender.settings.reasons import unready_reason
 from ..facetalk_blender.sound.strip_link import SCENE_PROPERTY, STRIP_PROPERTY
 from . import views
 from .running import JobOperator, can_run
-from .views import ViewBefore
+from .views import SelectionBefore, ViewBefore
 
 
 class GenerationOperator(JobOperator):
@@ -32,6 +32,7 @@ class GenerationOperator(JobOperator):
     _waiting: Iterator[Generation]
     _shown = ""
     _views: list[ViewBefore] | None = None
+    _selection: SelectionBefore | None = None
 
     @classmethod
     def reason(cls, context: bpy.types.Context) -> str:
@@ -95,6 +96,7 @@ class GenerationOperator(JobOperator):
         if context.mode != "OBJECT" or head.name not in context.view_layer.objects:
             return
         self._shown = head.name
+        self._selection = self._selection or SelectionBefore.of(context)
         for item in context.selected_objects:
             item.select_set(False)
         head.select_set(True)
@@ -103,7 +105,9 @@ class GenerationOperator(JobOperator):
             self._views = views.remember(context)
             views.frame_selected(context)
 
-    def report_cancelled(self, _context: bpy.types.Context) -> None:
-        """The view goes back to where it was."""
+    def report_cancelled(self, context: bpy.types.Context) -> None:
+        """The view goes back to where it was, and what was selected is selected again."""
         for view in self._views or ():
             view.put_back()
+        if self._selection is not None:
+            self._selection.put_back(context)

@@ -32,6 +32,31 @@ class ViewBefore:
         region.view_distance = self.distance
 
 
+@dataclass
+class SelectionBefore:
+    """What was selected and active, by name: an undo may have made other objects of them."""
+
+    selected: list[str]
+    active: str
+
+    @classmethod
+    def of(cls, context: bpy.types.Context) -> SelectionBefore:
+        """What is selected now."""
+        active = context.view_layer.objects.active
+        return cls([item.name for item in context.selected_objects], "" if active is None else active.name)
+
+    def put_back(self, context: bpy.types.Context) -> None:
+        """Select what is left of it, unless something else was selected meanwhile."""
+        objects = context.view_layer.objects
+        if context.mode != "OBJECT" or context.selected_objects:
+            return
+        for name in self.selected:
+            if name in objects:
+                objects[name].select_set(True)
+        if objects.active is None:
+            objects.active = objects.get(self.active)
+
+
 def remember(context: bpy.types.Context) -> list[ViewBefore]:
     """Where the viewports look that `frame_selected` turns."""
     found = []

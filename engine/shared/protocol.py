@@ -56,8 +56,12 @@ def write_message(stream: BinaryIO, message: Message) -> None:
     stream.flush()
 
 
-def encoded(message: Message) -> list[bytes]:
-    """A message as bytes, in parts. Raises ProtocolError for what the protocol does not carry."""
+def encoded(message: Message) -> list[bytes | memoryview]:
+    """A message as bytes, in parts. Raises ProtocolError for what the protocol does not carry.
+
+    Arrays that lie in memory as they are sent are not copied: whoever sends minutes of sound waits for nothing. They
+    must stay as they are until the parts are written.
+    """
     arrays = {name: _little_endian(name, array) for name, array in message.arrays.items()}
     header = json.dumps(
         {
@@ -69,7 +73,8 @@ def encoded(message: Message) -> list[bytes]:
     ).encode()
     if len(header) > MAXIMUM_HEADER_BYTES:
         raise ProtocolError(f"the message header has {len(header)} bytes")
-    return [MAGIC + struct.pack("<I", len(header)) + header, *(array.tobytes() for array in arrays.values())]
+    contents = (array.reshape(-1).view(np.uint8).data for array in arrays.values())
+    return [MAGIC + struct.pack("<I", len(header)) + header, *contents]
 
 
 def read_message(stream: BinaryIO) -> Message | None:

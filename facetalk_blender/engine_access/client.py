@@ -55,6 +55,15 @@ class EngineClient:
         """How long nothing has been heard of the engine while it was waited for."""
         return 0.0 if self._connection is None else self._connection.silent_seconds
 
+    def start_left(self, seconds: float) -> float:
+        """How many of the seconds that its start takes are still to come: none once it has sent a take.
+
+        seconds: from the start of the process to the first take, beyond what the take itself needs.
+        """
+        if not self.alive:
+            return seconds
+        return 0.0 if self._connection.warm else max(seconds - self._connection.age, 0.0)
+
     def start(self) -> None:
         """Start the process; does nothing while one runs. Raises OSError when the interpreter cannot be started."""
         if self.alive:

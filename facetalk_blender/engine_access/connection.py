@@ -21,6 +21,7 @@ from ...engine.shared.protocol import ALIVE, FINAL_KINDS, Message, encoded, read
 # The reader stops taking frames while this many wait, so a slow consumer slows the engine instead of filling memory.
 QUEUED_MESSAGES = 16
 CHUNK_BYTES = 1 << 20
+TAKE = "take"  # the answer for which all networks of a bundle had to be loaded
 # How long a process may be stopped, silent in the middle of a message, or silent between two: it sends a sign of life
 # every second, but loading libraries from a slow disk can hold that up.
 STOPPED_SECONDS, HALF_MESSAGE_SECONDS, SILENT_SECONDS, STARTING_SECONDS = 3.0, 3.0, 60.0, 300.0
@@ -33,12 +34,15 @@ TELLING_LINE = re.compile(r"[\w.]*(Error|Exception|Interrupt)\b|Fatal Python err
 class Connection:
     """A process that was started.
 
-    death: why it has ended, once all that it had sent was received; "" until then.
+    death: why it has ended, once all that it had sent was received; "" until then. warm: whether it has sent a take,
+    for which its networks had to be loaded.
     """
 
     def __init__(self, command: list[str], folder: Path, environment: dict[str, str]):
         """Raises OSError when the program cannot be started."""
         self.death = ""
+        self.warm = False
+        self._started_at = time.monotonic()
         self.process = subprocess.Popen(
             command,
             cwd=folder,
@@ -69,6 +73,11 @@ class Connection:
     def silent_seconds(self) -> float:
         """How long nothing has been heard of the process while it was waited for."""
         return self._silence.seconds
+
+    @property
+    def age(self) -> float:
+        """Seconds since the process was started."""
+        return time.monotonic() - self._started_at
 
     @property
     def heard_at(self) -> float:
@@ -127,6 +136,7 @@ class Connection:
         try:
             while (message := read_message(self._pipe)) is not None:
                 self._pipe.inside = False
+                self.warm = self.warm or message.kind == TAKE
                 if message.kind != ALIVE:
                     self._take(message)
                 if self._stopping.is_set():

@@ -37,13 +37,16 @@ class Cost:
         """Of a result, once its take is there."""
         return self.base + self.frame * frames
 
+    def warm_seconds(self, duration: float, frames: int) -> float:
+        """Of a take and its result, of an engine that is warm. duration: of the sound, seconds."""
+        return self.sampling * duration + self.seconds(frames)
+
     def bytes(self, frames: int) -> float:
         """Memory of a result."""
         return self.base_size + self.size * frames
 
 
-# What the engine alone takes: a frame mesh of the lowest resolution that is thrown away, see `pace`.
-ENGINE = ("ENGINE", 0)
+ENGINE = "ENGINE_"  # before an output's name: the engine's part of it, whose answers are thrown away, see `pace`
 # Measured in one go on two cores with the starter model, so that the ratios hold on other computers too.
 ASSUMED = {
     ("FRAME_MESHES", 64): Cost(3.5, 0.03, 0.36, 3.83e6, 0.6, 0.0),
@@ -51,13 +54,19 @@ ASSUMED = {
     ("FRAME_MESHES", 256): Cost(3.5, 0.03, 5.6, 39.5e6, 3.0, 0.0),
     ("SHAPE_KEYS", 0): Cost(3.5, 0.03, 0.004, 0.23e6, 0.4, 3.6e6),
     ("EXPRESSION_CURVES", 0): Cost(3.5, 0.03, 0.001, 0.003e6, 0.7, 15.5e6),
-    ENGINE: Cost(3.5, 0.03, 0.32, 2.32e6, 0.6),
+    ("ENGINE_FRAME_MESHES", 0): Cost(3.5, 0.03, 0.32, 2.32e6, 0.6),
+    ("ENGINE_SHAPE_KEYS", 0): Cost(3.5, 0.03, 0.001, 0.0, 0.05),
+    ("ENGINE_EXPRESSION_CURVES", 0): Cost(3.5, 0.03, 0.0, 0.0, 0.1),
 }
+OUTPUTS = ("FRAME_MESHES", "SHAPE_KEYS", "EXPRESSION_CURVES")
+PAUSES = 2 / 3  # of Blender's part, what passes between two ticks of the timer, however quick the computer
+LARGEST_SHARE = 1.5  # by which that part grows: where the engine is far slower, it is the model that is large
+PACE_FRAMES = 100  # of which the time tells how quick this computer is: an output's base alone is little and uneven
 
 
 @dataclass(frozen=True)
 class Workload:
-    """What a cost belongs to. output and resolution: see `Options`, or ENGINE; bundle: "starter" or a folder."""
+    """What a cost belongs to. output and resolution: see `Options`; bundle: "starter" or a folder."""
 
     device: str
     output: str
@@ -77,8 +86,8 @@ class Workload:
 
     @property
     def engine(self) -> Workload:
-        """The engine's part of it."""
-        return replace(self, output=ENGINE[0], resolution=ENGINE[1])
+        """The engine's part of its output."""
+        return replace(self, output=ENGINE + self.output, resolution=0)
 
 
 class Costs:
@@ -107,19 +116,10 @@ class Costs:
         assumed, alike = ASSUMED[workload.kind], self._alike(workload)
         if alike is None:
             return assumed
-        measured, guessed = self.remembered(alike), ASSUMED[alike.kind]
-        pace, size = measured.frame / guessed.frame, measured.size / guessed.size
-        return Cost(
-            start=measured.start,
-            sampling=measured.sampling,
-            frame=pace * assumed.frame,
-            size=size * assumed.size,
-            base=pace * assumed.base,
-            base_size=assumed.base_size,
-        )
+        return _scaled(assumed, self.remembered(alike), ASSUMED[alike.kind], alike == workload.engine)
 
     def _alike(self, workload: Workload) -> Workload | None:
-        """What was measured here and tells most of a workload: the same output, else the engine alone."""
+        """What was measured here and tells most of a workload: the same output, else the engine's part of it."""
         same = [
             replace(workload, output=output, resolution=resolution)
             for output, resolution in ASSUMED
@@ -134,8 +134,12 @@ class Costs:
 
     def remember(self, workload: Workload, cost: Cost) -> None:
         """Keep a measured cost; where the folder cannot be written, until Blender ends."""
+        self.remember_all({workload: cost})
+
+    def remember_all(self, measured: dict[Workload, Cost]) -> None:
+        """Keep measured costs."""
         costs = self._all()
-        costs[workload.name] = cost
+        costs |= {workload.name: cost for workload, cost in measured.items()}
         path = _path()
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -148,6 +152,28 @@ class Costs:
         if self._known is None:
             self._known = _read(_path())
         return self._known
+
+
+def _scaled(assumed: Cost, measured: Cost, guessed: Cost, engine_alone: bool) -> Cost:
+    """An assumed cost, as much greater or less as another one that was measured here.
+
+    engine_alone: whether that is the engine's part of the same output. Of keys, that part is the smaller one: what
+    Blender does with them, in short ticks, comes on top.
+    """
+    pace = measured.seconds(PACE_FRAMES) / guessed.seconds(PACE_FRAMES)
+    if engine_alone and not guessed.size:
+        share = min(PAUSES + (1 - PAUSES) * pace, LARGEST_SHARE)
+        frame = measured.frame + share * (assumed.frame - guessed.frame)
+        base = measured.base + share * (assumed.base - guessed.base)
+        return replace(assumed, start=measured.start, sampling=measured.sampling, frame=frame, base=base)
+    return Cost(
+        start=measured.start,
+        sampling=measured.sampling,
+        frame=pace * assumed.frame,
+        size=measured.size / guessed.size * assumed.size,
+        base=pace * assumed.base,
+        base_size=assumed.base_size,
+    )
 
 
 def _path() -> Path:

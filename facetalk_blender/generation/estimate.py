@@ -60,8 +60,7 @@ def estimate(
     # Of shape keys, there is one for each of the model's codes.
     frames = round(CODE_RATE * seconds) if output == "SHAPE_KEYS" else end - start
     cost = session.costs.expected(workload)
-    start = 0.0 if session.engine_alive() else cost.start
-    total = start + cost.sampling * seconds + cost.seconds(frames)
+    total = session.start_left(cost.start) + cost.warm_seconds(seconds, frames)
     measured = session.costs.known(workload)
     size = cost.bytes(frames)
     cached = output == "FRAME_MESHES" and storage.in_cache(size)

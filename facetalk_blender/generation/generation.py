@@ -67,7 +67,7 @@ class Generation(Job):
         self._workload = Workload(options.device, options.output, options.resolution, options.bundle)
         self._expected = session.costs.expected(self._workload)
         self._cost_known = session.costs.known(self._workload)
-        self._engine_was_cold = not client.alive
+        self._engine_was_cold, self._start_left = not client.alive, client.start_left(self._expected.start)
         self._playback_before: playback.PlaybackSettings | None = None
         self._engine = Conversation(client, options.bundle, options.device)
         self._spoken.connect(strip)
@@ -102,8 +102,9 @@ class Generation(Job):
     def seconds_left(self) -> float | None:
         """About how long it will still take; None while nothing tells."""
         expected = self._expected if self._cost_known else None
-        cold, duration = self._engine_was_cold, 0.0 if self._spoken.sound is None else self.clip.duration
-        return self._watch.seconds_left(self.state, expected, cold, duration, self._frame_count, self.written)
+        duration = 0.0 if self._spoken.sound is None else self.clip.duration
+        before = self._start_left + self._expected.sampling * duration
+        return self._watch.seconds_left(self.state, expected, before, self._frame_count, self.written)
 
     @property
     def count_text(self) -> str:

@@ -66,26 +66,22 @@ class Stopwatch:
         self.pace.saw(written)
 
     def seconds_left(
-        self, state: State, expected: Cost | None, cold: bool, duration: float, frames: int, written: int
+        self, state: State, expected: Cost | None, before: float, frames: int, written: int
     ) -> float | None:
         """About how long it will still take; None while nothing tells.
 
-        expected: cost, None when nobody knows it. cold: whether the engine had to be started. duration: of the sound,
-        seconds. frames: of the result, of which `written` are there.
+        expected: cost, None when nobody knows it. before: seconds that the engine's start and the take need, together
+        because most networks are loaded for the take. frames: of the result, of which `written` are there.
         """
         if state is State.SURFACES and written:
             frame = self.pace.per_frame(expected.frame if expected else None)
             return None if frame is None else frame * (frames - written)
         if expected is None or state not in STAGE_SHARES:
             return None
-        # Of the stages that have ended only what they took counts, so nothing of theirs is left.
-        parts = {
-            State.LOAD: expected.start if cold else 0.0,
-            State.SAMPLE: expected.sampling * duration,
-            State.SURFACES: expected.seconds(frames),
-        }
-        later = list(parts)[list(parts).index(state) + 1 :]
-        return max(parts[state] - self.stage_seconds, 0.0) + sum(parts[stage] for stage in later)
+        head = expected.seconds(frames)
+        if state is State.SURFACES:
+            return max(head - self.stage_seconds, 0.0)
+        return max(before - (time.perf_counter() - self._started), 0.0) + head
 
 
 def measured_cost(

@@ -112,6 +112,10 @@ class Session:
         """Whether an engine process runs."""
         return self._client is not None and self._client.alive
 
+    def start_left(self, seconds: float) -> float:
+        """How many of the seconds that the engine's start takes are still to come."""
+        return seconds if self._client is None else self._client.start_left(seconds)
+
     def set_engine_task(self, new: BackgroundTask | None) -> None:
         """Make a task the current one; the one before it ends."""
         if self.engine_task is not None:

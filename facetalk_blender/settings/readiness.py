@@ -11,7 +11,7 @@ import bpy
 from ...engine.shared.errors import EngineError
 from ..engine_access.runtime import EngineCheck
 from ..generation.conversation import Conversation
-from ..generation.costs import ENGINE, Workload
+from ..generation.costs import OUTPUTS, Workload
 from ..generation.pace import WARM_UP_SECONDS, PaceMeasurement
 from ..generation.session import EngineChoice, session
 from ..sound.sentence import SENTENCE
@@ -62,8 +62,7 @@ def _look() -> float:
 
 def look_at(choice: EngineChoice) -> float:
     """Go on with looking at an engine; seconds until it goes on again. Raises EngineError when there is none."""
-    workload = Workload(choice.device, *ENGINE, choice.bundle)
-    if session.costs.remembered(workload) is not None:
+    if session.costs.remembered(engine_part(choice, OUTPUTS[0])) is not None:
         return IDLE_SECONDS
     if session.busy() or (session.engine_task is not None and session.engine_task.running):
         return LOOK_SECONDS
@@ -74,18 +73,23 @@ def look_at(choice: EngineChoice) -> float:
         session.set_engine_task(EngineCheck(runtime, session.engine_root, choice.bundle, choice.device))
         session.engine_task.start()
         return FOLLOW_SECONDS
-    return IDLE_SECONDS if engine_problem() else _measure(choice, workload)
+    return IDLE_SECONDS if engine_problem() else _measure(choice)
 
 
-def _measure(choice: EngineChoice, workload: Workload) -> float:
+def engine_part(choice: EngineChoice, output: str) -> Workload:
+    """Under which the engine's part of an output is remembered."""
+    return Workload(choice.device, output, 0, choice.bundle).engine
+
+
+def _measure(choice: EngineChoice) -> float:
     if session.pace is None:
         runtime = session.runtime(choice.python)
         session.set_pace(PaceMeasurement(runtime, session.engine_root, choice.bundle, choice.device))
         session.pace.start()
     if session.pace.running:
         return FOLLOW_SECONDS
-    if session.pace.cost is not None:
-        session.costs.remember(workload, session.pace.cost)
+    if found := session.pace.costs:
+        session.costs.remember_all({engine_part(choice, output): cost for output, cost in found.items()})
         session.set_pace(None)
     _redraw()
     return IDLE_SECONDS

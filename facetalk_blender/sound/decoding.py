@@ -83,19 +83,23 @@ class Decoding:
 
     def pieces(self) -> Iterator[None]:
         """Decode, with a pause after each piece. Raises aud.error when nothing can be decoded."""
-        found, position = [], 0
+        # Its memory is taken as it is filled: putting minutes of pieces together would be a long piece of its own.
+        found = np.zeros((max(self._count, 0), self._sound.specs[1]), np.float32)
+        before, position = None, 0
         while position < self._count:
-            piece = self._piece(position, found[-1] if found else None)
+            piece = self._piece(position, before)
             if piece is None:
                 # Jumps in this file lead anywhere: only all at once is what Blender plays.
-                found = [self._read(0, self._count)]
+                found = self._read(0, self._count)
+                position = len(found)
                 break
-            found.append(piece)
-            position += len(piece)
+            piece = piece[: self._count - position]  # a rounded end
+            found[position : position + len(piece)] = piece
+            before, position = piece, position + len(piece)
             if not len(piece):
                 break
             yield
-        self.samples = np.concatenate(found)
+        self.samples = found[:position]
 
     def _piece(self, position: int, before: np.ndarray | None) -> np.ndarray | None:
         """Samples from a position of the part on, joined to those before; None where they do not fit to them."""

@@ -31,12 +31,16 @@ finish() {
 }
 trap finish EXIT
 sleep 2
-for part in walk.py reopen.py states.py; do
+for part in walk.py reopen.py states.py meanwhile.py; do
     echo "== $part"
     timeout 1500 chroot "$application" blender --window-geometry 0 0 1400 900 --enable-event-simulate \
         --python-exit-code 1 --python "$inside/$part" 2>&1 | grep -v -e EGL -e '^Info:' || true
     [ -e "$work/$part.passed" ] || { echo "$part did not get to its end" >&2; exit 1; }
 done
+echo "== the file that was saved, and the engine, after quitting meanwhile"
+chroot "$application" blender --background "$inside/meanwhile.blend" --python-exit-code 1 --python "$inside/whole.py"
+engine=$(cat "$work/engine.pid")
+! grep -qs engine.process "/proc/$engine/cmdline" || { echo "the engine $engine has not ended" >&2; exit 1; }
 echo "== command.sh"
 timeout 1500 chroot "$application" sh "$inside/command.sh" "$inside"
 cp "$work"/pictures/* "$pictures"

@@ -1,6 +1,7 @@
 """Answers requests as the engine does, with shapes known in closed form (`scripted_shapes`).
 
-The bundle name chooses how it behaves: "starter" is good; "slow" waits before every frame; "dies-after-N" kills the
+The bundle name chooses how it behaves: "starter" is good; "slow" waits before every frame; "paced" takes
+the times of PACED; "dies-after-N" kills the
 process after N frames; "short" leaves frames out; "fails" answers sample with an error; "reads-nothing" takes only
 samples; "garbled" sends a surface without arrays; "outdated" says that it is an older version.
 
@@ -29,6 +30,9 @@ shapes = importlib.import_module("scripted_shapes")
 mutated_messages = importlib.import_module("mutated_messages")
 
 SLOW_SECONDS = 0.05
+# Seconds: to load, once; for a second of sound; for a frame, by its resolution; for a key of either kind.
+PACED = {"load": 2.0, "sample": 0.5, 64: 0.1, 128: 0.42, "key": 0.1}
+loaded = []
 cancelled = set()
 
 
@@ -82,6 +86,9 @@ def sample(message):
     if fields["bundle"] == "reads-nothing" and "samples" not in message.arrays:
         return "tone.wav is damaged; convert it."
     write("progress", message.request, {"stage": "Sampling expression codes", "fraction": 0.5})
+    if fields["bundle"] == "paced":
+        time.sleep(PACED["sample"] * fields["duration"] + (0.0 if loaded else PACED["load"]))
+        loaded.append(True)
     samples = message.arrays.get("samples")
     take = shapes.take(fields["duration"] if samples is None else len(samples) / fields["samples_rate"])
     if "keep" in message.arrays:
@@ -89,7 +96,7 @@ def sample(message):
         codes = message.arrays["keep"].copy()
         codes[start:end, 1] = fields["seed"]
         take["codes"] = codes
-    facts = {"rate": shapes.RATE, "seed": fields["seed"], "weight_names": shapes.WEIGHT_NAMES, "provenance": {}}
+    facts = {"rate": shapes.RATE, "seed": fields.get("seed", 0), "weight_names": shapes.WEIGHT_NAMES, "provenance": {}}
     write("take", message.request, facts, take)
     return ""
 
@@ -109,6 +116,8 @@ def frames(message, count, kind, make):
             os.kill(os.getpid(), signal.SIGKILL)
         if bundle == "slow":
             time.sleep(SLOW_SECONDS)
+        if bundle == "paced":
+            time.sleep(PACED[message.fields.get("resolution", "key")])
         fields, arrays = make(index)
         write(kind, message.request, {"index": index} | fields, {} if bundle == "garbled" else arrays)
         write("progress", message.request, {"stage": "Extracting surfaces", "fraction": (index + 1) / count})
