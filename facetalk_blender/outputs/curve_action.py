@@ -8,6 +8,7 @@ in muted tracks.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import bpy
 import numpy as np
@@ -70,28 +71,40 @@ def with_rest(values: np.ndarray, rest: float, frames: int) -> np.ndarray:
     return np.concatenate([rest + part * (values[0] - rest), values, rest + part[::-1] * (values[-1] - rest)])
 
 
-def write_curve(
-    curves: bpy.types.bpy_prop_collection, place: Place, values: np.ndarray, first_frame: int, tolerance: float | None
-) -> None:
-    """Add the curve of a place.
+@dataclass(frozen=True)
+class CurveKeys:
+    """Keys of a curve: frames (K,) from its first one on, values (K,), slopes (K,) per frame; None makes it linear."""
 
-    values: (F,) at successive frames from first_frame. tolerance: the largest error of the fewer keys, or None for a
-    key at every frame.
+    frames: np.ndarray
+    values: np.ndarray
+    slopes: np.ndarray | None
+
+
+def fitted(values: np.ndarray, tolerance: float | None) -> CurveKeys:
+    """Keys for values (F,) at successive frames. NumPy only: any thread may call it, and for minutes one should.
+
+    tolerance: the largest error of the fewer keys, or None for a key at every frame.
     """
-    dense = tolerance is None
-    keys = np.arange(len(values)) if dense else reduction.key_frames(values, tolerance)
+    if tolerance is None:
+        return CurveKeys(np.arange(len(values)), values, None)
+    keys = reduction.key_frames(values, tolerance)
+    return CurveKeys(keys, values[keys], reduction.key_slopes(values)[keys])
+
+
+def write_curve(curves: bpy.types.bpy_prop_collection, place: Place, keys: CurveKeys, first_frame: int) -> None:
+    """Add the curve of a place, whose frames count from first_frame."""
+    count, dense = len(keys.frames), keys.slopes is None
     points = curves.new(place[0], index=place[1]).keyframe_points
-    points.add(len(keys))
-    at = np.column_stack([keys + first_frame, values[keys]])  # (K, 2)
+    points.add(count)
+    at = np.column_stack([keys.frames + first_frame, keys.values])  # (K, 2)
     points.foreach_set("co", at.astype(np.float32).ravel())
-    points.foreach_set("interpolation", _enumeration("interpolation", "LINEAR" if dense else "BEZIER", len(keys)))
-    if not dense and len(keys) > 1:
-        slopes = reduction.key_slopes(values)[keys]
+    points.foreach_set("interpolation", _enumeration("interpolation", "LINEAR" if dense else "BEZIER", count))
+    if not dense and count > 1:
         # Handles of a third of the gap make time linear along the curve, hence the cubic that was fitted.
-        thirds = np.diff(keys) / 3
+        thirds = np.diff(keys.frames) / 3
         for side, gap in (("left", -np.append(thirds[:1], thirds)), ("right", np.append(thirds, thirds[-1:]))):
-            handles = at + np.column_stack([gap, gap * slopes])
-            points.foreach_set(f"handle_{side}_type", _enumeration("handle_left_type", "ALIGNED", len(keys)))
+            handles = at + np.column_stack([gap, gap * keys.slopes])
+            points.foreach_set(f"handle_{side}_type", _enumeration("handle_left_type", "ALIGNED", count))
             points.foreach_set(f"handle_{side}", handles.astype(np.float32).ravel())
 
 

@@ -30,7 +30,7 @@ def steps() -> Iterator[float]:
 def drop_sound() -> Iterator[float]:
     """What Blender calls for a file that falls on a viewport."""
     call("wm.drop_import_file", directory=f"{FOLDER}/", files=[{"name": "words.wav"}])
-    yield 1.0
+    yield 3.0  # panels move aside slowly
     scene = bpy.context.scene
     assert scene.facetalk.strip == "words", scene.facetalk.strip
     assert [strip.name for strip in scene.sequence_editor.strips] == ["words"]

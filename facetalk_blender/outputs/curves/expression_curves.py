@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import json
 import time
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import asdict, dataclass, replace
 
 import bpy
@@ -233,28 +235,43 @@ class _ActionBuilder:
         )
         action[curve_action.LINKS_PROPERTY] = json.dumps(dict(links))
         action[STYLE_PROPERTY] = json.dumps(asdict(take.style))
-        self._clip, self._take, self._tolerance = clip, take, tolerance
+        self._tolerance = tolerance
         self._rest_frames = curve_action.rest_frames(clip.frames_per_second)
         self._first_frame = clip.frame_start - self._rest_frames
-        self._plans = list(enumerate(plans))
-        self._curves: list[tuple[int, Place, np.ndarray]] = []
+        self._plans = deque(enumerate(plans))
+        self._curves: deque[tuple[int, Place, Future]] = deque()
+        # Of minutes of speech, both the values and the keys of one curve take longer than a tick.
+        self._worker = ThreadPoolExecutor(max_workers=1, thread_name_prefix="facetalk-curves")
+        channels = {link.channel for plan in plans for link in plan.links}
+        self._rows = self._worker.submit(channel_rows, take, clip, channels)
 
     def step(self, seconds: float) -> bool:
-        """Go on for at most about `seconds` (one curve, or the values of one mesh, is the smallest piece)."""
+        """Go on for at most about `seconds` (one curve, or the list of one mesh's, is the smallest piece)."""
         deadline = time.perf_counter() + seconds
         action = self.action()
         while (self._plans or self._curves) and time.perf_counter() < deadline:
+            awaited = self._curves[0][2] if self._curves else self._rows
+            wait([awaited], max(deadline - time.perf_counter(), 0.0))
+            if not awaited.done():
+                return False
             if self._curves:
-                index, place, values = self._curves.pop(0)
+                index, place, keys = self._curves.popleft()
                 curves = curve_action.new_curves(action, self.slot(index))
-                curve_action.write_curve(curves, place, values, self._first_frame, self._tolerance)
+                curve_action.write_curve(curves, place, keys.result(), self._first_frame)
             else:
-                index, plan = self._plans.pop(0)
-                found = plan.curves(lambda channels: channel_rows(self._take, self._clip, channels))
-                self._curves = [
-                    (index, place, curve_action.with_rest(row, rest, self._rest_frames)) for place, row, rest in found
-                ]
-        return not (self._plans or self._curves)
+                self._submit(*self._plans.popleft())
+        if self._plans or self._curves:
+            return False
+        self._worker.shutdown(wait=False)
+        return True
+
+    def _submit(self, index: int, plan: Plan | ControlPlan) -> None:
+        """Have the keys of a plan's curves found."""
+        values = self._rows.result()
+        for place, row, rest in plan.curves(lambda names: {name: values[name] for name in names if name in values}):
+            row = curve_action.with_rest(row, rest, self._rest_frames)
+            keys = self._worker.submit(curve_action.fitted, row, self._tolerance)
+            self._curves.append((index, place, keys))
 
     def keyframes(self) -> int:
         action = self.action()
@@ -269,6 +286,7 @@ class _ActionBuilder:
         return next(slot for slot in self.action().slots if slot.handle == self._slots[index])
 
     def discard(self) -> None:
+        self._worker.shutdown(wait=False, cancel_futures=True)
         try:
             bpy.data.actions.remove(self.action())
         except DataBlockLost:

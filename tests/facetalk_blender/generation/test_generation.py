@@ -1,8 +1,11 @@
 """The state machine: whatever happens on the way, it ends, says why and leaves no rubbish."""
 
 import tempfile
+import time
 
+import numpy as np
 import pytest
+import scripted_shapes
 from blender_scene import bpy, generate, speaking_strip, tick_until
 from repository import import_from_extension
 
@@ -236,3 +239,16 @@ class TestLongSounds:
         run.run()
         assert run.state is generation.State.DONE
         assert run.written == 4
+
+
+def test_minutes_of_samples_are_sent_beside_the_main_thread(client):
+    rate = 24000
+    samples = np.ones((600 * rate, 2), np.float32)  # 115 MB
+    client.start()
+    fields = {"audio": "", "bundle": "starter", "device": "cpu", "seed": 0, "samples_rate": rate}
+    begun = time.thread_time()
+    client.request("sample", fields, {"samples": samples})
+    assert time.thread_time() - begun < 0.01
+    while (message := client.wait(60.0)).kind != "take":
+        assert message.kind == "progress", message.fields
+    assert len(message.arrays["codes"]) == 600 * scripted_shapes.RATE

@@ -169,3 +169,21 @@ def test_long_sounds_are_decoded_in_short_pieces(scene, tmp_path):
     assert len(seconds) >= 40
     assert np.median(seconds) < 0.01
     assert delay_ms(found.samples[:, 0], sound.data()[:, 0])[1] > 0.99
+
+
+def test_minutes_of_sound_are_decoded_in_short_pieces():
+    """115 MB, which are not put together at the end."""
+    rate = 24000
+    sound = aud.Sound.buffer(np.random.default_rng(0).standard_normal((600 * rate, 2), np.float32), rate)
+    decoded, seconds = decoding.Decoding(sound, 0.0, 600.0), []
+    pieces = decoded.pieces()
+    while True:
+        begun = time.thread_time()
+        ended = next(pieces, "ended") == "ended"
+        seconds.append(time.thread_time() - begun)
+        if ended:
+            break
+    assert len(decoded.samples) == 600 * rate
+    np.testing.assert_array_equal(decoded.samples[-1000:], sound.data()[-1000:])
+    assert seconds[-1] < np.median(seconds) + 0.005
+    assert np.median(seconds) < 0.01
