@@ -50,7 +50,7 @@ ENGINE = "ENGINE_"  # before an output's name: the engine's part of it, whose an
 # Measured in one go on two cores with the starter model, so that the ratios hold on other computers too.
 ASSUMED = {
     ("FRAME_MESHES", 64): Cost(3.5, 0.03, 0.36, 3.83e6, 0.6, 0.0),
-    ("FRAME_MESHES", 128): Cost(3.5, 0.03, 1.35, 10.9e6, 0.8, 0.0),
+    ("FRAME_MESHES", 128): Cost(3.5, 0.03, 1.0, 10.9e6, 1.2, 0.0),
     ("FRAME_MESHES", 256): Cost(3.5, 0.03, 5.6, 39.5e6, 3.0, 0.0),
     ("SHAPE_KEYS", 0): Cost(3.5, 0.03, 0.004, 0.23e6, 0.4, 3.6e6),
     ("EXPRESSION_CURVES", 0): Cost(3.5, 0.03, 0.001, 0.003e6, 0.7, 15.5e6),

@@ -7,7 +7,7 @@ from blender_scene import COUNT, bpy, speaking_strip, tick_until
 from registered_extension import module
 
 # Seconds of the scripted engine's bundle "paced": to load, for a second of sound, for a frame by its resolution, a key.
-PACED = {"load": 2.0, "sample": 0.5, 64: 0.1, 128: 0.42, "key": 0.15}
+PACED = {"load": 2.0, "sample": 0.5, 64: 0.1, 128: 0.31, "key": 0.15}
 COST = {"start": 10.0, "sampling": 2.0, "frame": 0.5, "size": 1e6}
 
 

@@ -31,7 +31,7 @@ mutated_messages = importlib.import_module("mutated_messages")
 
 SLOW_SECONDS = 0.05
 # Seconds: to load, once; for a second of sound; for a frame, by its resolution; for a key of either kind.
-PACED = {"load": 2.0, "sample": 0.5, 64: 0.1, 128: 0.42, "key": 0.15}
+PACED = {"load": 2.0, "sample": 0.5, 64: 0.1, 128: 0.31, "key": 0.15}
 loaded = []
 cancelled = set()
 
