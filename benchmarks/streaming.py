@@ -20,10 +20,10 @@ import numpy as np
 import soundfile
 
 from benchmarks.measuring import conditions, print_table
-from engine.shared.arkit import ARKIT_NAMES
 from engine.shared.protocol import Message, encoded
 from engine.shared.regions import REGION_NAMES
 from engine.shared.units import CODE_RATE, SAMPLE_RATE
+from engine.shared.weights import WEIGHT_NAMES
 from tests.helpers.repository import import_from_extension
 
 TIMER_SECONDS, IDLE_SECONDS = 0.01, 0.0002
@@ -69,7 +69,7 @@ class ReplayedEngine:
         elif kind in ("shape_keys", "arkit_shapes"):
             faces = self._surface["faces"]
             template = self._surface | {"polygons": faces, "uv": np.zeros((*faces.shape, 2), np.float32)}
-            count = len(ARKIT_NAMES) if kind == "arkit_shapes" else self._code_count
+            count = len(WEIGHT_NAMES) if kind == "arkit_shapes" else self._code_count
             moved = {"vertices": self._surface["vertices"] * np.float32(1.01)}
             answers = [Message("template", 1, names, template)]
             answers += [Message("positions", 1, {"index": index}, moved) for index in range(count)]
@@ -83,9 +83,9 @@ class ReplayedEngine:
     def _take(self) -> Message:
         generator = np.random.default_rng(0)
         arrays = {"codes": generator.normal(size=(self._code_count, 200)).astype("f4")}
-        arrays["weights"] = generator.random((self._code_count, len(ARKIT_NAMES)), "f4")
+        arrays["weights"] = generator.random((self._code_count, len(WEIGHT_NAMES)), "f4")
         arrays["lip_opening_mm"] = np.zeros(self._code_count, "f4")
-        return Message("take", 1, {"rate": CODE_RATE, "seed": 0, "weight_names": list(ARKIT_NAMES)}, arrays)
+        return Message("take", 1, {"rate": CODE_RATE, "seed": 0, "weight_names": list(WEIGHT_NAMES)}, arrays)
 
 
 def sphere(vertex_count: int) -> dict[str, np.ndarray]:

@@ -19,13 +19,13 @@ from .motion import audio, diffusion
 from .motion.codes import ExpressionTake, codes_from_weights
 from .motion.sampling_defaults import SamplingDefaults
 from .shared import __version__
-from .shared.arkit import ARKIT_NAMES
 from .shared.errors import EngineError
 from .shared.hostile_files import UNREADABLE, read_npy
 from .shared.identity_text import split_identity
 from .shared.options import DEVICE, RESOLUTION, RESOLUTIONS, STARTER, STRENGTH, tolerance_of
 from .shared.style import Style
 from .shared.units import METRES_PER_UNIT
+from .shared.weights import WEIGHT_NAMES
 
 RANDOM_HEAD_DEVIATION = 0.8
 RANDOM_HEAD_LIMIT = 2.0
@@ -234,7 +234,7 @@ class Engine:
         )
 
     def take_from_weights(self, weights: np.ndarray, rate: float, *, provenance: dict | None = None) -> ExpressionTake:
-        """A take from ARKit weights (N, 52) at `rate` Hz, its codes by the bundle's map.
+        """A take from weights (N, 52) or (N, 57) of `WEIGHT_NAMES` at `rate` Hz, its codes by the bundle's map.
 
         Raises EngineError when the bundle's codes cannot be made of ARKit weights.
         """
@@ -334,12 +334,12 @@ class Engine:
         )
 
     def arkit_shapes(self, *, identity: str | np.ndarray | None = None) -> ShapeKeySequence:
-        """The head of fixed topology and, as its positions, every ARKit weight alone at one, by `ARKIT_NAMES`.
+        """The head of fixed topology and, as its positions, every weight alone at one, by `WEIGHT_NAMES`.
 
-        Any expression is the neutral head plus the weighted sum of these displacements. Raises EngineError when the
-        bundle's codes cannot be read as ARKit weights.
+        A weight that the bundle does not know gives the neutral head. Any expression is the neutral head plus the
+        weighted sum of these displacements. Raises EngineError when the bundle's codes cannot be read as ARKit weights.
         """
-        codes = codes_from_weights(np.eye(len(ARKIT_NAMES), dtype=np.float32), self.head.arkit_map.basis)
+        codes = codes_from_weights(np.eye(len(WEIGHT_NAMES), dtype=np.float32), self.head.arkit_map.basis)
         return self.shape_keys(ExpressionTake(codes), identity=identity)
 
     def identity_code(self, identity: str | np.ndarray | None) -> np.ndarray | None:

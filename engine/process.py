@@ -7,11 +7,11 @@ the other on the main thread; a reader thread takes cancellations at once and en
 |---|---|---|---|
 | info | bundle, device | | info |
 | sample | bundle, device, audio, sound, sampler settings, resample | file or samples, keep (N,200) | progress, take |
-| weights | bundle, device, rate | weights (N,52) | progress, take |
+| weights | bundle, device, rate | weights (N,52 or 57) | progress, take |
 | surfaces | bundle, device, rate, style, resolution, identity | codes (N,200), times (F,) seconds | progress, surface |
 | shape_keys | bundle, device, rate, style, identity | codes (N,200) | progress, template, positions |
 | head | bundle, device, identity, with_template | | head: identity code (L,) and, when asked for, its template |
-| arkit_shapes | bundle, device, identity | | progress, template, positions (one for each ARKit weight) |
+| arkit_shapes | bundle, device, identity | | progress, template, positions (one for each weight) |
 | import | model (auto, nphm, wav2vec2), sources, output, anchors | | progress, info of the bundle with its folder |
 | cancel | | | |
 
@@ -39,13 +39,13 @@ from typing import TYPE_CHECKING, BinaryIO
 import numpy as np
 
 from .motion.codes import ExpressionTake
-from .shared.arkit import ARKIT_NAMES
 from .shared.errors import Cancelled, EngineError, UnreadableSound
 from .shared.options import DEVICE, RESOLUTION, STARTER
 from .shared.protocol import ALIVE, Message, ProtocolError, read_message, write_message
 from .shared.requests import check_request
 from .shared.style import Style
 from .shared.units import SAMPLE_RATE
+from .shared.weights import WEIGHT_NAMES
 
 if TYPE_CHECKING:
     from .engine import Engine, ShapeKeySequence, SurfaceFrame
@@ -134,7 +134,12 @@ class EngineProcess:
 
     def _send_take(self, request: Message, take: ExpressionTake) -> None:
         self._check_cancelled(request)
-        facts = {"rate": take.rate, "seed": take.seed, "weight_names": list(ARKIT_NAMES), "provenance": take.provenance}
+        facts = {
+            "rate": take.rate,
+            "seed": take.seed,
+            "weight_names": _weight_names(take),
+            "provenance": take.provenance,
+        }
         arrays = {"codes": take.codes, "weights": take.weights, "lip_opening_mm": take.lip_opening_mm}
         self._answer(request, "take", facts, {name: array for name, array in arrays.items() if array is not None})
 
@@ -161,7 +166,7 @@ class EngineProcess:
 
     def _arkit_shapes(self, request: Message) -> None:
         engine = self._loaded_engine(request)
-        self._send_shapes(request, engine.arkit_shapes(identity=request.fields.get("identity")), len(ARKIT_NAMES))
+        self._send_shapes(request, engine.arkit_shapes(identity=request.fields.get("identity")), len(WEIGHT_NAMES))
 
     def _head(self, request: Message) -> None:
         fields = request.fields
@@ -243,6 +248,10 @@ def _recording(request: Message) -> tuple[np.ndarray, int]:
         sound = arrays["file"].tobytes()
     part = {name: fields[name] for name in ("start", "duration", "whole_seconds") if name in fields}
     return load(sound, **part), SAMPLE_RATE
+
+
+def _weight_names(take: ExpressionTake) -> list[str]:
+    return [] if take.weights is None else list(WEIGHT_NAMES[: take.weights.shape[1]])
 
 
 def _styled_take(engine: Engine, request: Message) -> ExpressionTake:

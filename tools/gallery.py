@@ -31,7 +31,7 @@ mesh_building = _part("facetalk_blender.blender_data.mesh_building")
 presets, video = _part("facetalk_blender.settings.head").PRESETS, _part("facetalk_blender.unattended.video")
 EngineClient = _part("facetalk_blender.engine_access.client").EngineClient
 compat, join_identity = _part("facetalk_blender.compat"), _part("engine.shared.identity_text").join_identity
-ARKIT_NAMES = _part("engine.shared.arkit").ARKIT_NAMES
+WEIGHT_NAMES = _part("engine.shared.weights").WEIGHT_NAMES
 
 ZOOM = 1.2  # into the stage's portrait: the face fills the tile
 # Identity, linear skin colour, linear eye colour.
@@ -86,7 +86,7 @@ def main() -> None:
 
 
 def _shapes(client: EngineClient, identity: str) -> tuple[object, np.ndarray]:
-    """The template message of an identity, and the positions (52, V, 3) of every ARKit weight at one."""
+    """The template message of an identity, and the positions (57, V, 3) of every weight at one."""
     number = client.request("arkit_shapes", {"bundle": "starter", "device": "cpu", "identity": identity})
     template, positions = None, []
     while True:
@@ -119,7 +119,7 @@ def _row(template, positions: np.ndarray, colors: tuple, tile: int, samples: int
     compat.set_image_output(scene.render.image_settings)
     tiles = []
     for weights in EXPRESSIONS:
-        amounts = np.array([weights.get(name, 0.0) for name in ARKIT_NAMES], np.float32)
+        amounts = np.array([weights.get(name, 0.0) for name in WEIGHT_NAMES], np.float32)
         posed = neutral + np.tensordot(amounts, positions - neutral, 1)
         head.data.attributes["position"].data.foreach_set("vector", np.ascontiguousarray(posed, np.float32).ravel())
         head.data.update()

@@ -101,7 +101,7 @@ class CropMaker:
 
 
 def frame_weights(weights: np.ndarray) -> np.ndarray:
-    """How much each frame of a performance (N, 52) counts in the loss: (N,) float32, 1 for an ordinary frame."""
+    """How much each frame of a performance (N, 57) counts in the loss: (N,) float32, 1 for an ordinary frame."""
 
     def activation(name: str, rest: float, full: float) -> np.ndarray:
         return np.clip((weights[:, ARKIT_NAMES.index(name)] - rest) / (full - rest), 0, 1)

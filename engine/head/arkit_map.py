@@ -12,21 +12,22 @@ from torch import Tensor
 
 from ..shared.arkit import ARKIT_NAMES, FIT_COMMAND
 from ..shared.errors import EngineError
+from ..shared.weights import WEIGHT_NAMES
 
 
 class ArkitMap(Protocol):
-    """How the codes of a head and the 52 ARKit weights convert."""
+    """How the codes of a head and weights convert: ARKit's 52, and those of the tongue where the head has one."""
 
     @property
     def basis(self) -> np.ndarray:
-        """(E, 52) float32, the change of code per unit of weight. Raises EngineError when there is none."""
+        """(E, W) float32, the change of code per unit of weight. Raises EngineError when there is none."""
 
     @property
     def exact_basis(self) -> np.ndarray | None:
         """`basis` where codes are a linear embedding of the weights, orthonormal columns; else None."""
 
     def weights(self, codes: np.ndarray) -> np.ndarray | None:
-        """ARKit weights (N, 52) float32 of codes (N, E); None when the codes have no such reading."""
+        """Weights (N, W) float32 of codes (N, E); None when the codes have no such reading."""
 
 
 class NoArkitMap:
@@ -49,10 +50,14 @@ class NoArkitMap:
 class ExactArkitMap:
     """Codes that are a linear embedding of the weights.
 
-    basis: (E, 52) float32, orthonormal columns: a code is basis @ weights.
+    basis: (E, W) float32, orthonormal columns: a code is basis @ weights, of the first W of WEIGHT_NAMES.
     """
 
     basis: np.ndarray
+
+    def __post_init__(self) -> None:
+        if self.basis.ndim != 2 or not len(ARKIT_NAMES) <= self.basis.shape[1] <= len(WEIGHT_NAMES):
+            raise ValueError(f"its expression_basis has the shape {self.basis.shape}")
 
     @property
     def exact_basis(self) -> np.ndarray:
@@ -60,7 +65,7 @@ class ExactArkitMap:
         return self.basis
 
     def weights(self, codes: np.ndarray) -> np.ndarray:
-        """ARKit weights (N, 52) float32 of codes (N, E), not clipped."""
+        """Weights (N, W) float32 of codes (N, E), not clipped."""
         return np.asarray(codes, np.float32) @ self.basis
 
 

@@ -60,7 +60,7 @@ class RegionGeometry:
     neck: tuple[float, float]
 
     def turned(self, weights: np.ndarray) -> RegionGeometry:
-        """The geometry with its eyes turned by ARKit weights (52,)."""
+        """The geometry with its eyes turned by weights (W,)."""
         turns = gaze_rotations(weights)
         left, right = (replace(eye, frame=eye.frame @ turn.T) for eye, turn in zip(self.eyes, turns, strict=True))
         return replace(self, eyes=(left, right))
@@ -96,13 +96,13 @@ class RegionGeometry:
         near = [np.linalg.norm(points - eye.centre, axis=1) < EYE_REACH * eye.radius for eye in self.eyes]
         return np.flatnonzero(near[0] | near[1]).astype(np.int32)
 
-    def eye_turns(self, places: np.ndarray, ball: np.ndarray) -> np.ndarray:
-        """Displacements (V, 52, 3) float32 per unit of ARKit weight that turn the eyeballs among points (V, 3).
+    def eye_turns(self, places: np.ndarray, ball: np.ndarray, count: int = len(ARKIT_NAMES)) -> np.ndarray:
+        """Displacements (V, count, 3) float32 per unit of each of the first weights that turn the eyeballs.
 
-        ball: (V,) bool, which points lie on an eyeball. A weight of one turns it by its whole angle; in between, points
-        go straight, 0.5 mm inside at most.
+        places: (V, 3). ball: (V,) bool, which points lie on an eyeball. A weight of one turns it by its whole angle; in
+        between, points go straight, 0.5 mm inside at most.
         """
-        moved = np.zeros((len(places), len(ARKIT_NAMES), 3), np.float32)
+        moved = np.zeros((len(places), count, 3), np.float32)
         sides = (ball & (places[:, 0] > 0), ball & (places[:, 0] < 0))
         for number in (number for number, name in enumerate(ARKIT_NAMES) if name.startswith("eyeLook")):
             turns = gaze_rotations(np.eye(len(ARKIT_NAMES))[number])
@@ -113,7 +113,7 @@ class RegionGeometry:
 
 
 def gaze_rotations(weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Rotation matrices (3, 3) of the left and the right eyeball for ARKit weights (52,)."""
+    """Rotation matrices (3, 3) of the left and the right eyeball for weights (W,)."""
     rotations = []
     for side, outwards in (("Left", 1.0), ("Right", -1.0)):
         up, down, inward, outward = (float(weights[ARKIT_NAMES.index(f"eyeLook{way}{side}")]) for way in GAZE_NAMES)

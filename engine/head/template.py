@@ -5,8 +5,11 @@ Tensors of the bundle's template file:
     identity_modes_q (M, V, 3) int8 with identity_modes_scale (M,): a mode is q * scale;
     polygons (P, 4) integer, -1 pads triangles; polygon_uv (P, 4, 2); regions (V, K) uint8;
     lip_upper (n, 3), lip_lower (m, 3): curves on the mean head's mid-line, from the front inwards;
-    displacement_moved (W + 1, ceil(V / 8)) uint8, bits of the vertices that a weight moves (the last row: from the
-    canonical pose to the neutral one), and for these in turn displacement (N, 3), per unit of weight, of any identity.
+    displacement_moved (W + 1, ceil(V / 8)) uint8, bits of the vertices that each of the first W of WEIGHT_NAMES moves
+    (the last row: from the canonical pose to the neutral one), and for these in turn displacement (N, 3), per unit of
+    weight, of any identity;
+    lid_rims (2, R) integer, optional: the vertices around the holes behind the lids of the left and the right eye. With
+    them a blink is completed for each head, see `lids`.
 """
 
 from __future__ import annotations
@@ -22,6 +25,8 @@ from torch import Tensor
 from ..shared.arkit import ARKIT_NAMES
 from ..shared.errors import EngineError
 from ..shared.shapes import Shape, check_polygons, match_shapes
+from ..shared.weights import WEIGHT_NAMES
+from .lids import Lids
 
 LIP_NEIGHBOURS = 3
 LARGEST_COUNT = 1 << 22  # of vertices and of polygons
@@ -34,14 +39,16 @@ _SHAPES: dict[str, Shape] = {
     "lip_lower": ("m", 3),
     "identity_modes_q": ("M", "V", 3),
     "identity_modes_scale": ("M",),
-    "displacement_moved": (len(ARKIT_NAMES) + 1, "B"),
+    "displacement_moved": ("W", "B"),
     "displacement": ("N", 3),
 }
+_OPTIONAL: dict[str, Shape] = {"lid_rims": (2, "R")}
 _TYPES = {
     "identity_modes_q": (torch.int8,),
     "regions": (torch.uint8,),
     "displacement_moved": (torch.uint8,),
     "polygons": (torch.int16, torch.int32, torch.int64),
+    "lid_rims": (torch.int16, torch.int32, torch.int64),
 }
 
 
@@ -52,7 +59,7 @@ class Template:
     vertices: (V, 3). polygons: (P, 4) int32, -1 in the last column of a triangle. uv: (P, 4, 2).
     regions: (V, K) uint8 soft weights, 0..255, in the order of the region network's names.
     lip_upper, lip_lower: (n, 3) and (m, 3). modes: (M, V, 3) int8, in units of mode_scale (M,).
-    moved: (W + 1, V) bool and displacement (N, 3) of these vertices; see above.
+    moved: (W + 1, V) bool and displacement (N, 3) of these vertices; see above. lid_rims: (2, R) or None.
     """
 
     vertices: Tensor
@@ -65,6 +72,7 @@ class Template:
     mode_scale: Tensor
     moved: Tensor
     displacement: Tensor
+    lid_rims: np.ndarray | None = None
 
     @classmethod
     def of(cls, tensors: dict[str, Tensor], device: str | torch.device = "cpu") -> Template:
@@ -83,6 +91,7 @@ class Template:
                 mode_scale=tensors["identity_modes_scale"].float().to(device),
                 moved=torch.from_numpy(moved.astype(bool)).to(device),
                 displacement=tensors["displacement"].float().to(device),
+                lid_rims=tensors["lid_rims"].cpu().numpy().astype(np.int64) if "lid_rims" in tensors else None,
             )
         except KeyError as error:
             raise EngineError(f"This bundle's template lacks {error}; install the bundle again.") from error
@@ -98,11 +107,30 @@ class Template:
         chosen = rows if isinstance(rows, slice) else torch.from_numpy(rows)
         return torch.tensordot(coefficients * self.mode_scale, self.modes[:, chosen].float(), 1)
 
-    def displacements(self) -> Tensor:
-        """Displacements (V, W + 1, 3) of the vertices: per unit of weight, then to the neutral pose."""
+    def displacements(self, weights: int = len(ARKIT_NAMES)) -> Tensor:
+        """Displacements (V, weights + 1, 3) of the vertices: per unit of the first weights, then to the neutral pose.
+
+        Zero for weights that the template does not know.
+        """
         dense = torch.zeros(*self.moved.shape, 3, device=self.vertices.device)
         dense[self.moved] = self.displacement
-        return dense.transpose(0, 1)
+        known = min(weights, len(dense) - 1)
+        unknown = torch.zeros(weights - known, *dense.shape[1:], device=dense.device)
+        return torch.cat([dense[:known], unknown, dense[-1:]]).transpose(0, 1)
+
+    def lids(self, ball: np.ndarray) -> tuple[Lids, Lids] | None:
+        """The lids of the left and of the right eye; None when the template does not tell where they are.
+
+        ball: (V,) bool, which vertices lie on an eyeball.
+        """
+        if self.lid_rims is None:
+            return None
+        mean = self.vertices.cpu().numpy()
+        left, right = (
+            Lids.around(rim, self.polygons, mean, np.flatnonzero(ball & (side * mean[:, 0] > 0)))
+            for rim, side in zip(self.lid_rims, (1, -1), strict=True)
+        )
+        return left, right
 
     def lip_curves(self, coefficients: Tensor | None) -> tuple[Tensor, Tensor]:
         """Upper (n, 3) and lower (m, 3) lip curve for coefficients (M,) of the identity modes.
@@ -115,9 +143,9 @@ class Template:
         upper, lower = (curve + self.interpolated(curve, displacement) for curve in (self.lip_upper, self.lip_lower))
         return upper, lower
 
-    def lip_displacements(self) -> tuple[Tensor, Tensor]:
-        """Displacements (n, W + 1, 3) and (m, W + 1, 3) of the two lip curves, as `displacements` has them."""
-        displacements = self.displacements()
+    def lip_displacements(self, weights: int = len(ARKIT_NAMES)) -> tuple[Tensor, Tensor]:
+        """Displacements (n, weights + 1, 3) and (m, weights + 1, 3) of the two lip curves, as `displacements`."""
+        displacements = self.displacements(weights)
         return self.interpolated(self.lip_upper, displacements), self.interpolated(self.lip_lower, displacements)
 
     @cached_property
@@ -134,8 +162,9 @@ class Template:
 
 def _check(tensors: dict[str, Tensor]) -> None:
     """Raises KeyError or ValueError unless every number of a template's tensors points to something."""
-    sizes = match_shapes({name: tuple(tensor.shape) for name, tensor in tensors.items()}, _SHAPES)
-    for name in _SHAPES:
+    expected = _SHAPES | {name: shape for name, shape in _OPTIONAL.items() if name in tensors}
+    sizes = match_shapes({name: tuple(tensor.shape) for name, tensor in tensors.items()}, expected)
+    for name in expected:
         types = _TYPES.get(name, (torch.float32,))
         if tensors[name].dtype not in types:
             raise ValueError(f"{name} has type {tensors[name].dtype}")
@@ -143,6 +172,10 @@ def _check(tensors: dict[str, Tensor]) -> None:
         raise ValueError(f"it has {sizes['V']} vertices and {sizes['P']} polygons")
     if min(sizes["n"], sizes["m"]) < 2:
         raise ValueError("a lip curve has less than two points")
+    if sizes["W"] - 1 not in (len(ARKIT_NAMES), len(WEIGHT_NAMES)):
+        raise ValueError(f"it knows {sizes['W'] - 1} weights")
+    if "lid_rims" in tensors and not 0 <= int(tensors["lid_rims"].min()) <= int(tensors["lid_rims"].max()) < sizes["V"]:
+        raise ValueError("lid_rims point to no vertices")
     polygons = tensors["polygons"].cpu().numpy()
     check_polygons(polygons, sizes["V"])
     corners = np.sort(np.where(polygons < 0, -1, polygons), 1)

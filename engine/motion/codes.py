@@ -1,7 +1,8 @@
 """Expression codes over time, and how they relate to the 52 ARKit weights.
 
-The starter model's 200-d expression code is a fixed linear embedding of the ARKit weights, z = Q w with orthonormal
-columns Q, so w = Q^T z exactly. Codes of other bundles have no such reading, and their takes carry no weights.
+The starter model's 200-d expression code is a fixed linear embedding of the weights (ARKit's 52 and the tongue's five),
+z = Q w with orthonormal columns Q, so w = Q^T z exactly. Codes of other bundles have no such reading, and their takes
+carry no weights.
 Code frame i stands for the time i / rate seconds after the start of the clip.
 """
 
@@ -20,7 +21,7 @@ from ..shared.files import replaced
 from ..shared.hostile_files import UNREADABLE, TooLarge, parse_json, read_npz
 from ..shared.style import NO_WEIGHTS, Style, styled_weights
 from ..shared.units import CODE_RATE
-from ..shared.weights import TONGUE_NAMES
+from ..shared.weights import TONGUE_NAMES, WEIGHT_NAMES
 
 CODE_DIMENSIONS = 200
 BASIS_SEED = 200
@@ -64,27 +65,32 @@ def ict_weights(weights: np.ndarray) -> np.ndarray:
     return weights @ ict_from_arkit_matrix().T
 
 
-def expression_basis(seed: int = BASIS_SEED, tongue: bool = False) -> np.ndarray:
-    """The starter's embedding Q (200, 52) float32, orthonormal columns; (200, 57) with those of the tongue.
+def expression_basis(seed: int = BASIS_SEED) -> np.ndarray:
+    """The starter's embedding Q (200, 57) float32 of WEIGHT_NAMES, orthonormal columns.
 
     The same on every platform: numpy's legacy generator has a frozen stream, and positive diagonal entries of R
-    make the QR factorisation unique. The tongue's columns come last, so the first 52 do not depend on them.
+    make the QR factorisation unique. The tongue's columns come last, so ARKit's 52 are those of earlier bundles.
     """
     random = np.random.RandomState(seed)
-    gaussian = random.standard_normal((CODE_DIMENSIONS, len(ARKIT_NAMES)))
-    if tongue:
-        gaussian = np.concatenate([gaussian, random.standard_normal((CODE_DIMENSIONS, len(TONGUE_NAMES)))], 1)
+    parts = [random.standard_normal((CODE_DIMENSIONS, len(names))) for names in (ARKIT_NAMES, TONGUE_NAMES)]
+    gaussian = np.concatenate(parts, axis=1)
     q, r = np.linalg.qr(gaussian)
     return (q * np.sign(np.diag(r))).astype(np.float32)
 
 
 def codes_from_weights(weights: np.ndarray, basis: np.ndarray) -> np.ndarray:
-    """Expression codes z = Q w: (..., 52) weights in 0..1 and basis (D, 52) to (..., D) float32."""
-    return np.asarray(weights, np.float32) @ np.asarray(basis, np.float32).T
+    """Expression codes z = Q w: (..., W) weights in 0..1 and basis (D, W) to (..., D) float32.
+
+    Weights are the first of WEIGHT_NAMES: ARKit's 52, or these and the tongue's. Where one side has fewer, the others
+    count as zero.
+    """
+    weights, basis = np.asarray(weights, np.float32), np.asarray(basis, np.float32)
+    known = min(weights.shape[-1], basis.shape[1])
+    return weights[..., :known] @ basis[:, :known].T
 
 
 def weights_from_codes(codes: np.ndarray, basis: np.ndarray) -> np.ndarray:
-    """ARKit weights w = Q^T z: (..., D) codes and basis (D, 52) to (..., 52) float32, not clipped to 0..1."""
+    """Weights w = Q^T z: (..., D) codes and basis (D, W) to (..., W) float32, not clipped to 0..1."""
     return np.asarray(codes, np.float32) @ np.asarray(basis, np.float32)
 
 
@@ -95,7 +101,7 @@ class ExpressionTake:
     codes: (N, D) float32 expression codes, D = 200 in the paper.
     rate: code frames per second.
     seed: the noise the take was sampled from.
-    weights: (N, 52) float32 in the order of ARKIT_NAMES, or None when the bundle's codes have no such reading.
+    weights: (N, W) float32 of the first W of WEIGHT_NAMES (52 or all), or None when the codes have no such reading.
     lip_opening_mm: (N,) float32 distance between the lips, or None when it was not measured.
     provenance: JSON values that say how the take was made (bundle, sampler, steps, guidance, audio).
     """
@@ -135,7 +141,7 @@ class ExpressionTake:
     def styled(self, style: Style, basis: np.ndarray) -> ExpressionTake:
         """The take in a style, without sampling again; the same take when the style changes nothing.
 
-        basis: (D, 52) that embeds ARKit weights in the codes, of the head that the take is for; the part of the codes
+        basis: (D, W) that embeds the weights in the codes, of the head that the take is for; the part of the codes
             that is not a weight stays. The lip opening is left out; measure it with the head, as `Engine.styled` does.
 
         Raises EngineError when the take has no weights, or no lip opening where the style changes the lips.
@@ -157,7 +163,7 @@ class ExpressionTake:
         return interpolated(self.codes, self.rate, times_seconds)
 
     def save(self, path: str | Path) -> None:
-        """Write the take as .npz: the fields by their names, and weight_names (52,) when there are weights.
+        """Write the take as .npz: the fields by their names, and weight_names (W,) when there are weights.
 
         An existing file is replaced only once the new one is complete.
         """
@@ -167,7 +173,7 @@ class ExpressionTake:
             if getattr(self, name) is not None:
                 arrays[name] = getattr(self, name)
         if self.weights is not None:
-            arrays["weight_names"] = np.array(ARKIT_NAMES)
+            arrays["weight_names"] = np.array(WEIGHT_NAMES[: self.weights.shape[1]])
         with replaced(path) as part, part.open("wb") as file:
             np.savez_compressed(file, **arrays)
 

@@ -25,7 +25,7 @@ _CLOSE = ARKIT_NAMES.index("mouthClose")
 
 @dataclass(frozen=True)
 class Refinement:
-    """basis: (D, 52) that embeds ARKit weights in the codes. rate: code frames per second.
+    """basis: (D, W) that embeds ARKit weights in the codes. rate: code frames per second.
 
     smooth: as in `style.Style`: full width at half maximum, in seconds, of the Gaussian that smooths in time.
     seal: weight that `mouthClose` gets in addition where lips touch, which fades out up to `SEALED_MM` of opening:

@@ -14,8 +14,8 @@ import torch
 from torch import Tensor
 
 from ..bundle import Bundle
-from ..shared.arkit import ARKIT_NAMES
 from ..shared.errors import EngineError
+from ..shared.weights import WEIGHT_NAMES
 from .sampling_defaults import SamplingDefaults
 
 _MOUTH, _LIDS = ("jaw", "mouth", "cheek", "tongue"), ("eyeBlink",)
@@ -30,14 +30,17 @@ class Temperature:
 
     @classmethod
     def of_weights(cls, basis: np.ndarray, mouth: float = 1.0, lids: float = 1.0) -> Temperature:
-        """For a basis (D, 52) with orthonormal columns that embeds ARKit weights in codes.
+        """For a basis (D, W) with orthonormal columns that embeds weights in codes.
 
         Raises EngineError for factors that are not 0 to 1.
         """
         if not (0 <= mouth <= 1 and 0 <= lids <= 1):
             raise EngineError(f"The temperatures of mouth and lids are {mouth} and {lids}; choose another bundle.")
         factors = {_MOUTH: mouth, _LIDS: lids}
-        values = [next((f for part, f in factors.items() if name.startswith(part)), 1.0) for name in ARKIT_NAMES]
+        values = [
+            next((f for part, f in factors.items() if name.startswith(part)), 1.0)
+            for name in WEIGHT_NAMES[: basis.shape[1]]
+        ]
         return cls(torch.from_numpy(basis), torch.tensor(values))
 
     def scaled(self, noise: Tensor) -> Tensor:
@@ -49,7 +52,7 @@ class Temperature:
 def load_temperature(bundle: Bundle, basis: np.ndarray | None) -> Temperature | None:
     """The temperature that a bundle asks for; None for full noise, or when its codes are no ARKit weights.
 
-    basis: (D, 52) that embeds ARKit weights in the codes of its head, None when there is none.
+    basis: (D, W) that embeds weights in the codes of its head, None when there is none.
     """
     defaults = SamplingDefaults.of(bundle)
     mouth, lids = defaults.mouth_temperature, defaults.lid_temperature

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from .arkit import ARKIT_NAMES
+from .weights import WEIGHT_NAMES
 
 # Mid-sagittal lip opening of the ICT-FaceKit mean face: millimetres at rest and per unit of weight, from its meshes.
 REST_OPENING_MM = 0.64
@@ -21,10 +21,10 @@ OPENING_MM_PER_WEIGHT = {
 
 
 def lip_opening_mm(weights: np.ndarray) -> np.ndarray:
-    """Linear estimate of the mid-sagittal lip opening in mm of ARKit weights (..., 52); negative = pressed together."""
-    return REST_OPENING_MM + weights @ opening_slopes()
+    """Linear estimate of the mid-sagittal lip opening in mm of weights (..., W); negative = pressed together."""
+    return REST_OPENING_MM + weights @ opening_slopes()[: weights.shape[-1]]
 
 
 def opening_slopes() -> np.ndarray:
-    """Millimetres of lip opening per unit of every ARKit weight: (52,) float32."""
-    return np.array([OPENING_MM_PER_WEIGHT.get(name, 0.0) for name in ARKIT_NAMES], np.float32)
+    """Millimetres of lip opening per unit of every weight of WEIGHT_NAMES: (57,) float32."""
+    return np.array([OPENING_MM_PER_WEIGHT.get(name, 0.0) for name in WEIGHT_NAMES], np.float32)

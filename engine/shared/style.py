@@ -15,8 +15,10 @@ from dataclasses import dataclass, fields
 
 import numpy as np
 
-from .arkit import ARKIT_NAMES, FIT_COMMAND
+from .arkit import FIT_COMMAND
 from .errors import EngineError
+from .tongue import with_tongue_in_place
+from .weights import WEIGHT_NAMES
 
 LARGEST = dict.fromkeys(("articulation", "jaw", "smile", "brows", "blinks", "gaze"), 2.0) | {"smooth": 0.5}
 DESCRIPTIONS = {
@@ -34,14 +36,14 @@ NO_WEIGHTS = f"This model's codes have no reading as ARKit weights; fit one ('{F
 _WIDTHS_PER_DEVIATION = 2 * np.sqrt(2 * np.log(2))  # full width at half maximum of a Gaussian
 _REACH = 4.0  # standard deviations, beyond which a Gaussian counts as zero
 
-_ROLL = ARKIT_NAMES.index("mouthRollLower")
+_ROLL = WEIGHT_NAMES.index("mouthRollLower")
 _SMILE = ("mouthSmile", "mouthFrown", "mouthDimple", "cheekSquint")
 _JAW = ("jaw", "mouthClose")  # mouthClose takes back what the jaw opens, so both grow together
-_MOUTH = ("mouth", "jaw", "cheekPuff", "tongueOut", "noseSneer")
+_MOUTH = ("mouth", "jaw", "cheekPuff", "tongue", "noseSneer")
 
 
 def _channels(*prefixes: str) -> np.ndarray:
-    return np.array([name.startswith(prefixes) for name in ARKIT_NAMES])
+    return np.array([name.startswith(prefixes) for name in WEIGHT_NAMES])
 
 
 _ARTICULATES = _channels(*_MOUTH) & ~_channels(*_SMILE)
@@ -115,9 +117,10 @@ def style_of(options: Namespace) -> Style:
 
 
 def styled_weights(weights: np.ndarray, rate: float, style: Style, lip_opening_mm: np.ndarray | None) -> np.ndarray:
-    """The ARKit weights (N, 52) of a take at `rate` Hz in a style: (N, 52) float32.
+    """The weights (N, W), the first of WEIGHT_NAMES, of a take at `rate` Hz in a style: (N, W) float32.
 
-    lip_opening_mm: (N,), how far the lips of these weights are open. No weight is raised above one.
+    lip_opening_mm: (N,), how far the lips of these weights are open. No weight is raised above one, and the tongue goes
+    no farther than the jaw then lets it.
 
     Raises EngineError when the style changes the lips and their opening is not known.
     """
@@ -132,15 +135,17 @@ def styled_weights(weights: np.ndarray, rate: float, style: Style, lip_opening_m
                 "reset articulation, jaw, smile and smoothing, or generate it again with a model that measures it."
             )
         share = _openness(weights, np.asarray(lip_opening_mm, np.float32))
-    shares = np.where(_AROUND_LIPS, share[:, None], np.float32(1))  # (N, 52)
+    known = weights.shape[1]
+    shares = np.where(_AROUND_LIPS[:known], share[:, None], np.float32(1))  # (N, W)
     result = weights.copy()
     if style.smooth:
         change = _smoothed(weights, style.smooth * rate / _WIDTHS_PER_DEVIATION, style.reach(rate)) - weights
-        result += np.where(_SMOOTHED, shares * change, np.float32(0))
+        result += np.where(_SMOOTHED[:known], shares * change, np.float32(0))
     for name, scaled in _SCALED.items():
         factor = np.float32(getattr(style, name))
-        result = np.where(scaled, result * (1 + shares * (factor - 1)), result)
-    return np.minimum(result, np.maximum(weights, 1))
+        result = np.where(scaled[:known], result * (1 + shares * (factor - 1)), result)
+    result = np.minimum(result, np.maximum(weights, 1))
+    return with_tongue_in_place(result) if known == len(WEIGHT_NAMES) else result
 
 
 def _openness(weights: np.ndarray, lip_opening_mm: np.ndarray) -> np.ndarray:

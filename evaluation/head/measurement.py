@@ -51,8 +51,7 @@ class HeadEvaluation:
 
     def code(self, weights: np.ndarray) -> np.ndarray:
         """The expression code (E,) of weights (57,)."""
-        basis = self.head.arkit_map.basis
-        return codes_from_weights(weights[..., : basis.shape[1]], basis)
+        return codes_from_weights(weights, self.head.arkit_map.basis)
 
     def identity(self, number: int) -> tuple[np.ndarray, np.ndarray, HeadSolid]:
         """One unseen head: its identity code (L,), neutral vertices (V, 3) and canonical solid."""

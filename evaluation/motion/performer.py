@@ -14,15 +14,15 @@ from engine.devices import choose_device
 from engine.head import NeuralHead, load_head
 from engine.head.topology.lips import lip_opening
 from engine.motion import diffusion
-from engine.motion.codes import expression_basis, weights_from_codes
+from engine.motion.codes import codes_from_weights, expression_basis, weights_from_codes
 from engine.motion.denoiser import load_expression_decoder
 from engine.motion.refinement import load_refinement
 from engine.motion.sampling_defaults import SamplingDefaults
 from engine.motion.speech import load_speech_encoder
 from engine.motion.temperature import load_temperature
-from engine.shared.arkit import ARKIT_NAMES
 from engine.shared.options import STARTER
 from engine.shared.units import MILLIMETRES_PER_UNIT
+from engine.shared.weights import WEIGHT_NAMES
 
 HALF_WIDTH_MM = 8.0  # the incisors, either side of the mid-line
 # A jaw that opens fully carries the lower lip this far at least, and the upper teeth at most.
@@ -31,7 +31,7 @@ LOWER_MOVES_MM, UPPER_MOVES_MM = 15.0, 1.0
 
 @dataclass(frozen=True)
 class Motion:
-    """codes (N, 200), weights (N, 52), lip opening (N,) in mm, distance of lower lip and upper teeth (N,) in mm."""
+    """codes (N, 200), weights (N, 57), lip opening (N,) in mm, distance of lower lip and upper teeth (N,) in mm."""
 
     codes: np.ndarray
     weights: np.ndarray
@@ -44,10 +44,10 @@ class LipToTeeth:
 
     def __init__(self, head: NeuralHead) -> None:
         template, names = head.fixed_topology(), head.regions.names
-        displacements = template.displacements().cpu().numpy()  # (V, W + 1, 3)
+        displacements = template.displacements(len(WEIGHT_NAMES)).cpu().numpy()  # (V, W + 1, 3)
         neutral = MILLIMETRES_PER_UNIT * (template.vertices.cpu().numpy() + displacements[:, -1])  # (V, 3)
         modes = MILLIMETRES_PER_UNIT * displacements[:, :-1]  # (V, W, 3)
-        with_jaw = np.linalg.norm(modes[:, ARKIT_NAMES.index("jawOpen")], axis=1)
+        with_jaw = np.linalg.norm(modes[:, WEIGHT_NAMES.index("jawOpen")], axis=1)
         region = template.regions.argmax(axis=1)
         middle = np.abs(neutral[:, 0]) < HALF_WIDTH_MM
         teeth = middle & (region == names.index("teeth")) & (with_jaw < UPPER_MOVES_MM)
@@ -56,7 +56,7 @@ class LipToTeeth:
         self.lip, self.lip_modes = neutral[lip], modes[lip].transpose(1, 0, 2)  # (L, 3), (W, L, 3)
 
     def distance(self, weights: np.ndarray) -> np.ndarray:
-        """Smallest distance (N,) in mm for ARKit weights (N, 52)."""
+        """Smallest distance (N,) in mm for weights (N, 57)."""
         posed = self.lip + np.tensordot(weights, self.lip_modes, axes=1)  # (N, L, 3)
         return np.array([self.teeth.query(points)[0].min() for points in posed])
 
@@ -113,5 +113,5 @@ class Performer:
         ).numpy()
 
     def from_weights(self, weights: np.ndarray) -> Motion:
-        """Motion of given ARKit weights (N, 52)."""
-        return self.motion(weights @ self.basis.T)
+        """Motion of given weights (N, W)."""
+        return self.motion(codes_from_weights(weights, self.basis))

@@ -98,7 +98,7 @@ def prior_probe(corpus: Corpus, encoder: SpeechEncoder, seed: int) -> Callable[[
 
 
 def performed(decoder: ExpressionDecoder, recording: Captured, seed: int) -> np.ndarray:
-    """TAKES takes of a recording: (TAKES, N, 52) ARKit weights."""
+    """TAKES takes of a recording: (TAKES, N, 57) weights."""
     basis = expression_basis()
     sampled = partial(
         diffusion.sample,

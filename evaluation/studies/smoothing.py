@@ -26,7 +26,7 @@ def smoothing_figures(head: NeuralHead, codes: np.ndarray) -> dict[str, dict[str
     """
     codes = codes[:FRAMES]
     template = head.fixed_topology()
-    displacements = template.displacements()  # (V, W + 1, 3)
+    displacements = template.displacements(expression_basis().shape[1])  # (V, W + 1, 3)
     neutral = template.vertices + displacements[:, -1]
     places = {name: _spread(chosen) for name, chosen in skin_regions(head, neutral.numpy()).items()}
     points = neutral[np.concatenate(list(places.values()))]

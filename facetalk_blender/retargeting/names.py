@@ -1,7 +1,7 @@
 """Channels, which a shape key can follow, and the words that a name consists of.
 
-A channel is one of the 52 ARKit weights, a weight of both sides at once (`eyeBlink`), a look to a side of the room
-(`lookLeft`), or one of the 15 Oculus visemes (`viseme_aa`).
+A channel is one of the 52 ARKit weights or of the tongue's five, a weight of both sides at once (`eyeBlink`), a look to
+a side of the room (`lookLeft`), or one of the 15 Oculus visemes (`viseme_aa`).
 
 Spellings differ by case, separators and the way a side is written; `words_of` and `SIDES` remove that, so the tables of
 `conventions` hold only words that really differ.
@@ -14,6 +14,7 @@ import unicodedata
 from typing import NamedTuple
 
 from ...engine.shared.arkit import ARKIT_NAMES
+from ...engine.shared.weights import WEIGHT_NAMES
 
 VISEMES: tuple[str, ...] = tuple(
     f"viseme_{name}" for name in "sil PP FF TH DD kk CH SS nn RR aa E I O U".split()
@@ -35,7 +36,7 @@ COMBINED: dict[str, tuple[tuple[str, float], ...]] = _pairs() | {
     "lookLeft": (("eyeLookOutLeft", 0.5), ("eyeLookInRight", 0.5)),
     "lookRight": (("eyeLookInLeft", 0.5), ("eyeLookOutRight", 0.5)),
 }
-CHANNELS: tuple[str, ...] = (*ARKIT_NAMES, *COMBINED, *VISEMES)
+CHANNELS: tuple[str, ...] = (*WEIGHT_NAMES, *COMBINED, *VISEMES)
 
 
 SIDES = {
@@ -100,7 +101,7 @@ def stem_of(words: list[Word]) -> Stem:
     return Stem("".join(texts[:-1] if side else texts), side)
 
 
-BY_STEM = {stem_of(words_of(name)): name for name in (*ARKIT_NAMES, *COMBINED)}
+BY_STEM = {stem_of(words_of(name)): name for name in (*WEIGHT_NAMES, *COMBINED)}
 
 
 def channel_of(stem: Stem) -> str | None:

@@ -14,11 +14,11 @@ from datetime import datetime
 import bpy
 import numpy as np
 
-from ...engine.shared.arkit import ARKIT_NAMES
 from ...engine.shared.errors import EngineError
 from ...engine.shared.hostile_files import UNREADABLE, number, parse_json
 from ...engine.shared.shapes import match_shapes
 from ...engine.shared.style import Style, styled_weights
+from ...engine.shared.weights import WEIGHT_NAMES
 from ..sound.strip_link import LINK_PROPERTY, SCENE_PROPERTY, STRIP_PROPERTY, connect
 
 FORMAT = 1
@@ -40,7 +40,7 @@ class Take:
     """What the engine sampled, or made of a recording.
 
     codes: (N, D) float32 expression codes; rate: codes per second; seed: the noise they came from.
-    weights: (N, 52) float32 of weight_names; lip_opening_mm: (N,) float32; None when the model does not tell them.
+    weights: (N, W) float32 of weight_names; lip_opening_mm: (N,) float32; None when the model does not tell them.
     settings: JSON values, what the take was asked for and made with; audio_start, duration: seconds of the sound file
     that it covers.
     rotations: (N, 9) float32 radians of ROTATIONS, or None when it has none. style: in which it is.
@@ -65,8 +65,8 @@ class Take:
         """The take with its weights in a style; the engine does so with codes. Raises EngineError, see the style."""
         if self.weights is None or not style.changes:
             return self
-        places = [ARKIT_NAMES.index(name) for name in self.weight_names]
-        weights = np.zeros((len(self.weights), len(ARKIT_NAMES)), np.float32)
+        places = [WEIGHT_NAMES.index(name) for name in self.weight_names]
+        weights = np.zeros((len(self.weights), len(WEIGHT_NAMES)), np.float32)
         weights[:, places] = self.weights
         styled = styled_weights(weights, self.rate, style, self.lip_opening_mm)[:, places]
         return replace(self, weights=styled, style=style)
@@ -158,5 +158,5 @@ def check(arrays: dict[str, np.ndarray | None], names: list[str]) -> None:
     match_shapes({name: array.shape for name, array in found.items()}, {name: expected[name] for name in found})
     if not all(np.isfinite(array).all() for array in found.values()):
         raise ValueError("a number is not finite")
-    if not set(names) <= set(ARKIT_NAMES):
+    if not set(names) <= set(WEIGHT_NAMES):
         raise ValueError("unknown weights")

@@ -18,7 +18,7 @@ from engine.shared.arkit import ARKIT_NAMES
 from engine.shared.errors import EngineError
 from engine.shared.units import UNITS_PER_MILLIMETRE
 from engine.shared.weights import WEIGHT_NAMES
-from training.head.parts import eye_rim, outer_shell, tongue_triangles, tongue_vertices
+from training.head.parts import KitMesh, eye_rim, outer_shell, tongue_triangles, tongue_vertices
 from training.head.tongue import tongue_displacements
 
 ARCHIVE = Path("head") / "ict_facekit.npz"  # in the data folder
@@ -30,33 +30,18 @@ CANONICAL_JAW_OPEN = 0.3  # lips apart, so that they are two sheets of the canon
 
 
 @dataclass(frozen=True)
-class FaceKit:
+class FaceKit(KitMesh):
     """The morphable head.
 
-    Attributes:
-        neutral: (V, 3) float32, mean head with closed mouth.
+    Attributes, besides those of the mesh:
         identity: (100, V, 3) float32 displacement per unit of identity coefficient; coefficients are about N(0, 1).
         expression: (57, V, 3) float32 displacement per unit of weight, in the order of WEIGHT_NAMES: ICT-FaceKit's
             shapes, and those of the tongue (`training.head.tongue`). What a head's own blink lacks is not in them: see
             `lid_completions`.
-        triangles: (T, 3) int64; triangle_submesh: (T,) number in submesh_names.
-        polygons, polygon_uv, uv: quads and triangles (-1 pads) with texture coordinates.
-        submesh_names, submesh_vertices: names and (start, end) vertex ranges.
-        landmarks: (68,) vertices in Multi-PIE order.
     """
 
-    neutral: np.ndarray
     identity: np.ndarray
     expression: np.ndarray
-    triangles: np.ndarray
-    triangle_submesh: np.ndarray
-    polygons: np.ndarray
-    polygon_submesh: np.ndarray
-    polygon_uv: np.ndarray
-    uv: np.ndarray
-    submesh_names: tuple[str, ...]
-    submesh_vertices: np.ndarray
-    landmarks: np.ndarray
 
     @classmethod
     def load(cls, path: str | Path) -> FaceKit:
@@ -88,11 +73,6 @@ class FaceKit:
         for name, moved in tongue_displacements(kit.neutral, tongue, tongue_triangles(kit, tongue)).items():
             expression[WEIGHT_NAMES.index(name), tongue] = moved
         return kit
-
-    def submesh(self, *names: str) -> np.ndarray:
-        """Triangles (T, 3) of the named submeshes."""
-        numbers = [self.submesh_names.index(name) for name in names]
-        return self.triangles[np.isin(self.triangle_submesh, numbers)]
 
     def head(self, coefficients: np.ndarray) -> np.ndarray:
         """Neutral vertices (V, 3) of identity coefficients (100,)."""

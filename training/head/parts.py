@@ -2,20 +2,31 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from dataclasses import dataclass
 
 import numpy as np
 from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 from scipy.spatial import cKDTree
 
-TONGUE_POINTS = ((0.0, -0.20, 0.0), (0.0, -0.28, 0.03))  # on the top and the underside of the mean head's tongue
+TONGUE_POINTS = ((0.0, -0.183, 0.02), (0.0, -0.266, 0.06))  # on the mean head's tongue, and on the floor beneath
 
 
-class KitMesh(Protocol):
-    """What is needed here of `training.head.ict.FaceKit`, which is made with it."""
+@dataclass(frozen=True)
+class KitMesh:
+    """The mesh of the morphable head, whatever pose it takes.
+
+    Attributes:
+        neutral: (V, 3) float32, mean head with closed mouth.
+        triangles: (T, 3) int64; triangle_submesh: (T,) number in submesh_names.
+        polygons, polygon_uv, uv: quads and triangles (-1 pads) with texture coordinates.
+        submesh_names, submesh_vertices: names and (start, end) vertex ranges.
+        landmarks: (68,) vertices in Multi-PIE order.
+    """
 
     neutral: np.ndarray
+    triangles: np.ndarray
+    triangle_submesh: np.ndarray
     polygons: np.ndarray
     polygon_submesh: np.ndarray
     polygon_uv: np.ndarray
@@ -26,9 +37,8 @@ class KitMesh(Protocol):
 
     def submesh(self, *names: str) -> np.ndarray:
         """Triangles (T, 3) of the named submeshes."""
-
-    def canonical(self, head: np.ndarray) -> np.ndarray:
-        """Vertices (V, 3) of a neutral head (V, 3), its mouth slightly open."""
+        numbers = [self.submesh_names.index(name) for name in names]
+        return self.triangles[np.isin(self.triangle_submesh, numbers)]
 
 
 def tongue_vertices(face_kit: KitMesh) -> np.ndarray:
@@ -39,10 +49,9 @@ def tongue_vertices(face_kit: KitMesh) -> np.ndarray:
     edges = np.concatenate([quads[:, [a, (a + 1) % 4]] for a in range(4)])
     size = len(face_kit.uv)
     _, island = connected_components(coo_matrix((np.ones(len(edges)), edges.T), shape=(size, size)), directed=False)
-    mean = face_kit.canonical(face_kit.neutral)
     present = corners >= 0
     vertex, owner = corners[present], island[texture[present]]
-    nearest = cKDTree(mean[vertex]).query(TONGUE_POINTS)[1]
+    nearest = cKDTree(face_kit.neutral[vertex]).query(TONGUE_POINTS)[1]
     return np.unique(vertex[np.isin(owner, owner[nearest])])
 
 

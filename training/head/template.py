@@ -10,7 +10,7 @@ from engine.shared.units import UNITS_PER_MILLIMETRE
 from training.head.ground_truth import NECK_PLANE, HeadTopology
 from training.head.ict import FaceKit, canonical_weights
 from training.head.labels import vertex_regions
-from training.head.parts import boundary_loops, outer_shell
+from training.head.parts import boundary_loops, eye_rim, outer_shell
 
 WHOLE_SUBMESHES = ("face", "head_neck")
 VISIBLE_SUBMESHES = ("mouth_socket", "teeth")
@@ -49,12 +49,13 @@ def template_tensors(topology: HeadTopology) -> dict[str, Tensor]:
         "lip_lower": lower,
         "displacement_moved": moved,
         "displacement": displacements.astype(np.float32),
+        "lid_rims": np.stack([renumbered[eye_rim(kit, side)] for side in (1.0, -1.0)]).astype(np.int32),
     }
     return {name: torch.from_numpy(np.ascontiguousarray(array)) for name, array in tensors.items()}
 
 
 def displacement_table(face_kit: FaceKit) -> np.ndarray:
-    """(V, 53, 3): displacement per unit of each ARKit weight, then from the canonical pose to the neutral one."""
+    """(V, 58, 3): displacement per unit of each weight, then from the canonical pose to the neutral one."""
     back = -np.tensordot(canonical_weights(), face_kit.expression, 1)
     return np.concatenate([face_kit.expression, back[None]]).transpose(1, 0, 2)
 

@@ -68,7 +68,7 @@ class ExpressionBatches:
         self.heads = np.stack([face_kit.head(row) for row in self.coefficients])
         self.lid_completions = [face_kit.lid_completions(head) for head in self.heads]
         self.identity_codes = self.coefficients @ identity_basis(face_kit).T
-        self.expression_basis = expression_basis(tongue=True)
+        self.expression_basis = expression_basis()
 
     def draw(self, step: int) -> dict[str, Tensor]:
         """identity (B, 1344), expression (B, 200), posed and canonical (B, P, 3), offset in mm (B, P)."""
@@ -139,7 +139,7 @@ class DetailLoss:
         self.identity = new_identity_network(face_kit, 0, run_sizes(identity_run))
         self.identity.load_state_dict(averaged_weights(identity_run))
         self.identity.to(device).requires_grad_(False)
-        self.identity_basis, self.expression_basis = identity_basis(face_kit), expression_basis(tongue=True)
+        self.identity_basis, self.expression_basis = identity_basis(face_kit), expression_basis()
 
     def __call__(self, network: ExpressionNetwork, mask: GaussianMask, step: int) -> Tensor:
         """Mean error of the clamped distance in millimetres, for one step's examples."""

@@ -1,4 +1,4 @@
-"""A stochastic articulation prior: phones with times to ARKit weights at the code rate.
+"""A stochastic articulation prior: phones with times to weights at the code rate.
 
 Jaw and lips follow phone targets through dominance-weighted smoothing (after Cohen and Massaro's coarticulation
 model), bilabials and labiodentals are gestures that win over whatever surrounds them, and a speaking style, blinks,
@@ -21,6 +21,7 @@ from training.prior.coarticulation import coarticulated
 from training.prior.gestures import lip_gestures, rests
 from training.prior.grid import GRID_RATE, OVERSAMPLING, at_code_rate, slow_drift
 from training.prior.speaking_style import SpeakingStyle
+from training.prior.tongue import DENTAL_JAW, dental_gesture, in_place, tongue_weights
 from training.prior.upper_face import upper_face_weights
 
 # Closed lips are pressed together a little beyond contact, so that they stay sealed over their whole width.
@@ -39,7 +40,7 @@ class Mouth:
 
 
 def perform(segments: list[Segment], frames: int, seed: int) -> np.ndarray:
-    """One performance: (frames, 52) float32 ARKit weights at 24 Hz, the same for the same seed."""
+    """One performance: (frames, 57) float32 weights at 24 Hz, the same for the same seed."""
     generator = np.random.default_rng(seed)
     style = SpeakingStyle.draw(generator)
     weights = _mouth_weights(segments, frames, style, generator)
@@ -48,7 +49,7 @@ def perform(segments: list[Segment], frames: int, seed: int) -> np.ndarray:
 
 
 def expected_mouth(segments: list[Segment], frames: int) -> np.ndarray:
-    """The neutral speaker's mouth without chance: (frames, 52) float32 ARKit weights, upper face at rest."""
+    """The neutral speaker's mouth without chance: (frames, 57) float32 weights, upper face at rest."""
     return at_code_rate(_mouth_weights(segments, frames, SpeakingStyle(), None), frames)
 
 
@@ -66,10 +67,12 @@ def _mouth_weights(
         silence=rests(segments, times),
     )
     _set_free_weights(mouth, style)
+    mouth.weights["jawOpen"] = np.maximum(mouth.weights["jawOpen"], DENTAL_JAW * dental_gesture(segments, times))
+    mouth.weights |= tongue_weights(segments, times, style)
     _tuck_lower_lip(mouth, style)
     _set_mood(mouth, style, generator)
     _seal_lips(mouth, style)
-    return mouth.weights
+    return in_place(mouth.weights)
 
 
 def _set_free_weights(mouth: Mouth, style: SpeakingStyle) -> None:

@@ -10,34 +10,34 @@ from pathlib import Path
 
 import numpy as np
 
-from engine.shared.arkit import ARKIT_NAMES
 from engine.shared.lip_opening import OPENING_MM_PER_WEIGHT, lip_opening_mm
 from engine.shared.units import CODE_RATE
+from engine.shared.weights import WEIGHT_NAMES
 from training.data.corpus import Clip
 from training.prior.articulation import SEALED_OPENING_MM
 
 CONTACT_MM = 1.2  # captured lips nearer than this are taken to touch
 
-_CLOSE = ARKIT_NAMES.index("mouthClose")
+_CLOSE = WEIGHT_NAMES.index("mouthClose")
 
 
 def capture_of(data: Path, clip: Clip) -> np.ndarray:
-    """Weights (N, 52) float32 at 24 Hz of a clip of FACEGOOD-Audio2Face."""
+    """Weights (N, 57) float32 at 24 Hz of a clip of FACEGOOD-Audio2Face."""
     return load_capture(data / "speech" / "facegood" / f"{Path(clip.key).stem}.npz")
 
 
 def load_capture(path: Path) -> np.ndarray:
-    """Weights (N, 52) float32 at 24 Hz of one captured recording."""
+    """Weights (N, 57) float32 at 24 Hz of one captured recording."""
     with np.load(path, allow_pickle=False) as archive:
         rate = float(archive["fps"])
         curves = {str(name): archive["arkit"][:, i] for i, name in enumerate(archive["arkit_names"])}
         extra = {str(name): archive["extra"][:, i] for i, name in enumerate(archive["extra_names"])}
     times = np.arange(len(curves["jawOpen"])) / rate
     frame_times = np.arange(int(times[-1] * CODE_RATE)) / CODE_RATE
-    weights = np.zeros((len(frame_times), len(ARKIT_NAMES)), np.float32)
+    weights = np.zeros((len(frame_times), len(WEIGHT_NAMES)), np.float32)
 
     def add(name: str, values: np.ndarray, gain: float = 1.0) -> None:
-        weights[:, ARKIT_NAMES.index(name)] += gain * np.interp(frame_times, times, values.astype(np.float64))
+        weights[:, WEIGHT_NAMES.index(name)] += gain * np.interp(frame_times, times, values.astype(np.float64))
 
     for name, values in curves.items():
         add(name, values)

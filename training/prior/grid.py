@@ -5,18 +5,18 @@ from __future__ import annotations
 import numpy as np
 from scipy.ndimage import gaussian_filter1d
 
-from engine.shared.arkit import ARKIT_NAMES
 from engine.shared.units import CODE_RATE
+from engine.shared.weights import WEIGHT_NAMES
 
 OVERSAMPLING = 10  # grid steps per code frame
 GRID_RATE = CODE_RATE * OVERSAMPLING
 
 
 def at_code_rate(weights: dict[str, np.ndarray], frames: int) -> np.ndarray:
-    """ARKit weights (frames, 52) float32 in 0..1 at 24 Hz of named weights (G,) on the grid; the others are 0."""
-    result = np.zeros((frames, len(ARKIT_NAMES)), np.float32)
+    """Weights (frames, 57) float32 in 0..1 at 24 Hz of named weights (G,) on the grid; the others are 0."""
+    result = np.zeros((frames, len(WEIGHT_NAMES)), np.float32)
     for name, values in weights.items():
-        result[:, ARKIT_NAMES.index(name)] = values[: frames * OVERSAMPLING : OVERSAMPLING]
+        result[:, WEIGHT_NAMES.index(name)] = values[: frames * OVERSAMPLING : OVERSAMPLING]
     return np.clip(result, 0.0, 1.0)
 
 

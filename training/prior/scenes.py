@@ -24,7 +24,7 @@ SILENT_SHARE = 0.10
 
 @dataclass(frozen=True)
 class Scene:
-    """audio: (S,) float32 at 16 kHz. segments: phones over the scene. capture: (N, 52) real mouth weights or None.
+    """audio: (S,) float32 at 16 kHz. segments: phones over the scene. capture: (N, 57) real mouth weights or None.
 
     captured_clip: key of the clip that was captured.
     """
@@ -35,7 +35,7 @@ class Scene:
     captured_clip: str = ""
 
     def performance(self, seed: int) -> np.ndarray:
-        """One performance of the scene: (SCENE_FRAMES, 52) float32 ARKit weights."""
+        """One performance of the scene: (SCENE_FRAMES, 57) float32 weights."""
         if self.capture is None:
             return perform(self.segments, SCENE_FRAMES, seed)
         generator = np.random.default_rng(seed)

@@ -14,14 +14,17 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ...shared.arkit import ARKIT_NAMES
 from ...shared.errors import EngineError
 from ...shared.units import MILLIMETRES_PER_UNIT
 from ..head import Array, NeuralHead, PreparedIdentity
+from ..template import Template
 
 BROYDEN_STEPS = 4
 ACCEPTED_DISTANCE = 1.0 / MILLIMETRES_PER_UNIT
 LARGEST_PROJECTION = 1.0 / MILLIMETRES_PER_UNIT
 FRAMES_AT_ONCE = 32
+BLINKS = (ARKIT_NAMES.index("eyeBlinkLeft"), ARKIT_NAMES.index("eyeBlinkRight"))
 
 BackwardMap = Callable[[Tensor], Tensor]
 
@@ -132,13 +135,22 @@ class FixedTopologyHead:
         places, regions = self.canonical.cpu().numpy(), self.prepared.regions
         self.regions = regions.of_template(template, places)  # (V, K)
         self._reading = torch.from_numpy(basis).to(head.device)  # (E, W)
-        self._basis = template.displacements()  # (V, W + 1, 3)
+        self._basis = template.displacements(basis.shape[1])  # (V, W + 1, 3)
         geometry = regions.geometry()
         if geometry is not None:
-            turns = geometry.eye_turns(places, regions.on_eyes(self.regions))  # (V, W, 3)
+            ball = regions.on_eyes(self.regions)
+            self._complete_blinks(template, ball)
+            turns = geometry.eye_turns(places, ball, basis.shape[1])  # (V, W, 3)
             self._basis[:, :-1] += torch.from_numpy(turns).to(head.device)
         self._columns = self._basis[:, :-1].transpose(0, 1).reshape(self._basis.shape[1] - 1, -1).contiguous()
         self._neutral = self.canonical + self._basis[:, -1]  # (V, 3)
+
+    def _complete_blinks(self, template: Template, ball: np.ndarray) -> None:
+        """Add to both blinks what they lack on this head; ball: (V,) bool, which vertices lie on an eyeball."""
+        neutral = (self.canonical + self._basis[:, -1]).cpu().numpy()
+        for lids, column in zip(template.lids(ball) or (), BLINKS, strict=False):
+            added = lids.completion(neutral, self._basis[:, column].cpu().numpy())
+            self._basis[torch.from_numpy(lids.skin), column] += torch.from_numpy(added).to(self._basis.device)
 
     def neutral(self) -> np.ndarray:
         """Vertices (V, 3) in model units with all weights zero."""

@@ -47,7 +47,7 @@ def _opening_of_template(
     prepared = head.prepare_identity(identity)
     upper, lower = (_thinned(curve) for curve in template.lip_curves(head.modes.coefficients(prepared.code)))
     curves = torch.cat([upper, lower])  # (n + m, 3)
-    basis = torch.cat([_thinned(part) for part in template.lip_displacements()])
+    basis = torch.cat([_thinned(part) for part in template.lip_displacements(weights.shape[1])])
     openings = []
     with torch.no_grad():
         for chunk, weighted in zip(codes.split(FRAMES_AT_ONCE), weights.split(FRAMES_AT_ONCE), strict=True):

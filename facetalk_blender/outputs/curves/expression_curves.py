@@ -1,7 +1,7 @@
 """Expression Curves: relative shape keys that follow the take's ARKit weights, by an action of their own.
 
-On a head of ours, whose 52 shape keys have ARKit's names, or on meshes of the artist, several at once (face, teeth,
-tongue, lashes). Of those nothing is changed but their animation data, see `curve_action.attach`.
+On a head of ours, whose 57 shape keys have ARKit's names and the tongue's, or on meshes of the artist, several at once
+(face, teeth, tongue, lashes). Of those nothing is changed but their animation data, see `curve_action.attach`.
 """
 
 from __future__ import annotations
@@ -16,9 +16,10 @@ from dataclasses import asdict, dataclass, replace
 import bpy
 import numpy as np
 
-from ....engine.shared.arkit import ARKIT_NAMES, FIT_COMMAND
+from ....engine.shared.arkit import FIT_COMMAND
 from ....engine.shared.errors import EngineError
 from ....engine.shared.protocol import Message
+from ....engine.shared.weights import WEIGHT_NAMES
 from ...blender_data.datablocks import DataBlockLost, resolve
 from ...retargeting.channels import channel_values, values_at
 from ...retargeting.coverage import abilities, warnings
@@ -191,8 +192,8 @@ def not_moved(settings: CurveSettings, plans: Sequence[Plan | ControlPlan]) -> l
 def head_plan(name: str, settings: CurveSettings) -> Plan:
     """The plan of a head of ours."""
     gains = {link.key: link.gain if link.channel else 0.0 for link in settings.links}
-    links = tuple(KeyLink(name, name, gains.get(name, 1.0)) for name in ARKIT_NAMES)
-    return Plan(name, links, dict.fromkeys(ARKIT_NAMES, (0.0, 1.0)), dict.fromkeys(ARKIT_NAMES, 0.0))
+    links = tuple(KeyLink(name, name, gains.get(name, 1.0)) for name in WEIGHT_NAMES)
+    return Plan(name, links, dict.fromkeys(WEIGHT_NAMES, (0.0, 1.0)), dict.fromkeys(WEIGHT_NAMES, 0.0))
 
 
 def channel_rows(take: Take, clip: Clip, channels: Iterable[str]) -> dict[str, np.ndarray]:
@@ -311,10 +312,10 @@ class CurvesOnHead(TemplateWriter):
 
     def add_key(self, owner: bpy.types.Object, index: int) -> bpy.types.ShapeKey:
         """Add the key of an ARKit shape."""
-        block = owner.shape_key_add(name=ARKIT_NAMES[index], from_mix=False)
+        block = owner.shape_key_add(name=WEIGHT_NAMES[index], from_mix=False)
         block.value = 0.0
         self._shapes += 1
-        if self._shapes == len(ARKIT_NAMES):
+        if self._shapes == len(WEIGHT_NAMES):
             self._written = self.frame_count
         return block
 

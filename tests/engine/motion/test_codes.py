@@ -19,12 +19,13 @@ from engine.motion.codes import (
 )
 from engine.shared.arkit import ARKIT_NAMES
 from engine.shared.errors import EngineError
+from engine.shared.weights import TONGUE_NAMES, WEIGHT_NAMES
 
 
 @pytest.fixture
 def take() -> ExpressionTake:
     generator = np.random.default_rng(3)
-    weights = generator.uniform(0, 1, (30, 52)).astype(np.float32)
+    weights = generator.uniform(0, 1, (30, len(WEIGHT_NAMES))).astype(np.float32)
     return ExpressionTake(
         codes=codes_from_weights(weights, expression_basis()),
         seed=7,
@@ -77,10 +78,27 @@ def test_each_arkit_weight_drives_its_ict_shapes(arkit_name, ict_names):
 
 def test_codes_and_weights_convert_both_ways(take):
     basis = expression_basis()
-    np.testing.assert_allclose(basis.T.astype(np.float64) @ basis, np.eye(52), atol=1e-6)
+    np.testing.assert_allclose(basis.T.astype(np.float64) @ basis, np.eye(len(WEIGHT_NAMES)), atol=1e-6)
     assert_close(weights_from_codes(take.codes, basis), take.weights)
     # orthonormal columns keep lengths, so noise in a code is noise of the same size in the weights
     np.testing.assert_allclose(np.linalg.norm(take.codes, axis=1), np.linalg.norm(take.weights, axis=1), rtol=1e-5)
+
+
+def test_weights_of_arkit_alone_are_weights_with_a_tongue_at_rest(take):
+    arkit = take.weights[:, : len(ARKIT_NAMES)]
+    resting = np.concatenate([arkit, np.zeros((len(arkit), len(TONGUE_NAMES)), np.float32)], 1)
+    basis = expression_basis()
+    np.testing.assert_allclose(codes_from_weights(arkit, basis), codes_from_weights(resting, basis), atol=1e-6)
+    former = basis[:, : len(ARKIT_NAMES)]  # of bundles without a tongue
+    np.testing.assert_allclose(codes_from_weights(take.weights, former), codes_from_weights(arkit, basis), atol=1e-6)
+
+
+def test_a_former_take_is_saved_with_its_own_names(take, tmp_path):
+    former = ExpressionTake(take.codes, weights=take.weights[:, : len(ARKIT_NAMES)])
+    former.save(tmp_path / "take.npz")
+    with np.load(tmp_path / "take.npz", allow_pickle=False) as stored:
+        assert tuple(stored["weight_names"]) == ARKIT_NAMES
+    assert ExpressionTake.load(tmp_path / "take.npz").weights.shape == former.weights.shape
 
 
 def test_basis_is_frozen():
@@ -195,5 +213,7 @@ def test_a_take_from_weights_keeps_them(take):
     take = Engine.load(device="cpu").take_from_weights(weights, 60.0)
     assert take.rate == 60.0
     np.testing.assert_array_equal(take.weights, weights)
-    np.testing.assert_allclose(weights_from_codes(take.codes, expression_basis()), weights, atol=1e-5)
+    basis = Engine.load(device="cpu").head.arkit_map.basis
+    known = basis.shape[1]
+    np.testing.assert_allclose(weights_from_codes(take.codes, basis), weights[:, :known], atol=1e-5)
     assert take.lip_opening_mm.shape == (30,)

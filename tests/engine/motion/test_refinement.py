@@ -62,7 +62,7 @@ def test_open_lips_move_more_smoothly_and_closed_ones_keep_their_weights(seed):
 
 def test_lips_that_touch_are_pressed_on_each_other_and_open_ones_are_left_alone():
     opening = np.array([0.0, 0.25, 0.5, 1.0, 5.0])
-    weights = np.zeros((5, len(ARKIT_NAMES)), np.float32)
+    weights = np.zeros((5, BASIS.shape[1]), np.float32)
     weights[:, ARKIT_NAMES.index("jawOpen")] = (opening - REST_OPENING_MM) / OPENING_MM_PER_WEIGHT["jawOpen"]
     change = Refinement(BASIS, 24.0, seal=0.02).refined(codes_from_weights(weights, BASIS)) @ BASIS - weights
     expected = np.zeros_like(change)

@@ -138,7 +138,8 @@ def test_smoothing_reaches_no_further_than_it_says():
 def test_codes_follow_the_weights_and_keep_what_is_no_weight():
     generator = np.random.default_rng(2)
     basis, codes = expression_basis(), generator.normal(0, 0.1, (24, 200)).astype(np.float32)
-    weights = weights_from_codes(codes, basis)
+    weights = weights_from_codes(codes, basis)[:, :52]
+    basis = basis[:, :52]
     take = ExpressionTake(codes, weights=weights, lip_opening_mm=np.full(24, 8.0))
     styled = take.styled(Style(articulation=1.4, blinks=0.0), basis)
     assert_close(weights_from_codes(styled.codes, basis), styled.weights)
