@@ -30,7 +30,7 @@ def _targets(phone_symbol: str, style: SpeakingStyle, gain: float) -> dict[str, 
         "stretch": 0.32 * spreading,
         "smile": 0.22 * spreading,
         "lower_down": style.teeth * ((0.20 if sibilant else 0.06) + 0.14 * spreading + 0.08 * opening),
-        "upper_up": style.teeth * ((0.09 if sibilant else 0.03) + 0.08 * spreading + 0.03 * opening),
+        "upper_up": style.teeth * ((0.09 if sibilant else 0.04) + 0.08 * spreading + 0.11 * opening),
     }
 
 
