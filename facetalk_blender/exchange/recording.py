@@ -8,7 +8,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from ...engine.shared.arkit import ARKIT_NAMES
-from ...engine.shared.weights import TONGUE_NAMES
 from ..retargeting.names import COMBINED, VISEMES
 from ..retargeting.recognition import EXACT, SPELLING, Habits, meaning_of
 
@@ -94,7 +93,7 @@ def _parts(name: str) -> tuple[tuple[str, float], ...]:
     if meaning is None or meaning.method not in (EXACT, SPELLING) or meaning.is_half:
         return ()
     channel = meaning.channel
-    if channel in VISEMES or channel in TONGUE_NAMES:
+    if channel in VISEMES:
         return ()
     return tuple((part, 1.0) for part, _ in COMBINED[channel]) if channel in COMBINED else ((channel, 1.0),)
 

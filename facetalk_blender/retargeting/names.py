@@ -101,7 +101,7 @@ def stem_of(words: list[Word]) -> Stem:
     return Stem("".join(texts[:-1] if side else texts), side)
 
 
-BY_STEM = {stem_of(words_of(name)): name for name in (*WEIGHT_NAMES, *COMBINED)}
+BY_STEM = {stem_of(words_of(name)): name for name in (*ARKIT_NAMES, *COMBINED)}
 
 
 def channel_of(stem: Stem) -> str | None:

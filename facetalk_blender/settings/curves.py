@@ -9,7 +9,7 @@ from pathlib import Path
 
 import bpy
 
-from ...engine.shared.weights import WEIGHT_NAMES
+from ...engine.shared.arkit import ARKIT_NAMES
 from ..outputs import rest_track
 from ..outputs.curves import bones, rig_properties
 from ..outputs.curves.bones import BoneChoice, armatures_of
@@ -222,7 +222,7 @@ class FaceTalkCurves(bpy.types.PropertyGroup):
         How many keys have a channel, how many of them by a guess, and how many have none.
         """
         items = self.target_items()
-        meshes = [key_names(item) for item in items] or [list(WEIGHT_NAMES)]
+        meshes = [key_names(item) for item in items] or [list(ARKIT_NAMES)]
         by_hand = {row.name: (row.channel, row.gain) for row in self.links if row.method == MANUAL}
         gains = {row.name: row.gain for row in self.links if row.method}
         known = matches(items) if items else [match_names(meshes)]

@@ -31,10 +31,10 @@ def test_sample_writes_what_it_documents(take):
     with np.load(take, allow_pickle=False) as stored:
         assert stored["codes"].shape == (36, 200)
         assert np.isfinite(stored["codes"]).all()
-        assert stored["weights"].shape == (36, 52)
+        assert stored["weights"].shape == (36, len(stored["weight_names"]))
         assert stored["lip_opening_mm"].shape == (36,)
         assert (stored["lip_opening_mm"] >= 0).all()
-        assert list(stored["weight_names"]) == list(ARKIT_NAMES)
+        assert list(stored["weight_names"])[: len(ARKIT_NAMES)] == list(ARKIT_NAMES)
         assert stored["rate"] == 24.0
         assert stored["seed"] == 3
 

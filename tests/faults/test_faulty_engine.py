@@ -29,7 +29,7 @@ REQUESTS = {
 }
 QUICK_FAULTS = ("exit", "crash", "nonsense", "huge", "deep", "quiet")
 SLOW_FAULTS = ("stop", "half")
-MESSAGES = {"info": 2, "sample": 3, "surfaces": 7, "shape_keys": 8, "head": 2, "arkit_shapes": 106}
+MESSAGES = {"info": 2, "sample": 3, "surfaces": 7, "shape_keys": 8, "head": 2, "arkit_shapes": 116}
 
 
 def cases():

@@ -133,8 +133,9 @@ def with_tongue(weights: np.ndarray, random: np.random.Generator) -> np.ndarray:
     weights = np.maximum(weights, named_weights(values))
     jaw = WEIGHT_NAMES.index("jawOpen")
     for name in names:
-        if TONGUE_WAYS[name][1]:
-            weights[jaw] = max(weights[jaw], random.uniform(*TONGUE_WAYS[name][1]))
+        needed = TONGUE_WAYS[name][1]
+        if needed:
+            weights[jaw] = max(weights[jaw], random.uniform(*needed))
     if "tongueOut" in names or "tongueForward" in names:  # between the lips too
         sealing = named_weights(dict.fromkeys(SEALING, 1.0)) > 0
         weights[sealing] *= random.uniform(0.0, 0.3)

@@ -5,14 +5,14 @@ from blender_scene import START, bpy, generate, speaking_strip, write_wav
 from repository import SCRIPTED_ENGINE, import_from_extension
 from speaking_faces import face, values
 
-from engine.shared.arkit import ARKIT_NAMES
+from engine.shared.weights import WEIGHT_NAMES
 
 curves = import_from_extension("facetalk_blender.outputs.curves.expression_curves")
 KeyLink = import_from_extension("facetalk_blender.retargeting.presets").KeyLink
 EngineError = import_from_extension("engine.shared.errors").EngineError
 
 
-def test_a_head_of_ours_has_the_52_keys_and_moves(scene, client, tmp_path):
+def test_a_head_of_ours_has_the_57_keys_and_moves(scene, client, tmp_path):
     strip = speaking_strip(scene, tmp_path, frame=START)
     before = {kind: len(getattr(bpy.data, kind)) for kind in ("actions", "meshes", "objects")}
     run = generate(client, strip, output="EXPRESSION_CURVES", add_stage=False)
@@ -21,14 +21,14 @@ def test_a_head_of_ours_has_the_52_keys_and_moves(scene, client, tmp_path):
     assert run.written == run.frames.stop - run.frames.start
     head = bpy.data.objects[run.result_name]
     keys = head.data.shape_keys
-    assert [block.name for block in keys.key_blocks[1:]] == list(ARKIT_NAMES)
+    assert [block.name for block in keys.key_blocks[1:]] == list(WEIGHT_NAMES)
     assert keys.use_relative
     # Of the scripted take's two weights jawOpen counts the codes, so it is zero first and one from then on.
     scene.frame_set(START)
     rest = head.evaluated_get(bpy.context.view_layer.depsgraph).data.vertices[4].co.z
     scene.frame_set(START + 30)
     moved = head.evaluated_get(bpy.context.view_layer.depsgraph).data.vertices[4].co.z - rest
-    assert moved == pytest.approx(0.01 * (ARKIT_NAMES.index("jawOpen") + 1), abs=1e-4)
+    assert moved == pytest.approx(0.01 * (WEIGHT_NAMES.index("jawOpen") + 1), abs=1e-4)
     assert head.data.materials
     assert head.data.uv_layers
     import_from_extension("facetalk_blender.outputs.removal").remove_result(head)

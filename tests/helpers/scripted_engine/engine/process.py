@@ -145,7 +145,7 @@ def answer(message):
     elif kind == "arkit_shapes":
         fields, arrays = shapes.template()
         write("template", message.request, fields, arrays)
-        complete = frames(message, 52, "positions", lambda i: ({}, {"vertices": shapes.arkit_shape(i)}))
+        complete = frames(message, 57, "positions", lambda i: ({}, {"vertices": shapes.arkit_shape(i)}))
     elif kind == "head":
         fields, arrays = shapes.template()
         identity = message.fields["identity"]
