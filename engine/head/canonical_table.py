@@ -13,14 +13,14 @@ from torch.nn import functional
 from ..shared.units import MILLIMETRES_PER_UNIT
 
 SPACING = 1.5 / MILLIMETRES_PER_UNIT
-# Nodes that one call may add, so that no frame waits for the whole table.
-NODES_A_CALL = 1 << 14
+# A call adds no more than one node for so many points, so that no frame waits for the whole table.
+POINTS_A_NODE = 4
 
 
 class CanonicalTable:
     """Values (P, K) of a function at points (P, 3), linear between nodes of a grid over a box.
 
-    A cell's nodes are evaluated when a point falls into it, at most `NODES_A_CALL` at a time; points in cells that are
+    A cell's nodes are evaluated when a point falls into it, few at a time (`POINTS_A_NODE`); points in cells that are
     not complete, or outside the box, get the function itself. Threads may share a table.
     """
 
@@ -49,7 +49,7 @@ class CanonicalTable:
         within = ((cell >= 0) & (cell <= self.last_cell)).all(1)
         nodes = self._nodes(cell.long().clamp_min(0).minimum(self.last_cell))  # (P, 8)
         with self.adding:
-            self._add(nodes[within])
+            self._add(nodes[within], int(len(points) / POINTS_A_NODE))
         rows = self.row[nodes]
         complete = within & (rows >= 0).all(1)
         inside, outside = torch.nonzero(complete)[:, 0], torch.nonzero(~complete)[:, 0]
@@ -71,10 +71,10 @@ class CanonicalTable:
         x, y, z = cell.T
         return ((x * self.size[1] + y) * self.size[2] + z)[:, None] + self.corners
 
-    def _add(self, nodes: Tensor) -> None:
-        """Complete some of the cells with nodes (P, 8)."""
-        lacking = nodes[(self.row[nodes] < 0).any(1)][: NODES_A_CALL // 4]  # nodes are shared by several cells
-        number = lacking[self.row[lacking] < 0].unique()[:NODES_A_CALL]
+    def _add(self, nodes: Tensor, most: int) -> None:
+        """Complete some of the cells with nodes (P, 8) by at most `most` nodes."""
+        lacking = nodes[(self.row[nodes] < 0).any(1)][: most // 4]  # cells share nodes
+        number = lacking[self.row[lacking] < 0].unique()[:most]
         if not len(number):
             return
         layer = self.size[1] * self.size[2]

@@ -25,11 +25,12 @@ LEAST_SOFTPLUS_ARGUMENT = -0.25
 # It compiles a kernel for each shape, so the number of rows is kept to a few values; strided weights are slow there.
 ONEDNN = torch.backends.mkldnn.is_available() and hasattr(torch.ops.mkldnn, "_linear_pointwise")
 ROW_BLOCK, ROW_STEP = 2048, 128
+FEW_ROWS = 256  # with fewer, oneDNN takes longer to arrange the weights than it saves
 
 
 def in_row_blocks(network: Callable[[Tensor], Tensor], rows: Tensor) -> Tensor:
     """network(rows) for rows (P, in), in blocks whose hidden layers stay in a core's cache and whose shapes recur."""
-    if torch.is_grad_enabled() or rows.device.type != "cpu":
+    if torch.is_grad_enabled() or rows.device.type != "cpu" or len(rows) < FEW_ROWS:
         return network(rows)
     padded = (functional.pad(block, (0, 0, 0, -len(block) % ROW_STEP)) for block in rows.split(ROW_BLOCK))
     return torch.cat([network(block) for block in padded])[: len(rows)]

@@ -99,7 +99,8 @@ class SurfaceExtractor:
             )
         places = torch.from_numpy(canonical).to(self.head.device)
         if self.tolerance and self.band.carried:  # the first frame does not wait for a table
-            weights = rounded(posed.prepared.regions.weights(places, expression, tabulated=True))
+            with undivided_operations():
+                weights = rounded(posed.prepared.regions.weights(places, expression, tabulated=True))
         else:
             (weights,) = in_chunks(regions, places, size)
         return Surface(vertices, faces, canonical, weights.cpu().numpy(), band.evaluated)

@@ -5,7 +5,7 @@ import torch
 
 from engine.bundle import Bundle
 from engine.head import canonical_table, load_head
-from engine.head.canonical_table import SPACING, CanonicalTable
+from engine.head.canonical_table import POINTS_A_NODE, SPACING, CanonicalTable
 from engine.head.surface.extract import SurfaceExtractor
 
 LOW, HIGH = (-0.1, -0.2, -0.1), (0.1, 0.1, 0.2)
@@ -21,8 +21,9 @@ def some_points(count=400, reach=1.0):
     return middle + reach * (torch.rand(count, 3, generator=torch.Generator().manual_seed(1)) - 0.5) * (high - low)
 
 
-def test_a_full_table_is_linear_between_its_nodes():
+def test_a_full_table_is_linear_between_its_nodes(monkeypatch):
     points, asked = some_points(), []
+    monkeypatch.setattr(canonical_table, "POINTS_A_NODE", 0.01)
     table = CanonicalTable(lambda p: asked.append(len(p)) or smooth(p), LOW, HIGH)
     first = table(points)
     asked.clear()
@@ -33,13 +34,12 @@ def test_a_full_table_is_linear_between_its_nodes():
     assert (first - smooth(points)).abs().max() < curvature * SPACING**2
 
 
-def test_few_nodes_are_added_at_a_time_and_other_points_are_exact(monkeypatch):
-    monkeypatch.setattr(canonical_table, "NODES_A_CALL", 64)
+def test_few_nodes_are_added_at_a_time_and_other_points_are_exact():
     table, points = CanonicalTable(smooth, LOW, HIGH), some_points()
     before = 0
     for _ in range(4):
         values = table(points)
-        assert before < table.rows <= before + 64
+        assert before < table.rows <= before + len(points) // POINTS_A_NODE
         before = table.rows
     exact = (values == smooth(points)).all(1)
     assert 0.5 < exact.float().mean() < 1.0
@@ -54,7 +54,8 @@ def test_points_outside_the_box_get_the_function():
 
 
 @pytest.mark.slow
-def test_tabulated_regions_are_those_of_the_network():
+def test_tabulated_regions_are_those_of_the_network(monkeypatch):
+    monkeypatch.setattr(canonical_table, "POINTS_A_NODE", 0.01)
     head = load_head(Bundle.open("starter"), torch.device("cpu"))
     points = torch.from_numpy(SurfaceExtractor(head, None, 48).extract().canonical)
     regions = head.prepare_identity(None).regions
