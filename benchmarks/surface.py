@@ -25,6 +25,7 @@ from engine.head.networks.expression import ExpressionConfig, ExpressionNetwork
 from engine.head.networks.identity import IdentityConfig, IdentityNetwork
 from engine.head.surface.extract import Surface, SurfaceExtractor
 from engine.head.surface.parallel import in_chunks
+from engine.motion.codes import codes_from_weights
 from engine.shared.arkit import ARKIT_NAMES
 from engine.shared.options import RESOLUTIONS, STARTER, TOLERANCE
 from engine.shared.units import CODE_RATE
@@ -76,7 +77,7 @@ def moving_face(head: NeuralHead, frames: int) -> np.ndarray:
     weights = np.zeros((frames, len(ARKIT_NAMES)), np.float32)
     for name, rate in rates.items():
         weights[:, ARKIT_NAMES.index(name)] = 0.2 * (1 - np.cos(2 * np.pi * rate * seconds[:, 0]))
-    return weights @ head.arkit_map.exact_basis.T
+    return codes_from_weights(weights, head.arkit_map.exact_basis)
 
 
 def compare(head: NeuralHead, official: NeuralHead, resolution: int, frames: int) -> None:
