@@ -29,13 +29,15 @@ from training.run.loop import Recipe, run_config
 # Wider in z than the paper-scale mask: ICT-FaceKit's jaw moves the skin under the chin and before the ears, and an
 # offset of the surface must not exceed what the mask lets through.
 SMOOTHING = SmoothingConfig(centre=(0.0, -0.20, 0.18), sigma=(0.50, 0.50, 0.25))
+Sizes = dict[str, Any]  # fields of the network's config that a run has chosen
 FILM_RANK = 32
+IDENTITY_SIZES: Sizes = {"width": 64, "neighbours": 3}
+EXPRESSION_SIZES: Sizes = {"width": 128}
 RECIPE = Recipe(warm_up_steps=50, final_rate=0.01, save_every=100)  # of every network of the head
 LOCAL_FREQUENCY, GLOBAL_FREQUENCY = 12.0, 7.0  # 1 / (extent of a unit's bend), model units
 
 
 Network = TypeVar("Network", bound=nn.Module)
-Sizes = dict[str, Any]  # fields of the network's config that a run has chosen
 
 
 def run_sizes(folder: Path) -> Sizes:
@@ -53,7 +55,7 @@ def new_identity_network(face_kit: FaceKit, seed: int, sizes: Sizes) -> Identity
     """An untrained identity network whose first layer bends where its neighbourhood lies."""
     torch.manual_seed(seed)
     anchors = torch.from_numpy(canonical_anchors(face_kit, np.zeros((1, 100), np.float32))[0]).float()
-    network = IdentityNetwork(replace(IdentityConfig(film_rank=FILM_RANK), **sizes), anchors)
+    network = IdentityNetwork(replace(IdentityConfig(film_rank=FILM_RANK), **IDENTITY_SIZES | sizes), anchors)
     with torch.no_grad():
         columns = network.first_weight[:, :, -3:]
         columns.normal_(std=LOCAL_FREQUENCY)
@@ -79,7 +81,7 @@ def start_identity_from(network: IdentityNetwork, trained: IdentityNetwork) -> N
 def new_expression_network(seed: int, sizes: Sizes) -> ExpressionNetwork:
     """An untrained expression network; it does not read the anchors, which the starter's code determines linearly."""
     torch.manual_seed(seed)
-    network = ExpressionNetwork(replace(ExpressionConfig(), **sizes))
+    network = ExpressionNetwork(replace(ExpressionConfig(), **EXPRESSION_SIZES | sizes))
     with torch.no_grad():
         network.compressor.weight[:, network.config.identity_dimensions :] = 0.0
     spread_first_layer(cast(nn.Linear, network.deformation.layers[0]))

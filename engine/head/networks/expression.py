@@ -12,7 +12,7 @@ from .conditioned_mlp import ConditionedMLP, FoldedLayer, last_linear
 
 @dataclass
 class ExpressionConfig:
-    """Sizes of an expression network; the defaults are the starter's.
+    """Sizes of an expression network.
 
     Attributes:
         identity_dimensions, anchors: lengths of the identity code and of the anchor list that the compressor reads.

@@ -22,7 +22,7 @@ SIGMA_NEIGHBOUR = 8
 
 @dataclass
 class IdentityConfig(AnchorLayout):
-    """Sizes of an identity network; the defaults are the starter's.
+    """Sizes of an identity network.
 
     Attributes:
         neighbours: K, the nearest anchors whose networks are blended; the network without anchor always joins.

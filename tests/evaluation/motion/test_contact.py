@@ -5,7 +5,7 @@ import pytest
 
 from engine.bundle import Bundle
 from engine.head import load_head
-from engine.shared.arkit import ARKIT_NAMES
+from engine.shared.weights import WEIGHT_NAMES
 from evaluation.motion import metrics as motion_metrics
 from evaluation.motion.performer import LipToTeeth
 from training.phones import Segment
@@ -18,9 +18,9 @@ def lip_to_teeth():
 
 
 def _weights(**values: float) -> np.ndarray:
-    row = np.zeros((1, len(ARKIT_NAMES)), np.float32)
+    row = np.zeros((1, len(WEIGHT_NAMES)), np.float32)
     for name, value in values.items():
-        row[0, ARKIT_NAMES.index(name)] = value
+        row[0, WEIGHT_NAMES.index(name)] = value
     return row
 
 

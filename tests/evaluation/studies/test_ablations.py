@@ -15,6 +15,7 @@ from closeness import assert_close
 from engine.motion.denoiser import DenoiserConfig, ExpressionDecoder
 from engine.shared.arkit import ARKIT_NAMES
 from engine.shared.errors import EngineError
+from engine.shared.weights import WEIGHT_NAMES
 from evaluation.studies import ablations, captured, short_runs
 from training import motion, motion_examples
 from training.data.corpus import load_corpus
@@ -114,7 +115,7 @@ def test_the_neck_is_still_under_the_mask_and_moves_without_it():
     from engine.head import load_head
     from engine.motion.codes import expression_basis
 
-    weights = np.zeros((3, len(ARKIT_NAMES)), np.float32)
+    weights = np.zeros((3, len(WEIGHT_NAMES)), np.float32)
     weights[1, JAW] = 0.5
     figures = ablations.smoothing_figures(load_head(Bundle.open("starter"), "cpu"), weights @ expression_basis().T)
     neck, mouth = figures["neck"], figures["around the mouth"]

@@ -223,7 +223,8 @@ class TestLongSounds:
 
     @pytest.fixture
     def strip(self, scene, tmp_path, monkeypatch):
-        monkeypatch.setattr(import_from_extension("facetalk_blender.generation.strip_take"), "MAXIMUM_SECONDS", 8.0)
+        for module in ("generation.strip_take", "sound.strip"):
+            monkeypatch.setattr(import_from_extension(f"facetalk_blender.{module}"), "MAXIMUM_SECONDS", 8.0)
         return speaking_strip(scene, tmp_path, seconds=20.0)
 
     def test_it_is_refused_before_anything_is_started(self, strip, client):
