@@ -14,7 +14,7 @@ from engine.head.region_geometry import (
     Eye,
     RegionGeometry,
 )
-from engine.motion.codes import ExpressionTake
+from engine.motion.codes import ExpressionTake, codes_from_weights
 
 NAMES = ("skin", "sclera", "iris", "pupil")
 
@@ -95,7 +95,7 @@ def test_the_gaze_turns_both_eyes_on_both_outputs(engine, names, expected):
     """Weights that turn both eyes the same way: degrees to the subject's left and up, on keys and on surfaces."""
     weights = np.zeros((1, 52), np.float32)
     weights[0, list(names)] = 1.0
-    code = weights @ engine.head.arkit_map.basis.T
+    code = codes_from_weights(weights, engine.head.arkit_map.basis)
     neutral, posed = engine.shape_keys(ExpressionTake(code * 0)), engine.shape_keys(ExpressionTake(code))
     pupils = posed.regions[:, engine.head.regions.names.index("pupil")] > 127
     ahead, gaze = next(neutral.positions), next(posed.positions)

@@ -12,6 +12,7 @@ from engine.bundle import Bundle
 from engine.head import BOX, load_head
 from engine.head.surface.extract import SurfaceExtractor, triangulate
 from engine.head.surface.narrow_band import BandSequence
+from engine.motion.codes import codes_from_weights
 from engine.shared.arkit import ARKIT_NAMES
 
 RESOLUTION = 32
@@ -94,7 +95,7 @@ def test_the_starter_s_frames_are_the_dense_surfaces(starter, seed):
     """Speech in small steps, a blink, the jaw wide open, a jump to a pucker, for two identities."""
     identity = None if seed is None else starter.modes.random(seed, 1.0, 2.5)
     weights = np.array([[frame.get(name, 0.0) for name in ARKIT_NAMES] for frame in SPEECH], np.float32)
-    expressions = weights @ starter.arkit_map.basis.T
+    expressions = codes_from_weights(weights, starter.arkit_map.basis)
     assert_dense_surfaces(SurfaceExtractor(starter, identity, 40), starter, identity, expressions, 40)
 
 

@@ -11,6 +11,7 @@ from engine.head import load_head
 from engine.head.surface import in_turn
 from engine.head.surface.extract import SurfaceExtractor
 from engine.head.surface.in_turn import extract_in_turn
+from engine.motion.codes import codes_from_weights
 from engine.shared.arkit import ARKIT_NAMES
 from engine.shared.options import TOLERANCE
 
@@ -26,7 +27,7 @@ def head():
 def codes(head):
     weights = np.zeros((FRAMES, len(ARKIT_NAMES)), np.float32)
     weights[:, ARKIT_NAMES.index("jawOpen")] = 0.08 * np.arange(FRAMES)
-    return weights @ head.arkit_map.basis.T
+    return codes_from_weights(weights, head.arkit_map.basis)
 
 
 @pytest.fixture(params=[1, 2, 3])

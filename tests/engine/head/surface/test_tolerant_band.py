@@ -10,6 +10,7 @@ from engine.head import BOX, load_head
 from engine.head.surface.extract import SurfaceExtractor
 from engine.head.surface.narrow_band import BandSequence
 from engine.head.surface.tolerant_band import JUMP, SIDE, TolerantBandSequence
+from engine.motion.codes import codes_from_weights
 from engine.shared.arkit import ARKIT_NAMES
 from engine.shared.options import EXACT_RESOLUTION, RESOLUTIONS, TOLERANCE, tolerance_of
 
@@ -91,7 +92,7 @@ def test_the_starter_s_frames_are_near_the_exact_ones(seed):
     exact = SurfaceExtractor(head, identity, 48)
     near = SurfaceExtractor(head, identity, 48, tolerance=TOLERANCE)
     cell = min(exact.band.spacing)
-    for code in weights @ head.arkit_map.basis.T:
+    for code in codes_from_weights(weights, head.arkit_map.basis):
         surfaces = [extractor.extract(code, keep_small_pieces=True) for extractor in (exact, near)]
         values = [extractor.band.values for extractor in (exact, near)]
         known = (exact.band.row >= 0) & (near.band.row >= 0)
