@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 from scipy.linalg import qr
-from torch import Tensor, nn
+from torch import Tensor
 
 from engine.head.networks.conditioned_mlp import activate, linear_layers
 from engine.head.networks.expression import ExpressionNetwork
@@ -50,10 +50,11 @@ def narrow_identity(network: IdentityNetwork, trained: IdentityNetwork, points: 
     points (B, P, 3): places near the surfaces of the identities with codes (B, L).
     """
     width, kept = network.config.width, trained.config.width
-    for name in ("anchor_mean", "anchor_network", "film_reader"):
-        _copy(network, trained, name)
+    kept_as_they_are = ("anchor_mean", "anchor_network", "film_reader")
+    same = {name: values for name, values in trained.state_dict().items() if name.startswith(kept_as_they_are)}
+    network.load_state_dict(same, strict=False)
     rows_of_member = _rows_of_members(network, trained, points, codes)
-    members = trained._members()
+    members = trained.members_of_slots()
     for member, rows in enumerate(rows_of_member):
         slot = int(torch.nonzero(trained.member_of_slot == member)[0])
         own = members[slot]
@@ -80,18 +81,18 @@ def _rows_of_members(
     """Each stored network's activations, and what its later layers make of them before FiLM, where it is blended."""
     config = trained.config
     parts: list[list[tuple[list[Tensor], list[Tensor]]]] = [[] for _ in range(config.members)]
-    members = trained._members()
+    members = trained.members_of_slots()
     # Where fewer are blended than before, each learns the whole of the field around it.
     fewer = network.config.neighbours < config.neighbours
     for row, code in zip(points, codes, strict=True):
         state = trained.prepare(code[None])
-        neighbours, weights = network._blend(row[None], state.anchors)
+        neighbours, weights = network.blend(row[None], state.anchors)
         blended = trained.evaluate(row[None], state)[0]
         for slot, member in enumerate(members):
             chosen = ((neighbours[0] == slot) & (weights[0] >= config.negligible)).any(1)
             if not chosen.any():
                 continue
-            columns = trained._columns(slot, member)
+            columns = trained.columns(slot, member)
             hidden = activate(row[chosen] @ columns.T + state.biases[0, slot], config.activation)
             activations, preactivations = [hidden], []
             for layer, (weight, bias) in enumerate(zip(member.hidden_weight, member.hidden_bias, strict=True)):
@@ -119,7 +120,7 @@ def narrow_expression(
     points (B, P, 3): posed places; codes: identity codes (B, L), anchors (B, n, 3) and expression codes (B, E).
     """
     large, small = trained.deformation, network.deformation
-    _copy(network, trained, "compressor")
+    network.compressor.load_state_dict(trained.compressor.state_dict())
     condition = trained.compressor(torch.cat([codes[0], codes[1].flatten(1)], 1))
     folded = large.fold(torch.cat([condition, codes[2]], 1))
     activations = _activations(trained, points, folded)
@@ -184,12 +185,3 @@ def _narrow_film(
         rows = getattr(former[1], name).unflatten(0, shape)
         chosen = [rows[layer][:, unit] for layer, unit in zip(kept, units, strict=True)]
         getattr(own[1], name).copy_(torch.stack(chosen).flatten(0, 2))
-
-
-def _copy(network: nn.Module, trained: nn.Module, name: str) -> None:
-    """Copy a parameter, buffer or module of the same size."""
-    own, former = getattr(network, name, None), getattr(trained, name, None)
-    if isinstance(own, nn.Module) and isinstance(former, nn.Module):
-        own.load_state_dict(former.state_dict())
-    elif isinstance(own, Tensor) and isinstance(former, Tensor):
-        own.copy_(former)

@@ -157,7 +157,7 @@ class IdentityNetwork(nn.Module):
         if state.folded is not None and not torch.is_grad_enabled():
             return self._evaluate_one(points[0], state.anchors[0], state.folded)[None]
         batch, count, coordinates = points.shape
-        neighbours, weights = self._blend(points[..., :3], state.anchors)  # (B, P, K + 1) twice
+        neighbours, weights = self.blend(points[..., :3], state.anchors)  # (B, P, K + 1) twice
         per_point = neighbours.shape[-1]
         unused = self.config.slots
         slot = torch.where(weights < self.config.negligible, unused, neighbours).reshape(-1)  # (B P (K + 1),)
@@ -169,10 +169,10 @@ class IdentityNetwork(nn.Module):
         if state.folded is not None:
             values = [self._folded_values(slot, run) for slot, (run, _) in zip(state.folded, runs, strict=True)]
         else:
-            # Taken apart once, as in `_members`.
+            # Taken apart once, as in `members_of_slots`.
             biases = state.biases.unbind(1)
             film = self.config.slots * [None] if state.film is None else state.film.flatten(2).unbind(1)
-            of_slots = zip(self._members(), runs, biases, film, strict=True)
+            of_slots = zip(self.members_of_slots(), runs, biases, film, strict=True)
             values = [
                 self._slot_values(number, member, run, point // count, bias, change)
                 for number, (member, (run, point), bias, change) in enumerate(of_slots)
@@ -191,7 +191,7 @@ class IdentityNetwork(nn.Module):
     def _rows(self, points: Tensor, anchors: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Slots (R,), ascending, that blend at points (P, 3), the point (R,) of each, and its weight (R,).
 
-        The same as `_blend`'s slots and weights, but those that are negligible are left out.
+        The same as `blend`'s slots and weights, but those that are negligible are left out.
         """
         config, count = self.config, len(points)
         squared = _squared_distances(points, anchors)  # (n, P)
@@ -225,7 +225,7 @@ class IdentityNetwork(nn.Module):
             return gaussian.sub_(exp(-(self.config.blend_std**2) / 2)).clamp_min_(0.0)
         return gaussian
 
-    def _blend(self, points: Tensor, anchors: Tensor) -> tuple[Tensor, Tensor]:
+    def blend(self, points: Tensor, anchors: Tensor) -> tuple[Tensor, Tensor]:
         """Slots that a point (B, P, 3) blends, nearest first and the one without anchor last, with their weights."""
         config = self.config
         wanted = config.neighbours + (config.blend == "window")
@@ -234,8 +234,7 @@ class IdentityNetwork(nn.Module):
             nearest = torch.topk(rough, wanted, largest=False).indices  # (B, P, K [+ 1])
         owner = torch.arange(len(anchors), device=points.device)[:, None, None]
         squared = (points[:, :, None] - anchors[owner, nearest]).square().sum(-1)  # (B, P, K [+ 1])
-        reference = min(config.neighbours, SIGMA_NEIGHBOUR) - 1 if config.blend == "gaussian" else wanted - 1
-        scale = config.blend_std**2 / (2.0 * squared[..., reference : reference + 1])
+        scale = config.blend_std**2 / (2.0 * self._reference(squared.unbind(-1))[..., None])
         gaussian = torch.exp(-squared[..., : config.neighbours] * scale)  # (B, P, K)
         if config.blend == "window":
             gaussian = (gaussian - exp(-(config.blend_std**2) / 2)).clamp_min(0.0)
@@ -243,28 +242,28 @@ class IdentityNetwork(nn.Module):
         slots = torch.cat([nearest[..., : config.neighbours], torch.full_like(nearest[..., :1], config.anchors)], -1)
         return slots, weights / (weights.sum(-1, keepdim=True) + 1e-8)
 
-    def _members(self) -> list[Member]:
+    def members_of_slots(self) -> list[Member]:
         """The stored network of each slot."""
         # Taken apart once: the gradient of a slice is as large as the whole, and there would be one for every slot.
         parts = [getattr(self, name).unbind(1 if name.startswith("hidden") else 0) for name in Member._fields]
         members = [Member(*tensors) for tensors in zip(*parts, strict=True)]
         return [members[number] for number in self.member_of_slot.tolist()]
 
-    def _columns(self, slot: int, member: Member) -> Tensor:
+    def columns(self, slot: int, member: Member) -> Tensor:
         """The first layer's weights (width, 3 + h) for a point's coordinates."""
         return member.first_weight[:, -self.mirror.shape[1] :] * self.mirror[slot]
 
     def _folded(self, biases: Tensor, film: Tensor | None) -> list[FoldedSlot]:
         """The slots' networks with first biases (1, S, width) and film (1, S, layers - 1, 2, width) folded in."""
         slots = []
-        for slot, member in enumerate(self._members()):
+        for slot, member in enumerate(self.members_of_slots()):
             hidden = list(zip(member.hidden_weight, member.hidden_bias, strict=True))
             if film is not None:
                 hidden = [
                     ((1.0 + scale)[:, None] * weight, (1.0 + scale) * bias + shift)
                     for (weight, bias), (scale, shift) in zip(hidden, film[0, slot], strict=True)
                 ]
-            layers = [(self._columns(slot, member), biases[0, slot]), *hidden]
+            layers = [(self.columns(slot, member), biases[0, slot]), *hidden]
             slots.append(FoldedSlot(layers, member.last_weight, member.last_bias))
         return slots
 
@@ -279,7 +278,7 @@ class IdentityNetwork(nn.Module):
             return rows.new_zeros(0)
         # A product with ones and zeros picks each row's identity: the gradient of an index would be a slow scatter.
         owned = nn.functional.one_hot(owner, len(biases)).to(rows)  # (R, B)
-        hidden = self._activate(affine(rows, self._columns(slot, member), owned @ biases))  # (R, width)
+        hidden = self._activate(affine(rows, self.columns(slot, member), owned @ biases))  # (R, width)
         changes = None if film is None else (owned @ film).unflatten(-1, (-1, 2, self.config.width)).unbind(1)
         for number, (weight, bias) in enumerate(zip(member.hidden_weight, member.hidden_bias, strict=True)):
             hidden = affine(hidden, weight, bias)

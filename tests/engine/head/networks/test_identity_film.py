@@ -53,7 +53,7 @@ def test_one_identity_and_several_agree_with_the_networks_written_out(network):
     with torch.no_grad():
         apart = torch.cat([network(points[i : i + 1], codes[i : i + 1]) for i in range(2)])
     anchors = network.anchor_positions(codes).detach()
-    slots, weights = network._blend(points, anchors)
+    slots, weights = network.blend(points, anchors)
     for identity in range(2):
         for number, point in enumerate(points[identity]):
             values = torch.stack(
