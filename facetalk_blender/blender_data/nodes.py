@@ -15,6 +15,15 @@ from .datablocks import resolve
 Key = int | str  # of a socket: its position, or its identifier
 
 
+def new_modifier_tree(name: str) -> tuple[bpy.types.NodeTree, bpy.types.NodeSocket]:
+    """An empty tree for a geometry nodes modifier, and the geometry that enters it."""
+    tree = bpy.data.node_groups.new(name, "GeometryNodeTree")
+    tree.is_modifier = True
+    for direction in ("INPUT", "OUTPUT"):
+        tree.interface.new_socket("Geometry", in_out=direction, socket_type="NodeSocketGeometry")
+    return tree, add_node(tree, "NodeGroupInput").outputs[0]
+
+
 def add_node(tree: bpy.types.NodeTree, kind: str, *inputs, **properties) -> bpy.types.Node:
     """A new node; its first inputs are linked to sockets or set to values."""
     added = tree.nodes.new(kind)

@@ -14,7 +14,7 @@ import bpy
 import numpy as np
 
 from .. import compat
-from ..blender_data.nodes import add_node
+from ..blender_data.nodes import add_node, new_modifier_tree
 from ..look.appearance import COLOR_ATTRIBUTE, Color, colors_of
 from ..look.material import shown_color
 from ..look.surface_shader import GROUP_NAME
@@ -84,11 +84,9 @@ def _add_shown_colors(head: bpy.types.Object, name: str) -> Callable[[], None]:
 
     Of what only the head's own shader reads nothing is written, which halves the file.
     """
-    tree = bpy.data.node_groups.new(name, "GeometryNodeTree")
-    for direction in ("INPUT", "OUTPUT"):
-        tree.interface.new_socket("Geometry", in_out=direction, socket_type="NodeSocketGeometry")
+    tree, geometry = new_modifier_tree(name)
     color = add_node(tree, "GeometryNodeInputNamedAttribute", COLOR_ATTRIBUTE, data_type="FLOAT_COLOR").outputs[0]
-    values = (add_node(tree, "NodeGroupInput").outputs[0], True, name, color)
+    values = (geometry, True, name, color)
     colored = add_node(tree, "GeometryNodeStoreNamedAttribute", *values, data_type="FLOAT_COLOR").outputs[0]
     add_node(tree, "NodeGroupOutput", compat.add_removal_of_attributes(tree, colored, "facetalk_*"))
     modifier = head.modifiers.new(name, "NODES")

@@ -9,7 +9,7 @@ import bpy
 
 from ... import compat
 from ...blender_data.datablocks import remove_unused_node_groups
-from ...blender_data.nodes import add_node
+from ...blender_data.nodes import add_node, new_modifier_tree
 from ...look.appearance import REST_ATTRIBUTE
 from .frame_writer import PLAYER_NAME
 from .usd_frame import PACKED_PREFIX, PLACE_ATTRIBUTES, PLACE_STEP, REST_ATTRIBUTES, REST_STEP
@@ -35,11 +35,7 @@ def remove_unpacking(owner: bpy.types.Object) -> None:
 
 
 def _build() -> bpy.types.NodeTree:
-    tree = bpy.data.node_groups.new(MODIFIER_NAME, "GeometryNodeTree")
-    tree.is_modifier = True
-    for direction in ("INPUT", "OUTPUT"):
-        tree.interface.new_socket("Geometry", in_out=direction, socket_type="NodeSocketGeometry")
-    geometry = add_node(tree, "NodeGroupInput").outputs[0]
+    tree, geometry = new_modifier_tree(MODIFIER_NAME)
     packed, places = _vector(tree, PLACE_ATTRIBUTES, PLACE_STEP)
     geometry = add_node(tree, "GeometryNodeSetPosition", geometry, packed, places).outputs[0]
     packed, added = _vector(tree, REST_ATTRIBUTES, REST_STEP)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import bpy
 
-from ...blender_data.nodes import add_math, add_node
+from ...blender_data.nodes import add_math, add_node, new_modifier_tree
 from ...look.appearance import SKIN_ATTRIBUTE, SLOTS, TISSUE_ATTRIBUTE
 
 MODIFIER_NAME = "FaceTalk Vertex Groups"  # of the node tree too
@@ -54,11 +54,7 @@ def look_below(owner: bpy.types.Object) -> None:
 
 
 def _build() -> bpy.types.NodeTree:
-    tree = bpy.data.node_groups.new(MODIFIER_NAME, "GeometryNodeTree")
-    tree.is_modifier = True
-    for direction in ("INPUT", "OUTPUT"):
-        tree.interface.new_socket("Geometry", in_out=direction, socket_type="NodeSocketGeometry")
-    geometry = add_node(tree, "NodeGroupInput").outputs[0]
+    tree, geometry = new_modifier_tree(MODIFIER_NAME)
     for name, weight in _weights(tree).items():
         stored = (geometry, True, name, weight)
         geometry = add_node(tree, "GeometryNodeStoreNamedAttribute", *stored, data_type="FLOAT").outputs[0]
