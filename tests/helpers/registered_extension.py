@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from types import SimpleNamespace
 
 import bpy
+from blender_scene import START, speaking_strip
 from repository import ROOT, SCRIPTED_ENGINE
 
 PACKAGE = "facetalk_installed"
@@ -33,6 +34,22 @@ def enabled():
     package.unregister()
     for name in [name for name in sys.modules if name.split(".")[0] == PACKAGE]:
         del sys.modules[name]
+
+
+def generated_by_button(folder, targets=(), **chosen):
+    """The scene of a file with a strip of START and what Generate has made of it, on meshes of the artist or a head."""
+    strip = speaking_strip(bpy.context.scene, folder, frame=START)
+    if chosen.get("frames_in") == "CACHE":
+        bpy.ops.wm.save_as_mainfile(filepath=str(folder / "made.blend"))
+    scene = bpy.context.scene
+    settings = scene.facetalk
+    settings.strip, settings.add_stage = strip.name, False
+    for name, value in chosen.items():
+        setattr(settings, name, value)
+    for item in targets:
+        settings.curves.targets.add().item = item
+    assert bpy.ops.facetalk.generate() == {"FINISHED"}
+    return scene
 
 
 def head_of(text):

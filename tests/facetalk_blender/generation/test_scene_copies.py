@@ -6,7 +6,7 @@ import sys
 import numpy as np
 import pytest
 from blender_scene import COUNT, START, bpy, speaking_strip
-from registered_extension import module
+from registered_extension import generated_by_button, module
 from repository import import_from_extension
 from speaking_faces import face
 
@@ -55,17 +55,7 @@ def copied(scene):
 
 @pytest.fixture(params=OUTPUTS)
 def made(request, registered, tmp_path):
-    scene = bpy.context.scene
-    strip = speaking_strip(scene, tmp_path, frame=START)
-    if request.param == "cache":
-        bpy.ops.wm.save_as_mainfile(filepath=str(tmp_path / "made.blend"))
-        scene = bpy.context.scene
-    settings = scene.facetalk
-    settings.strip, settings.add_stage = strip.name, False
-    for name, value in OUTPUTS[request.param].items():
-        setattr(settings, name, value)
-    assert bpy.ops.facetalk.generate() == {"FINISHED"}
-    return scene
+    return generated_by_button(tmp_path, **OUTPUTS[request.param])
 
 
 @pytest.fixture(params=["with actions", "actions are shared"])

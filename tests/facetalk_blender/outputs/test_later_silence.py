@@ -6,7 +6,8 @@ import sys
 
 import numpy as np
 import pytest
-from blender_scene import COUNT, START, bpy, speaking_strip
+from blender_scene import COUNT, START, bpy
+from registered_extension import generated_by_button
 from repository import import_from_extension
 from speaking_faces import face
 
@@ -24,19 +25,8 @@ TRANSITION = 4  # frames, 0.15 s
 
 @pytest.fixture(params=OUTPUTS)
 def made(request, registered, tmp_path):
-    scene = bpy.context.scene
-    strip = speaking_strip(scene, tmp_path, frame=START)
-    if request.param == "cache":
-        bpy.ops.wm.save_as_mainfile(filepath=str(tmp_path / "made.blend"))
-        scene = bpy.context.scene
-    settings = scene.facetalk
-    settings.strip, settings.add_stage = strip.name, False
-    for name, value in OUTPUTS[request.param].items():
-        setattr(settings, name, value)
-    if request.param == "artist":
-        settings.curves.targets.add().item = face(["jawOpen"])
-    assert bpy.ops.facetalk.generate() == {"FINISHED"}
-    return scene
+    targets = [face(["jawOpen"])] if request.param == "artist" else []
+    return generated_by_button(tmp_path, targets, **OUTPUTS[request.param])
 
 
 def the_strip():
