@@ -13,6 +13,7 @@ from dataclasses import replace
 import numpy as np
 
 from ...look.appearance import COLOR_ATTRIBUTE, EYE_ATTRIBUTE, REST_ATTRIBUTE, SKIN_ATTRIBUTE, TISSUE_ATTRIBUTE, Look
+from .quads import corners_of, leading_corner
 from .usd_frame import PLACE_STEP, REST_STEP, FrameMesh
 
 LEAST_VERTICES = 2000  # meshes of fewer are left as they are
@@ -76,10 +77,7 @@ class Coherence:
         sizes = np.diff(numbered.starts, append=len(numbered.corners))
         quads, quad_slots = self._polygons(self._quads, numbered, np.flatnonzero(sizes == 4), 4)
         triangles, slots = self._polygons(self._triangles, numbered, np.flatnonzero(sizes == 3), 3)
-        corners = np.concatenate([quads.ravel(), triangles.ravel()]).astype(np.int32)
-        ends = 4 * len(quads)
-        starts = np.concatenate([np.arange(0, ends, 4), np.arange(ends, len(corners), 3)]).astype(np.int32)
-        return FrameMesh(vertices, corners, starts, Look(values, np.concatenate([quad_slots, slots])))
+        return FrameMesh(vertices, *corners_of(quads, triangles), Look(values, np.concatenate([quad_slots, slots])))
 
     def edges(self, edges: np.ndarray, corner_edges: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Edges (E, 2) and the edge of every corner (C,), with the numbers that edges had before."""
@@ -93,9 +91,7 @@ class Coherence:
     ) -> tuple[np.ndarray, np.ndarray]:
         """Corners (P, size) of the chosen polygons, and their slots."""
         corners = frame.corners[frame.starts[chosen, None] + np.arange(size)]
-        # Of a quad, the first and the third corner are on the diagonal, which must stay.
-        turn = 2 * (corners[:, 0] > corners[:, 2]) if size == 4 else corners.argmin(1)
-        corners = np.take_along_axis(corners, (turn[:, None] + np.arange(size)) % size, 1)
+        corners = np.take_along_axis(corners, (leading_corner(corners)[:, None] + np.arange(size)) % size, 1)
         placed, slots = np.empty_like(corners), np.empty(len(chosen), np.int32)
         if len(chosen):
             where = places.of(_mixed_rows(corners))

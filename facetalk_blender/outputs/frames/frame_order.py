@@ -11,6 +11,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from .quads import leading_corner
+
 LEAST_VERTICES = 2000  # fewer are left as they are
 BLOCK = 12  # edges along the side of a block
 
@@ -29,7 +31,7 @@ def in_blocks(vertices: np.ndarray, corners: np.ndarray, starts: np.ndarray) -> 
     """Put vertices (V, 3) and polygons, see `mesh_building.corners_of`, in order.
 
     Of polygons, those with more corners come first, so that the counts of their corners are almost all the same.
-    Triangles begin with their first vertex; quads with the first one on their diagonal, which stays where it is.
+    Each begins with its `leading_corner`.
     """
     if len(vertices) < LEAST_VERTICES or not len(starts):
         return Ordered(np.arange(len(vertices)), np.arange(len(starts)), corners, starts)
@@ -51,9 +53,9 @@ def _corners_in_order(corners: np.ndarray, starts: np.ndarray, order: np.ndarray
     sizes = np.diff(starts, append=len(corners))[order]
     begins = starts[order]
     turn = np.zeros(len(order), np.int64)
-    triangles, quads = np.flatnonzero(sizes == 3), np.flatnonzero(sizes == 4)
-    turn[triangles] = corners[begins[triangles, None] + np.arange(3)].argmin(1)
-    turn[quads] = 2 * (corners[begins[quads]] > corners[begins[quads] + 2])
+    for size in (3, 4):
+        chosen = np.flatnonzero(sizes == size)
+        turn[chosen] = leading_corner(corners[begins[chosen, None] + np.arange(size)])
     made = (np.cumsum(sizes) - sizes).astype(np.int32)
     within = np.arange(len(corners)) - np.repeat(made, sizes)
     within = (within + np.repeat(turn, sizes)) % np.repeat(sizes, sizes)

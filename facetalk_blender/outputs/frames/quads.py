@@ -33,6 +33,21 @@ def joined(vertices: np.ndarray, faces: np.ndarray, slots: np.ndarray) -> tuple[
     return quads.astype(np.int32), faces[left], np.concatenate([slots[first // 3], slots[left]])
 
 
+def corners_of(quads: np.ndarray, triangles: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Corners (C,) and starts (P,) int32, as `mesh_building.corners_of` has them: of quads first, then of triangles."""
+    corners = np.concatenate([quads.ravel(), triangles.ravel()]).astype(np.int32)
+    ends = 4 * len(quads)
+    return corners, np.concatenate([np.arange(0, ends, 4), np.arange(ends, len(corners), 3)]).astype(np.int32)
+
+
+def leading_corner(polygons: np.ndarray) -> np.ndarray:
+    """The corner (P,) with which polygons (P, 4) or (P, 3) best begin: the first vertex, of a quad on its diagonal.
+
+    A quad's first and third corner are on the diagonal along which it is divided, so one of the two must come first.
+    """
+    return 2 * (polygons[:, 0] > polygons[:, 2]) if polygons.shape[1] == 4 else polygons.argmin(1)
+
+
 def _next(corner: np.ndarray) -> np.ndarray:
     """The next corner of the same triangle."""
     return corner + 1 - 3 * (corner % 3 == 2)

@@ -19,7 +19,7 @@ from ....engine.shared.files import replaced
 from ....engine.shared.shapes import check_positions
 from ...look.appearance import COLOR_ATTRIBUTE, EYE_ATTRIBUTE, REST_ATTRIBUTE, SKIN_ATTRIBUTE, TISSUE_ATTRIBUTE, Look
 from .frame_order import in_blocks
-from .quads import joined
+from .quads import corners_of, joined
 from .usd_crate import Attribute, count_name, counts_file, mesh_file, read_mesh_file
 
 PRIM = "head"
@@ -55,10 +55,7 @@ class FrameMesh:
             return self
         faces = self.corners.reshape(-1, 3)
         quads, triangles, slots = joined(self.vertices, faces, self.look.slots)
-        corners = np.concatenate([quads.ravel(), triangles.ravel()]).astype(np.int32)
-        ends = 4 * len(quads)
-        starts = np.concatenate([np.arange(0, ends, 4), np.arange(ends, len(corners), 3)]).astype(np.int32)
-        return FrameMesh(self.vertices, corners, starts, Look(self.look.values, slots))
+        return FrameMesh(self.vertices, *corners_of(quads, triangles), Look(self.look.values, slots))
 
 
 def frame_path(folder: Path, number: int) -> Path:
