@@ -24,6 +24,12 @@ def _why_none(items: list[bpy.types.Object]) -> str:
     return next(filter(None, problems), "Select a mesh with shape keys that is not listed yet.")
 
 
+def _without_active(rows: bpy.types.bpy_prop_collection, active: int) -> int:
+    """Remove the active row of a list; the row that is active then."""
+    rows.remove(min(active, len(rows) - 1))
+    return max(active - 1, 0)
+
+
 class FACETALK_OT_add_curve_targets(bpy.types.Operator):
     """Add the selected meshes with shape keys as targets"""
 
@@ -66,8 +72,7 @@ class FACETALK_OT_remove_curve_target(bpy.types.Operator):
         curves = _curves(context)
         curves.try_key("")
         curves.try_row("")
-        curves.targets.remove(min(curves.active_target, len(curves.targets) - 1))
-        curves.active_target = max(curves.active_target - 1, 0)
+        curves.active_target = _without_active(curves.targets, curves.active_target)
         return {"FINISHED"}
 
 
@@ -204,8 +209,7 @@ class FACETALK_OT_remove_rig_property(bpy.types.Operator):
         """Remove the active row."""
         curves = _curves(context)
         curves.try_row("")
-        curves.controls.remove(min(curves.active_control, len(curves.controls) - 1))
-        curves.active_control = max(curves.active_control - 1, 0)
+        curves.active_control = _without_active(curves.controls, curves.active_control)
         return {"FINISHED"}
 
 
