@@ -6,10 +6,12 @@ import bpy
 
 from ..engine.shared.errors import EngineError
 from ..facetalk_blender.outputs import curve_action
-from ..facetalk_blender.outputs.curves import expression_curves, movement_check
+from ..facetalk_blender.outputs.curves import expression_curves, movement_check, presets
 from ..facetalk_blender.outputs.curves.targets import can_override, rigs_of, target_problem
-from ..facetalk_blender.retargeting import coverage, presets
-from ..facetalk_blender.settings.curves import FaceTalkCurves, preset_folder
+from ..facetalk_blender.retargeting import coverage
+from ..facetalk_blender.settings import curve_presets
+from ..facetalk_blender.settings.curve_presets import preset_folder
+from ..facetalk_blender.settings.curves import FaceTalkCurves
 from .running import can_run
 
 
@@ -194,7 +196,7 @@ class FACETALK_OT_add_rig_property(bpy.types.Operator):
 
 
 class FACETALK_OT_remove_rig_property(bpy.types.Operator):
-    """Take the active property off the list"""
+    """Take the active property off the list; Match leaves it alone too"""
 
     bl_idname = "facetalk.remove_rig_property"
     bl_label = "Remove Property"
@@ -209,12 +211,14 @@ class FACETALK_OT_remove_rig_property(bpy.types.Operator):
         """Remove the active row."""
         curves = _curves(context)
         curves.try_row("")
+        row = curves.controls[min(curves.active_control, len(curves.controls) - 1)]
+        curves.leave_alone(row.item, row.path)
         curves.active_control = _without_active(curves.controls, curves.active_control)
         return {"FINISHED"}
 
 
 class FACETALK_OT_save_curve_preset(bpy.types.Operator):
-    """Save the table of shape keys as a preset for other files"""
+    """Save what shape keys, bones and rig properties follow as a preset for other files"""
 
     bl_idname = "facetalk.save_curve_preset"
     bl_label = "Save Preset"
@@ -224,7 +228,8 @@ class FACETALK_OT_save_curve_preset(bpy.types.Operator):
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
         """Whether there is something to save."""
-        filled = any(row.channel for row in _curves(context).links)
+        curves = _curves(context)
+        filled = curves.controls or any(row.channel for row in curves.links) or curves.bone_choices()
         return can_run(cls, "" if filled else "The table is empty; match names or assign channels first.")
 
     def invoke(self, context: bpy.types.Context, _event: bpy.types.Event) -> set[str]:
@@ -235,7 +240,7 @@ class FACETALK_OT_save_curve_preset(bpy.types.Operator):
         """Write the preset."""
         try:
             path = presets.preset_path(preset_folder(), self.preset)
-            presets.save(path, [link for link in _curves(context).links_given() if link.channel])
+            presets.save(path, curve_presets.preset_of(_curves(context)))
         except EngineError as error:
             self.report({"ERROR"}, str(error))
             return {"CANCELLED"}
@@ -244,7 +249,7 @@ class FACETALK_OT_save_curve_preset(bpy.types.Operator):
 
 
 class FACETALK_OT_load_curve_preset(bpy.types.Operator):
-    """Replace the table of shape keys by a preset"""
+    """Let shape keys, bones and rig properties follow what a preset says"""
 
     bl_idname = "facetalk.load_curve_preset"
     bl_label = "Load Preset"
@@ -254,11 +259,17 @@ class FACETALK_OT_load_curve_preset(bpy.types.Operator):
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Read the preset."""
+        curves = _curves(context)
         try:
-            _curves(context).set_links(presets.load(presets.preset_path(preset_folder(), self.preset)))
+            preset = presets.load(presets.preset_path(preset_folder(), self.preset))
         except EngineError as error:
             self.report({"ERROR"}, str(error))
             return {"CANCELLED"}
+        curves.try_key("")
+        curves.try_row("")
+        missing = curve_presets.apply(curves, preset)
+        if missing:
+            self.report({"WARNING"}, missing)
         return {"FINISHED"}
 
 

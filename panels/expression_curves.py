@@ -5,11 +5,11 @@ from __future__ import annotations
 import bpy
 
 from ..facetalk_blender.generation.session import session
+from ..facetalk_blender.outputs.curves.presets import preset_names
 from ..facetalk_blender.outputs.curves.targets import can_override, target_problem
 from ..facetalk_blender.retargeting import coverage
-from ..facetalk_blender.retargeting.presets import preset_names
 from ..facetalk_blender.retargeting.recognition import FUZZY
-from ..facetalk_blender.settings.curves import preset_folder
+from ..facetalk_blender.settings.curve_presets import preset_folder
 from ..facetalk_blender.settings.drawing import draw_text
 
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from math import radians
-from pathlib import Path
 
 import bpy
 
@@ -17,9 +15,9 @@ from ..outputs.curves.controls import bone_channels
 from ..outputs.curves.expression_curves import CurveSettings
 from ..outputs.curves.rig_properties import PropertyChoice
 from ..outputs.curves.targets import key_names, matches, rigs_of, target_problem
+from ..retargeting.key_link import LARGEST_GAIN, KeyLink
 from ..retargeting.matching import match_names
 from ..retargeting.names import CHANNELS
-from ..retargeting.presets import LARGEST_GAIN, KeyLink
 from ..retargeting.recognition import FUZZY
 
 MANUAL, FOUND = "Manual", "Found"
@@ -101,8 +99,8 @@ class FaceTalkControl(bpy.types.PropertyGroup):
         default=1.0,
         soft_min=-1.0,
         soft_max=1.0,
-        min=-1000.0,
-        max=1000.0,
+        min=-rig_properties.LARGEST_FACTOR,
+        max=rig_properties.LARGEST_FACTOR,
         update=_set_by_hand,
     )
     method: bpy.props.StringProperty(name="Found by", description="How the channel was found")
@@ -140,7 +138,7 @@ class FaceTalkBone(bpy.types.PropertyGroup):
         subtype="ANGLE",
         default=bones.JAW_ANGLE,
         min=0.0,
-        max=radians(90.0),
+        max=bones.LARGEST_ANGLE,
         update=_set_by_hand,
     )
     method: bpy.props.StringProperty(name="Found by", description="Whether the row was changed by hand")
@@ -170,6 +168,8 @@ class FaceTalkCurves(bpy.types.PropertyGroup):
     bone_rows: bpy.props.CollectionProperty(type=FaceTalkBone)
     controls: bpy.props.CollectionProperty(type=FaceTalkControl)
     active_control: bpy.props.IntProperty(name="Control", description="Property of a rig that follows a channel")
+    # Properties that the artist took off the list: their object and path.
+    left_alone: bpy.props.CollectionProperty(type=FaceTalkControl)
     # What a pose that is tried has changed: "bone" or "control" and the row, and the values before, as JSON.
     tried_row: bpy.props.StringProperty()
     tried_before: bpy.props.StringProperty()
@@ -250,13 +250,14 @@ class FaceTalkCurves(bpy.types.PropertyGroup):
         """List the properties of rigs whose names say what they do; rows set by hand stay."""
         kept = [(row.item, row.path, row.channel, row.gain) for row in self.controls if row.method == MANUAL]
         taken = {row.channel for row in self.links if row.channel}
-        by_hand = {(item, path) for item, path, _, _ in kept}
+        settled = {(item, path) for item, path, _, _ in kept}
+        settled |= {(row.item, row.path) for row in self.left_alone}
         self.controls.clear()
         for item, path, channel, gain in kept:
             self.add_control(item, path, channel, gain)
         for choice in rig_properties.found_choices(rigs_of(items), taken):
             item = bpy.data.objects[choice.item]
-            if (item, choice.path) not in by_hand:
+            if (item, choice.path) not in settled:
                 self.add_control(item, choice.path, choice.channel, choice.gain, FOUND)
 
     def add_control(
@@ -267,20 +268,31 @@ class FaceTalkCurves(bpy.types.PropertyGroup):
         row.item, row.path, row.channel, row.gain = item, path, channel, gain
         row.method = method
 
+    def leave_alone(self, item: bpy.types.Object | None, path: str) -> None:
+        """Let Match pass over a property of a rig."""
+        if item is not None and path and not any((row.item, row.path) == (item, path) for row in self.left_alone):
+            row = self.left_alone.add()
+            row.item, row.path = item, path
+
     def _find_bones(self, items: list[bpy.types.Object | None]) -> None:
         """List jaw and eyes of every armature as they are found, or as they were set by hand."""
         meshes = [item for item in items if item is not None]
-        by_hand = {(row.armature, row.part): row.choice() for row in self.bone_rows if row.method == MANUAL}
+        present = [row for row in self.bone_rows if row.armature is not None]  # it may have been deleted
+        by_hand = {(row.armature, row.part): row.choice() for row in present if row.method == MANUAL}
         self.bone_rows.clear()
         for armature in armatures_of(meshes):
             found = {choice.part: choice for choice in bones.found_choices(armature, meshes)}
             for part in bones.PARTS:
                 default = BoneChoice(armature.name, part, "", bones.AUTOMATIC, bones.default_angle(part))
                 choice = by_hand.get((armature, part), found.get(part, default))
-                row = self.bone_rows.add()
-                row.armature, row.part, row.bone = armature, part, choice.bone
-                row.axis, row.angle = choice.axis, choice.angle
-                row.method = MANUAL if (armature, part) in by_hand else FOUND
+                self.add_bone(armature, choice, MANUAL if (armature, part) in by_hand else FOUND)
+
+    def add_bone(self, armature: bpy.types.Object, choice: BoneChoice, method: str) -> None:
+        """Add a row for a jaw or an eye of an armature."""
+        row = self.bone_rows.add()
+        row.armature, row.part, row.bone = armature, choice.part, choice.bone
+        row.axis, row.angle = choice.axis, choice.angle
+        row.method = method
 
     def bone_choices(self) -> tuple[BoneChoice, ...] | None:
         """The listed bones; None when none were looked for."""
@@ -356,11 +368,6 @@ def _show(owner: str, collection: str, values: Iterable[tuple[rest_track.Place, 
             rest_track.set_value(found, place, value)
     if found is not None:
         found.update_tag()
-
-
-def preset_folder() -> Path:
-    """Where presets of the table lie: beside Blender's own."""
-    return Path(bpy.utils.user_resource("SCRIPTS", path="presets/facetalk_expression_curves"))
 
 
 CLASSES = (FaceTalkTarget, FaceTalkLink, FaceTalkControl, FaceTalkBone, FaceTalkCurves)

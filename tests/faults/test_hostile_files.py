@@ -82,7 +82,7 @@ READERS = {
     "checkpoint": lambda path: named_tensors(read_checkpoint(path), path),
     "bundle": whole_bundle,
     "blender_take": blender_take,
-    "preset": of_blender("facetalk_blender.retargeting.presets", "load"),
+    "preset": of_blender("facetalk_blender.outputs.curves.presets", "load"),
     "costs": of_blender("facetalk_blender.generation.costs", "_read"),
 }
 starter.identity_code("mean")
@@ -261,10 +261,21 @@ def test_presets_and_costs(tmp_path):
     pytest.importorskip("bpy")
     link = {"key": "a", "channel": "jawOpen", "gain": 1.0}
     cost = {"start": 1.0, "sampling": 1.0, "frame": 1.0, "size": 1.0}
-    for kind, good in {"preset": {"format": 1, "links": [link]}, "costs": {"cpu SHAPE_KEYS 0": cost}}.items():
-        (tmp_path / kind).mkdir()
-        write_text_files(tmp_path / kind, good)
-        read_all(kind, tmp_path / kind)
+    bone = {"armature": "Rig", "part": "jaw", "bone": "jaw", "axis": "AUTO", "angle": 0.5}
+    slider = {"item": "Rig", "path": '["Jaw"]', "channel": "jawOpen", "gain": 1.0}
+    preset = {"format": 2, "links": [link], "bones": [bone], "properties": [slider], "use_bones": True}
+    for kind, good in {"preset": preset, "costs": {"cpu SHAPE_KEYS 0": cost}}.items():
+        folder = tmp_path / kind
+        folder.mkdir()
+        write_text_files(folder, good)
+        write_mutations(folder, [json.dumps(good).encode()], amount(40, 800), ".json")
+        for number, (name, row) in enumerate(
+            (name, row) for name, rows in preset.items() if isinstance(rows, list) for row in rows
+        ):
+            for key, value in ((key, value) for key in row for value in (None, [], "x" * 5000, 1e308, -1, True, "a\0")):
+                changed = {**preset, name: [{**row, key: value}]}
+                (folder / f"row-{number}-{key}-{str(value)[:4].encode().hex()}.json").write_text(json.dumps(changed))
+        read_all(kind, folder)
 
 
 def test_settings(folder):

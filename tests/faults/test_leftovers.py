@@ -27,7 +27,7 @@ command.leave(command.main(sys.argv[2:]))
 @pytest.mark.parametrize("name", ["CON", "nul", "Com1", "LPT9.json", "aux.old.json", "prn ", "COM¹"])
 def test_names_that_windows_takes_for_devices(name, tmp_path):
     assert reserved_name(name)
-    presets = import_from_extension("facetalk_blender.retargeting.presets")
+    presets = import_from_extension("facetalk_blender.outputs.curves.presets")
     with pytest.raises(EngineError, match="choose another name"):
         presets.preset_path(tmp_path, name)
 

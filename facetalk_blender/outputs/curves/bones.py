@@ -23,6 +23,7 @@ JAW, LEFT_EYE, RIGHT_EYE = "jaw", "left eye", "right eye"
 PARTS = (JAW, LEFT_EYE, RIGHT_EYE)
 JAW_ANGLE = radians(22.0)  # of jawOpen at 1, where no mesh tells a better one
 EYE_ANGLE = radians(28.0)  # of a look at 1
+LARGEST_ANGLE = radians(90.0)
 AUTOMATIC = "AUTO"  # the axis of pitch, as the character's left says
 AXES = {f"{sign}{axis}": (sign, "XYZ".index(axis)) for axis in "XYZ" for sign in "+-"}
 # ARKit weights with which a part turns.

@@ -10,7 +10,7 @@ import numpy as np
 
 from ...blender_data.datablocks import resolve
 from ...retargeting.coverage import abilities
-from ...retargeting.presets import KeyLink
+from ...retargeting.key_link import KeyLink
 from ..rest_track import Place, rest_value
 from .bones import (
     JAW,

@@ -23,8 +23,8 @@ from ....engine.shared.weights import WEIGHT_NAMES
 from ...blender_data.datablocks import DataBlockLost, resolve
 from ...retargeting.channels import channel_values, values_at
 from ...retargeting.coverage import abilities, warnings
+from ...retargeting.key_link import KeyLink
 from ...retargeting.matching import Match
-from ...retargeting.presets import KeyLink
 from ...sound.strip import Clip
 from ...takes.take import STYLE_PROPERTY, TAKE_PROPERTY, Take
 from .. import curve_action, rest_track

@@ -16,6 +16,7 @@ from ..rest_track import Place, exists, parted_path, rest_value
 from .driver_source import place_of
 
 DATA = "data."  # in front of paths of an armature's data, as Blender writes them from the object
+LARGEST_FACTOR = 1000.0
 LARGEST_REACH = 1e4  # what Blender gives as the limit of a property without one is larger
 
 
@@ -63,6 +64,13 @@ def property_problem(item: bpy.types.Object | None, path: str) -> str:
     if any((curve.data_path, curve.array_index) == place and not curve.mute for curve in driven):
         return f"A driver holds {path} of {item.name}; choose the property that drives it."
     return ""
+
+
+def has_property(item: bpy.types.Object, path: str) -> bool:
+    """Whether an object, its bones or its armature have a number at a data path."""
+    if not path or (path.startswith(DATA) and not isinstance(item.data, bpy.types.Armature)):
+        return False
+    return exists(*_owner_and_place(item, path))
 
 
 def reach_of(owner: bpy.types.ID, place: Place, gain: float) -> float:

@@ -1,6 +1,7 @@
 """Operators and panels of expression curves and export, registered as Blender has them."""
 
 import csv
+import json
 from types import SimpleNamespace
 
 import pytest
@@ -93,9 +94,9 @@ def test_a_preset_is_deleted_for_good(curves, tmp_path):
     assert not bpy.ops.facetalk.delete_curve_preset.poll()
 
 
-def rigged_face(keys=()):
+def rigged_face(keys=(), name="Rig"):
     """A face under an armature with a jaw, an eye and a property that a driver of a bone reads."""
-    armature = bpy.data.objects.new("Rig", bpy.data.armatures.new("Rig"))
+    armature = bpy.data.objects.new(name, bpy.data.armatures.new(name))
     bpy.context.scene.collection.objects.link(armature)
     bpy.context.view_layer.objects.active = armature
     bpy.ops.object.mode_set(mode="EDIT")
@@ -142,6 +143,90 @@ def test_bones_and_properties_are_found_chosen_and_kept(curves):
     curves.bones = False
     assert "jawOpen" not in curves.channels()
     assert "Nothing opens" in " ".join(drawn("expression_curves.FACETALK_PT_expression_curves"))
+
+
+def test_a_property_that_was_taken_off_stays_off(curves):
+    item, _ = rigged_face()
+    selected(item)
+    bpy.ops.facetalk.add_curve_targets()
+    bpy.ops.facetalk.remove_rig_property()
+    assert len(curves.controls) == 0
+    bpy.ops.facetalk.match_shape_keys()
+    assert len(curves.controls) == 0
+    bpy.ops.facetalk.add_rig_property(path='["Pucker"]', channel="mouthFunnel")
+    bpy.ops.facetalk.match_shape_keys()
+    assert [(row.path, row.channel) for row in curves.controls] == [('["Pucker"]', "mouthFunnel")]
+
+
+def test_a_preset_brings_bones_and_properties_to_the_character_in_another_file(curves, capfd):
+    item, armature = rigged_face(["jawOpen", "smile"])
+    selected(item)
+    bpy.ops.facetalk.add_curve_targets()
+    curves.links["smile"].channel = ""
+    for row, (bone, axis, angle) in zip(
+        curves.bone_rows, (("jaw", "-Z", 0.25), ("spare", "AUTO", 0.5), ("", "AUTO", 0.5)), strict=True
+    ):
+        row.bone, row.axis, row.angle = bone, axis, angle
+    bpy.ops.facetalk.remove_rig_property()
+    bpy.ops.facetalk.add_rig_property(path='["Other"]', channel="mouthFunnel")
+    curves.controls[0].gain = -0.5
+    bpy.ops.facetalk.save_curve_preset(preset="Robot")
+
+    bpy.data.objects.remove(item)
+    bpy.data.objects.remove(armature)
+    curves.targets.clear()
+    bpy.ops.facetalk.match_shape_keys()
+    bpy.ops.facetalk.load_curve_preset(preset="Robot")
+    assert "Add the character" in "".join(capfd.readouterr())
+    item, armature = rigged_face(["jawOpen", "smile"], "Rig of the second file")
+    selected(item)
+    bpy.ops.facetalk.add_curve_targets()
+    bpy.ops.facetalk.load_curve_preset(preset="Robot")
+    for _ in range(2):
+        assert channels(curves) == {"jawOpen": "jawOpen", "smile": ""}
+        rows = [(row.armature, row.part, row.bone, row.axis, round(row.angle, 5)) for row in curves.bone_rows]
+        assert rows == [
+            (armature, "jaw", "jaw", "-Z", 0.25),
+            (armature, "left eye", "spare", "AUTO", 0.5),
+            (armature, "right eye", "", "AUTO", 0.5),
+        ]
+        rows = [(row.item, row.path, row.channel, row.gain) for row in curves.controls]
+        assert rows == [(armature, '["Other"]', "mouthFunnel", -0.5)]
+        bpy.ops.facetalk.match_shape_keys()
+
+
+def test_what_a_preset_names_and_the_rig_lacks_is_told(curves, capfd):
+    item, _ = rigged_face()
+    selected(item)
+    bpy.ops.facetalk.add_curve_targets()
+    curves.bone_rows[0].bone = "spare"
+    bpy.ops.facetalk.save_curve_preset(preset="Robot")
+    bpy.ops.object.select_all(action="DESELECT")
+    curves.targets.clear()
+    for made in list(bpy.data.objects):
+        bpy.data.objects.remove(made)
+    selected(other := face(["jawOpen"]))
+    bpy.ops.facetalk.add_curve_targets()
+    bpy.ops.facetalk.load_curve_preset(preset="Robot")
+    told = capfd.readouterr()
+    assert 'bone spare, bone eye.L, ["Pucker"]. They are left out' in told.out + told.err
+    assert len(curves.bone_rows) == len(curves.controls) == 0
+    assert curves.target_items() == [other]
+    assert not curves.problem()
+
+
+def test_a_preset_of_keys_alone_leaves_bones_and_properties_as_they_are(curves, tmp_path):
+    item, _ = rigged_face(["jawOpen"])
+    selected(item)
+    bpy.ops.facetalk.add_curve_targets()
+    curves.bone_rows[0].bone = "spare"
+    (tmp_path / "presets").mkdir()
+    links = [{"key": "jawOpen", "channel": "viseme_aa", "gain": 0.5}]
+    (tmp_path / "presets" / "Old.json").write_text(json.dumps({"format": 1, "links": links}))
+    bpy.ops.facetalk.load_curve_preset(preset="Old")
+    assert channels(curves) == {"jawOpen": "viseme_aa"}
+    assert curves.bone_rows[0].bone == "spare"
+    assert [row.path for row in curves.controls] == ['["Pucker"]']
 
 
 def test_a_row_of_the_rig_is_tried_and_all_is_as_before(curves):

@@ -1,7 +1,6 @@
-"""Names, visemes, resampling, key reduction, presets and CSV: the parts of Expression Curves without Blender."""
+"""Names, visemes, resampling, key reduction and CSV: the parts of Expression Curves without Blender."""
 
 import csv
-import json
 
 import numpy as np
 import pytest
@@ -17,7 +16,6 @@ channels = import_from_extension("facetalk_blender.retargeting.channels")
 live_link = import_from_extension("facetalk_blender.exchange.live_link")
 matching = import_from_extension("facetalk_blender.retargeting.matching")
 names = import_from_extension("facetalk_blender.retargeting.names")
-presets = import_from_extension("facetalk_blender.retargeting.presets")
 reduction = import_from_extension("facetalk_blender.retargeting.reduction")
 visemes = import_from_extension("facetalk_blender.retargeting.visemes")
 EngineError = import_from_extension("engine.shared.errors").EngineError
@@ -162,29 +160,6 @@ def test_smooth_curves_need_few_keys_and_a_still_one_two():
     values = 0.5 + 0.4 * np.sin(np.linspace(0, 4 * np.pi, 240))
     assert len(reduction.key_frames(values, 0.01)) < 24
     assert len(reduction.key_frames(np.full(240, 0.3), 0.01)) == 2
-
-
-def test_presets_come_back_and_bad_ones_are_refused(tmp_path):
-    links = [presets.KeyLink("Jaw_Open", "jawOpen", 1.25), presets.KeyLink("V Open", "viseme_aa", 0.0)]
-    path = presets.preset_path(tmp_path / "new", "My Character-1")
-    presets.save(path, links)
-    assert presets.load(path) == links
-    assert presets.preset_names(path.parent) == ["My Character-1"]
-    assert [item.name for item in path.parent.iterdir()] == ["My Character-1.json"]
-    for content in ("{", "[]", '{"format": 2, "links": []}', '{"format": 1, "links": [{"key": "a"}]}',
-                    json.dumps({"format": 1, "links": [{"key": "a", "channel": "os.system", "gain": 1}]}),
-                    '{"format": 1, "links": [{"key": "a", "channel": "jawOpen", "gain": NaN}]}'):  # fmt: skip
-        path.write_text(content)
-        with pytest.raises(EngineError, match="not a readable preset"):
-            presets.load(path)
-    with pytest.raises(EngineError, match="There is no preset"):
-        presets.load(tmp_path / "none.json")
-
-
-@pytest.mark.parametrize("name", ["", "../x", "a/b", "a\\b", ".hidden", "x" * 80, "end.", "c:x", "line\nbreak"])
-def test_preset_names_lead_nowhere_else(tmp_path, name):
-    with pytest.raises(EngineError, match="choose another name"):
-        presets.preset_path(tmp_path, name)
 
 
 def test_csv_has_the_columns_of_live_link_face(tmp_path):

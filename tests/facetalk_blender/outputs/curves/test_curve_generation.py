@@ -8,7 +8,7 @@ from speaking_faces import face, values
 from engine.shared.weights import WEIGHT_NAMES
 
 curves = import_from_extension("facetalk_blender.outputs.curves.expression_curves")
-KeyLink = import_from_extension("facetalk_blender.retargeting.presets").KeyLink
+KeyLink = import_from_extension("facetalk_blender.retargeting.key_link").KeyLink
 EngineError = import_from_extension("engine.shared.errors").EngineError
 
 

@@ -15,7 +15,7 @@ following = import_from_extension("facetalk_blender.outputs.curve_following")
 check = import_from_extension("facetalk_blender.outputs.curves.movement_check")
 curves = import_from_extension("facetalk_blender.outputs.curves.expression_curves")
 sound_strip = import_from_extension("facetalk_blender.sound.strip")
-KeyLink = import_from_extension("facetalk_blender.retargeting.presets").KeyLink
+KeyLink = import_from_extension("facetalk_blender.retargeting.key_link").KeyLink
 EngineError = import_from_extension("engine.shared.errors").EngineError
 
 DENSE = {"tolerance": None}

@@ -70,7 +70,7 @@ def test_outside_the_lines_keys_are_what_they_were(scene, tmp_path, lines, anima
 
 def test_all_keys_of_a_line_that_others_do_not_move_rest_too(scene, tmp_path):
     item, first, second = character(), line(scene, tmp_path, START), line(scene, tmp_path, 101)
-    link = import_from_extension("facetalk_blender.retargeting.presets").KeyLink
+    link = import_from_extension("facetalk_blender.retargeting.key_link").KeyLink
     bake(first, links=(link("jawOpen", "jawOpen"),), targets=("Face",), **DENSE)
     bake(second, links=(link("mouthClose", "mouthClose"),), targets=("Face",), **DENSE)
     assert_as_before(item)
@@ -98,7 +98,7 @@ def test_tracks_of_the_artist_are_what_they_were_in_their_gaps_too(scene, tmp_pa
     frames = (1, 10, 20, 60, 300)
     before = values(item, "own", frames)
     made = [line(scene, tmp_path, START), line(scene, tmp_path, 101)]
-    links = (import_from_extension("facetalk_blender.retargeting.presets").KeyLink("jawOpen", "jawOpen"),)
+    links = (import_from_extension("facetalk_blender.retargeting.key_link").KeyLink("jawOpen", "jawOpen"),)
     for sound in made:
         bake(sound, targets=("Face",), links=links)
     np.testing.assert_allclose(values(item, "own", frames), before)
