@@ -255,6 +255,8 @@ def fill_detail_pool(topology: HeadTopology, folder: Path, first: int, last: int
         coefficients, weights = random_coefficients(random), with_open_jaw(random_weights(random), random)
         if number % 2:  # lips that roll over the teeth and press, and must not melt into them
             weights = with_lips(weights, random)
+        else:
+            weights = with_blink(weights, random)
         weights = with_tongue(weights, random)
         head = kit.head(coefficients)
         throat = float(kit.canonical(head)[topology.mouth_corners, 2].mean() - THROAT_DEPTH)

@@ -35,7 +35,8 @@ from training.head.sampling import DETAIL_POINTS, POSED_SHELL_POINTS, POSED_SURF
 from training.run.learner import load_weights
 from training.run.loop import Run, averaged_weights
 
-SHOWN = (0, 0, 0, 0, 0, 1, 2, 2)  # which pool each pose of a batch comes from: whole heads, eyes, lips
+WHOLE, EYES, LIPS = range(3)  # the pools of poses
+SHOWN = (WHOLE, WHOLE, WHOLE, WHOLE, WHOLE, EYES, LIPS, LIPS)  # which pool each pose of a batch comes from
 SURFACE_SHARE, SHELL_SHARE = 480, 420
 HEADS = 256
 NARROWING_BATCHES = 6  # on which a smaller network is fitted to the larger one that it starts from
@@ -43,7 +44,13 @@ DETAIL_POSES, DETAIL_SHARE = 6, 350
 DETAIL_CLAMP = 4.0 * UNITS_PER_MILLIMETRE
 DETAIL_WEIGHT = 1.0
 GHOST_MARGIN, GHOST_WEIGHT = 1.0 * UNITS_PER_MILLIMETRE, 4.0  # solid where there is air counts five times
+SIGN_MARGIN, SIGN_WEIGHT = 0.3 * UNITS_PER_MILLIMETRE, 2.0  # what is thin must not come apart: air in solid counts too
+# An error along the true normal displaces the surface; one across it only moves what is drawn on it.
+ALONG_WEIGHT, ANY_WEIGHT = 1.0, 0.6
+STRENGTHS = (0.9, 1.1)  # of a pose's weights, each by its own factor
+ELSEWHERE = 0.5  # share of the poses of eyes or lips alone that are those of another pose in the rest of the face
 SHELL_SCALE = 8.0  # mm; a shell point this far out counts half
+UPPER_FACE = np.array([name.startswith(("brow", "eye", "cheekSquint", "noseSneer")) for name in WEIGHT_NAMES])
 
 
 class ExpressionBatches:
@@ -71,59 +78,78 @@ class ExpressionBatches:
         self.expression_basis = expression_basis()
 
     def draw(self, step: int) -> dict[str, Tensor]:
-        """identity (B, 1344), expression (B, 200), posed and canonical (B, P, 3), offset in mm (B, P)."""
+        """identity (B, 1344), expression (B, 200), posed, canonical, normals there (B, P, 3), offset in mm (B, P)."""
         random = np.random.default_rng([self.seed, 1, step])
         heads = random.integers(0, HEADS, len(SHOWN))
-        drawn = [self._pose(self.pools[number], random) for number in SHOWN]
+        drawn = [self._pose(number, random) for number in SHOWN]
         weights, material = (np.stack(values) for values in zip(*drawn, strict=True))
         kit = self.face_kit
         posed = [
             material_positions(kit.posed(self.heads[head], row, self.lid_completions[head]), self.triangles, points)[0]
             for head, row, points in zip(heads, weights, material, strict=True)
         ]
-        canonical = [
-            material_positions(kit.canonical(self.heads[head]), self.triangles, points)[0]
-            for head, points in zip(heads, material, strict=True)
-        ]
+        canonical, normals = zip(
+            *(
+                material_positions(kit.canonical(self.heads[head]), self.triangles, points)
+                for head, points in zip(heads, material, strict=True)
+            ),
+            strict=True,
+        )
         expression = codes_from_weights(weights, self.expression_basis)
         batch = {
             "identity": self.identity_codes[heads],
             "expression": expression,
             "posed": np.stack(posed),
             "canonical": np.stack(canonical),
+            "normals": np.stack(normals),
             "offset": material[..., 3],
         }
         return {name: torch.from_numpy(values).float().to(self.device) for name, values in batch.items()}
 
-    def _pose(self, pool: dict[str, np.ndarray], random: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-        """Weights (57,) and material points (P, 4) of a random pose."""
-        pose = random.choice(np.flatnonzero(pool["done"]))
+    def _pose(self, number: int, random: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+        """Weights (57,) and material points (P, 4) of a random pose of a pool."""
+        pool = self.pools[number]
+        pose = random.choice(self._done(number))
         rows = np.concatenate(
             [
                 random.integers(0, POSED_SURFACE_POINTS, SURFACE_SHARE),
                 POSED_SURFACE_POINTS + random.integers(0, POSED_SHELL_POINTS, SHELL_SHARE),
             ]
         )
-        return _jittered(pool["weights"][pose], random), pool["material"][pose][rows]
+        weights = pool["weights"][pose]
+        if number != WHOLE and random.random() < ELSEWHERE:  # what lips hide does not depend on lids, nor lids on lips
+            other = self.pools[WHOLE]["weights"][random.choice(self._done(WHOLE))]
+            weights = np.where(UPPER_FACE == (number == EYES), weights, other)
+        return _jittered(weights, random), pool["material"][pose][rows]
+
+    def _done(self, number: int) -> np.ndarray:
+        """Rows of a pool that are filled; it may still grow."""
+        return np.flatnonzero(self.pools[number]["done"])
 
 
 def _jittered(weights: np.ndarray, random: np.random.Generator) -> np.ndarray:
     """Weights (57,) at slightly other strengths; mouthClose keeps its ratio to jawOpen."""
-    factors = random.uniform(0.93, 1.07, len(weights))
+    factors = random.uniform(*STRENGTHS, len(weights))
     factors[WEIGHT_NAMES.index("mouthClose")] = factors[WEIGHT_NAMES.index("jawOpen")]
     return (weights * factors * random.uniform(0.9, 1.05)).clip(0, 1).astype(np.float32)
 
 
 def expression_losses(network: ExpressionNetwork, mask: GaussianMask, batch: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Distance between the predicted and the true canonical point, on the surface and on shells around it."""
+    """Distance between the predicted and the true canonical point, on the surface and on shells around it, in mm.
+
+    On the surface what lies along the normal counts most.
+    """
     anchors = without_anchors(batch["identity"], network.config.anchors)
     offsets = network(batch["posed"], batch["identity"], anchors, batch["expression"])  # (B, P, 3)
     predicted = batch["posed"] + mask(batch["posed"])[..., None] * offsets
-    error = (predicted - batch["canonical"]).square().sum(-1).add(1e-10).sqrt()  # (B, P)
+    missed = (predicted - batch["canonical"]) / UNITS_PER_MILLIMETRE
+    error = missed.square().sum(-1).add(1e-6).sqrt()  # (B, P)
+    along = (missed * batch["normals"])[:, :SURFACE_SHARE].sum(-1).abs()
     shell = error[:, SURFACE_SHARE:] / (1.0 + batch["offset"][:, SURFACE_SHARE:].abs() / SHELL_SCALE)
     return {
-        "surface": error[:, :SURFACE_SHARE].mean() / UNITS_PER_MILLIMETRE,
-        "shell": shell.mean() / UNITS_PER_MILLIMETRE,
+        "surface": ANY_WEIGHT * error[:, :SURFACE_SHARE].mean(),
+        "along": ALONG_WEIGHT * along.mean(),
+        "shell": shell.mean(),
     }
 
 
@@ -159,7 +185,9 @@ class DetailLoss:
         predicted = self.identity(posed + mask(posed)[..., None] * offsets, identity)  # (B, P)
         error = (predicted.clamp(-DETAIL_CLAMP, DETAIL_CLAMP) - true.clamp(-DETAIL_CLAMP, DETAIL_CLAMP)).abs()
         ghost = (true > GHOST_MARGIN) & (predicted < 0.5 * GHOST_MARGIN)
-        return DETAIL_WEIGHT * (error * (1.0 + GHOST_WEIGHT * ghost)).mean() / UNITS_PER_MILLIMETRE
+        wrong_side = torch.relu(SIGN_MARGIN - predicted * true.sign()) * (true.abs() > SIGN_MARGIN)
+        weighted = error * (1.0 + GHOST_WEIGHT * ghost) + SIGN_WEIGHT * wrong_side
+        return DETAIL_WEIGHT * weighted.mean() / UNITS_PER_MILLIMETRE
 
 
 @dataclass(frozen=True)
