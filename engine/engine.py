@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import platform
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -17,12 +17,16 @@ from .check import package_versions
 from .devices import choose_device, device_name
 from .motion import audio, diffusion
 from .motion.codes import ExpressionTake, codes_from_weights
+from .motion.denoiser import DenoiserConfig
+from .motion.prosody import prosody
 from .motion.sampling_defaults import SamplingDefaults
 from .shared import __version__
+from .shared.controls import Curve, check_controls, control_rows, drawn_traits
 from .shared.errors import EngineError
 from .shared.hostile_files import UNREADABLE, read_npy
 from .shared.identity_text import split_identity
 from .shared.options import DEVICE, RESOLUTION, RESOLUTIONS, STARTER, STRENGTH, tolerance_of
+from .shared.pose import POSE_NAMES, checked_pose
 from .shared.style import Style
 from .shared.units import METRES_PER_UNIT
 from .shared.weights import WEIGHT_NAMES
@@ -136,7 +140,8 @@ class Engine:
 
         "missing" names for each ability the sections that the bundle lacks for it; none when it can. "arkit_weights"
         says how codes and ARKit weights convert: "exact" both ways, "fitted", or "none"; "arkit_fit" holds what a fit
-        was made of and its errors. "head_controls" names the measured controls of an identity.
+        was made of and its errors. "head_controls" names the measured controls of an identity, "controls" what a
+        performance can be asked for, and "pose" says whether takes have a head pose.
         """
         head = _table(self.bundle.config, "head")
         exact = self.bundle.holds("head.expression", "expression_basis")
@@ -152,6 +157,8 @@ class Engine:
             "arkit_weights": "exact" if exact else "fitted" if "arkit" in head else "none",
             "arkit_fit": _table(head, "arkit"),
             "head_controls": _table(head, "controls").get("names", []),
+            "controls": list(_table(self.bundle.config, "motion").get("controls", [])),
+            "pose": bool(_table(self.bundle.config, "motion").get("pose_scale")),
             "resolutions": list(RESOLUTIONS),
         }
 
@@ -167,7 +174,10 @@ class Engine:
         guidance: float | None = None,
         strength: float = 1.0,
         refine: bool = True,
+        controls: Mapping[str, Curve] | None = None,
+        control_guidance: float | None = None,
         keep: np.ndarray | None = None,
+        keep_pose: np.ndarray | None = None,
         resample: tuple[int, int] | None = None,
         progress: Callable[[float], None] | None = None,
         cancelled: Callable[[], bool] | None = None,
@@ -182,8 +192,12 @@ class Engine:
         strength: factor on the sampled codes, 0..3; 1 leaves them.
         refine: whether jitter is smoothed as the bundle asks for (see `engine.motion.refinement`); else the codes are
             as they were sampled.
+        controls: what the performance shall be, {name: number, or numbers (N,) for the code frames}; names and limits
+            are in `engine.shared.controls`. Traits that are not given are drawn from the seed.
+        control_guidance: as guidance, for the controls alone; None takes the bundle's default.
         keep, resample: codes (N, 200) of a take of the same recording, and the code frames (start, end), end excluded,
             that are sampled again; the others stay bit for bit, and the new ones join them smoothly.
+        keep_pose: the head pose (N, 6) of that take, which stays likewise; without it the new take has none.
         progress: called with the fraction done, 0..1.
         cancelled: asked between steps; true ends the sampling with `Cancelled`.
 
@@ -196,31 +210,53 @@ class Engine:
         defaults = SamplingDefaults.of(self.bundle)
         steps = defaults.steps if steps is None else steps
         guidance = defaults.guidance if guidance is None else guidance
-        kept = _kept(keep, resample, strength)
-        codes = diffusion.sample(
+        config = self._decoder.config
+        kept = _kept(keep, keep_pose, resample, strength, config)
+        controls = check_controls(controls or {}, len(features), config.controls)
+        if config.prosody_dimensions:
+            measured = torch.from_numpy(prosody(samples, len(features), config.code_rate))
+            features = torch.cat([features, measured.to(features)], dim=-1)
+        asked = control_rows(config.controls, drawn_traits(seed) | controls, len(features))
+        sampled = diffusion.sample(
             self._decoder,
             features,
             seed=seed,
             steps=steps,
             sampler=sampler or defaults.sampler,
             guidance=guidance,
+            controls=torch.from_numpy(asked) if config.controls else None,
+            control_guidance=defaults.control_guidance if control_guidance is None else control_guidance,
             temperature=self._temperature,
             kept=kept,
             progress=progress,
             cancelled=cancelled,
         ).numpy()
+        codes, pose = np.split(sampled, [config.code_dimensions], axis=1)
         provenance = {"bundle": self.bundle.name, "guidance": guidance, "strength": strength, "steps": steps}
+        provenance |= {"controls": {name: _noted(value) for name, value in controls.items()}} if controls else {}
         if refine and self._refinement is not None:
             codes = self._refinement.refined(codes, kept)
+            pose = self._refinement.smoothed_pose(pose, kept)
             provenance["refined"] = True
         codes = codes * np.float32(strength)
         if keep is not None and kept is not None:
             codes[: kept.start], codes[kept.end :] = keep[: kept.start], keep[kept.end :]  # no rounding by the strength
+            if keep_pose is not None and pose.size:
+                pose[: kept.start], pose[kept.end :] = keep_pose[: kept.start], keep_pose[kept.end :]
             provenance["resampled_codes"] = [kept.start, kept.end]
-        return self.take_from_codes(codes, self._decoder.config.code_rate, seed=seed, provenance=provenance)
+        has_pose = pose.size > 0 and (kept is None or keep_pose is not None)
+        return self.take_from_codes(
+            codes, config.code_rate, seed=seed, pose=pose if has_pose else None, provenance=provenance
+        )
 
     def take_from_codes(
-        self, expression_codes: np.ndarray, rate: float, *, seed: int = 0, provenance: dict | None = None
+        self,
+        expression_codes: np.ndarray,
+        rate: float,
+        *,
+        seed: int = 0,
+        pose: np.ndarray | None = None,
+        provenance: dict | None = None,
     ) -> ExpressionTake:
         """A take from codes (N, 200) at `rate` Hz, its weights and lip opening measured on the mean head."""
         expression_codes = np.asarray(expression_codes, np.float32)
@@ -230,6 +266,7 @@ class Engine:
             seed=seed,
             weights=self.head.arkit_map.weights(expression_codes),
             lip_opening_mm=self.lip_opening(expression_codes),
+            pose=pose,
             provenance=provenance or {},
         )
 
@@ -261,8 +298,8 @@ class Engine:
 
         Raises EngineError when the codes have no reading as ARKit weights.
         """
-        if not style.changes:
-            return take
+        if not style.changes_weights:
+            return take.styled(style, np.zeros((0, 0), np.float32))
         weights = self.head.arkit_map.weights(take.codes) if take.weights is None else take.weights
         opening = self.lip_opening(take.codes) if take.lip_opening_mm is None else take.lip_opening_mm
         take = replace(take, weights=weights, lip_opening_mm=opening)
@@ -384,7 +421,13 @@ def blender_metres(points: np.ndarray) -> np.ndarray:
     return np.stack([x, -z, y], -1)
 
 
-def _kept(codes: np.ndarray | None, resample: tuple[int, int] | None, strength: float) -> diffusion.Kept | None:
+def _kept(
+    codes: np.ndarray | None,
+    pose: np.ndarray | None,
+    resample: tuple[int, int] | None,
+    strength: float,
+    config: DenoiserConfig,
+) -> diffusion.Kept | None:
     if codes is None and resample is None:
         return None
     if codes is None or resample is None:
@@ -395,7 +438,15 @@ def _kept(codes: np.ndarray | None, resample: tuple[int, int] | None, strength: 
     if codes.ndim != 2 or codes.dtype.kind not in "fiu" or not np.isfinite(codes).all():
         raise EngineError("The codes to keep are not finite numbers in two dimensions; generate the take again.")
     start, end = (int(frame) for frame in resample)
-    return diffusion.Kept(torch.from_numpy(codes.astype(np.float32)) / strength, start, end)
+    rows = codes.astype(np.float32) / np.float32(strength)
+    if config.pose_scale:
+        columns = np.zeros((len(codes), len(POSE_NAMES))) if pose is None else checked_pose(pose, len(codes))
+        rows = np.concatenate([rows, columns.astype(np.float32)], axis=1)
+    return diffusion.Kept(torch.from_numpy(rows), start, end)
+
+
+def _noted(value: Curve) -> float | list[float]:
+    return float(value) if np.ndim(value) == 0 else [round(float(v), 4) for v in np.asarray(value)]
 
 
 def _table(config: dict, name: str) -> dict:

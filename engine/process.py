@@ -6,7 +6,7 @@ the other on the main thread; a reader thread takes cancellations at once and en
 | request | fields | arrays | answers |
 |---|---|---|---|
 | info | bundle, device | | info |
-| sample | bundle, device, audio, sound, sampler settings, resample | file or samples, keep (N,200) | progress, take |
+| sample | bundle, device, audio, sound, sampler settings, resample | sound, keep, keep_pose | progress, take |
 | weights | bundle, device, rate | weights (N,52 or 57) | progress, take |
 | surfaces | bundle, device, rate, style, resolution, identity | codes (N,200), times (F,) seconds | progress, surface |
 | shape_keys | bundle, device, rate, style, identity | codes (N,200) | progress, template, positions |
@@ -17,7 +17,9 @@ the other on the main thread; a reader thread takes cancellations at once and en
 
 sound: start, duration, whole_seconds, samples_rate. file (B,) is the content of a sound file, samples (S, C) its sound.
 The sampler's settings are seed, steps, guidance, strength and refine.
-keep and resample are left out, or the codes of an earlier take and [start, end) of those that are sampled again.
+controls {name: number or list} is what the performance shall be; an array control_NAME (N,) is the same over time.
+keep, keep_pose and resample are left out, or the codes (N,200) and the head pose (N,6) of an earlier take, and [start,
+end) of what is sampled again.
 style holds fields of `engine.shared.style.Style`; the codes are shown in that style.
 Every request ends with one "done", "cancelled" or "error" {message}. While the process runs it sends an "alive" with
 the request number 0 every second, so that one that hangs is told from one that works.
@@ -51,7 +53,8 @@ if TYPE_CHECKING:
     from .engine import Engine, ShapeKeySequence, SurfaceFrame
 
 LIFE_SECONDS = 1.0
-SAMPLE_OPTIONS = ("seed", "steps", "guidance", "strength", "refine", "resample")
+SAMPLE_OPTIONS = ("seed", "steps", "guidance", "control_guidance", "strength", "refine", "resample")
+CONTROL = "control_"  # before the name of a control, as an array of a request
 
 
 class EngineProcess:
@@ -118,11 +121,13 @@ class EngineProcess:
         fields = request.fields
         engine = self._loaded_engine(request)
         options = {key: fields[key] for key in SAMPLE_OPTIONS if key in fields}
-        if "keep" in request.arrays:
-            options["keep"] = request.arrays["keep"]
+        options |= {name: request.arrays[name] for name in ("keep", "keep_pose") if name in request.arrays}
+        arrays = {name: array for name, array in request.arrays.items() if name.startswith(CONTROL)}
+        over_time = {name.removeprefix(CONTROL): array for name, array in arrays.items()}
         take = engine.sample(
             _recording(request),
             **options,
+            controls=fields.get("controls", {}) | over_time,
             progress=lambda fraction: self._progress(request, "Sampling expression codes", fraction),
             cancelled=lambda: request.request in self._cancelled,
         )
@@ -141,6 +146,7 @@ class EngineProcess:
             "provenance": take.provenance,
         }
         arrays = {"codes": take.codes, "weights": take.weights, "lip_opening_mm": take.lip_opening_mm}
+        arrays["pose"] = take.pose
         self._answer(request, "take", facts, {name: array for name, array in arrays.items() if array is not None})
 
     def _surfaces(self, request: Message) -> None:

@@ -19,6 +19,7 @@ from ..shared.arkit import ARKIT_NAMES
 from ..shared.errors import EngineError
 from ..shared.files import replaced
 from ..shared.hostile_files import UNREADABLE, TooLarge, parse_json, read_npz
+from ..shared.pose import POSE_NAMES, checked_pose
 from ..shared.style import NO_WEIGHTS, Style, styled_weights
 from ..shared.units import CODE_RATE
 from ..shared.weights import TONGUE_NAMES, WEIGHT_NAMES
@@ -103,6 +104,7 @@ class ExpressionTake:
     seed: the noise the take was sampled from.
     weights: (N, W) float32 of the first W of WEIGHT_NAMES (52 or all), or None when the codes have no such reading.
     lip_opening_mm: (N,) float32 distance between the lips, or None when it was not measured.
+    pose: (N, 6) float32 head pose (see `engine.shared.pose`), or None when the model gives none.
     provenance: JSON values that say how the take was made (bundle, sampler, steps, guidance, audio).
     """
 
@@ -111,6 +113,7 @@ class ExpressionTake:
     seed: int = 0
     weights: np.ndarray | None = None
     lip_opening_mm: np.ndarray | None = None
+    pose: np.ndarray | None = None
     provenance: dict = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -124,6 +127,8 @@ class ExpressionTake:
                 if len(values) != len(self.codes):
                     raise EngineError(f"The take has {len(self.codes)} code frames but {len(values)} {name}.")
                 object.__setattr__(self, name, values)
+        if self.pose is not None:
+            object.__setattr__(self, "pose", checked_pose(self.pose, len(self.codes)))
 
     @property
     def duration(self) -> float:
@@ -133,7 +138,8 @@ class ExpressionTake:
     def scaled(self, strength: float) -> ExpressionTake:
         """The take with its codes, hence its weights, multiplied by `strength` (1 = unchanged, 0 = the rest pose).
 
-        The lip opening is not a linear function of the codes and is left out; measure it with the head.
+        The head's pose stays. The lip opening is not a linear function of the codes and is left out; measure it with
+        the head.
         """
         weights = None if self.weights is None else self.weights * np.float32(strength)
         return replace(self, codes=self.codes * np.float32(strength), weights=weights, lip_opening_mm=None)
@@ -148,12 +154,16 @@ class ExpressionTake:
         """
         if not style.changes:
             return self
+        provenance = self.provenance | {"style": asdict(style)}
+        pose = None if self.pose is None else self.pose * np.float32(style.head_motion)
+        styled = replace(self, pose=pose, provenance=provenance)
+        if not style.changes_weights:
+            return styled
         if self.weights is None:
             raise EngineError(NO_WEIGHTS)
         weights = styled_weights(self.weights, self.rate, style, self.lip_opening_mm)
         codes = self.codes + codes_from_weights(weights - self.weights, basis)
-        provenance = self.provenance | {"style": asdict(style)}
-        return replace(self, codes=codes, weights=weights, lip_opening_mm=None, provenance=provenance)
+        return replace(styled, codes=codes, weights=weights, lip_opening_mm=None)
 
     def resampled(self, times_seconds: np.ndarray) -> np.ndarray:
         """Codes (F, D) float32 at any times (F,) in seconds from the start of the clip.
@@ -163,17 +173,19 @@ class ExpressionTake:
         return interpolated(self.codes, self.rate, times_seconds)
 
     def save(self, path: str | Path) -> None:
-        """Write the take as .npz: the fields by their names, and weight_names (W,) when there are weights.
+        """Write the take as .npz: the fields by their names; weight_names (W,) and pose_names (6,) name columns.
 
         An existing file is replaced only once the new one is complete.
         """
         arrays = {"codes": self.codes, "rate": np.array(self.rate, np.float64), "seed": np.array(self.seed, np.int64)}
         arrays["provenance"] = np.array(json.dumps(self.provenance))
-        for name in ("weights", "lip_opening_mm"):
+        for name in ("weights", "lip_opening_mm", "pose"):
             if getattr(self, name) is not None:
                 arrays[name] = getattr(self, name)
         if self.weights is not None:
             arrays["weight_names"] = np.array(WEIGHT_NAMES[: self.weights.shape[1]])
+        if self.pose is not None:
+            arrays["pose_names"] = np.array(POSE_NAMES)
         with replaced(path) as part, part.open("wb") as file:
             np.savez_compressed(file, **arrays)
 
@@ -194,6 +206,7 @@ class ExpressionTake:
                 seed=int(arrays.get("seed", 0)),
                 weights=arrays.get("weights"),
                 lip_opening_mm=arrays.get("lip_opening_mm"),
+                pose=arrays.get("pose"),
                 provenance=provenance,
             )
         except FileNotFoundError as error:

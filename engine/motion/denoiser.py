@@ -22,8 +22,11 @@ from torch.nn import functional
 
 from ..bundle import Bundle
 from ..network_building import MISFITS, check_sizes
+from ..shared.controls import CONTROL_NAMES
 from ..shared.errors import EngineError
+from ..shared.pose import POSE_NAMES
 from ..shared.units import CODE_RATE
+from .prosody import PROSODY_DIMENSIONS
 from .sampling_defaults import PREFIX
 from .timestep_injection import INJECTIONS, FiLM
 
@@ -43,6 +46,9 @@ class DenoiserConfig:
     timestep_injection: how the time step enters, a key of INJECTIONS; "film" is the paper's choice.
     film_rank: rank of FiLM's maps, or None for whole ones, as in the paper.
     alignment_mask: whether a frame attends to the audio of its own time only (Eq. 7), or of all frames.
+    pose_scale: what a unit of each column of the head's pose is, degrees and millimetres; none without a pose.
+    prosody_dimensions: numbers of `prosody` that follow a speech feature's, 0 when it takes none.
+    controls: names of what it can be asked for besides the voice (`engine.shared.controls`).
 
     Raises EngineError for sizes that make no network.
     """
@@ -61,8 +67,12 @@ class DenoiserConfig:
     timestep_injection: str = "film"
     film_rank: int | None = None
     alignment_mask: bool = True
+    pose_scale: tuple[float, ...] = ()
+    prosody_dimensions: int = 0
+    controls: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
+        self._check_performance()
         sizes = {"layers": 64, "width": 4096, "heads": 64, "feed_forward": 16384, "window": 4096}
         sizes |= {"code_dimensions": 4096, "audio_dimensions": 4096}
         sizes |= {} if self.film_rank is None else {"film_rank": 4096}
@@ -77,6 +87,28 @@ class DenoiserConfig:
         if self.timestep_injection not in INJECTIONS:
             known = ", ".join(INJECTIONS)
             raise EngineError(f"The motion model injects time steps by {self.timestep_injection!r}; known are {known}.")
+
+    def _check_performance(self) -> None:
+        """What the paper's decoder does not have: pose, prosody and controls."""
+        for name in ("pose_scale", "controls"):  # JSON has no tuples
+            object.__setattr__(self, name, tuple(getattr(self, name)))
+        numbers = all(isinstance(value, int | float) and 0 < value < 1e3 for value in self.pose_scale)
+        if len(self.pose_scale) not in (0, len(POSE_NAMES)) or not numbers:
+            raise EngineError("The motion model's pose_scale is not six positive numbers; choose another bundle.")
+        if self.prosody_dimensions not in (0, PROSODY_DIMENSIONS):
+            raise EngineError("The motion model takes another prosody than this version measures; choose another.")
+        if not set(self.controls) <= set(CONTROL_NAMES) or len(set(self.controls)) != len(self.controls):
+            raise EngineError("The motion model has controls that this version does not know; choose another bundle.")
+
+    @property
+    def columns(self) -> int:
+        """Numbers of a frame that are noised and predicted: the code and, where there is one, the head's pose."""
+        return self.code_dimensions + len(self.pose_scale)
+
+    @property
+    def scales(self) -> Tensor:
+        """Unit of every column in the bundle's units: (D + P,)."""
+        return torch.tensor([self.code_scale] * self.code_dimensions + list(self.pose_scale))
 
 
 class TimestepEmbedding(nn.Module):
@@ -281,46 +313,87 @@ class DecoderBlock(nn.Module):
 class ExpressionDecoder(nn.Module):
     """The network G of Eq. 4: noisy codes, time step and audio features to clean codes.
 
-    Codes are in normalised units (divided by `config.code_scale`).
+    Codes are in normalised units (divided by `config.scales`); where the bundle has a head pose, its columns follow
+    those of the code: D stands for both. A stands for a speech feature's numbers and those of its prosody.
     """
 
     def __init__(self, config: DenoiserConfig) -> None:
         super().__init__()
         self.config = config
         self.time = TimestepEmbedding(config.width)
-        self.code_projection = nn.Linear(config.code_dimensions, config.width)
+        self.code_projection = nn.Linear(config.columns, config.width)
         self.audio_projection = nn.Linear(config.audio_dimensions, config.width)
         self.null_condition = nn.Parameter(torch.zeros(config.width))
+        self.prosody_projection, self.control_projection, self.null_controls = None, None, None
+        if config.prosody_dimensions:
+            self.prosody_projection = nn.Linear(config.prosody_dimensions, config.width, bias=False)
+        if config.controls:
+            self.control_projection = nn.Linear(len(config.controls), config.width, bias=False)
+            self.null_controls = nn.Parameter(torch.zeros(config.width))
         self.blocks = nn.ModuleList(DecoderBlock(config) for _ in range(config.layers))
-        self.output = nn.Linear(config.width, config.code_dimensions)
+        self.output = nn.Linear(config.width, config.columns)
 
     def forward(
-        self, noisy_codes: Tensor, timesteps: Tensor, audio: Tensor | None, dropped: Tensor | None = None
+        self,
+        noisy_codes: Tensor,
+        timesteps: Tensor,
+        audio: Tensor | None,
+        dropped: Tensor | None = None,
+        controls: Tensor | None = None,
+        dropped_controls: Tensor | None = None,
     ) -> Tensor:
         """Predicted clean codes (B, N, D) from noisy codes (B, N, D) at time steps (B,) in 0..999.
 
         audio: speech features (B, N, A); None = the null condition everywhere.
-        dropped: (B,) booleans, True where the null condition takes the place of the audio (training).
+        controls: (B, N, C) of `config.controls`; None = their own null condition everywhere.
+        dropped, dropped_controls: (B,) booleans, True where the null condition takes the place of either (training).
         """
-        return self.denoise(noisy_codes, timesteps, self.prepare_audio(audio, dropped))
+        return self.denoise(noisy_codes, timesteps, self.prepare(audio, controls, dropped, dropped_controls))
 
     def prepare_audio(self, audio: Tensor | None, dropped: Tensor | None = None) -> list[Tensor]:
-        """What the cross-attention of every block makes of the audio whatever the time step: per block (B, N, W).
+        """`prepare` without controls."""
+        return self.prepare(audio, None, dropped)
 
-        For audio None they are (1, 1, W), the learned null condition, good for any batch and length. Without the
-        alignment mask keys and values take the place of results, and 2 W that of W.
+    def prepare(
+        self,
+        audio: Tensor | None,
+        controls: Tensor | None = None,
+        dropped: Tensor | None = None,
+        dropped_controls: Tensor | None = None,
+    ) -> list[Tensor]:
+        """What the cross-attention of every block makes of the condition whatever the time step: per block (B, N, W).
+
+        Without audio and controls they are (1, 1, W), the learned null condition, good for any batch and length.
+        Without the alignment mask keys and values take the place of results, and 2 W that of W.
         """
-        if audio is None:
-            condition = self.null_condition[None, None]  # (1, 1, W)
-        else:
-            condition = self.audio_projection(audio)  # (B, N, W)
-            if dropped is not None:
-                condition = torch.where(dropped[:, None, None], self.null_condition.to(condition.dtype), condition)
+        condition = self._heard(audio, dropped) + self._asked(controls, dropped_controls)
         blocks = (cast(DecoderBlock, block) for block in self.blocks)  # a ModuleList does not say what it holds
         return [block.cross_attention(condition) for block in blocks]
 
+    def _heard(self, audio: Tensor | None, dropped: Tensor | None) -> Tensor:
+        """What the voice adds to the condition: (B, N, W), or (1, 1, W) without one."""
+        if audio is None:
+            return self.null_condition[None, None]
+        condition = self.audio_projection(audio[..., : self.config.audio_dimensions])
+        if self.prosody_projection is not None:
+            condition = condition + self.prosody_projection(audio[..., self.config.audio_dimensions :])
+        if dropped is None:
+            return condition
+        return torch.where(dropped[:, None, None], self.null_condition.to(condition.dtype), condition)
+
+    def _asked(self, controls: Tensor | None, dropped: Tensor | None) -> Tensor:
+        """What the controls add to the condition: (B, N, W), or (1, 1, W) without them."""
+        if self.control_projection is None or self.null_controls is None:
+            return self.null_condition.new_zeros(1, 1, 1)
+        if controls is None:
+            return self.null_controls[None, None]
+        condition = self.control_projection(controls)
+        if dropped is None:
+            return condition
+        return torch.where(dropped[:, None, None], self.null_controls.to(condition.dtype), condition)
+
     def denoise(self, noisy_codes: Tensor, timesteps: Tensor, prepared_audio: list[Tensor]) -> Tensor:
-        """As `forward`, with the audio already prepared by `prepare_audio`."""
+        """As `forward`, with the condition already prepared by `prepare`."""
         x = self.code_projection(noisy_codes)  # (B, N, W)
         time = self.time(timesteps)  # (B, W)
         if self.config.timestep_injection == "input":

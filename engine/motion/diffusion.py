@@ -146,7 +146,8 @@ JOIN_FRAMES = 4
 class Kept:
     """Codes of an earlier take that stay while a range of frames is sampled again.
 
-    codes: (N, D) float32 in the bundle's units. start, end: the frames that are new, end excluded.
+    codes: (N, D) float32 in the bundle's units, the head's pose in the last columns where the bundle has one.
+    start, end: the frames that are new, end excluded.
     """
 
     codes: Tensor
@@ -165,7 +166,7 @@ class Kept:
         return share[:, None]
 
 
-def keeping(predict: Predict, kept: Kept, code_scale: float) -> Predict:
+def keeping(predict: Predict, kept: Kept, scales: Tensor | float) -> Predict:
     """`predict` in which the codes to keep replace what the network predicts of them.
 
     Every sampler here moves x_t by its estimate of x0 alone. Where that is the known code at each step, x_t is the
@@ -173,7 +174,7 @@ def keeping(predict: Predict, kept: Kept, code_scale: float) -> Predict:
     the deterministic samplers keep the noise they began with. So the network sees the kept frames as it would on the
     way to them, and fits the new ones to them (replacement as in arXiv 2201.09865, applied to x0).
     """
-    codes, share = (kept.codes / code_scale)[None], kept.share_of_new()[None]  # (1, N, D), (1, N, 1)
+    codes, share = (kept.codes / scales)[None], kept.share_of_new()[None]  # (1, N, D), (1, N, 1)
 
     def predict_and_keep(x: Tensor, t: int) -> Tensor:
         known, new = codes.to(x), share.to(x)
@@ -196,6 +197,8 @@ def sample(
     steps: int = 8,
     sampler: str = SAMPLER,
     guidance: float = 1.0,
+    controls: Tensor | None = None,
+    control_guidance: float = 1.0,
     temperature: Temperature | None = None,
     kept: Kept | None = None,
     progress: Callable[[float], None] | None = None,
@@ -203,9 +206,13 @@ def sample(
 ) -> Tensor:
     """Sample expression codes (N, D) float32, on the CPU and in the bundle's units, for speech features (N, A).
 
+    Where the bundle has a head pose, it stands in the last columns.
+
     seed: fixes the noise, 0 or any other whole number; the same seed gives the same codes bit for bit.
     steps: network evaluations, 1 to 1000. sampler: one of SAMPLERS.
     guidance: w of Eq. 10. 1 costs one pass per step, everything else but 0 two in one batch.
+    controls: (N, C) of what the bundle can be asked for; None leaves them to the null condition.
+    control_guidance: of the controls alone, as guidance is of the voice; everything but 1 costs one pass more.
     temperature: of the noise in some directions of the codes; None is full noise.
     kept: codes that stay, bit for bit, outside a range that is sampled again.
     progress: called with the fraction done after every step. cancelled: asked before every step.
@@ -220,7 +227,8 @@ def sample(
     device = denoiser.null_condition.device
     # Noise comes from the CPU, so that a seed means the same take on every device.
     generator = torch.Generator("cpu").manual_seed(seed % (1 << 63))
-    shape = (1, audio_features.shape[0], denoiser.config.code_dimensions)
+    shape = (1, audio_features.shape[0], denoiser.config.columns)
+    scales = denoiser.config.scales
 
     def draw_noise() -> Tensor:
         noise = torch.randn(shape, generator=generator)  # (1, N, D)
@@ -228,9 +236,10 @@ def sample(
 
     if kept is not None:
         _check_kept(kept, shape)
-    predict = guided(denoiser, audio_features[None].to(device), guidance)
+    asked = None if controls is None else controls[None].to(device)
+    predict = guided(denoiser, audio_features[None].to(device), guidance, asked, control_guidance)
     if kept is not None:
-        predict = keeping(predict, kept, denoiser.config.code_scale)
+        predict = keeping(predict, kept, scales)
     evaluations = len(log_spaced_timesteps(schedule, steps)) if sampler == "dpm++" else steps
     predict = _watched(predict, evaluations, progress, cancelled)
     start = draw_noise()
@@ -240,7 +249,7 @@ def sample(
         codes = ddim(predict, start, schedule, steps)
     else:
         codes = dpm_solver_to_clean(predict, start, schedule, steps)
-    codes = (codes[0] * denoiser.config.code_scale).cpu()
+    codes = codes[0].cpu() * scales
     if kept is not None:
         codes[: kept.start], codes[kept.end :] = kept.codes[: kept.start], kept.codes[kept.end :]
     return codes
@@ -257,27 +266,32 @@ def _check_kept(kept: Kept, shape: tuple[int, int, int]) -> None:
         raise EngineError(f"Frames {kept.start}:{kept.end} lie outside the take; it has frames 0:{frames}.")
 
 
-def guided(denoiser: ExpressionDecoder, audio_features: Tensor, guidance: float) -> Predict:
-    """The prediction under classifier-free guidance, Eq. 10: u + w (c - u), the audio (1, N, A) prepared once.
+def guided(
+    denoiser: ExpressionDecoder,
+    audio_features: Tensor,
+    guidance: float,
+    controls: Tensor | None = None,
+    control_guidance: float = 1.0,
+) -> Predict:
+    """The prediction under classifier-free guidance, Eq. 10: u + w (c - u), the condition prepared once.
 
-    For w = 1 it is c, for w = 0 it is u, each in one pass; else both run in one batch.
+    Both c and u know the controls (1, N, C), so that w = `guidance` weighs the voice (1, N, A) alone. With v for
+    `control_guidance` and n for the prediction that knows the voice but not the controls, (v - 1) (c - n) comes on top,
+    as in arXiv 2211.09800, Eq. 3. Passes of weight 0 are left out; the others run in one batch.
     """
-    conditional = denoiser.prepare_audio(audio_features)  # per block (1, N, W)
-    unconditional = denoiser.prepare_audio(None)  # per block (1, 1, W)
-
-    def single(x: Tensor, t: int, attended: list[Tensor]) -> Tensor:
-        return denoiser.denoise(x, torch.full((1,), t, device=x.device), attended)
-
-    if guidance == 1.0:
-        return lambda x, t: single(x, t, conditional)
-    if guidance == 0.0:
-        return lambda x, t: single(x, t, unconditional)
-    pairs = [torch.cat([c, u.expand_as(c)]) for c, u in zip(conditional, unconditional, strict=True)]
+    weighed = [((audio_features, controls), guidance + control_guidance - 1), ((None, controls), 1 - guidance)]
+    weighed.append(((audio_features, None), 1 - control_guidance if controls is not None else 0.0))
+    passes = [(denoiser.prepare(*condition), weight) for condition, weight in weighed if weight]
+    frames = audio_features.shape[1]
+    prepared = [
+        torch.cat([x.expand(-1, frames, -1) for x in parts]) for parts in zip(*(p for p, _ in passes), strict=True)
+    ]
+    weights = torch.tensor([weight for _, weight in passes], device=audio_features.device)[:, None, None]
 
     def predict(x: Tensor, t: int) -> Tensor:
-        timesteps = torch.full((2,), t, device=x.device)
-        c, u = denoiser.denoise(x.expand(2, -1, -1), timesteps, pairs).split(1)  # (1, N, D) each
-        return u + guidance * (c - u)  # Eq. 10
+        timesteps = torch.full((len(passes),), t, device=x.device)
+        clean = denoiser.denoise(x.expand(len(passes), -1, -1), timesteps, prepared)
+        return (weights * clean).sum(0, keepdim=True)
 
     return predict
 

@@ -13,7 +13,7 @@ import numpy as np
 from ..bundle import Bundle
 from ..shared.arkit import ARKIT_NAMES
 from ..shared.lip_opening import lip_opening_mm
-from ..shared.style import Style, styled_weights
+from ..shared.style import Style, smoothed, styled_weights
 from ..shared.units import CODE_RATE
 from .codes import codes_from_weights, weights_from_codes
 from .diffusion import Kept
@@ -30,12 +30,14 @@ class Refinement:
     smooth: as in `style.Style`: full width at half maximum, in seconds, of the Gaussian that smooths in time.
     seal: weight that `mouthClose` gets in addition where lips touch, which fades out up to `SEALED_MM` of opening:
         the surface of a neural head is off by tenths of a millimetre, and lips that just touch would show slits.
+    pose_smooth: as smooth, of the head's pose.
     """
 
     basis: np.ndarray
     rate: float
     smooth: float = 0.0
     seal: float = 0.0
+    pose_smooth: float = 0.0
 
     def refined(self, codes: np.ndarray, kept: Kept | None = None) -> np.ndarray:
         """Sampled codes (N, D), refined: (N, D) float32.
@@ -48,6 +50,13 @@ class Refinement:
         change = codes_from_weights(refined - weights, self.basis)
         return codes + change if kept is None else codes + kept.share_of_new().numpy() * change
 
+    def smoothed_pose(self, pose: np.ndarray, kept: Kept | None = None) -> np.ndarray:
+        """A sampled head pose (N, 6), smoothed in time: (N, 6) float32; what is kept as in `refined`."""
+        if not self.pose_smooth or not pose.size:
+            return pose
+        change = smoothed(pose, self.rate, self.pose_smooth) - pose
+        return pose + change if kept is None else pose + kept.share_of_new().numpy() * change
+
 
 def load_refinement(bundle: Bundle, basis: np.ndarray | None) -> Refinement | None:
     """What a bundle asks for after sampling; None when that is nothing, or when its codes are no ARKit weights.
@@ -55,7 +64,7 @@ def load_refinement(bundle: Bundle, basis: np.ndarray | None) -> Refinement | No
     basis: that embeds ARKit weights in the codes of its head, None when there is none.
     """
     defaults = SamplingDefaults.of(bundle)
-    if basis is None or not defaults.smooth + defaults.seal:
+    if basis is None or not defaults.smooth + defaults.seal + defaults.pose_smooth:
         return None
     rate = float(bundle.section("motion").get("code_rate", CODE_RATE))
-    return Refinement(basis, rate, defaults.smooth, defaults.seal)
+    return Refinement(basis, rate, defaults.smooth, defaults.seal, defaults.pose_smooth)

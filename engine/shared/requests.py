@@ -20,6 +20,8 @@ TYPES: dict[str, tuple[type, ...]] = {
     "seed": (int,),
     "steps": (int, Nothing),
     "guidance": (*Number, Nothing),
+    "control_guidance": (*Number, Nothing),
+    "controls": (dict,),
     "strength": Number,
     "refine": (bool,),
     "resample": (list,),
@@ -39,7 +41,7 @@ NEEDED = {
     "shape_keys": ("rate", "codes"),
     "import": ("model", "sources", "output"),
 }
-DIMENSIONS = {"codes": 2, "times": 1, "keep": 2}
+DIMENSIONS = {"codes": 2, "times": 1, "keep": 2, "keep_pose": 2}
 LARGEST_INTEGER = 1 << 62
 
 

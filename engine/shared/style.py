@@ -11,7 +11,7 @@ Only NumPy is needed, so that Blender's process may use it too.
 from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 
@@ -20,7 +20,9 @@ from .errors import EngineError
 from .tongue import with_tongue_in_place
 from .weights import WEIGHT_NAMES
 
-LARGEST = dict.fromkeys(("articulation", "jaw", "smile", "brows", "blinks", "gaze"), 2.0) | {"smooth": 0.5}
+LARGEST = dict.fromkeys(("articulation", "jaw", "smile", "brows", "blinks", "gaze", "head_motion"), 2.0) | {
+    "smooth": 0.5
+}
 DESCRIPTIONS = {
     "articulation": "Factor on lips and jaw; lips that close stay closed",
     "jaw": "Factor on the jaw, besides articulation",
@@ -28,6 +30,7 @@ DESCRIPTIONS = {
     "brows": "Factor on the brows",
     "blinks": "Factor on blinks; 0: none",
     "gaze": "Factor on the gaze; 0: straight ahead",
+    "head_motion": "Factor on the head's own movement; 0: still",
     "smooth": "Smooth mouth, cheeks and brows in time over this many seconds; lips that close stay closed",
 }
 CLOSED_MM, OPEN_MM = 1.0, 3.0
@@ -69,6 +72,7 @@ class Style:
     jaw: factor on the jaw alone, on top of articulation, 0..2.
     smile: factor on the corners of the mouth, 0..2.
     brows, blinks, gaze: factors on these, 0..2.
+    head_motion: factor on the head's pose, 0..2; it changes no weight.
     smooth: full width at half maximum of the Gaussian that smooths mouth, cheeks and brows in time, 0..0.5 seconds.
 
     Raises EngineError for a value out of range.
@@ -80,6 +84,7 @@ class Style:
     brows: float = 1.0
     blinks: float = 1.0
     gaze: float = 1.0
+    head_motion: float = 1.0
     smooth: float = 0.0
 
     def __post_init__(self) -> None:
@@ -94,13 +99,18 @@ class Style:
         return self != Style()
 
     @property
+    def changes_weights(self) -> bool:
+        """Whether it changes more than the head's pose."""
+        return replace(self, head_motion=1.0) != Style()
+
+    @property
     def changes_lips(self) -> bool:
         """Whether it changes anything that could open closed lips."""
         return (self.articulation, self.jaw, self.smile, self.smooth) != (1, 1, 1, 0)
 
     def reach(self, rate: float) -> int:
         """How many frames away at `rate` Hz a frame still has an influence."""
-        return int(np.ceil(_REACH * self.smooth / _WIDTHS_PER_DEVIATION * rate))
+        return _reach(self.smooth, rate)
 
 
 def add_style_options(parser: ArgumentParser) -> None:
@@ -108,7 +118,9 @@ def add_style_options(parser: ArgumentParser) -> None:
     for field in fields(Style):
         metavar = "SECONDS" if field.name == "smooth" else "FACTOR"
         text = f"{DESCRIPTIONS[field.name]}, 0 to {LARGEST[field.name]:g} (default: %(default)g)"
-        parser.add_argument(f"--{field.name}", type=float, metavar=metavar, default=field.default, help=text)
+        parser.add_argument(
+            f"--{field.name.replace('_', '-')}", type=float, metavar=metavar, default=field.default, help=text
+        )
 
 
 def style_of(options: Namespace) -> Style:
@@ -125,7 +137,7 @@ def styled_weights(weights: np.ndarray, rate: float, style: Style, lip_opening_m
     Raises EngineError when the style changes the lips and their opening is not known.
     """
     weights = np.asarray(weights, np.float32)
-    if not style.changes:
+    if not style.changes_weights:
         return weights
     share = np.ones(len(weights), np.float32)
     if style.changes_lips:
@@ -139,7 +151,7 @@ def styled_weights(weights: np.ndarray, rate: float, style: Style, lip_opening_m
     shares = np.where(_AROUND_LIPS[:known], share[:, None], np.float32(1))  # (N, W)
     result = weights.copy()
     if style.smooth:
-        change = _smoothed(weights, style.smooth * rate / _WIDTHS_PER_DEVIATION, style.reach(rate)) - weights
+        change = smoothed(weights, rate, style.smooth) - weights
         result += np.where(_SMOOTHED[:known], shares * change, np.float32(0))
     for name, scaled in _SCALED.items():
         factor = np.float32(getattr(style, name))
@@ -155,9 +167,17 @@ def _openness(weights: np.ndarray, lip_opening_mm: np.ndarray) -> np.ndarray:
     return share * share * (3 - 2 * share)
 
 
-def _smoothed(values: np.ndarray, deviation: float, reach: int) -> np.ndarray:
-    """Columns of values (N, C) under a symmetric Gaussian, hence without delay; the ends go on as they are."""
+def smoothed(values: np.ndarray, rate: float, seconds: float) -> np.ndarray:
+    """Columns of values (N, C) at `rate` Hz under a symmetric Gaussian, without delay; the ends go on as they are.
+
+    seconds: its full width at half maximum, above 0.
+    """
+    deviation, reach = seconds * rate / _WIDTHS_PER_DEVIATION, _reach(seconds, rate)
     kernel = np.exp(-0.5 * (np.arange(-reach, reach + 1) / deviation) ** 2)
     padded = np.pad(values, ((reach, reach), (0, 0)), mode="edge")
     columns = [np.convolve(column, kernel / kernel.sum(), "valid") for column in padded.T.astype(np.float64)]
     return np.stack(columns, axis=1).astype(np.float32)
+
+
+def _reach(seconds: float, rate: float) -> int:
+    return int(np.ceil(_REACH * seconds / _WIDTHS_PER_DEVIATION * rate))

@@ -96,7 +96,8 @@ class StripTake:
         fields |= options.sampler()
         if not self.new_codes:
             return fields, arrays
-        return fields | {"resample": list(self.new_codes)}, arrays | {"keep": self.take.codes}
+        pose = {} if self.take.pose is None else {"keep_pose": self.take.pose}
+        return fields | {"resample": list(self.new_codes)}, arrays | {"keep": self.take.codes} | pose
 
     def receive(self, message: Message, options: Options, bundle: str) -> None:
         """Keep what was sampled. bundle: its name. Raises KeyError, ValueError or TypeError for an unusable answer."""
@@ -117,6 +118,7 @@ class StripTake:
             # Of a model whose codes have no such reading, these are left out.
             weights=message.arrays.get("weights"),
             lip_opening_mm=message.arrays.get("lip_opening_mm"),
+            pose=message.arrays.get("pose"),
         )
 
     def store(self) -> Iterator[bool]:

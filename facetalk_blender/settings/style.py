@@ -14,7 +14,12 @@ STYLE_PRESETS = "facetalk/style"  # in it, and in the user's own presets
 
 def _factor(name: str) -> bpy.props.FloatProperty:
     return bpy.props.FloatProperty(
-        name=name.title(), description=DESCRIPTIONS[name], default=1.0, min=0.0, max=LARGEST[name], step=5
+        name=name.replace("_", " ").title(),
+        description=DESCRIPTIONS[name],
+        default=1.0,
+        min=0.0,
+        max=LARGEST[name],
+        step=5,
     )
 
 
@@ -27,6 +32,7 @@ class FaceTalkStyle(bpy.types.PropertyGroup):
     brows: _factor("brows")
     blinks: _factor("blinks")
     gaze: _factor("gaze")
+    head_motion: _factor("head_motion")
     smooth: bpy.props.FloatProperty(
         name="Smooth",
         description=DESCRIPTIONS["smooth"],

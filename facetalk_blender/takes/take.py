@@ -16,6 +16,7 @@ import numpy as np
 
 from ...engine.shared.errors import EngineError
 from ...engine.shared.hostile_files import UNREADABLE, number, parse_json
+from ...engine.shared.pose import POSE_NAMES
 from ...engine.shared.shapes import match_shapes
 from ...engine.shared.style import Style, styled_weights
 from ...engine.shared.weights import WEIGHT_NAMES
@@ -32,7 +33,7 @@ PART_PROPERTY = "facetalk_part"  # from which to which second of it the strip wa
 IMPORTED_PROPERTY = "facetalk_imported"  # on the text of a take that another program recorded: its file's name
 STYLE_PROPERTY = "facetalk_style"  # on what was made of a take: the style that it is shown in, as JSON
 ROTATIONS = tuple(f"{part}{axis}" for part in ("Head", "LeftEye", "RightEye") for axis in ("Yaw", "Pitch", "Roll"))
-_ARRAYS = ("codes", "weights", "lip_opening_mm", "rotations")
+_ARRAYS = ("codes", "weights", "lip_opening_mm", "rotations", "pose")
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,7 @@ class Take:
     settings: JSON values, what the take was asked for and made with; audio_start, duration: seconds of the sound file
     that it covers.
     rotations: (N, 9) float32 radians of ROTATIONS, or None when it has none. style: in which it is.
+    pose: (N, 6) float32 head pose of the model (see `engine.shared.pose`), or None when it gives none.
     """
 
     codes: np.ndarray
@@ -55,6 +57,7 @@ class Take:
     settings: dict = field(default_factory=dict)
     rotations: np.ndarray | None = None
     style: Style = field(default_factory=Style)
+    pose: np.ndarray | None = None
 
     @property
     def duration(self) -> float:
@@ -62,14 +65,20 @@ class Take:
         return len(self.codes) / self.rate
 
     def styled(self, style: Style) -> Take:
-        """The take with its weights in a style; the engine does so with codes. Raises EngineError, see the style."""
-        if self.weights is None or not style.changes:
+        """The take with weights and head pose in a style; the engine does so with codes.
+
+        Raises EngineError, see the style.
+        """
+        if not style.changes:
             return self
+        pose = None if self.pose is None else self.pose * np.float32(style.head_motion)
+        if self.weights is None or not style.changes_weights:
+            return replace(self, pose=pose, style=style)
         places = [WEIGHT_NAMES.index(name) for name in self.weight_names]
         weights = np.zeros((len(self.weights), len(WEIGHT_NAMES)), np.float32)
         weights[:, places] = self.weights
         styled = styled_weights(weights, self.rate, style, self.lip_opening_mm)[:, places]
-        return replace(self, weights=styled, style=style)
+        return replace(self, weights=styled, pose=pose, style=style)
 
 
 def content_of(take: Take) -> str:
@@ -151,7 +160,7 @@ def _array(stored: dict) -> np.ndarray:
 def check(arrays: dict[str, np.ndarray | None], names: list[str]) -> None:
     """Raises ValueError unless the arrays of a take belong together."""
     expected = {"codes": ("N", "D"), "weights": ("N", len(names)), "lip_opening_mm": ("N",)}
-    expected["rotations"] = ("N", len(ROTATIONS))
+    expected |= {"rotations": ("N", len(ROTATIONS)), "pose": ("N", len(POSE_NAMES))}
     found = {name: array for name in expected if (array := arrays.get(name)) is not None}
     if not len(found.get("codes", ())):
         raise ValueError("no codes")

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from training.data import espeak, festival, flite, instruments, kokoro
+from training.data import espeak, festival, flite, grid, instruments, kokoro
 from training.data.recorded import labelled_recordings, read_labels, russian_recordings
 from training.data.sentences import FOREIGN, Sentences, foreign_sentences
 from training.data.utterance import Utterance
@@ -40,6 +40,7 @@ def utterances(data: Path, synthesised: int, seed: int) -> Iterator[Utterance]:
         return
     yield from russian_recordings()
     yield from kokoro.spoken(data)
+    yield from grid.spoken(data)
     yield from instruments.played(seed=seed)
     sentences = Sentences(data, [entry["text"] for entry in labels.values() if entry["corpus"] == "lj32"], seed)
     count = round(ENGLISH_FORMANT_RATIO * synthesised / len(ENGLISH_FORMANT_VOICES))

@@ -1,0 +1,66 @@
+"""What a performance is asked for besides the voice: emotion, energy, and how this take's speaker moves.
+
+A bundle's section "motion" names the controls that its decoder knows, of CONTROL_NAMES. Each is a number for every code
+frame; 0 is neutral. The traits are constant over a take: a seed draws them, so that takes of other seeds are other
+performances.
+
+Only NumPy is needed, so that Blender's process may use it too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+
+import numpy as np
+
+from .errors import EngineError
+
+EMOTIONS = ("joy", "anger", "sadness", "fear", "disgust", "surprise", "contempt")  # intensity, 0 to 1
+ENERGY = "energy"  # effort of voice and face, -1 (listless) to 1 (shouting)
+# Standard deviations from the mean speaker, each -2 to 2.
+TRAITS = (
+    "opening", "speed", "rounding", "teeth", "contrast", "jaw_share", "lag", "mood", "asymmetry", "brow_motion", "head",
+    "gaze_motion",
+)  # fmt: skip
+CAPTURED = "captured"  # 0: the written prior speaks, 1: the captured speaker of the training does
+CONTROL_NAMES = (*EMOTIONS, ENERGY, *TRAITS, CAPTURED)
+LIMITS = dict.fromkeys(EMOTIONS, (0.0, 1.0)) | {ENERGY: (-1.0, 1.0), CAPTURED: (0.0, 1.0)}
+LIMITS |= dict.fromkeys(TRAITS, (-2.0, 2.0))
+TRAIT_SEED = 9001  # apart from the stream of the sampler's noise
+
+Curve = float | np.ndarray
+
+
+def check_controls(controls: Mapping[str, Curve], frames: int, known: Collection[str]) -> dict[str, Curve]:
+    """The controls as they are.
+
+    known: those of the model. Raises EngineError unless each is known, and a number or `frames` numbers in its limits.
+    """
+    for name, value in controls.items():
+        if name not in LIMITS:
+            raise EngineError(
+                f"'{name}' is no control; use {', '.join((*EMOTIONS, ENERGY))} or a trait of the speaker."
+            )
+        if name not in known:
+            raise EngineError(f"This model cannot be asked for {name}; leave it out, or use a model that can.")
+        array = np.asarray(value)
+        if array.dtype.kind not in "fiu" or array.shape not in ((), (frames,)):
+            raise EngineError(f"The control {name} is neither a number nor one for each of the {frames} code frames.")
+        low, high = LIMITS[name]
+        if not np.isfinite(array).all() or array.min() < low - 1e-6 or array.max() > high + 1e-6:
+            raise EngineError(f"The control {name} goes from {low:g} to {high:g}; choose a value in between.")
+    return dict(controls)
+
+
+def drawn_traits(seed: int) -> dict[str, float]:
+    """The traits of a take: standard normal, limited to -2 to 2, the same for the same seed."""
+    values = np.random.default_rng((TRAIT_SEED, abs(int(seed)))).standard_normal(len(TRAITS))
+    return {name: float(np.clip(value, -2, 2)) for name, value in zip(TRAITS, values, strict=True)}
+
+
+def control_rows(known: tuple[str, ...], controls: Mapping[str, Curve], frames: int) -> np.ndarray:
+    """Controls (frames, len(known)) float32 in the order in which a decoder knows them; what is not given is 0."""
+    rows = np.zeros((frames, len(known)), np.float32)
+    for column, name in enumerate(known):
+        rows[:, column] = controls.get(name, 0.0)
+    return rows
