@@ -63,7 +63,7 @@ package: setup
 lint: setup
 	$(VENV) -m ruff check .
 	$(VENV) -m ruff format --check .
-	$(VENV) -m mypy engine training evaluation
+	$(VENV) -m mypy engine farm training evaluation
 
 ## Figures and plots in docs/evaluation/. DATA: folder with head/ and speech/ (docs/train.md)
 ## HEADS: of how many unseen heads; 20 take half an hour of one core

@@ -26,7 +26,9 @@ if command -v dpkg-query >/dev/null && command -v apt-get >/dev/null; then
     fi
 fi
 
-if ! cat requirements.txt requirements-development.txt | cmp -s - "$mark"; then
+requirements="requirements.txt requirements-research.txt requirements-development.txt"
+# shellcheck disable=SC2086
+if ! cat $requirements | cmp -s - "$mark"; then
     "$python" -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' || {
         echo "error: Blender's module needs Python 3.11; name one with PYTHON=/path/to/python3.11" >&2
         exit 2
@@ -34,5 +36,6 @@ if ! cat requirements.txt requirements-development.txt | cmp -s - "$mark"; then
     echo "Installing Python packages into $venv (a few minutes, once)"
     "$python" -m venv "$venv"
     "$venv/bin/python" -m pip install --quiet --disable-pip-version-check -r requirements-development.txt
-    cat requirements.txt requirements-development.txt >"$mark"
+    # shellcheck disable=SC2086
+    cat $requirements >"$mark"
 fi

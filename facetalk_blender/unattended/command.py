@@ -10,7 +10,7 @@ from pathlib import Path
 
 from ...engine.shared.errors import EngineError
 from ..generation.session import session
-from . import arguments, output_files, scene_run
+from . import arguments, output_files, scene_run, table_run
 from .outcome import BAD_INPUT, INTERRUPTED, NOT_WRITABLE, OK, BatchError, leave
 from .sound_run import SoundRun
 
@@ -26,6 +26,8 @@ def main(words: list[str] | None = None, enable: Callable[[], None] | None = Non
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, _interrupt)
     try:
+        if words[:1] == [table_run.WORD]:
+            return table_run.run(words[1:], installed=enable is None)
         if "--scene-settings" in words:
             scene_run.run(words, enable)
         else:

@@ -1,0 +1,1 @@
+"""Many jobs on many processes or machines: fitting sequences, sampling takes, rendering videos."""
