@@ -1,4 +1,4 @@
-"""Render docs/images/gallery.jpg: six heads, twelve expressions each.
+"""Render docs/images/gallery.jpg: six heads, fourteen expressions each.
 
     python tools/gallery.py [--output docs/images/gallery.jpg] [--tile 150] [--samples 8]
 
@@ -56,6 +56,8 @@ EXPRESSIONS: tuple[dict[str, float], ...] = (
     {"jawOpen": 0.25, "mouthFunnel": 0.55, "mouthPucker": 0.6},  # oo
     {"mouthRollLower": 0.25, "mouthRollUpper": 0.2, **_both("mouthPress", 0.5)},  # m
     {"jawOpen": 0.12, "mouthRollLower": 0.55, **_both("mouthUpperUp", 0.4)},  # f
+    {"jawOpen": 0.2, "tongueForward": 1.0, **_both("mouthUpperUp", 0.25), **_both("mouthLowerDown", 0.3)},  # th
+    {"jawOpen": 0.5, "tongueOut": 0.9},
     {**_both("mouthSmile", 0.9), **_both("cheekSquint", 0.6), **_both("eyeSquint", 0.4), "jawOpen": 0.1},
     {"browInnerUp": 0.9, **_both("mouthFrown", 0.8), "mouthShrugLower": 0.4, **_both("eyeLookDown", 0.4)},
     {**_both("browDown", 0.9), **_both("noseSneer", 0.6), **_both("mouthPress", 0.6), **_both("eyeSquint", 0.5)},

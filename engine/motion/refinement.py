@@ -1,4 +1,4 @@
-"""What a bundle does to its codes after sampling: less jitter, and lips that touch stay closed and press on each other.
+"""What a bundle does to its codes after sampling: less jitter; lips that touch and lids that close stay closed.
 
 The codes are changed through their exact reading as ARKit weights; the part of them that is not a weight stays. Bundles
 whose codes have no such reading are not refined.
@@ -12,6 +12,7 @@ import numpy as np
 
 from ..bundle import Bundle
 from ..shared.arkit import ARKIT_NAMES
+from ..shared.lids import with_lids_in_place
 from ..shared.lip_opening import lip_opening_mm
 from ..shared.style import Style, smoothed, styled_weights
 from ..shared.units import CODE_RATE
@@ -45,7 +46,8 @@ class Refinement:
         kept: codes that stay bit for bit; the change fades in as the codes did that were sampled again.
         """
         weights = weights_from_codes(codes, self.basis)
-        refined = styled_weights(weights, self.rate, Style(smooth=self.smooth), lip_opening_mm(weights)).copy()
+        refined = styled_weights(weights, self.rate, Style(smooth=self.smooth), lip_opening_mm(weights))
+        refined = with_lids_in_place(refined)
         refined[:, _CLOSE] += self.seal * np.clip(1 - lip_opening_mm(refined) / SEALED_MM, 0, 1)
         change = codes_from_weights(refined - weights, self.basis)
         return codes + change if kept is None else codes + kept.share_of_new().numpy() * change

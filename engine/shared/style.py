@@ -17,6 +17,7 @@ import numpy as np
 
 from .arkit import FIT_COMMAND
 from .errors import EngineError
+from .lids import with_lids_in_place
 from .tongue import with_tongue_in_place
 from .weights import WEIGHT_NAMES
 
@@ -108,6 +109,11 @@ class Style:
         """Whether it changes anything that could open closed lips."""
         return (self.articulation, self.jaw, self.smile, self.smooth) != (1, 1, 1, 0)
 
+    @property
+    def changes_lids(self) -> bool:
+        """Whether it changes anything that could open closed lids."""
+        return (self.blinks, self.gaze) != (1, 1)
+
     def reach(self, rate: float) -> int:
         """How many frames away at `rate` Hz a frame still has an influence."""
         return _reach(self.smooth, rate)
@@ -131,8 +137,8 @@ def style_of(options: Namespace) -> Style:
 def styled_weights(weights: np.ndarray, rate: float, style: Style, lip_opening_mm: np.ndarray | None) -> np.ndarray:
     """The weights (N, W), the first of WEIGHT_NAMES, of a take at `rate` Hz in a style: (N, W) float32.
 
-    lip_opening_mm: (N,), how far the lips of these weights are open. No weight is raised above one, and the tongue goes
-    no farther than the jaw then lets it.
+    lip_opening_mm: (N,), how far the lips of these weights are open. No weight is raised above one, the tongue goes no
+    farther than the jaw then lets it, and nothing lifts a lid that closes where the style changes lids or gaze.
 
     Raises EngineError when the style changes the lips and their opening is not known.
     """
@@ -157,6 +163,8 @@ def styled_weights(weights: np.ndarray, rate: float, style: Style, lip_opening_m
         factor = np.float32(getattr(style, name))
         result = np.where(scaled[:known], result * (1 + shares * (factor - 1)), result)
     result = np.minimum(result, np.maximum(weights, 1))
+    if style.changes_lids:
+        result = with_lids_in_place(result)
     return with_tongue_in_place(result) if known == len(WEIGHT_NAMES) else result
 
 

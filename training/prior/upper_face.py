@@ -10,6 +10,7 @@ from __future__ import annotations
 import numpy as np
 from scipy.ndimage import gaussian_filter1d
 
+from engine.shared.lids import most_lift
 from training.phones import PHONES, SILENCE, Segment
 from training.prior.grid import GRID_RATE, OVERSAMPLING, slow_drift
 
@@ -31,6 +32,8 @@ def upper_face_weights(
     for side, gain in (("Left", lid_gain), ("Right", 2 - lid_gain)):
         following = 0.35 * np.clip(vertical * -1, 0, None)
         weights[f"eyeBlink{side}"] = np.clip(np.maximum(blink * gain, following), 0, 1)
+        lift = most_lift(weights[f"eyeBlink{side}"])
+        weights[f"eyeLookUp{side}"] = np.minimum(weights[f"eyeLookUp{side}"], lift)
         weights[f"eyeSquint{side}"] = squint + 0.15 * blink
         weights[f"eyeWide{side}"] = np.clip(0.25 * raised + 0.3 * vertical, 0, None) * (1 - blink)
         weights[f"browOuterUp{side}"] = 0.55 * raised * gain

@@ -50,6 +50,16 @@ def trembling(seed):
     return np.where(closed[:, None], weights, weights + noise), closed
 
 
+def test_a_raised_gaze_does_not_hold_closing_lids_open():
+    weights = np.zeros((9, len(ARKIT_NAMES)), np.float32)
+    blink, up = (ARKIT_NAMES.index(name) for name in ("eyeBlinkLeft", "eyeLookUpLeft"))
+    weights[:, up] = 0.3
+    weights[3:6, blink] = 1.0
+    refined = SMOOTHING.refined(codes_from_weights(weights, BASIS)) @ BASIS
+    np.testing.assert_allclose(refined[:, blink], weights[:, blink], atol=1e-5)
+    np.testing.assert_allclose(refined[:, up], np.where(weights[:, blink] > 0, 0.0, 0.3), atol=1e-5)
+
+
 @pytest.mark.parametrize("seed", range(3))
 def test_open_lips_move_more_smoothly_and_closed_ones_keep_their_weights(seed):
     weights, closed = trembling(seed)
