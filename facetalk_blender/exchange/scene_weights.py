@@ -20,6 +20,7 @@ from ..retargeting.matching import match_names
 from ..retargeting.names import COMBINED
 from ..sound import strip as sound_strip
 from ..takes import take
+from ..takes.head_rotation import rotations_of
 
 EDITED = 0.006  # of a weight: more than the curves' own tolerance
 
@@ -94,7 +95,8 @@ def _of_take(
 
     channels = channel_values(stored.weights, stored.weight_names, (*ARKIT_NAMES, *COMBINED))
     columns = at_frames(np.stack(list(channels.values()), axis=1))
-    turned = None if stored.rotations is None else np.stack(at_frames(stored.rotations), axis=1)
+    rotations = rotations_of(stored)
+    turned = None if rotations is None else np.stack(at_frames(rotations), axis=1)
     return {name: np.clip(column, 0.0, 1.0) for name, column in zip(channels, columns, strict=True)}, turned
 
 

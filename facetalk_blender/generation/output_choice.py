@@ -18,6 +18,7 @@ from ..outputs.frames.frames_in_cache import kept_files
 from ..outputs.frames.frames_in_file import kept_meshes
 from ..outputs.result_writer import ResultWriter
 from ..outputs.shape_keys import ShapeKeys
+from ..takes.head_rotation import pose_of
 from ..takes.take import STYLE_PROPERTY
 from .options import Options
 from .strip_take import StripTake
@@ -63,6 +64,8 @@ class OutputChoice:
         if isinstance(writer, ResultWriter):
             appearance.set_colors(writer.result(), options.skin_color, options.eye_color)
             writer.result()[STYLE_PROPERTY] = json.dumps(asdict(options.style))
+            pose = pose_of(taken.styled(options.style))
+            writer.pose = None if pose is None else (pose, taken.rate)
         fields = {"rate": taken.rate, "resolution": options.resolution, "identity": options.identity}
         return writer, fields | {"style": asdict(options.style)}, arrays
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 import bpy
+import numpy as np
 from mathutils import Vector
 
 from ..blender_data.datablocks import DataBlockLost, resolve
 from ..sound.strip import Clip
 from ..sound.strip_link import LINK_PROPERTY, STRIP_PROPERTY, connect
 from ..takes.take import TAKE_PROPERTY
+from . import head_pose
 from .removal import remove_result, result_removal
 from .result import HEAD_SIZE, UNFINISHED_PROPERTY, results_of, results_of_take
 
@@ -26,6 +28,7 @@ class ResultWriter:
 
     request_kind: str  # what the engine is asked for
     makes_head = True  # else it moves meshes that are there already
+    pose: tuple[np.ndarray, float] | None = None  # of the head (N, 6), and how many rows of it a second has
     notes: Sequence[str] = ()  # what the artist should know about the finished result
 
     def __init__(self, scene: bpy.types.Scene, clip: Clip, text: bpy.types.Text):
@@ -76,6 +79,8 @@ class ResultWriter:
         for session_uid in [item.session_uid for item in made if item != owner]:
             yield from result_removal(resolve(bpy.data.objects, session_uid))
         owner = self.result()
+        if self.pose is not None:
+            head_pose.add(owner, resolve(bpy.data.scenes, self._scene), self._clip.audio_start, *self.pose)
         del owner[UNFINISHED_PROPERTY]
         owner.name = f"FaceTalk {self._clip.strip_name}"
 

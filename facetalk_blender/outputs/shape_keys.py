@@ -10,15 +10,13 @@ from collections.abc import Iterator
 import bpy
 
 from ..blender_data.datablocks import resolve
-from ..sound import playback
 from ..sound.strip import Clip
 from ..sound.strip_link import STRIP_PROPERTY
+from .take_driver import drive_by_take
 from .template_head import TemplateWriter
 
 REST_KEY = "Rest"
 REST_SECONDS = 0.15  # within which playback comes from and goes to the head at rest
-SHORTEST_TRIM = 0.05  # seconds of the take that a handle hides, for the head to rest there at once
-BEFORE_THE_TAKE = -9.0  # seconds: the head is at rest
 KEY_SPACING = 10.0  # evaluation time from one absolute key to the next, fixed by Blender
 
 
@@ -54,30 +52,11 @@ def drive_evaluation_time(
     owner: the result; audio_start: the second of the sound file that its first code frame shows. Before the take and
     after it the head goes to rest; where a handle hides a part of the take, it rests at once.
     """
-    keys, strip, end = owner.data.shape_keys, owner[STRIP_PROPERTY], (code_count - 1) / code_rate
-    seconds, first, last = (f"({moment}-start)*base/fps-delay" for moment in ("frame", "left", "right"))
-    hidden = f"frame<left and {first}>{audio_start + SHORTEST_TRIM:.4f}"
-    hidden += f" or frame>=right and {last}<{audio_start + end - SHORTEST_TRIM:.4f}"
-    # Read from a property with a driver of its own, Blender may use the code of the frame before.
-    expression = f"{BEFORE_THE_TAKE:g} if mute or {hidden} else {seconds}-{audio_start:.6f}"
-    curve = playback.drive(keys, "eval_time", scene, strip, expression)
+    end = (code_count - 1) / code_rate
     # The first key is the neutral head, so code frame i lies at (i + 1) times the spacing.
     key_at = {-REST_SECONDS: 0, 0.0: 1, end: code_count, end + REST_SECONDS: code_count + 1}
-    _map(curve, [(second, number * KEY_SPACING) for second, number in key_at.items()])
-
-
-def _map(curve: bpy.types.FCurve, points: list[tuple[float, float]]) -> None:
-    """Lead a driver's value along a line of (value, result); the first and last result hold beyond."""
-    for modifier in list(curve.modifiers):  # Blender 4.5 makes a generator instead of keyframes
-        curve.modifiers.remove(modifier)
-    curve.extrapolation = "CONSTANT"
-    keyframes = curve.keyframe_points
-    keyframes.clear()
-    keyframes.add(len(points))
-    keyframes.foreach_set("co", [number for point in points for number in point])
-    for keyframe in keyframes:
-        keyframe.interpolation = "LINEAR"
-    curve.update()
+    points = [(second, number * KEY_SPACING) for second, number in key_at.items()]
+    drive_by_take(owner.data.shape_keys, "eval_time", scene, owner[STRIP_PROPERTY], audio_start, end, points)
 
 
 def _new_key(owner: bpy.types.Object, name: str) -> bpy.types.ShapeKey:

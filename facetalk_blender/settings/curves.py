@@ -116,16 +116,16 @@ class FaceTalkControl(bpy.types.PropertyGroup):
 
 
 class FaceTalkBone(bpy.types.PropertyGroup):
-    """A jaw or an eye, the bone that turns it, and how far."""
+    """A jaw, an eye, the head or the neck: the bone that turns it, and how far."""
 
     armature: bpy.props.PointerProperty(name="Armature", type=bpy.types.Object)
-    part: bpy.props.StringProperty(name="Part", description="Jaw, left eye or right eye")
+    part: bpy.props.StringProperty(name="Part", description="Jaw, left eye, right eye, head or neck")
     bone: bpy.props.StringProperty(
         name="Bone", description="Bone that turns. Empty: the part is left alone", update=_set_by_hand
     )
     axis: bpy.props.EnumProperty(
         name="Axis",
-        description="The bone's own axis about which a positive angle opens the jaw or looks down",
+        description="The bone's own axis about which a positive angle opens the jaw, looks or nods down",
         items=(
             (bones.AUTOMATIC, "Automatic", "To the left of the character, however the bone points"),
             *((name, name, f"The bone's own axis {name}") for name in bones.AXES),
@@ -134,7 +134,7 @@ class FaceTalkBone(bpy.types.PropertyGroup):
     )
     angle: bpy.props.FloatProperty(
         name="Angle",
-        description="How far the bone turns at a weight of 1",
+        description="How far the bone turns at a weight of 1; head and neck, when the head turns by 45 degrees",
         subtype="ANGLE",
         default=bones.JAW_ANGLE,
         min=0.0,
@@ -275,7 +275,7 @@ class FaceTalkCurves(bpy.types.PropertyGroup):
             row.item, row.path = item, path
 
     def _find_bones(self, items: list[bpy.types.Object | None]) -> None:
-        """List jaw and eyes of every armature as they are found, or as they were set by hand."""
+        """List the parts of every armature as they are found, or as they were set by hand."""
         meshes = [item for item in items if item is not None]
         present = [row for row in self.bone_rows if row.armature is not None]  # it may have been deleted
         by_hand = {(row.armature, row.part): row.choice() for row in present if row.method == MANUAL}
@@ -288,7 +288,7 @@ class FaceTalkCurves(bpy.types.PropertyGroup):
                 self.add_bone(armature, choice, MANUAL if (armature, part) in by_hand else FOUND)
 
     def add_bone(self, armature: bpy.types.Object, choice: BoneChoice, method: str) -> None:
-        """Add a row for a jaw or an eye of an armature."""
+        """Add a row for a part of an armature."""
         row = self.bone_rows.add()
         row.armature, row.part, row.bone = armature, choice.part, choice.bone
         row.axis, row.angle = choice.axis, choice.angle

@@ -1,8 +1,8 @@
-"""Jaw and eye bones of a character, and how they turn with a take.
+"""Jaw, eye, head and neck bones of a character, and how they turn with a take.
 
 A jaw turns about the axis to the left of the character, by which a chin in front goes down and one below goes back; an
-eye turns about the same axis and about the upright one. Both axes are those of the armature in its rest pose, whatever
-way the bones point.
+eye turns about the same axis and about the upright one, head and neck about the one to the back too. The axes are those
+of the armature in its rest pose, whatever way the bones point.
 """
 
 from __future__ import annotations
@@ -20,17 +20,23 @@ from ..rest_track import Place, rest_value
 from .jaw_opening import angle_of_opening
 
 JAW, LEFT_EYE, RIGHT_EYE = "jaw", "left eye", "right eye"
-PARTS = (JAW, LEFT_EYE, RIGHT_EYE)
+HEAD, NECK = "head", "neck"  # which an artist chooses: a body often has motion of its own
+PARTS = (JAW, LEFT_EYE, RIGHT_EYE, HEAD, NECK)
 JAW_ANGLE = radians(22.0)  # of jawOpen at 1, where no mesh tells a better one
 EYE_ANGLE = radians(28.0)  # of a look at 1
+HEAD_ANGLE, NECK_ANGLE = radians(30.0), radians(15.0)  # of a pose at 1: 45 degrees, shared by both
 LARGEST_ANGLE = radians(90.0)
 AUTOMATIC = "AUTO"  # the axis of pitch, as the character's left says
 AXES = {f"{sign}{axis}": (sign, "XYZ".index(axis)) for axis in "XYZ" for sign in "+-"}
-# ARKit weights with which a part turns.
+# ARKit weights with which a part turns, and the head pose in units of 45 degrees.
+POSE = ("head pitch", "head yaw", "head roll")
+POSE_UNIT = 45.0
 WEIGHTS = {
     JAW: ("jawOpen", "mouthClose"),
     LEFT_EYE: ("eyeLookUpLeft", "eyeLookDownLeft", "eyeLookInLeft", "eyeLookOutLeft"),
     RIGHT_EYE: ("eyeLookUpRight", "eyeLookDownRight", "eyeLookInRight", "eyeLookOutRight"),
+    HEAD: POSE,
+    NECK: POSE,
 }
 # Words of bone names that say nothing of the part: rigs, humanoids, exporters, control layers.
 FILLING = frozenset(
@@ -78,10 +84,12 @@ class Turn:
         path = f'pose.bones["{bpy.utils.escape_identifier(self.bone)}"].{_rotation_name(pose)}'
         count = 3 if path.endswith("euler") else 4
         before = _as_quaternion(pose, [rest_value(armature, (path, index)) for index in range(count)])
-        pitch, yaw = angles(self.part, self.angle, weights)
+        pitch, yaw, roll = angles(self.part, self.angle, weights)
+        back = Vector(self.yaw).cross(Vector(self.pitch))
         table, last = np.empty((len(pitch), count)), before
-        for row, (up, left) in enumerate(zip(pitch, yaw, strict=True)):
-            turned = Quaternion(self.yaw, left) @ Quaternion(self.pitch, up) @ before
+        for row, (down, left, tilt) in enumerate(zip(pitch, yaw, roll, strict=True)):
+            about_back = Quaternion(back, tilt) @ before
+            turned = Quaternion(self.yaw, left) @ Quaternion(self.pitch, down) @ about_back
             turned.make_compatible(last)
             table[row], last = _components(pose, turned, before), turned
         moving = [index for index in range(count) if np.ptp(table[:, index]) > 1e-6]
@@ -105,21 +113,24 @@ class Aim:
     def curves(self, armature: bpy.types.Object, weights: dict[str, np.ndarray]) -> dict[Place, np.ndarray]:
         """Values (F,) of every component of the bone's location, from weights (F,) of WEIGHTS."""
         path = f'pose.bones["{bpy.utils.escape_identifier(self.bone)}"].location'
-        pitch, yaw = angles(self.part, self.angle, weights)
+        pitch, yaw, _ = angles(self.part, self.angle, weights)
         moved = np.outer(np.tan(yaw), self.left) - np.outer(np.tan(pitch), self.up)  # (F, 3)
         moving = [index for index in range(3) if np.ptp(moved[:, index]) > 1e-7]
         return {(path, index): rest_value(armature, (path, index)) + moved[:, index] for index in moving}
 
 
-def angles(part: str, angle: float, weights: dict[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
-    """Pitch and yaw (F,) in radians of a part; down and to the character's left are positive."""
+def angles(part: str, angle: float, weights: dict[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Pitch, yaw and roll (F,) in radians of a part; down and to the character's left are positive."""
     values = [weights[name] for name in WEIGHTS[part]]
+    still = np.zeros_like(values[0])
     if part == JAW:
-        opening = np.clip(values[0] - values[1], 0.0, 1.0)
-        return angle * opening, np.zeros_like(opening)
+        return angle * np.clip(values[0] - values[1], 0.0, 1.0), still, still
+    if part in (HEAD, NECK):
+        pitch, yaw, roll = values
+        return angle * pitch, angle * yaw, angle * roll
     up, down, inwards, outwards = values
     left = outwards - inwards if part == LEFT_EYE else inwards - outwards
-    return angle * (down - up), angle * left
+    return angle * (down - up), angle * left, still
 
 
 def _rotation_name(pose: bpy.types.PoseBone) -> str:
@@ -186,7 +197,7 @@ def moved_bone(armature: bpy.types.Object, choice: BoneChoice) -> str:
 
 def _looked_at(armature: bpy.types.Object, choice: BoneChoice) -> bpy.types.Bone | None:
     """The bone at which a constraint of an eye, or of a bone that hangs on it, points it."""
-    if choice.part == JAW or choice.axis != AUTOMATIC:
+    if choice.part not in (LEFT_EYE, RIGHT_EYE) or choice.axis != AUTOMATIC:
         return None
     bone = armature.data.bones[choice.bone]
     for name in (bone.name, *(child.name for child in bone.children_recursive)):
@@ -200,11 +211,11 @@ def _looked_at(armature: bpy.types.Object, choice: BoneChoice) -> bpy.types.Bone
 
 def default_angle(part: str) -> float:
     """Of a part whose mesh tells nothing."""
-    return JAW_ANGLE if part == JAW else EYE_ANGLE
+    return {JAW: JAW_ANGLE, HEAD: HEAD_ANGLE, NECK: NECK_ANGLE}.get(part, EYE_ANGLE)
 
 
 def full_turn(armature: bpy.types.Object, choice: BoneChoice) -> list[tuple[Place, float]]:
-    """The values of a bone that is turned by a weight of 1: an open jaw, an eye that looks down."""
+    """The values of a bone that is turned by a weight of 1: an open jaw, an eye that looks down, a head to the left."""
     name = "jawOpen" if choice.part == JAW else WEIGHTS[choice.part][1]
     weights = {other: np.array([0.0, float(other == name)]) for other in WEIGHTS[choice.part]}
     made = turns(armature, [choice])

@@ -1,4 +1,4 @@
-"""What a take moves beside shape keys: jaw and eye bones, properties that drive shape keys, and chosen ones."""
+"""What a take moves beside shape keys: bones of jaw, eyes and head, properties that drive keys, and chosen ones."""
 
 from __future__ import annotations
 
@@ -13,8 +13,10 @@ from ...retargeting.coverage import abilities
 from ...retargeting.key_link import KeyLink
 from ..rest_track import Place, rest_value
 from .bones import (
+    HEAD,
     JAW,
     LEFT_EYE,
+    NECK,
     RIGHT_EYE,
     WEIGHTS,
     Aim,
@@ -30,7 +32,7 @@ from .driver_source import Source
 from .rig_properties import PropertyChoice, owner_and_place, reach_of
 
 # What the bones of a part are for; they do only what no shape key does.
-ABILITIES = {JAW: "opens", LEFT_EYE: "looks around", RIGHT_EYE: "looks around"}
+ABILITIES = {JAW: "opens", LEFT_EYE: "looks around", RIGHT_EYE: "looks around", HEAD: "turns", NECK: "turns"}
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import asdict, dataclass, replace
 
@@ -26,12 +26,13 @@ from ...retargeting.coverage import abilities, warnings
 from ...retargeting.key_link import KeyLink
 from ...retargeting.matching import Match
 from ...sound.strip import Clip
+from ...takes.head_rotation import pose_of
 from ...takes.take import STYLE_PROPERTY, TAKE_PROPERTY, Take
 from .. import curve_action, rest_track
 from ..rest_track import Place, value_path
 from ..template_head import TemplateWriter
 from . import movement_check
-from .bones import BoneChoice, armatures_of
+from .bones import POSE, POSE_UNIT, BoneChoice, armatures_of
 from .controls import ControlPlan, add_bones, add_properties, add_sources
 from .driver_source import driver_of, reads, source_of
 from .rig_properties import PropertyChoice, found_choices, owner_and_place
@@ -196,14 +197,17 @@ def head_plan(name: str, settings: CurveSettings) -> Plan:
     return Plan(name, links, dict.fromkeys(WEIGHT_NAMES, (0.0, 1.0)), dict.fromkeys(WEIGHT_NAMES, 0.0))
 
 
-def channel_rows(take: Take, clip: Clip, channels: Iterable[str]) -> dict[str, np.ndarray]:
+def channel_rows(take: Take, clip: Clip, channels: Collection[str]) -> dict[str, np.ndarray]:
     """Values (F,) of the channels that the take has, at the scene frames at which the clip is heard."""
     times = np.array([clip.time_of(frame) for frame in range(clip.frame_start, clip.frame_end)])
-    values = channel_values(take.weights, take.weight_names, channels)
-    if not values:
-        return {}
-    table = values_at(np.stack(list(values.values()), axis=1), take.rate, times)  # (F, C)
-    return {channel: np.clip(table[:, index], 0.0, 1.0) for index, channel in enumerate(values)}
+    rows, values = {}, channel_values(take.weights, take.weight_names, channels)
+    if values:
+        table = values_at(np.stack(list(values.values()), axis=1), take.rate, times)  # (F, C)
+        rows = {channel: np.clip(table[:, index], 0.0, 1.0) for index, channel in enumerate(values)}
+    pose = pose_of(take)
+    if pose is not None and set(channels) & set(POSE):
+        rows |= zip(POSE, values_at(pose[:, :3] / POSE_UNIT, take.rate, times).T, strict=True)
+    return rows
 
 
 class _ActionBuilder:

@@ -14,12 +14,13 @@ from ...look import appearance
 from ...look.material import dress_object
 from ...look.refinement import refined
 from ...sound.strip import Clip
+from .. import head_pose
 from ..result_writer import ResultWriter
 from .frame_timing import REST, Timing
 from .frame_writer import LOOK_PROPERTY, FrameWriter
 from .frames_in_cache import FramesInCache
 from .frames_in_file import FramesInFile
-from .region_groups import add_groups
+from .region_groups import add_groups, move_groups_below
 from .usd_frame import FrameMesh
 
 
@@ -118,6 +119,7 @@ class FrameMeshes(ResultWriter):
         """Drop the room of frames that never came, and remove earlier results of the same take."""
         yield from self._frame_writer.finish()
         yield from super().finish()
+        move_groups_below(self.result(), head_pose.MODIFIER_NAME)
 
     def discard(self) -> None:
         """Remove everything that was written; results that it had hidden are as the artist left them."""

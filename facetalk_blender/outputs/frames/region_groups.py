@@ -44,6 +44,15 @@ def add_groups(owner: bpy.types.Object) -> None:
     look_below(owner)
 
 
+def move_groups_below(owner: bpy.types.Object, name: str) -> None:
+    """Move the modifier below another one of this extension, which has no use for the groups, if the object has it."""
+    modifiers = owner.modifiers
+    place, other = modifiers.find(MODIFIER_NAME), modifiers.find(name)
+    if 0 <= place < other:
+        modifiers.move(place, other)
+        look_below(owner)
+
+
 def look_below(owner: bpy.types.Object) -> None:
     """Have the drivers look at the modifier that follows now: they know it by its number."""
     place = owner.modifiers.find(MODIFIER_NAME)

@@ -1,5 +1,7 @@
 """What moves a character beside shape keys: jaw and eye bones, properties that drive keys, overrides of libraries."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from blender_scene import START, bpy, speaking_strip
@@ -7,6 +9,7 @@ from mathutils import Vector
 from repository import import_from_extension
 from speaking_faces import bake, expected, face, speech, values
 
+rotations = import_from_extension("engine.shared.pose").rotations
 bones = import_from_extension("facetalk_blender.outputs.curves.bones")
 curves = import_from_extension("facetalk_blender.outputs.curves.expression_curves")
 jaw_opening = import_from_extension("facetalk_blender.outputs.curves.jaw_opening")
@@ -387,6 +390,32 @@ def test_bone_axis_and_angle_are_as_chosen(scene, tmp_path, axis, sign):
     assert turned_by.angle == pytest.approx(0.5 * opening.max(), abs=2e-3)
     assert opening.max() > 0.1
     assert np.sign(turned_by.x) == sign
+
+
+@pytest.mark.parametrize("mode", ["QUATERNION", "XYZ"])
+@pytest.mark.parametrize("bone", ["head", "jaw"])  # of which one points up, the other forwards
+def test_a_chosen_head_bone_turns_as_the_pose_says(scene, tmp_path, bone, mode):
+    moments = np.arange(48)[:, None] / 24.0
+    pose = (np.sin(moments * [2.0, 1.3, 1.7, 1, 1, 1] + np.arange(6)) * 20.0).astype(np.float32)
+    take, armature = replace(speech(), pose=pose), rig(mode=mode)
+    item = rigged(armature, ("jawOpen",))
+    chosen = bones.BoneChoice(armature.name, bones.HEAD, bone, bones.AUTOMATIC, np.radians(45.0))
+    bake(speaking_strip(scene, tmp_path, frame=START), take, targets=(item.name,), bone_choices=(chosen,), **DENSE)
+    rest = np.array(armature.data.bones[bone].matrix_local.to_3x3())
+    for index in (5, 20, 40):
+        scene.frame_set(START + index)
+        posed = np.array(armature.pose.bones[bone].matrix.to_3x3())
+        np.testing.assert_allclose(posed @ rest.T, rotations(pose[index : index + 1])[0], atol=2e-3)
+
+
+def test_head_and_neck_hold_still_unless_chosen(scene, tmp_path):
+    take, armature = replace(speech(), pose=np.full((48, 6), 9.0, np.float32)), rig()
+    item = rigged(armature, ("jawOpen",))
+    found = {choice.part for choice in bones.found_choices(armature, [item])}
+    assert not found & {bones.HEAD, bones.NECK}
+    bake(speaking_strip(scene, tmp_path, frame=START), take, targets=(item.name,), **DENSE)
+    scene.frame_set(START + 9)
+    assert armature.pose.bones["head"].rotation_quaternion.angle == pytest.approx(0.0)
 
 
 def head_mesh(armature, scale=1.0):

@@ -1,5 +1,6 @@
 """Frames are moved from the file to a cache folder and back."""
 
+import numpy as np
 import pytest
 from blender_scene import COUNT, START, bpy
 from cached_frames import check, check_same, files, make, shown
@@ -7,7 +8,17 @@ from registered_extension import drawn, head_of, module
 from repository import import_from_extension
 
 conversion = import_from_extension("facetalk_blender.generation.frame_conversion")
+head_pose = import_from_extension("facetalk_blender.outputs.head_pose")
+region_groups = import_from_extension("facetalk_blender.outputs.frames.region_groups")
 storage = import_from_extension("facetalk_blender.outputs.frames.frame_storage")
+
+
+def extent(head, frame):
+    """Least and largest place of the vertices of a head as it is seen."""
+    bpy.context.scene.frame_set(frame)
+    mesh = head.evaluated_get(bpy.context.evaluated_depsgraph_get()).data
+    places = np.array([vertex.co for vertex in mesh.vertices])
+    return np.array([places.min(0), places.max(0)])
 
 
 def test_frames_are_moved_there_and_back(saved, client):
@@ -38,6 +49,21 @@ def test_frames_are_moved_there_and_back(saved, client):
     assert len(bpy.data.node_groups) == trees
     assert not bpy.data.cache_files
     assert (folder / "head_frames").is_dir()
+
+
+def test_moved_frames_stay_posed(saved, client):
+    head = make(client, saved[1], "FILE")
+    head_pose.add(head, bpy.context.scene, 0.0, np.full((COUNT, 6), 9.0, np.float32), 24.0)
+    region_groups.move_groups_below(head, head_pose.MODIFIER_NAME)
+    before = extent(head, START + 7)
+    for _ in range(2):
+        run = conversion.Conversion(bpy.context.scene, head, storage.FrameStorage())
+        run.run()
+        assert run.error == ""
+        assert [modifier.name for modifier in head.modifiers][-2:] == ["FaceTalk Head Pose", "FaceTalk Vertex Groups"]
+        np.testing.assert_allclose(extent(head, START + 7), before, atol=1e-4)
+    head.modifiers["FaceTalk Head Pose"].show_viewport = False
+    assert np.abs(extent(head, START + 7) - before).max() > 0.003
 
 
 @pytest.mark.slow
