@@ -190,7 +190,8 @@ def test_a_cancelled_run_tells_its_pace(promised, registered, output):
     assert "left" in run.progress_text
     run.cancel()
     cost = session_costs().remembered(costs.replace(costs_of(output), bundle="slow"))
-    assert 0.04 < cost.frame < 0.2  # the scripted engine waits 0.05 s before each
+    # The scripted engine waits 0.05 s before each frame; on a busy machine some arrive together, or late.
+    assert 0.02 < cost.frame < 0.5
 
 
 def test_times_are_told_in_minutes_when_they_are_long(registered):
