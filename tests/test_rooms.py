@@ -43,7 +43,7 @@ FLOORS = (
     ("training",),
     ("evaluation/shared",),
     ("evaluation/motion", "evaluation/head"),
-    ("evaluation/studies",),
+    ("evaluation/studies", "evaluation/tables", "evaluation/user_study"),
     ("evaluation",),
     ("facetalk_blender/compat", "facetalk_blender/extension"),
     ("facetalk_blender/blender_data",),
