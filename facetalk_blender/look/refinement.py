@@ -22,26 +22,35 @@ OUTLINED = (EYE_REGIONS, ("lips",), ("teeth",))  # whose borders a mesh of any f
 CIRCLE_WIDTH = 0.02  # degrees, within which a vertex lies on the circle of an iris or a pupil
 
 
-def refined(vertices: np.ndarray, faces: np.ndarray, regions: Regions) -> tuple[np.ndarray, np.ndarray, Regions]:
-    """Vertices (V, 3), triangles (F, 3) and regions, with finer borders and round irises."""
+def refined(
+    vertices: np.ndarray, faces: np.ndarray, regions: Regions
+) -> tuple[np.ndarray, np.ndarray, Regions, np.ndarray]:
+    """Vertices (V, 3), triangles (F, 3) and regions, with finer borders and round irises.
+
+    The last array (N, 2) tells between which two earlier vertices each of the last N lies.
+    """
+    ends = [np.empty((0, 2), np.int64)]
     if len(faces) < LEAST_FACES:
-        return vertices, faces, regions
+        return vertices, faces, regions, ends[0]
     length = _edge_length(vertices, faces)
     levels = math.ceil(math.log2(length / FINEST)) if length > FINEST else 0
     for _ in range(min(levels, MOST_LEVELS)):
         edges = np.unique(_edges(faces)[0][_at_border(faces, regions)])
         pairs, faces = _cut(faces, edges, len(vertices))
+        ends.append(pairs)
         middles = np.full(len(pairs), 0.5, np.float32)
         vertices, regions = _with_points(vertices, pairs, middles), _regions_with_points(regions, pairs, middles)
     for names in OUTLINED:
         columns = np.isin(regions.names, names)
         level = regions.weights @ np.where(columns, 1, -1).astype(np.float32)  # (V,): greater than 0 in these regions
-        vertices, faces, regions, _ = _outlined(vertices, faces, regions, level)
+        vertices, faces, regions, pairs = _outlined(vertices, faces, regions, level)
+        ends.append(pairs)
     if regions.eye_vertices is not None:
         for angle in (PUPIL_ANGLE, IRIS_ANGLE):
-            vertices, faces, regions = _with_circle(vertices, faces, regions, math.radians(angle))
+            vertices, faces, regions, pairs = _with_circle(vertices, faces, regions, math.radians(angle))
+            ends.append(pairs)
         regions = _with_round_irises(regions)
-    return vertices, faces, regions
+    return vertices, faces, regions, np.concatenate(ends)
 
 
 def _edge_length(vertices: np.ndarray, faces: np.ndarray) -> float:
@@ -131,8 +140,8 @@ def _directions(regions: Regions) -> tuple[np.ndarray, np.ndarray]:
 
 def _outlined(
     vertices: np.ndarray, faces: np.ndarray, regions: Regions, level: np.ndarray
-) -> tuple[np.ndarray, np.ndarray, Regions, int]:
-    """Triangles cut where a level (V,) is 0, so that none lies on both sides; how many vertices came.
+) -> tuple[np.ndarray, np.ndarray, Regions, np.ndarray]:
+    """Triangles cut where a level (V,) is 0, so that none lies on both sides; between which vertices new ones lie.
 
     A level that is not known is NaN: there nothing is cut.
     """
@@ -144,21 +153,21 @@ def _outlined(
     first, second = np.abs(level[pairs]).T
     shares = (first / (first + second)).astype(np.float32)
     faces = np.concatenate([faces[~mixed], cut])
-    return _with_points(vertices, pairs, shares), faces, _regions_with_points(regions, pairs, shares), len(pairs)
+    return _with_points(vertices, pairs, shares), faces, _regions_with_points(regions, pairs, shares), pairs
 
 
 def _with_circle(
     vertices: np.ndarray, faces: np.ndarray, regions: Regions, angle: float
-) -> tuple[np.ndarray, np.ndarray, Regions]:
-    """Triangles cut along the circle at an angle (radians) from the gaze."""
+) -> tuple[np.ndarray, np.ndarray, Regions, np.ndarray]:
+    """Triangles cut along the circle at an angle (radians) from the gaze; between which vertices new ones lie."""
     known, directions = _directions(regions)
     level = np.where(known, directions[:, 2] - math.cos(angle), np.nan)
-    vertices, faces, regions, count = _outlined(vertices, faces, regions, level)
+    vertices, faces, regions, pairs = _outlined(vertices, faces, regions, level)
     # Exactly on the circle: there the parts of the eye have equal weights.
-    points = regions.eye_directions[len(regions.eye_directions) - count :]
+    points = regions.eye_directions[len(regions.eye_directions) - len(pairs) :]
     points[:, :2] *= math.sin(angle) / np.maximum(np.linalg.norm(points[:, :2], axis=1, keepdims=True), 1e-9)
     points[:, 2] = math.cos(angle)
-    return vertices, faces, regions
+    return vertices, faces, regions, pairs
 
 
 def _with_round_irises(regions: Regions) -> Regions:

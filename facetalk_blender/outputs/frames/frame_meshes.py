@@ -139,7 +139,7 @@ def _frame_of_message(
     """A "surface" of the engine. NumPy only: a worker thread calls it."""
     regions = appearance.Regions.of_message(fields, arrays)
     corners_of(arrays["faces"], len(arrays["vertices"]))  # raises when a corner is none of the vertices
-    vertices, faces, regions = refined(arrays["vertices"], arrays["faces"], regions)
+    vertices, faces, regions, ends = refined(arrays["vertices"], arrays["faces"], regions)
     corners, starts = corners_of(faces, len(vertices))
     look = appearance.Look.of(regions, faces, colors)
-    return FrameMesh(vertices, corners, starts, look)
+    return FrameMesh(vertices, corners, starts, look, ends)

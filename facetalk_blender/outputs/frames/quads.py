@@ -48,6 +48,18 @@ def leading_corner(polygons: np.ndarray) -> np.ndarray:
     return 2 * (polygons[:, 0] > polygons[:, 2]) if polygons.shape[1] == 4 else polygons.argmin(1)
 
 
+def halves(quads: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The two triangles (Q, 3) into which Blender divides each of quads (Q, 4)."""
+    return quads[:, :3], quads[:, [0, 2, 3]]
+
+
+def still_fit(
+    vertices: np.ndarray, faces: np.ndarray, slots: np.ndarray, first: np.ndarray, second: np.ndarray
+) -> np.ndarray:
+    """Which pairs (Q,) of triangles, that have been joined before, may be joined where the vertices are now."""
+    return _fits(vertices, faces, slots, 3 * first, 3 * second)
+
+
 def _next(corner: np.ndarray) -> np.ndarray:
     """The next corner of the same triangle."""
     return corner + 1 - 3 * (corner % 3 == 2)

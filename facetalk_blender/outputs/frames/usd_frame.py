@@ -42,12 +42,16 @@ _SLOTS = f"{_PRIMVAR}material_index"
 
 @dataclass(frozen=True)
 class FrameMesh:
-    """One frame: vertices (V, 3) float32 metres, corners and starts as `mesh_building.corners_of` gives them, look."""
+    """One frame: vertices (V, 3) float32 metres, corners and starts as `mesh_building.corners_of` gives them, look.
+
+    ends: (N, 2) between which two earlier vertices each of the last N lies, where that is known.
+    """
 
     vertices: np.ndarray
     corners: np.ndarray
     starts: np.ndarray
     look: Look
+    ends: np.ndarray | None = None
 
     def of_quads(self) -> FrameMesh:
         """The same surface of quads, and then the triangles that are left, see `quads.joined`; others stay as it is."""

@@ -45,7 +45,7 @@ def eyeball():
 
 def test_the_surface_stays_closed_and_where_it_is():
     vertices, faces, regions = eyeball()
-    finer, divided, _ = refinement.refined(vertices, faces, regions)
+    finer, divided, _, _ = refinement.refined(vertices, faces, regions)
     assert len(divided) > 3 * len(faces)
     assert area(finer, divided) == pytest.approx(area(vertices, faces), rel=1e-5)
     edges = np.concatenate([divided[:, pair] for pair in ([0, 1], [1, 2], [2, 0])])
@@ -56,7 +56,7 @@ def test_the_surface_stays_closed_and_where_it_is():
 
 def test_the_iris_is_a_circle_around_the_gaze():
     vertices, faces, regions = eyeball()
-    finer, _, told = refinement.refined(vertices, faces, regions)
+    finer, _, told, _ = refinement.refined(vertices, faces, regions)
     strongest = np.array(NAMES)[told.weights.argmax(1)]
     angle = np.degrees(np.arccos(np.clip(finer[:, 2] / np.linalg.norm(finer, axis=1), -1, 1)))
     assert (strongest[angle < 8] == "pupil").all()
@@ -68,7 +68,7 @@ def test_the_iris_is_a_circle_around_the_gaze():
 @pytest.mark.parametrize("scale", [1.0, 0.01])
 def test_polygons_of_iris_and_pupil_end_on_circles(scale):
     vertices, faces, regions = eyeball()
-    finer, divided, told = refinement.refined(vertices * scale, faces, regions)
+    finer, divided, told, _ = refinement.refined(vertices * scale, faces, regions)
     slots = appearance.Look.of(told, divided, (appearance.DEFAULT_SKIN_COLOR, appearance.DEFAULT_EYE_COLOR)).slots
     angle = np.degrees(np.arccos(np.clip(finer[:, 2] / np.linalg.norm(finer, axis=1), -1, 1)))[divided]  # (F, 3)
     of = {name: angle[slots == appearance.SLOTS.index(name)] for name in ("Pupil", "Iris", "Eyes")}
@@ -81,7 +81,7 @@ def test_polygons_of_iris_and_pupil_end_on_circles(scale):
 
 def test_a_fine_mesh_is_cut_along_the_borders_alone():
     vertices, faces, regions = eyeball()
-    finer, divided, _ = refinement.refined(vertices / 100, faces, regions)
+    finer, divided, _, _ = refinement.refined(vertices / 100, faces, regions)
     np.testing.assert_array_equal(finer[: len(vertices)], vertices / 100)
     height = vertices[faces][:, :, 2] / RADIUS
     away = (height.max(1) < 0.8) & ((height.max(1) < -0.5) | (height.min(1) > -0.3))
@@ -94,7 +94,7 @@ def test_no_polygon_lies_on_both_sides_of_a_soft_border():
     weights = np.zeros_like(regions.weights)
     weights[:, 1] = np.clip(127.5 + 6000 * (vertices[:, 1] + 0.3 * vertices[:, 0]), 0, 255)
     weights[:, 0] = 255 - weights[:, 1]
-    finer, divided, told = refinement.refined(vertices, faces, appearance.Regions(NAMES, weights))
+    finer, divided, told, _ = refinement.refined(vertices, faces, appearance.Regions(NAMES, weights))
     slots = appearance.Look.of(told, divided, (appearance.DEFAULT_SKIN_COLOR, appearance.DEFAULT_EYE_COLOR)).slots
     beyond = (finer[:, 1] + 0.3 * finer[:, 0])[divided]
     lips = slots == appearance.SLOTS.index("Lips")
