@@ -13,6 +13,7 @@ LEVEL = 3
 WINDOW_LOG = 27  # 128 MB: the most that readers take without being asked
 LEAST_MATCH = 16  # bytes
 MATCHES_SOUGHT_LOG = 4  # at every 16th byte
+SHORT_MATCHES_LOG = 22  # places that are remembered for shorter matches: about those of a frame
 
 
 def available() -> bool:
@@ -27,6 +28,8 @@ def compress(source: Path, target: Path) -> None:
     parameters = zstandard.ZstdCompressionParameters.from_level(
         LEVEL,
         window_log=WINDOW_LOG,
+        hash_log=SHORT_MATCHES_LOG,
+        chain_log=SHORT_MATCHES_LOG,
         enable_ldm=True,
         ldm_min_match=LEAST_MATCH,
         ldm_hash_rate_log=MATCHES_SOUGHT_LOG,

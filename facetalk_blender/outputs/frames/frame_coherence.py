@@ -88,8 +88,13 @@ class Coherence:
         return FrameMesh(vertices, *corners_of(quads, triangles), Look(values, slots))
 
     def edges(self, edges: np.ndarray, corner_edges: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Edges (E, 2) and the edge of every corner (C,), with the numbers that edges had before."""
-        numbers = self._edges.of(_mixed_rows(edges))
+        """Edges (E, 2) and the edge of every corner (C,), with the numbers that edges had before.
+
+        New ones have numbers in the order of the corners, so that those of a polygon have similar numbers.
+        """
+        order = np.argsort(np.unique(corner_edges, return_index=True)[1])
+        numbers = np.empty(len(edges), np.int64)
+        numbers[order] = self._edges.of(_mixed_rows(edges[order]))
         placed = np.empty_like(edges)
         placed[numbers] = edges
         return placed, numbers[corner_edges].astype(np.int32)
