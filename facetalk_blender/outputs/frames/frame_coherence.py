@@ -24,6 +24,7 @@ STEPS = {"": PLACE_STEP, REST_ATTRIBUTE: 2.0**-13, COLOR_ATTRIBUTE: 2.0**-8, SKI
 STEPS |= {TISSUE_ATTRIBUTE: 2.0**-7, EYE_ATTRIBUTE: 2.0**-8}
 LEAST_IN_LAYER = 10  # vertices that lie in a layer of the grid, else it is none
 LEAST_SHARE_OF_LAYER = 0.3  # of those of the fullest; half-way between layers are the middles of edges that were cut
+OFF_LAYER = 0.1  # of a cell: what is further off is no layer, though some vertices happen to lie there
 ON_GRID = 2e-3  # of a cell
 CELLS_APART = 4.0  # how many vertices that are not on the grid are told apart along an edge of it
 _HALF_KEY = 1 << 9
@@ -211,7 +212,10 @@ def _grid_of(vertices: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         values, counts = np.unique(vertices[:, axis].astype(np.float64), return_counts=True)
         layers = values[counts >= max(LEAST_IN_LAYER, LEAST_SHARE_OF_LAYER * counts.max())]
         if len(layers) > 2 and (step := float(np.median(np.diff(layers)))) > 0:
-            cell[axis], origin[axis] = np.polyfit(np.round((layers - layers[0]) / step), layers, 1)
+            numbers = np.round((layers - layers[0]) / step)
+            fit = np.polyfit(numbers, layers, 1)
+            on_fit = np.abs(np.polyval(fit, numbers) - layers) < OFF_LAYER * step
+            cell[axis], origin[axis] = np.polyfit(numbers[on_fit], layers[on_fit], 1) if on_fit.sum() > 2 else fit
     return origin, cell
 
 

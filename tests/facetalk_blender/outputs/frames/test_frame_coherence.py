@@ -1,5 +1,7 @@
 """Frames that follow one another: the surface stays, and what did not change is the same to the bit."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from repository import import_from_extension
@@ -26,6 +28,16 @@ def frame(bulge):
     slots = (vertices[faces[:, 0], 2] < 0).astype(np.int32)
     starts = 3 * np.arange(len(faces), dtype=np.int32)
     return usd_frame.FrameMesh(vertices, faces.ravel().astype(np.int32), starts, appearance.Look(values, slots))
+
+
+def divided(given):
+    """The same with the middles of some longer edges as vertices, which lie on and half-way between the layers."""
+    corners = given.corners.reshape(-1, 3)
+    ends = np.unique(np.sort(corners[:, :2], 1), axis=0)
+    ends = ends[np.linalg.norm(np.diff(given.vertices[ends], axis=1)[:, 0], axis=1) > 0.7 * CELL]
+    ends = ends[::4]
+    vertices = np.concatenate([given.vertices, given.vertices[ends].mean(1)])
+    return usd_frame.FrameMesh(vertices, given.corners, given.starts, given.look, ends)
 
 
 def triangles(mesh, numbers):
@@ -73,6 +85,46 @@ def test_what_did_not_change_is_the_same_in_the_same_place():
         np.testing.assert_array_equal(found[corner_edges], geometry.edges[geometry.corner_edges])
     count = min(len(found) for found, _ in placed)
     assert (placed[0][0][:count] == placed[1][0][:count]).all(1).mean() > 0.5
+
+
+def test_the_grid_is_found_where_edges_are_divided():
+    given = divided(frame(0.001))
+    count = len(frame(0.001).vertices)
+    assert len(given.vertices) > 1.15 * count
+    _, cell = coherence._grid_of(given.vertices)
+    np.testing.assert_allclose(cell, CELL, rtol=1e-3)
+
+
+def test_vertices_between_others_are_told_apart_by_these():
+    given = divided(frame(0.001))
+    first = len(given.vertices) - len(given.ends)
+    one, other = given.vertices[given.ends].transpose(1, 0, 2)
+    moved = replace(given, vertices=np.concatenate([given.vertices[:first], 0.8 * one + 0.2 * other]))
+    for known, least, most in ((given.ends, 1.0, 1.0), (None, 0.0, 0.5)):
+        kept = coherence.Coherence()
+        before, after = (kept._keys(replace(mesh, ends=known)) for mesh in (given, moved))
+        assert len(np.unique(before)) > 0.98 * len(before)
+        np.testing.assert_array_equal(before[:first], after[:first])
+        assert least <= (before == after)[first:].mean() <= most
+
+
+def test_quads_stay_while_their_triangles_do():
+    kept = coherence.Coherence()
+    found = []
+    for bulge in (0.001, 0.002):
+        made = kept.followed(frame(bulge))
+        sizes = np.diff(made.starts, append=len(made.corners))
+        assert (sizes == 4).sum() % 3 == 0
+        numbers = np.arange(len(made.vertices))
+        found.append((triangles(made, numbers), made.corners[: 4 * (sizes == 4).sum()].reshape(-1, 4)))
+    (_, before), (now, after) = found
+    there = {tuple(triangle) for triangle in now}
+    turned = [np.take_along_axis(t, (t.argmin(1)[:, None] + np.arange(3)) % 3, 1) for t in coherence.halves(before)]
+    whole = [tuple(a) in there and tuple(b) in there for a, b in zip(*turned, strict=True)]
+    assert 0.5 < np.mean(whole) < 0.95
+    quads = {tuple(quad) for quad in after}
+    stayed = [tuple(quad) in quads for quad in before[whole]]
+    assert np.mean(stayed) > 0.98
 
 
 def test_small_meshes_are_left_alone():
