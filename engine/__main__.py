@@ -1,4 +1,4 @@
-"""The engine from the command line: `python -m engine sample|surface|import|fit-arkit|info`."""
+"""The engine from the command line: `python -m engine sample|follow|surface|import|fit-arkit|info`."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ from pathlib import Path
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 os.environ.setdefault("GOMP_SPINCOUNT", "0")
 
+import numpy as np
+
 from .shared import __version__
 from .shared.arkit import conversion_text
 from .shared.errors import EngineError
@@ -20,6 +22,7 @@ from .shared.style import Style, add_style_options, style_of
 
 USAGE = """\
 python -m engine sample --audio voice.wav --output take.npz
+python -m engine follow --landmarks points.npy --rate 30 --bundle FOLDER --output take.npz
 python -m engine surface --take take.npz --output FOLDER
 python -m engine import nphm SOURCE [SOURCE ...] --output FOLDER [--anchors anchors_39.npy]
                              [--smoothing none|all|offsets] [--replace | --add]
@@ -62,6 +65,31 @@ def _sample(options: argparse.Namespace) -> None:
     take = engine.styled(take, style)
     take.save(output)
     print(f"{output}: {len(take.codes)} codes at {take.rate:g} Hz, seed {take.seed}")
+
+
+def _follow(options: argparse.Namespace) -> None:
+    output = _writable(options.output, ".npz")
+    landmarks, rate = _landmarks(options.landmarks)
+    rate = rate if options.rate is None else options.rate
+    if rate is None:
+        raise EngineError(f"{options.landmarks} does not tell its frames per second; give them with --rate.")
+    take = _engine(options).follow(landmarks, rate, seed=options.seed, steps=options.steps)
+    take.save(output)
+    print(f"{output}: {len(take.codes)} codes at {take.rate:g} Hz, seed {take.seed}")
+
+
+def _landmarks(path: str) -> tuple[np.ndarray, float | None]:
+    """Landmarks (N, 68, 3) of a .npy, or of an .npz with `landmarks` and perhaps `fps`, and their rate."""
+    from .shared.hostile_files import LARGEST_ARRAYS, UNREADABLE, read_npy, read_npz
+
+    try:
+        if Path(path).suffix != ".npz":
+            return read_npy(path, LARGEST_ARRAYS), None
+        arrays = read_npz(path)
+        return arrays["landmarks"], float(arrays["fps"]) if "fps" in arrays else None
+    except UNREADABLE as error:
+        message = f"'{path}' is no readable file of landmarks; give a .npy (N, 68, 3), or an .npz with 'landmarks'."
+        raise EngineError(message) from error
 
 
 def _surface(options: argparse.Namespace) -> None:
@@ -212,6 +240,7 @@ def _parser() -> argparse.ArgumentParser:
     common.add_argument("--device", default=DEVICE, help="auto, cpu or cuda (default: auto)")
 
     _add_sample(commands, common)
+    _add_follow(commands, common)
     _add_surface(commands, common)
     _add_import(commands)
     _add_fit(commands)
@@ -244,6 +273,17 @@ def _add_sample(commands, common: argparse.ArgumentParser) -> None:
     sample.add_argument("--keep", metavar="TAKE", help="take (.npz) of the same recording whose codes stay ...")
     sample.add_argument("--range", metavar="A:B", help="... but for code frames A:B, B excluded, sampled again")
     sample.set_defaults(run=_sample)
+
+
+def _add_follow(commands, common: argparse.ArgumentParser) -> None:
+    follow = commands.add_parser("follow", parents=[common], help="landmarks of a face -> take of expression codes")
+    follow.description = "For a bundle that was trained on landmarks (docs/research.md); writes what 'sample' writes."
+    follow.add_argument("--landmarks", required=True, help="(N, 68, 3): .npy, or .npz with 'landmarks' and 'fps'")
+    follow.add_argument("--rate", type=float, help="frames per second of the landmarks (default: the file's)")
+    follow.add_argument("--output", required=True, help="take to write (.npz)")
+    follow.add_argument("--seed", type=int, default=0, help="another seed is another performance (default: 0)")
+    follow.add_argument("--steps", type=int, help=f"sampling steps, {STEPS} (default: the bundle's)")
+    follow.set_defaults(run=_follow)
 
 
 def _add_surface(commands, common: argparse.ArgumentParser) -> None:

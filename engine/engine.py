@@ -16,7 +16,7 @@ from .bundle import ABILITIES, Bundle
 from .check import package_versions
 from .devices import choose_device, device_name
 from .motion import audio, diffusion
-from .motion.codes import ExpressionTake, codes_from_weights
+from .motion.codes import ExpressionTake, codes_from_weights, interpolated
 from .motion.denoiser import DenoiserConfig
 from .motion.prosody import prosody
 from .motion.sampling_defaults import SamplingDefaults
@@ -248,6 +248,41 @@ class Engine:
         return self.take_from_codes(
             codes, config.code_rate, seed=seed, pose=pose if has_pose else None, provenance=provenance
         )
+
+    def follow(
+        self,
+        landmarks: np.ndarray,
+        rate: float,
+        *,
+        seed: int = 0,
+        steps: int | None = None,
+        sampler: str | None = None,
+        guidance: float | None = None,
+    ) -> ExpressionTake:
+        """A take that follows a captured face, with a bundle that was trained on landmarks.
+
+        landmarks: (N, 68, 3) in Multi-PIE's order, any unit and axes, with the head's own motion; NaN where not seen.
+        rate: frames per second. seed, steps, sampler, guidance: as in `sample`.
+
+        Raises EngineError when the bundle follows a voice, or for landmarks that cannot be used.
+        """
+        from .motion.landmarks import LandmarkCondition
+
+        self.bundle.require("surfaces")
+        condition = LandmarkCondition.of_bundle(self.bundle)
+        defaults, code_rate = SamplingDefaults.of(self.bundle), self._decoder.config.code_rate
+        if not 0 < rate < 1e4:
+            raise EngineError(f"A rate of {rate:g} frames per second is none; give that of the landmarks.")
+        features = condition.features(landmarks)  # (N, 204)
+        times = np.arange(max(round(len(features) / rate * code_rate), 1)) / code_rate
+        features = torch.from_numpy(interpolated(features.numpy(), rate, times)).to(self.device)
+        steps = defaults.steps if steps is None else steps
+        guidance = defaults.guidance if guidance is None else guidance
+        codes = diffusion.sample(
+            self._decoder, features, seed=seed, steps=steps, sampler=sampler or defaults.sampler, guidance=guidance
+        ).numpy()
+        provenance = {"bundle": self.bundle.name, "guidance": guidance, "steps": steps, "condition": "landmarks"}
+        return self.take_from_codes(codes, code_rate, seed=seed, provenance=provenance)
 
     def take_from_codes(
         self,

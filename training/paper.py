@@ -1,15 +1,21 @@
 """Train FaceTalk's expression decoder as the paper does, on a dataset in the paper's folder layout.
 
     python -m training.paper --data DATA --speech-encoder WAV2VEC2 --output RUN
+    python -m training.paper --data DATA --condition landmarks --output RUN
+    python -m training.paper --data DATA --speech-encoder WAV2VEC2 --target flame --output RUN
+    torchrun --nproc-per-node 8 -m training.paper ...
 
 The speech encoder is frozen; its features are computed once per sequence. `RUN/export` becomes a bundle with speech
 and motion, to which `python -m engine import nphm ... --output RUN/export --add` adds the head that was tracked with.
+With --condition landmarks 68 captured points take the place of the voice (Fig. 8); with --target flame the decoder
+makes FLAME's expression coefficients instead of codes (the README's baseline). `RUN/tensorboard` is for TensorBoard.
 """
 
 from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 
@@ -18,18 +24,24 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from engine.bundle import Bundle, merge_section
+from engine import Engine
+from engine.bundle import Bundle, merge_section, update_config
 from engine.devices import choose_device
-from engine.importing.wav2vec2 import import_wav2vec2
+from engine.importing.wav2vec2 import import_speech_encoder, import_wav2vec2
 from engine.motion import audio
 from engine.motion.denoiser import DenoiserConfig, ExpressionDecoder, load_expression_decoder
 from engine.motion.diffusion import CosineSchedule
+from engine.motion.landmarks import SECTION, LandmarkCondition
 from engine.motion.sampling_defaults import SamplingDefaults
-from engine.motion.speech import SpeechEncoder, load_speech_encoder
+from engine.motion.speech import load_speech_encoder
+from engine.shared.errors import EngineError
 from training.motion import denoised, start_from
-from training.paper_dataset import TrackedSequence, read_sequences, split
+from training.paper_dataset import TrackedSequence, flame_expressions, read_landmarks, read_sequences, split
+from training.paper_preview import Preview
 from training.run.loop import Recipe, Run, step_seed
+from training.run.many import mine, one_of_many, rank
 from training.run.options import SPEECH_ENCODER_HELP, add_run_options, exit_status, run_of
+from training.run.scalars import scalar_writer
 
 # Section 4 and supplement B of the paper.
 BATCH, CROP = 32, 48
@@ -41,16 +53,22 @@ RECIPE = Recipe(warm_up_steps=0, final_rate=1.0, largest_gradient=float("inf"), 
 DEFAULTS = SamplingDefaults(steps=8, sampler="dpm++", guidance=1.0)
 
 
+# A sequence to its features (N, A).
+Condition = Callable[[TrackedSequence], Tensor]
+
+
 class Crops:
-    """Crops of some sequences with their frozen speech features.
+    """Crops of some sequences with what the decoder is conditioned on, such as frozen speech features.
 
     features: per sequence (N, A) half precision; codes: (N, D) float32.
     """
 
-    def __init__(self, encoder: SpeechEncoder, sequences: list[TrackedSequence]) -> None:
-        self.features = [encoder.features(audio.load(sequence.audio)).half().cpu() for sequence in sequences]
+    def __init__(self, condition: Condition, sequences: list[TrackedSequence]) -> None:
+        self.features = [condition(sequence).half().cpu() for sequence in sequences]
         self.codes = [torch.from_numpy(sequence.codes) for sequence in sequences]
         # Resampling to 16 kHz may round the last frame away.
+        lengths = [min(map(len, pair)) for pair in zip(self.codes, self.features, strict=True)]
+        self.features = [features[:length] for features, length in zip(self.features, lengths, strict=True)]
         self.codes = [codes[: len(features)] for codes, features in zip(self.codes, self.features, strict=True)]
         self.ends = np.cumsum([len(codes) - CROP + 1 for codes in self.codes])
 
@@ -82,10 +100,19 @@ class Crops:
         return self.features[row][window][:CROP].float(), self.codes[row][window][:CROP]
 
 
-def train(run: Run, training: Crops, validation: Crops, device: torch.device, start: Path | None = None) -> None:
+def train(
+    run: Run,
+    training: Crops,
+    validation: Crops,
+    device: torch.device,
+    start: Path | None = None,
+    preview: Preview | None = None,
+) -> None:
     """Train until the run's budget is used and export the average that validates best.
 
-    start: a bundle from whose decoder a new run begins. Raises EngineError when that decoder is of other dimensions.
+    start: a bundle from whose decoder a new run begins. preview: writes meshes as the training goes on.
+
+    Raises EngineError when the decoder to start from is of other dimensions.
     """
     torch.manual_seed(run.seed)
     config = DenoiserConfig(
@@ -99,9 +126,9 @@ def train(run: Run, training: Crops, validation: Crops, device: torch.device, st
     schedule = CosineSchedule()
 
     def loss(step: int) -> tuple[Tensor, dict[str, Tensor]]:
-        features, codes = (tensor.to(device) for tensor in training.batch(run.seed, step))
+        features, codes = (mine(tensor).to(device) for tensor in training.batch(run.seed, step))
         codes = codes / config.code_scale
-        generator = torch.Generator().manual_seed(step_seed(run.seed, step))
+        generator = torch.Generator().manual_seed(step_seed(run.seed, step) + 7919 * rank())
         value = functional.mse_loss(denoised(decoder, schedule, features, codes, generator), codes)
         return value, {"loss": value}
 
@@ -110,6 +137,8 @@ def train(run: Run, training: Crops, validation: Crops, device: torch.device, st
         if found < run.figures.get("best_validation", float("inf")):
             run.figures["best_validation"] = found
             merge_section(run.folder / "export", "motion", asdict(config) | DEFAULTS.section(), average.state_dict())
+        if preview:
+            preview.write(average, run.step / steps_of_epoch(training))
         return {"validation": found}
 
     run.train(decoder, [torch.optim.Adam(decoder.parameters())], loss, RECIPE, at_checkpoint)
@@ -129,17 +158,47 @@ def validation_loss(decoder: ExpressionDecoder, crops: Crops) -> float:
     return total / count
 
 
+def steps_of_epoch(training: Crops) -> int:
+    """Steps after which as many frames were seen as the sequences have."""
+    return max(round(sum(map(len, training.codes)) / (BATCH * CROP)), 1)
+
+
 def prepare(options: argparse.Namespace, run: Run, device: torch.device) -> tuple[Crops, Crops]:
-    """Crops for training and for validation; the run's export gets the speech encoder, its config the two lists.
+    """Crops for training and for validation; the run's export gets what the condition needs, its config the two lists.
 
     Raises EngineError for a dataset or an encoder that cannot be used, before anything is written.
     """
-    parts = split(read_sequences(options.data, CROP, options.key), options.validation, run.seed)
-    bundle = import_wav2vec2(options.speech_encoder, run.folder / "export", add=True)
+    codes_of = flame_expressions if options.target == "flame" else None
+    parts = split(read_sequences(options.data, CROP, options.key, codes_of), options.validation, run.seed)
+    condition = (landmark_condition if options.condition == "landmarks" else speech_condition)(
+        options, parts[0], device
+    )
     names = {"training": [s.name for s in parts[0]], "validation": [s.name for s in parts[1]]}
-    run.write_config({"batch": BATCH, "crop": CROP, "amplitude": AMPLITUDE} | names)
-    encoder = load_speech_encoder(bundle, device)
-    return Crops(encoder, parts[0]), Crops(encoder, parts[1])
+    kinds = {"condition": options.condition, "target": options.target}
+    run.write_config({"batch": BATCH, "crop": CROP, "amplitude": AMPLITUDE} | kinds | names)
+    return Crops(condition, parts[0]), Crops(condition, parts[1])
+
+
+def speech_condition(options: argparse.Namespace, _: list[TrackedSequence], device: torch.device) -> Condition:
+    """Features of the frozen speech encoder, which the export gets."""
+    if options.speech_encoder is None:
+        raise EngineError("Name the --speech-encoder, or train with --condition landmarks.")
+    if rank():  # the first process writes the export
+        encoder = import_speech_encoder(options.speech_encoder).to(device)
+    else:
+        encoder = load_speech_encoder(
+            import_wav2vec2(options.speech_encoder, options.output / "export", add=True), device
+        )
+    return lambda sequence: encoder.features(audio.load(sequence.audio))
+
+
+def landmark_condition(options: argparse.Namespace, training: list[TrackedSequence], _: torch.device) -> Condition:
+    """Features of captured landmarks; the export gets those that all others are brought to."""
+    condition = LandmarkCondition.from_clip(read_landmarks(training[0].folder))
+    if not rank():
+        (options.output / "export").mkdir(parents=True, exist_ok=True)
+        update_config(options.output / "export", lambda config: config.update({SECTION: condition.section()}))
+    return lambda sequence: condition.features(read_landmarks(sequence.folder))
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -147,17 +206,35 @@ def main(arguments: list[str] | None = None) -> int:
     plain = argparse.RawDescriptionHelpFormatter
     parser = argparse.ArgumentParser("python -m training.paper", description=__doc__, formatter_class=plain)
     parser.add_argument("--data", type=Path, required=True, help="dataset folder")
-    parser.add_argument("--speech-encoder", type=Path, required=True, help=SPEECH_ENCODER_HELP)
+    parser.add_argument("--speech-encoder", type=Path, help=SPEECH_ENCODER_HELP)
+    parser.add_argument("--condition", choices=("speech", "landmarks"), default="speech", help="(default: speech)")
+    parser.add_argument("--target", choices=("codes", "flame"), default="codes", help="what is made (default: codes)")
     add_run_options(parser, learning_rate=1e-4, steps=50_000)
     parser.add_argument("--validation", type=float, default=VALIDATION_SHARE, help="share of the sequences kept out")
     parser.add_argument("--key", help="name of the code's array in a frame's file (default: the only one)")
+    parser.add_argument("--meshes-with", type=Path, metavar="BUNDLE", help="head of the meshes that are exported")
+    parser.add_argument(
+        "--meshes-every", type=int, default=10, help="epochs between two exports (default: %(default)s)"
+    )
+    parser.add_argument("--resolution", type=int, default=64, help="of these meshes (default: %(default)s)")
     options = parser.parse_args(arguments)
 
     def command() -> None:
-        run, device = run_of(options), choose_device(options.device)
-        train(run, *prepare(options, run, device), device, options.start)
+        with one_of_many(choose_device(options.device)) as device:
+            run = run_of(options)
+            crops = prepare(options, run, device)
+            run.scalars = scalar_writer(run.folder)
+            train(run, *crops, device, options.start, _preview(options, crops[1]))
 
     return exit_status(command)
+
+
+def _preview(options: argparse.Namespace, validation: Crops) -> Preview | None:
+    if options.meshes_with is None:
+        return None
+    engine = Engine.load(options.meshes_with, options.device)
+    folder = options.output / "meshes"
+    return Preview(engine, folder, validation.features[0].float(), options.meshes_every, options.resolution)
 
 
 if __name__ == "__main__":

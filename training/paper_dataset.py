@@ -2,6 +2,8 @@
 
     DATA/<ID>_<Sequence>/audio/cleaned_audio.wav
     DATA/<ID>_<Sequence>/nphm_tracking/nphm_expressions/frame_<number>.npz
+    DATA/<ID>_<Sequence>/flame_2023_tracking/parameters.npz        for the FLAME baseline: expression (N, E)
+    DATA/<ID>_<Sequence>/point_clouds/landmarks.npz                for the landmark condition: landmarks (N, 68, 3)
 
 One file holds the expression code of one frame, at 24 frames per second; other files and folders are left alone.
 """
@@ -11,6 +13,7 @@ from __future__ import annotations
 import re
 import zipfile
 import zlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,9 +21,12 @@ import numpy as np
 import soundfile
 
 from engine.shared.errors import EngineError
+from engine.shared.hostile_files import UNREADABLE, read_npz
 from engine.shared.units import CODE_RATE
 
 CODES = Path("nphm_tracking") / "nphm_expressions"
+FLAME_PARAMETERS = Path("flame_2023_tracking") / "parameters.npz"
+LANDMARKS = Path("point_clouds") / "landmarks.npz"
 CLEANED = "cleaned_audio.wav"
 LAYOUT = f"<ID>_<Sequence>/audio/*.wav with <ID>_<Sequence>/{CODES.as_posix()}/frame_*.npz"
 # Cutting sound and video at frame borders may leave one frame more of either.
@@ -37,19 +43,26 @@ class TrackedSequence:
     audio: Path
     codes: np.ndarray
 
+    @property
+    def folder(self) -> Path:
+        """Where all that belongs to the sequence lies."""
+        return self.audio.parent.parent
 
-def read_sequences(folder: Path, shortest: int, key: str | None = None) -> list[TrackedSequence]:
+
+def read_sequences(
+    folder: Path, shortest: int, key: str | None = None, codes_of: Callable[[Path], np.ndarray] | None = None
+) -> list[TrackedSequence]:
     """All sequences of a dataset by name, sound and codes of equal length.
 
     shortest: frames that every sequence must have. key: name of the code's array in a frame's file; may be left out
-    when a file holds one array.
+    when a file holds one array. codes_of: reads something else as the codes (N, D) of a sequence's folder.
 
     Raises EngineError for the first sequence that is not complete, does not fit the others or cannot be read.
     """
     folders = sorted(path for path in folder.glob("*_*") if (path / "audio").is_dir() or (path / CODES).is_dir())
     if not folders:
         raise EngineError(f"{folder} has no sequences; lay them out as {LAYOUT}.")
-    sequences = [_sequence(path, shortest, key) for path in folders]
+    sequences = [_sequence(path, shortest, key, codes_of) for path in folders]
     first = sequences[0]
     for sequence in sequences:
         if sequence.codes.shape[1] != first.codes.shape[1]:
@@ -76,9 +89,31 @@ def split(
     return parts[0], parts[1]
 
 
-def _sequence(folder: Path, shortest: int, key: str | None) -> TrackedSequence:
+def flame_expressions(folder: Path) -> np.ndarray:
+    """FLAME's expression coefficients (N, E) of a sequence. Raises EngineError when FLAME was not fitted to it."""
+    found = _array_of(folder / FLAME_PARAMETERS, "expression", "run python -m training.capture flame")
+    if found.ndim != 2 or not found.size:
+        raise EngineError(f"{folder.name} has no expression coefficients a frame; fit FLAME to it again.")
+    return found
+
+
+def read_landmarks(folder: Path) -> np.ndarray:
+    """Landmarks (N, 68, 3) of a sequence at the codes' rate, NaN where not seen. Raises EngineError for none."""
+    return _array_of(folder / LANDMARKS, "landmarks", "run python -m training.capture points")
+
+
+def _array_of(path: Path, name: str, fix: str) -> np.ndarray:
+    try:
+        return read_npz(path)[name].astype(np.float32)
+    except UNREADABLE as error:
+        raise EngineError(f"{path} is missing or holds no {name}; {fix}.") from error
+
+
+def _sequence(
+    folder: Path, shortest: int, key: str | None, codes_of: Callable[[Path], np.ndarray] | None
+) -> TrackedSequence:
     audio = _audio_file(folder)
-    codes = _codes(folder, key)
+    codes = codes_of(folder) if codes_of else _codes(folder, key)
     frames = _sound_frames(audio)
     if abs(frames - len(codes)) > LARGEST_DIFFERENCE:
         raise EngineError(

@@ -13,6 +13,7 @@ from repository import PARITY
 from engine import Engine
 from engine.bundle import Bundle
 from engine.importing.nphm import import_nphm
+from engine.shared.errors import EngineError
 from training import paper
 from training.paper_dataset import TrackedSequence, read_sequences, split
 
@@ -94,7 +95,8 @@ def test_crops_keep_sound_and_codes_together_and_scale_each_by_a_factor_of_its_o
         soundfile.write(path, np.tile([0.1 * number, -0.1 * number], round(frames * 8000 / 24)), 16000, "FLOAT")
         codes = 1000.0 * number + 1.0 + np.arange(frames, dtype=np.float32)[:, None]
         sequences.append(TrackedSequence(str(number), path, codes))
-    crops = paper.Crops(CountingEncoder(), sequences)
+    encoder = CountingEncoder()
+    crops = paper.Crops(lambda sequence: encoder.features(paper.audio.load(sequence.audio)), sequences)
     batches = [crops.batch(0, step) for step in range(20)]
     features, codes = (torch.cat(parts) for parts in zip(*batches, strict=True))
     factors = codes / features
@@ -219,6 +221,59 @@ def test_the_codes_array_can_be_named(data):
         code = np.load(path)["expression"]
         np.savez(path, expression=code, identity=np.zeros(40, np.float32))
     assert read_sequences(data, 48, key="expression")[0].codes.shape == (FRAMES, DIMENSIONS)
+
+
+def write_landmarks(folder, frames=FRAMES):
+    generator = np.random.default_rng(1)
+    landmarks = 0.05 * generator.standard_normal((68, 3)) + 0.002 * generator.standard_normal((frames, 68, 3))
+    (folder / "point_clouds").mkdir()
+    np.savez(folder / "point_clouds" / "landmarks.npz", landmarks=landmarks.astype(np.float32))
+    return landmarks
+
+
+def test_landmarks_take_the_place_of_the_voice(train, data, tmp_path, capsys):
+    assert train("--steps", 1, "--condition", "landmarks") == 2
+    assert "run python -m training.capture points" in capsys.readouterr().err
+    for name in NAMES:
+        landmarks = write_landmarks(data / name)
+    assert train("--steps", 1, "--condition", "landmarks") == 0
+    export = tmp_path / "run" / "export"
+    assert Bundle.open(export).section("motion")["audio_dimensions"] == 204
+    import_nphm([PARITY / "nphm_backward_small"], export, add=True)
+    engine = Engine.load(export, "cpu")
+    take = engine.follow(landmarks, 48.0, steps=2)
+    assert take.codes.shape == (FRAMES // 2, DIMENSIONS)
+    np.testing.assert_array_equal(take.codes, engine.follow(landmarks, 48.0, steps=2).codes)
+    with pytest.raises(EngineError, match="follows a voice, not landmarks"):
+        Engine.load("starter", "cpu").follow(landmarks, 24.0)
+
+
+def test_flame_coefficients_take_the_place_of_codes(train, data, tmp_path, capsys):
+    assert train("--steps", 1, "--target", "flame") == 2
+    assert "run python -m training.capture flame" in capsys.readouterr().err
+    for name in NAMES:
+        (data / name / "flame_2023_tracking").mkdir()
+        expression = np.random.default_rng(0).standard_normal((FRAMES, 9))
+        np.savez(data / name / "flame_2023_tracking" / "parameters.npz", expression=expression, scale=np.array(1.0))
+    assert train("--steps", 1, "--target", "flame") == 0
+    section = Bundle.open(tmp_path / "run" / "export").section("motion")
+    assert section["code_dimensions"] == 9
+    assert section["code_scale"] == pytest.approx(1, abs=0.05)
+
+
+def test_scalars_and_meshes_are_written_on_the_way(train, tmp_path, monkeypatch):
+    accumulators = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
+    monkeypatch.setattr("training.paper_preview.FRAMES", 2)
+    import_nphm([PARITY / "nphm_backward_small"], tmp_path / "head")
+    meshes = ["--meshes-with", tmp_path / "head", "--meshes-every", 1, "--resolution", 32]
+    assert train("--steps", 1, *meshes) == 0
+    found = sorted(path.name for path in (tmp_path / "run" / "meshes").rglob("*.ply"))
+    assert found == ["frame_00000.ply", "frame_00001.ply"]
+    events = accumulators.EventAccumulator(str(tmp_path / "run" / "tensorboard"))
+    events.Reload()
+    (validation,) = events.Scalars("validation")
+    assert validation.step == 1
+    assert 0.5 < validation.value < 5
 
 
 def test_a_folder_without_speech_encoder_is_refused(train, tmp_path, capsys):

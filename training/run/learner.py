@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 
 from engine.shared.errors import EngineError
+from training.run.many import mean_gradients
 
 
 class Learner:
@@ -29,6 +30,7 @@ class Learner:
         """One step of every optimiser down the gradient of `loss`, clipped to a norm; none when it is not finite."""
         self.network.zero_grad(set_to_none=True)
         loss.backward()
+        mean_gradients(self.network)
         norm = nn.utils.clip_grad_norm_(self.network.parameters(), largest_gradient)
         for optimiser in self.optimisers if norm.isfinite() else ():
             for group in optimiser.param_groups:

@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from engine.shared.errors import EngineError
 from engine.shared.files import replaced
 from training.run.learner import Learner
+from training.run.many import rank
 
 Network = TypeVar("Network", bound=nn.Module)
 # Maps the number of a step to what is minimised and what is logged. The batch follows from that number and the run's
@@ -61,6 +62,7 @@ class Run:
         seed: of the initial weights, the batches and dropout.
         figures: numbers that go with the checkpoint, such as the best validation so far.
         step: optimiser steps made.
+        scalars: is told what is logged, too.
     """
 
     folder: Path
@@ -70,12 +72,15 @@ class Run:
     seed: int = 0
     figures: dict[str, float] = field(default_factory=dict)
     step: int = 0
+    scalars: Callable[[int, dict[str, float]], None] | None = None
     _seconds: float = 0.0
     _started: float = field(default_factory=time.monotonic)
 
     def write_config(self, settings: dict) -> None:
         """Record how the run was started: its own settings and those of the training."""
         own = {name: getattr(self, name) for name in ("steps", "minutes", "learning_rate", "seed")}
+        if rank():
+            return
         self.folder.mkdir(parents=True, exist_ok=True)
         (self.folder / "config.json").write_text(json.dumps(own | settings, indent=1) + "\n", "utf-8")
 
@@ -132,6 +137,10 @@ class Run:
 
     def log(self, **values: float | Tensor) -> None:
         """Append one line to the log."""
+        if rank():  # the first process logs for all
+            return
+        if self.scalars is not None:
+            self.scalars(self.step, {name: float(value) for name, value in values.items()})
         entry = {"step": self.step, "minutes": round(self.elapsed / 60, 2)}
         entry |= {name: round(float(value), 7) for name, value in values.items()}
         with (self.folder / "log.jsonl").open("a", encoding="utf-8") as file:
@@ -164,6 +173,8 @@ class Run:
 
     def _save(self, learner: Learner, at_checkpoint: Callable[[Network], dict[str, float] | None] | None) -> int:
         """Export and write the checkpoint, which comes last: a stop in between repeats the export."""
+        if rank():
+            return self.step
         if at_checkpoint is not None and (figures := at_checkpoint(cast(Network, learner.average))):
             self.log(**figures)
         with replaced(self.folder / CHECKPOINT) as part:
