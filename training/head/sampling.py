@@ -24,6 +24,8 @@ POSED_SURFACE_POINTS, POSED_SHELL_POINTS = 2000, 2000
 POSES_PER_HEAD = 4
 DETAIL_POINTS, MOUTH_POINTS = 8000, 3000
 MOUTH_DEPTH = 0.10
+# Cheeks and throat around the mouth.
+POCKET_REACH, POCKET_DEPTH = np.array([0.05, 0.06, 0.0]), np.array([0.0, 0.0, 0.24])
 TONGUE_FRONT = 0.02  # z; what lies before it moves most and is seen first
 # Landmarks and the radius around each (9 and 11 mm) of parts that are too small to be learned from whole heads.
 PARTS = {"eyes": (slice(36, 48), 0.035), "lips": (slice(48, 68), 0.045)}
@@ -178,7 +180,7 @@ def detail_samples(sampler: SurfaceSampler, posed: HeadSolid, random: np.random.
     rows, barycentric = sampler.draw(random, 6 * DETAIL_POINTS)
     surface, _ = sampler.place(posed, rows, barycentric)
     landmarks = posed.vertices[sampler.topology.face_kit.landmarks]
-    mouth = np.abs(surface - landmarks[48:68].mean(0)) < np.array([0.15, 0.14, 0.17])
+    mouth = np.abs(surface - landmarks[48:68].mean(0)) < np.array([0.17, 0.16, 0.25])
     eyes = np.linalg.norm(surface[:, None] - landmarks[36:48], axis=2).min(1) < 0.03
     surface = surface[mouth.all(1) | eyes]
     near = DETAIL_POINTS - MOUTH_POINTS
@@ -187,8 +189,10 @@ def detail_samples(sampler: SurfaceSampler, posed: HeadSolid, random: np.random.
     # The air of an open mouth is wider than the canonical one: nothing else tells that it holds no second row of teeth.
     lips = landmarks[48:68]
     depth = np.array([0.0, 0.0, MOUTH_DEPTH])
-    within = random.uniform(lips.min(0) - depth, lips.max(0), (MOUTH_POINTS, 3))
-    points = np.concatenate([start + deviation * random.normal(size=start.shape), within])
+    within = random.uniform(lips.min(0) - depth, lips.max(0), (MOUTH_POINTS // 2, 3))
+    pocket = lips.min(0) - POCKET_REACH - POCKET_DEPTH, lips.max(0) + POCKET_REACH
+    around = random.uniform(*pocket, (MOUTH_POINTS - len(within), 3))  # nor that cheeks have no lumps
+    points = np.concatenate([start + deviation * random.normal(size=start.shape), within, around])
     return np.concatenate([points, posed.signed_distance(points)[:, None]], 1).astype(np.float32)
 
 
