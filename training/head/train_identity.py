@@ -44,7 +44,8 @@ NEAR_SCALE = 4.0 * UNITS_PER_MILLIMETRE
 NORMAL_WEIGHT, ANCHOR_WEIGHT, SIGN_WEIGHT = 0.006, 0.3, 1.0
 SIGN_MARGIN = 0.3 * UNITS_PER_MILLIMETRE
 NARROWING_BATCHES = 6  # on which a smaller network is fitted to the larger one that it starts from
-BELOW_SHARE, BELOW_WEIGHT = 24, 0.3  # points below the neck's end, where no solid may lie
+BELOW_SHARE, BELOW_WEIGHT = 48, 0.6  # points below the neck's end, where no solid may lie
+NECK_RIM, RIM_HEIGHT, RIM_WIDTH = 0.05, 0.012, 0.02  # half of them right under the neck's own skin: its edge is sharp
 
 
 class IdentityBatches:
@@ -78,8 +79,7 @@ class IdentityBatches:
             "distances": distances,
             "normals": normals,
         }
-        lowest = np.array([BOX_MAXIMUM[0], NECK_PLANE, BOX_MAXIMUM[2]])
-        batch["below"] = random.uniform(BOX_MINIMUM, lowest, (HEADS, BELOW_SHARE, 3))
+        batch["below"] = np.stack([_below_neck(points[:SURFACE_SHARE], random) for points in points])
         return {name: torch.from_numpy(values).float().to(self.device) for name, values in batch.items()}
 
     def _from_pool(self, random: np.random.Generator) -> tuple[np.ndarray, ...]:
@@ -112,6 +112,17 @@ class IdentityBatches:
         canonical = self.face_kit.canonical(self.face_kit.head(coefficients))
         points, normals = material_positions(canonical, self.arrays["triangles"], material)
         return coefficients, points, UNITS_PER_MILLIMETRE * material[:, 3], normals[:NORMAL_SHARE]
+
+
+def _below_neck(surface: np.ndarray, random: np.random.Generator) -> np.ndarray:
+    """Points (BELOW_SHARE, 3) under the plane that ends the neck, half of them near its edge on this surface (P, 3)."""
+    below = random.uniform(BOX_MINIMUM, (BOX_MAXIMUM[0], NECK_PLANE, BOX_MAXIMUM[2]), (BELOW_SHARE, 3))
+    neck = surface[surface[:, 1] < NECK_PLANE + NECK_RIM]
+    if len(neck):
+        half = BELOW_SHARE // 2
+        below[:half] = neck[random.integers(0, len(neck), half)] + RIM_WIDTH * random.normal(size=(half, 3))
+        below[:half, 1] = random.uniform(NECK_PLANE - RIM_HEIGHT, NECK_PLANE, half)
+    return below
 
 
 def identity_losses(network: IdentityNetwork, batch: dict[str, Tensor]) -> dict[str, Tensor]:

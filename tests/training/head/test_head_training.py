@@ -9,18 +9,22 @@ import torch
 from closed_spheres import sphere
 from torch import nn
 
+from engine.head.networks.conditioned_mlp import last_linear
 from engine.head.template import Template
 from engine.motion.codes import ICT_NAMES
 from engine.shared.arkit import ARKIT_NAMES
 from engine.shared.errors import EngineError
+from engine.shared.units import UNITS_PER_MILLIMETRE
 from training.head import convert as converter
-from training.head.ground_truth import HeadSolid, close_with_fans
+from training.head.ground_truth import NECK_PLANE, HeadSolid, close_with_fans
 from training.head.ict import named_weights
-from training.head.networks import head_optimisers
+from training.head.networks import head_optimisers, new_expression_network, smoothing_mask
 from training.head.parts import boundary_loops
 from training.head.poses import random_weights
 from training.head.sampling import material_positions
 from training.head.template import sparse_displacements
+from training.head.train_expression import SHELL_SHARE, SURFACE_SHARE, expression_losses
+from training.head.train_identity import BELOW_SHARE, _below_neck
 from training.muon import orthogonalised
 from training.run.loop import Recipe, Run
 
@@ -266,3 +270,32 @@ def test_muon_trains_the_matrices_it_is_given(tmp_path):
     assert small_loss(averaged)(1000)[0].item() < 0.5 * before
     saved = torch.load(tmp_path / "checkpoint.pt", weights_only=True)["optimisers"]
     assert [len(state["state"]) for state in saved] == [5, 1]
+
+
+@torch.no_grad()
+def test_an_error_along_the_normal_costs_more_than_one_across_it():
+    network = new_expression_network(0, {"width": 32})
+    last_linear(network.deformation.layers).weight.zero_()  # it leaves every point where it is
+    shape = (2, SURFACE_SHARE + SHELL_SHARE, 3)
+    posed, normals = torch.rand(shape) * 0.1, torch.tensor([0.0, 0.0, 1.0]).expand(shape)
+    batch = {"identity": torch.zeros(2, 1344), "expression": torch.zeros(2, 200), "posed": posed, "normals": normals}
+    batch["offset"] = torch.zeros(shape[:2])
+    along, across = (
+        expression_losses(network, smoothing_mask(), batch | {"canonical": posed + UNITS_PER_MILLIMETRE * way})
+        for way in (torch.tensor([0.0, 0.0, 1.0]), torch.tensor([0.0, 1.0, 0.0]))
+    )
+    assert along["surface"].item() == pytest.approx(across["surface"].item(), rel=1e-4)
+    assert along["along"].item() == pytest.approx(1.0, rel=1e-3)
+    assert across["along"].item() == pytest.approx(0.0, abs=1e-4)
+
+
+def test_points_below_the_neck_lie_under_its_end_and_half_of_them_at_its_edge():
+    random = np.random.default_rng(0)
+    angle = random.uniform(0, 2 * np.pi, 300)
+    surface = np.c_[0.2 * np.cos(angle), random.uniform(NECK_PLANE, NECK_PLANE + 0.3, 300), 0.2 * np.sin(angle)]
+    below = _below_neck(surface, random)
+    assert below.shape == (BELOW_SHARE, 3)
+    assert (below[:, 1] <= NECK_PLANE).all()
+    distance = np.abs(np.hypot(below[:, 0], below[:, 2]) - 0.2)
+    assert (distance[: BELOW_SHARE // 2] < 0.08).all()
+    assert (distance[BELOW_SHARE // 2 :] > 0.08).any()
