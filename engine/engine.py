@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -30,6 +31,9 @@ from .shared.pose import POSE_NAMES, checked_pose
 from .shared.style import Style
 from .shared.units import METRES_PER_UNIT
 from .shared.weights import WEIGHT_NAMES
+
+if TYPE_CHECKING:
+    from .head.surface.extract import Surface, SurfaceExtractor
 
 RANDOM_HEAD_DEVIATION = 0.8
 RANDOM_HEAD_LIMIT = 2.0
@@ -88,6 +92,8 @@ class Engine:
     def __init__(self, bundle: Bundle, device: torch.device):
         self.bundle = bundle
         self.device = device
+        # What made the last surfaces, and the identity, resolution and tolerance it is for.
+        self._kept_extractor: tuple[tuple[bytes | None, int, float], SurfaceExtractor] | None = None
 
     @classmethod
     def load(cls, bundle: str | Path = STARTER, device: str = DEVICE) -> Engine:
@@ -360,21 +366,13 @@ class Engine:
 
         Raises EngineError when the resolution needs more memory than there is.
         """
-        from .head.surface.extract import SurfaceExtractor
-        from .head.surface.forward_surface import ForwardSurfaceExtractor
-        from .head.surface.in_turn import extract_in_turn
-
         self.bundle.require("surfaces")
         seconds = np.arange(len(take.codes)) / take.rate if times is None else np.asarray(times, float)
         code = self.identity_code(identity)
         tolerance = tolerance_of(resolution) if tolerance is None else tolerance
         expressions = take.resampled(seconds)
-        surfaces = (
-            map(ForwardSurfaceExtractor(self.head, code, resolution).extract, expressions)
-            if self.head.deforms_forward
-            else extract_in_turn(SurfaceExtractor(self.head, code, resolution, tolerance=tolerance), expressions)
-        )
         regions = self.head.prepare_identity(code).regions
+        surfaces = self._extracted(code, expressions, resolution, tolerance)
         for index, (expression, surface) in enumerate(zip(expressions, surfaces, strict=True)):
             yield SurfaceFrame(
                 index=index,
@@ -386,6 +384,31 @@ class Engine:
                 rest=blender_metres(surface.canonical),
                 eyes=regions.eye_directions(surface.canonical, expression),
             )
+
+    def _extracted(
+        self, code: np.ndarray | None, expressions: np.ndarray, resolution: int, tolerance: float
+    ) -> Iterator[Surface]:
+        """Surfaces of expressions (F, E). Within a tolerance they go on from the last surfaces of the same head."""
+        from .head.surface.extract import SurfaceExtractor
+        from .head.surface.forward_surface import ForwardSurfaceExtractor
+        from .head.surface.in_turn import extract_in_turn
+
+        if self.head.deforms_forward:
+            yield from map(ForwardSurfaceExtractor(self.head, code, resolution).extract, expressions)
+            return
+        wanted = None if code is None else code.tobytes(), resolution, tolerance
+        kept, self._kept_extractor = self._kept_extractor, None  # nobody else's while it is used
+        if kept is not None and kept[0] == wanted and tolerance:
+            extractor = kept[1]
+        else:
+            extractor = SurfaceExtractor(self.head, code, resolution, tolerance=tolerance)
+        try:
+            yield from extract_in_turn(extractor, expressions)
+        except Exception:
+            wanted = None  # half a frame may be left in it
+            raise
+        finally:
+            self._kept_extractor = None if wanted is None else (wanted, extractor)
 
     def shape_keys(self, take: ExpressionTake, *, identity: str | np.ndarray | None = None) -> ShapeKeySequence:
         """The head of fixed topology and its positions at every code frame of a take."""

@@ -78,10 +78,10 @@ class IdentityRegions:
 
     @cached_property
     def _table(self) -> CanonicalTable | None:
-        box = self.head.box
-        return None if box is None else CanonicalTable(self._network_weights, *box, device=self.code.device)
+        box = None if self.head.network is None else self.head.box
+        return None if box is None else CanonicalTable(self.network_weights, *box, device=self.code.device)
 
-    def _network_weights(self, points: Tensor) -> Tensor:
+    def network_weights(self, points: Tensor) -> Tensor:
         """The network's soft weights (P, K) at points (P, 3)."""
         network = self.head.network
         if network is None:
@@ -90,15 +90,16 @@ class IdentityRegions:
             logits = [network(chunk[None], self.code)[0] for chunk in points.split(POINTS_AT_ONCE)]
         return torch.softmax(torch.cat(logits), -1)
 
-    def weights(self, points: Tensor, expression: np.ndarray | Tensor | None = None, tabulated: bool = False) -> Tensor:
-        """Soft weights (P, K), summing to one, at points (P, 3); an expression code (E,) turns the eyes.
+    def weights(self, points: Tensor, expression: np.ndarray | Tensor | None = None) -> Tensor:
+        """Soft weights (P, K), summing to one, at points (P, 3); an expression code (E,) turns the eyes."""
+        return self.refined(points, self.network_weights(points), expression)
 
-        tabulated: interpolated from a table that this identity keeps; only eyes and neck are exact then.
-        """
-        if self.head.network is None:
-            return self._network_weights(points)
-        table = self._table if tabulated else None
-        weights = self._network_weights(points) if table is None else table(points)
+    def tabulated(self, points: Tensor) -> Tensor:
+        """The network's weights (P, K) at points (P, 3), interpolated from a table that this identity keeps."""
+        return self.network_weights(points) if self._table is None else self._table(points)
+
+    def refined(self, points: Tensor, weights: Tensor, expression: np.ndarray | Tensor | None = None) -> Tensor:
+        """The network's weights (P, K) at points (P, 3) with sharp neck, and eyes as a code (E,) turns them."""
         geometry = self.geometry(expression)
         if geometry is None:
             return weights

@@ -14,10 +14,12 @@ from torch import Tensor
 from ...shared.errors import EngineError
 from ...shared.units import MILLIMETRES_PER_UNIT
 from ..head import ACCELERATOR_CHUNK, DISTANCE_CHUNK, Array, NeuralHead
+from ..regions import IdentityRegions
 from .narrow_band import BandSequence, NarrowBand
 from .parallel import in_chunks, undivided_operations
 from .pieces import without_small_pieces
 from .tolerant_band import TolerantBandSequence
+from .vertex_memory import VertexMemory
 
 # Distances are only roughly Lipschitz once deformed: on the starter 3 to 4 % of the points near the surface have slopes
 # above 1.1, the greatest 2.1 where a wide open jaw stretches the inside of the mouth. In 25 strong expressions of
@@ -26,6 +28,8 @@ from .tolerant_band import TolerantBandSequence
 LIPSCHITZ = 1.6
 # Solid pieces below this, or below a cell of the grid, are faults of the field and not parts of a head.
 SMALL_PIECE_CUBIC_MILLIMETRES = 10
+# Within so many tolerances in canonical space a vertex keeps its regions.
+KEPT_REGIONS_TOLERANCES = 5
 # Peak of grids, masks and the marching cubes' own copies; a fixed part for the networks' chunks and the mesh.
 BYTES_PER_GRID_POINT, BYTES_BESIDES = 48, 300 << 20
 
@@ -65,11 +69,14 @@ class SurfaceExtractor:
         self.head, self.identity, self.tolerance = head, identity, tolerance
         grid = (*head.box, resolution, lipschitz, head.device)
         self.band = TolerantBandSequence(*grid, tolerance=tolerance) if tolerance else BandSequence(*grid)
+        reach = KEPT_REGIONS_TOLERANCES * tolerance * min(self.band.spacing)
+        self.memory = VertexMemory(3 * resolution**3, reach, head.device) if tolerance else None
 
     def copy(self) -> SurfaceExtractor:
         """Another extractor that goes on from the same frame."""
         other = copy(self)
         other.band = self.band.copy()
+        other.memory = None if self.memory is None else self.memory.copy()
         return other
 
     def extract(self, expression: Array | None = None, keep_small_pieces: bool = False) -> Surface:
@@ -84,26 +91,34 @@ class SurfaceExtractor:
             canonical = posed.canonical(points)  # (P, 3 + h)
             return posed.canonical_distance(canonical), canonical[:, :3]
 
-        def regions(points: Tensor) -> tuple[Tensor]:
-            return (rounded(posed.prepared.regions.weights(points, expression)),)
-
         with torch.no_grad(), undivided_operations():
             band = self.band.sample(lambda points: in_chunks(distance, points, size))
-        vertices, faces, canonical = triangulate(band, *self.head.box)
+        vertices, faces, canonical, edge = march(band, *self.head.box)
         if not keep_small_pieces:
             smallest = SMALL_PIECE_CUBIC_MILLIMETRES / MILLIMETRES_PER_UNIT**3
             low, high = np.array(self.head.box)
             cell = float(np.prod((high - low) / (np.array(band.values.shape) - 1)))
-            vertices, faces, canonical = without_small_pieces(
-                vertices, faces, canonical, max(smallest, cell), self.head.box
+            vertices, faces, canonical, edge = without_small_pieces(
+                vertices, faces, max(smallest, cell), self.head.box, canonical, edge
             )
-        places = torch.from_numpy(canonical).to(self.head.device)
-        if self.tolerance and self.band.carried:  # the first frame does not wait for a table
-            with undivided_operations():
-                weights = rounded(posed.prepared.regions.weights(places, expression, tabulated=True))
-        else:
-            (weights,) = in_chunks(regions, places, size)
+        weights = rounded(self._regions(posed.prepared.regions, canonical, edge, expression, size))
         return Surface(vertices, faces, canonical, weights.cpu().numpy(), band.evaluated)
+
+    def _regions(
+        self, regions: IdentityRegions, canonical: np.ndarray, edge: np.ndarray, expression: Array | None, size: int
+    ) -> Tensor:
+        """Region weights (V, K) of vertices at canonical points (V, 3) on edges (V,) of the grid."""
+        places = torch.from_numpy(canonical).to(self.head.device)
+
+        def exact(points: Tensor) -> Tensor:
+            return in_chunks(lambda chunk: (regions.network_weights(chunk),), points, size)[0]
+
+        if self.memory is None:
+            return regions.refined(places, exact(places), expression)
+        function = regions.tabulated if self.band.carried else exact  # the first frame does not wait for a table
+        with undivided_operations():
+            weights = self.memory(torch.from_numpy(edge).to(self.head.device), places, function)
+        return regions.refined(places, weights, expression)
 
 
 def rounded(weights: Tensor) -> Tensor:
@@ -125,22 +140,30 @@ def triangulate(
 
     Raises EngineError when the values have one sign only.
     """
+    return march(band, minimum, maximum)[:3]
+
+
+def march(
+    band: NarrowBand, minimum: tuple[float, ...], maximum: tuple[float, ...]
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """`triangulate`, and the edge (V,) int64 of the grid that each vertex lies on: 3 times its lower end, plus axis."""
     values = band.values.cpu().numpy()
     if values.min() > 0 or values.max() <= 0:
         raise EngineError("The head has no surface for these codes; lower the strength or use another identity.")
     places, faces, _, _ = marching_cubes(values, 0.0, gradient_direction="descent")
     low, high = np.asarray(minimum), np.asarray(maximum)
     vertices = (places * ((high - low) / (np.array(values.shape) - 1)) + low).astype(np.float32)
-    return vertices, faces.astype(np.int32), _canonical_points(band, places)
-
-
-def _canonical_points(band: NarrowBand, places: np.ndarray) -> np.ndarray:
-    """Canonical points (V, 3) of grid places (V, 3), linear between the two ends of the edge that a place lies on."""
-    row, canonical = band.row.cpu().numpy(), band.canonical.cpu().numpy()
-    lower, upper = np.floor(places).astype(np.int64), np.ceil(places).astype(np.int64)
-    share = (places - lower).max(1, keepdims=True)  # (V, 1)
-    start, end = (canonical[row[tuple(ends.T)]] for ends in (lower, upper))
-    return (start + share * (end - start)).astype(np.float32)
+    lower = places.astype(np.int64)  # (V, 3)
+    shares = places - lower
+    axis = shares.argmax(1)
+    share = np.take_along_axis(shares, axis[:, None], 1)  # (V, 1): zero at a grid point
+    strides = np.array([values.shape[1] * values.shape[2], values.shape[2], 1])
+    start = lower @ strides
+    end = start + strides[axis] * (share[:, 0] > 0)
+    row, known = band.row.view(-1).cpu().numpy(), band.canonical.cpu().numpy()
+    at_start, at_end = known[row[start]], known[row[end]]
+    canonical = (at_start + share * (at_end - at_start)).astype(np.float32)
+    return vertices, faces.astype(np.int32), canonical, 3 * start + axis
 
 
 def require_memory(resolution: int, device: torch.device) -> None:

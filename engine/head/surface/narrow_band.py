@@ -17,6 +17,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from copy import copy
 from dataclasses import dataclass
+from functools import reduce
 from itertools import product
 from typing import Self
 
@@ -34,6 +35,7 @@ GREATEST_OPEN_SHARE = 1 / 8
 
 AROUND = tuple((a, b) for a, b in product((-1, 0, 1), repeat=2) if a or b)  # steps along two axes
 
+Step = tuple[int, int, int]
 Field = Callable[[Tensor], tuple[Tensor, Tensor]]
 
 
@@ -198,15 +200,27 @@ class BandSequence:
         Along the surface the value one step inwards or outwards says more than the value straight ahead. Zero where
         nothing is settled.
         """
-        coordinates, values = self._coordinates(flat), self.values.view(-1)
-        strongest = torch.zeros(len(flat), device=flat.device)
+        values, last = self.values.view(-1), self.resolution - 1
+        strides = (self.resolution**2, self.resolution, 1)
+        # Clamped to the grid a neighbour is nearer than its step, so the step's reach still holds.
+        places = [
+            {step: (place + step).clamp_(0, last).mul_(stride) for step in (-1, 0, 1)}
+            for place, stride in zip(self._coordinates(flat).T.contiguous(), strides, strict=True)
+        ]
+        greatest, least = (torch.zeros(len(flat), device=flat.device) for _ in range(2))
+        for reach, steps in self._by_reach(dimension, others).items():
+            around = [values.index_select(0, places[0][x] + places[1][y] + places[2][z]) for x, y, z in steps]
+            for extreme, of_both in ((greatest, torch.maximum), (least, torch.minimum)):
+                of_both(extreme, functional.softshrink(reduce(of_both, around), reach), out=extreme)
+        return torch.where(greatest > -least, greatest, least)
+
+    def _by_reach(self, dimension: int, others: Sequence[tuple[int, int]]) -> dict[float, list[Step]]:
+        """The steps of `_neighbours_bound` by how much the field can change over them."""
+        steps: dict[float, list[Step]] = {}
         for along, rest in product((-1, 1), others):
-            step = [*rest[:dimension], along, *rest[dimension:]]
-            there = coordinates + torch.tensor(step, device=flat.device)
-            there.clamp_(0, self.resolution - 1)  # nearer than the step, so its reach still holds
-            bound = functional.softshrink(values[self._flat(there)], self._reach(step, 1))
-            strongest = torch.where(bound.abs() > strongest.abs(), bound, strongest)
-        return strongest
+            x, y, z = (*rest[:dimension], along, *rest[dimension:])
+            steps.setdefault(self._reach((x, y, z), 1), []).append((x, y, z))
+        return steps
 
     def _close(self) -> None:
         """Evaluate every grid point whose value marching cubes reads; follow the surface where a sign turns."""

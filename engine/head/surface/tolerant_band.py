@@ -56,6 +56,7 @@ class TolerantBandSequence(BandSequence):
         self.blocks = -(-resolution // SIDE)  # a side
         step = torch.arange(SIDE, device=device)
         self.inside = torch.cartesian_prod(step, step, step)  # (SIDE^3, 3)
+        self.offsets = self._flat(self.inside)  # (SIDE^3,), from a block's first point
 
     def _carry(self) -> bool:
         """Start from the last band; False after a jump."""
@@ -156,7 +157,11 @@ class TolerantBandSequence(BandSequence):
         """The grid points (Q,) in blocks (N,), and which of the blocks (Q,) each is in."""
         side = self.blocks
         corner = torch.stack([blocks // side**2, blocks // side % side, blocks % side], 1) * SIDE
-        places = corner[:, None] + self.inside  # (N, SIDE^3, 3)
-        within = (places < self.resolution).all(2)
-        owner = torch.arange(len(blocks), device=blocks.device)[:, None].expand_as(within)[within]
-        return self._flat(places[within]), owner
+        points = self._flat(corner)[:, None] + self.offsets  # (N, SIDE^3)
+        owner = torch.arange(len(blocks), device=blocks.device)[:, None].expand_as(points)
+        cut = (corner > self.resolution - SIDE).any(1)  # by the end of the grid
+        if not cut.any():
+            return points.view(-1), owner.reshape(-1)
+        within = (corner[cut][:, None] + self.inside < self.resolution).all(2)
+        whole = ~cut
+        return tuple(torch.cat([part[whole].view(-1), part[cut][within]]) for part in (points, owner))

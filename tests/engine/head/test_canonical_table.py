@@ -59,7 +59,7 @@ def test_tabulated_regions_are_those_of_the_network(monkeypatch):
     head = load_head(Bundle.open("starter"), torch.device("cpu"))
     points = torch.from_numpy(SurfaceExtractor(head, None, 48).extract().canonical)
     regions = head.prepare_identity(None).regions
-    exact, tabulated = regions.weights(points), regions.weights(points, tabulated=True)
+    exact, tabulated = regions.network_weights(points), regions.tabulated(points)
     assert (regions._table.row >= 0).any()
     torch.testing.assert_close(tabulated.sum(1), torch.ones(len(points)), atol=1e-3, rtol=0)
     assert (exact.argmax(1) != tabulated.argmax(1)).float().mean() < 0.005

@@ -29,7 +29,7 @@ def test_volumes_are_those_of_the_balls_and_the_hollow(spheres):
 def test_small_solid_pieces_go_and_hollows_and_the_largest_piece_stay(spheres, smallest, left):
     vertices, faces = spheres
     kept, kept_faces, canonical = without_small_pieces(
-        vertices, faces, 2 * vertices, smallest, ((0, 0, 0), (49, 49, 49))
+        vertices, faces, smallest, ((0, 0, 0), (49, 49, 49)), 2 * vertices
     )
     to_ball = np.stack([np.linalg.norm(kept - centre, axis=1) - radius for centre, radius in SPHERES], 1)
     nearest = np.abs(to_ball).argmin(1)
@@ -45,7 +45,7 @@ def test_small_solid_pieces_go_and_hollows_and_the_largest_piece_stay(spheres, s
 def test_what_a_side_of_the_box_cuts_goes_but_not_the_largest_piece(spheres):
     vertices, faces = spheres
     box = ((8, 0, 0), (vertices[:, 0].max(), 49, 49))  # touches the first ball on the left, the second on the right
-    kept, _, _ = without_small_pieces(vertices, faces, vertices, 1, box)
+    kept, _ = without_small_pieces(vertices, faces, 1, box)
     centres = np.array([centre for centre, _ in SPHERES])
     owner = np.linalg.norm(kept[:, None] - centres, axis=2).argmin(1)
     assert set(owner) == {0, 2}
