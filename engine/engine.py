@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import platform
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -26,7 +27,7 @@ from .shared.controls import Curve, check_controls, control_rows, drawn_traits
 from .shared.errors import EngineError
 from .shared.hostile_files import UNREADABLE, read_npy
 from .shared.identity_text import split_identity
-from .shared.options import DEVICE, RESOLUTION, RESOLUTIONS, STARTER, STRENGTH, tolerance_of
+from .shared.options import DEVICE, RESOLUTION, RESOLUTIONS, STARTER, STRENGTH, TABLES_FOLDER, tolerance_of
 from .shared.pose import POSE_NAMES, checked_pose
 from .shared.style import Style
 from .shared.units import METRES_PER_UNIT
@@ -34,6 +35,7 @@ from .shared.weights import WEIGHT_NAMES
 
 if TYPE_CHECKING:
     from .head.surface.extract import Surface, SurfaceExtractor
+    from .head.table_work import TableWork
 
 RANDOM_HEAD_DEVIATION = 0.8
 RANDOM_HEAD_LIMIT = 2.0
@@ -112,6 +114,13 @@ class Engine:
         from .head import load_head
 
         return load_head(self.bundle, self.device)
+
+    @cached_property
+    def _tables(self) -> TableWork:
+        from .head.table_work import TableWork
+
+        folder = os.environ.get(TABLES_FOLDER)
+        return TableWork(self.head, Path(folder) if folder else None)
 
     @cached_property
     def _speech(self):
@@ -396,6 +405,8 @@ class Engine:
         if self.head.deforms_forward:
             yield from map(ForwardSurfaceExtractor(self.head, code, resolution).extract, expressions)
             return
+        if tolerance:
+            self._tables.look_up(code)
         wanted = None if code is None else code.tobytes(), resolution, tolerance
         kept, self._kept_extractor = self._kept_extractor, None  # nobody else's while it is used
         if kept is not None and kept[0] == wanted and tolerance:
@@ -405,10 +416,16 @@ class Engine:
         try:
             yield from extract_in_turn(extractor, expressions)
         except Exception:
-            wanted = None  # half a frame may be left in it
+            tolerance = 0.0  # half a frame may be left in it
             raise
         finally:
-            self._kept_extractor = None if wanted is None else (wanted, extractor)
+            if tolerance:
+                self._kept_extractor = wanted, extractor
+                self._tables.saw(code, len(expressions), extractor.band.canonical_points())
+
+    def work_ahead(self) -> bool:
+        """A piece of work by which later surfaces of a head seen for a while are faster; False if none is left."""
+        return "_tables" in self.__dict__ and self._tables.step()
 
     def shape_keys(self, take: ExpressionTake, *, identity: str | np.ndarray | None = None) -> ShapeKeySequence:
         """The head of fixed topology and its positions at every code frame of a take."""

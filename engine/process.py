@@ -64,7 +64,7 @@ class EngineProcess:
         self._output = output
         self._writing = threading.Lock()
         self._cancelled: set[int] = set()
-        self._engines: dict[tuple[str, str], object] = {}
+        self._engines: dict[tuple[str, str], Engine] = {}
         self._handlers = {
             "info": self._info,
             "sample": self._sample,
@@ -79,6 +79,15 @@ class EngineProcess:
     def cancel(self, request: int) -> None:
         """Mark a request as cancelled; called from the reader thread."""
         self._cancelled.add(request)
+
+    def work_ahead(self) -> bool:
+        """A piece of work for later requests while there is none; False when nothing is left."""
+        try:
+            return any(engine.work_ahead() for engine in self._engines.values())
+        except Exception:  # nobody has asked for it
+            traceback.print_exc()
+            self._engines.clear()
+            return False
 
     def run(self, request: Message) -> None:
         """Carry out one request; whatever happens, exactly one final message is written."""
@@ -318,7 +327,13 @@ def main() -> None:
     requests: queue.Queue[Message] = queue.Queue()
     threading.Thread(target=_read_requests, args=(sys.stdin.buffer, process, requests), daemon=True).start()
     while True:
-        process.run(requests.get())
+        try:
+            request = requests.get_nowait()
+        except queue.Empty:
+            if process.work_ahead():
+                continue
+            request = requests.get()
+        process.run(request)
 
 
 if __name__ == "__main__":

@@ -18,6 +18,7 @@ RESOLUTIONS = (64, 128, 256)  # cells along each side of the head's box
 RESOLUTION = 128
 EXACT_RESOLUTION = 256  # from here on, every frame's surface is that of the dense grid
 TOLERANCE = 0.01  # below: how many cells a distance may be off that is carried from one frame to the next
+TABLES_FOLDER = "FACETALK_TABLES"  # the environment variable that names the folder of distance tables
 SAMPLERS = ("dpm++", "ddim", "ddpm")
 SAMPLER = "dpm++"
 

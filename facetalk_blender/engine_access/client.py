@@ -13,6 +13,7 @@ from collections import deque
 from pathlib import Path
 
 from ...engine.shared import __version__
+from ...engine.shared.options import TABLES_FOLDER
 from ...engine.shared.protocol import FINAL_KINDS, Message
 from .connection import Connection
 from .programs import engine_environment, python_command
@@ -31,10 +32,18 @@ class EngineClient:
     library_folders: folders with more Python packages (the extension's wheels).
     """
 
-    def __init__(self, python_executable: str, engine_parent_folder: Path, library_folders: tuple[str, ...] = ()):
+    def __init__(
+        self,
+        python_executable: str,
+        engine_parent_folder: Path,
+        library_folders: tuple[str, ...] = (),
+        tables_folder: Path | None = None,
+    ):
+        """tables_folder: where the engine keeps what makes heads it has seen faster."""
         self._folder = Path(engine_parent_folder).absolute()
         folders = (str(self._folder), *library_folders)
         self._command = python_command(python_executable, "engine.process", folders=folders)
+        self._variables = {} if tables_folder is None else {TABLES_FOLDER: str(tables_folder)}
         self._connection: Connection | None = None
         self._open: dict[int, Message] = {}
         self._cancelled: dict[int, float] = {}  # requests that are not answered yet, and when they were cancelled
@@ -117,7 +126,7 @@ class EngineClient:
             connection.end()
 
     def _connect(self) -> None:
-        self._connection = Connection(self._command, self._folder, engine_environment())
+        self._connection = Connection(self._command, self._folder, engine_environment() | self._variables)
         atexit.register(self.stop)
 
     def _take(self, seconds: float) -> Message | None:

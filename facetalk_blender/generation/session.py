@@ -98,7 +98,8 @@ class Session:
         runtime = self.runtime(engine_python)
         if self._client is None or self._client_runtime != runtime:
             self.stop_engine()
-            self._client = EngineClient(runtime.python, self.engine_root, runtime.library_folders)
+            libraries = runtime.library_folders
+            self._client = EngineClient(runtime.python, self.engine_root, libraries, user_folder("tables"))
             self._client_runtime = runtime
         return self._client
 

@@ -89,7 +89,8 @@ class SurfaceExtractor:
 
         def distance(points: Tensor) -> tuple[Tensor, Tensor]:
             canonical = posed.canonical(points)  # (P, 3 + h)
-            return posed.canonical_distance(canonical), canonical[:, :3]
+            values = posed.tabulated_distance if self.tolerance else posed.canonical_distance
+            return values(canonical), canonical[:, :3]
 
         with torch.no_grad(), undivided_operations():
             band = self.band.sample(lambda points: in_chunks(distance, points, size))

@@ -109,6 +109,10 @@ class BandSequence:
             self._refine()
         return NarrowBand(self.values, self.row, torch.cat(self.canonical), self.measured)
 
+    def canonical_points(self) -> Tensor:
+        """Canonical points (K, 3) of the last frame's evaluated grid points."""
+        return torch.cat(self.canonical) if self.canonical else torch.empty(0, 3)
+
     def _begin(self) -> None:
         self.evaluated, self.canonical, self.rows = [], [], 0
         self.row.fill_(-1)

@@ -37,9 +37,10 @@ class VertexMemory:
         if len(self.edge):
             before = self.places[row]  # of new ones any: -1 is the last
             stale = torch.nonzero((row < 0) | ((before - places).abs() > self.reach).any(1))[:, 0]
-            renewed = function(places[stale])
-            values, places = self.values[row], before.index_copy_(0, stale, places[stale])
-            values[stale] = renewed
+            values = self.values[row]
+            if len(stale):
+                values[stale] = function(places[stale])
+            places = before.index_copy_(0, stale, places[stale])
         else:
             values = function(places)
         self.row[self.edge] = -1

@@ -28,7 +28,7 @@ def test_vertices_that_stay_keep_their_values_in_any_order(asked, function):
     first = memory(torch.arange(20), at, function)
     order = torch.randperm(20, generator=torch.Generator().manual_seed(1))
     torch.testing.assert_close(memory(order, at[order], function), first[order])
-    assert asked == [20, 0]
+    assert asked == [20]
 
 
 def test_new_edges_and_vertices_that_left_are_asked_for(asked, function):
@@ -56,7 +56,7 @@ def test_a_vertex_that_was_gone_for_a_frame_is_asked_for_again(asked, function):
     memory(torch.arange(20), at, function)
     memory(torch.arange(10), at[:10], function)
     memory(torch.arange(20), at, function)
-    assert asked == [20, 0, 10]
+    assert asked == [20, 10]
 
 
 def test_a_copy_goes_its_own_way(asked, function):
@@ -65,4 +65,4 @@ def test_a_copy_goes_its_own_way(asked, function):
     copy = memory.copy()
     memory(torch.arange(20, 40), at, function)
     torch.testing.assert_close(copy(torch.arange(20), at, function), function(at))
-    assert asked[:3] == [20, 20, 0]
+    assert asked == [20, 20, 20]

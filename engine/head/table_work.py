@@ -1,0 +1,76 @@
+"""Distance tables of identities that have been seen for a while: made while nothing else is wanted, kept on disk."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from .distance_table import DistanceTable, table_key, tabulated
+from .head import Array, NeuralHead
+from .networks.identity import IdentityNetwork
+
+SEEN_SURFACES = 24
+
+
+class TableWork:
+    """Gives identities of a head their tables: from files of a folder, or made step by step after SEEN_SURFACES.
+
+    Without a folder tables last as long as the head keeps their identities.
+    """
+
+    def __init__(self, head: NeuralHead, folder: Path | None = None):
+        self.head, self.folder = head, folder
+        self._seen: dict[str, int] = {}
+        self._work: Iterator[None] | None = None
+        network = head.identity
+        self._possible = (
+            isinstance(network, IdentityNetwork) and not network.config.hyper_coordinates and head.device.type == "cpu"
+        )
+
+    def look_up(self, identity: Array | None) -> None:
+        """Give an identity (L,) the table that was stored for it, if there is one."""
+        prepared = self.head.prepare_identity(identity)
+        if not self._possible or self.folder is None or prepared.table is not None:
+            return
+        key = self._key(prepared.code)
+        if key not in self._seen:
+            prepared.table = DistanceTable.load(self._path(self.folder, key), key, *self.head.box)
+        self._seen.setdefault(key, 0)
+
+    def saw(self, identity: Array | None, surfaces: int, points: Tensor) -> None:
+        """So many surfaces were made of an identity (L,); points (P, 3) are canonical ones along its surface."""
+        prepared = self.head.prepare_identity(identity)
+        if not self._possible or prepared.table is not None:
+            return
+        key = self._key(prepared.code)
+        self._seen[key] = self._seen.get(key, 0) + surfaces
+        if self._seen[key] >= SEEN_SURFACES:
+            self._work = self._make(identity, key, points)
+
+    def step(self) -> bool:
+        """A piece of about 50 ms of the work ahead; False when nothing is left."""
+        if self._work is None:
+            return False
+        with torch.no_grad():
+            if next(self._work, self) is self:
+                self._work = None
+        return self._work is not None
+
+    def _make(self, identity: Array | None, key: str, points: Tensor) -> Iterator[None]:
+        prepared = self.head.prepare_identity(identity)
+        for table in tabulated(lambda at: prepared.distance(at[None])[0], points, *self.head.box):
+            if table is not None:
+                prepared.table = table
+                if self.folder is not None:
+                    table.save(self._path(self.folder, key), key)
+            yield
+
+    def _key(self, code: Tensor) -> str:
+        return table_key(self.head.identity.state_dict(), code, self.head.box)
+
+    @staticmethod
+    def _path(folder: Path, key: str) -> Path:
+        return folder / f"{key[:32]}.npz"
