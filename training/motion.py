@@ -26,9 +26,19 @@ from engine.motion.denoiser import DenoiserConfig, ExpressionDecoder, load_expre
 from engine.motion.diffusion import CosineSchedule
 from engine.motion.sampling_defaults import SamplingDefaults
 from engine.motion.speech import load_speech_encoder
+from engine.shared.controls import CONTROL_NAMES
 from engine.shared.lip_opening import REST_OPENING_MM, opening_slopes
 from training.data.corpus import load_corpus
-from training.motion_examples import AMPLITUDE, BATCH, CROP, CropMaker, make_scenes, scene_features
+from training.motion_examples import (
+    AMPLITUDE,
+    BATCH,
+    CROP,
+    POSE_SCALE,
+    CropMaker,
+    make_scenes,
+    scene_features,
+    scene_prosody,
+)
 from training.run.learner import load_weights
 from training.run.loop import Recipe, Run, step_seed
 from training.run.options import SPEECH_ENCODER_HELP, add_run_options, add_speech_options, exit_status, run_of
@@ -38,48 +48,67 @@ from training.run.options import SPEECH_ENCODER_HELP, add_run_options, add_speec
 SMALL = DenoiserConfig(
     layers=4, width=256, heads=8, feed_forward=512, audio_dimensions=256, causal=False, film_rank=64
 )  # fmt: skip
-DROP_CONDITION = 0.25
+DROP_CONDITION, DROP_CONTROLS = 0.25, 0.1
 # A closure needs jaw and lips that fit each other within a millimetre, of which the codes' squared error knows nothing.
 # The absolute error of the opening asks for closed lips wherever they are more likely closed than open.
 OPENING_WEIGHT = 0.01  # per millimetre
+POSE_WEIGHT = 0.04  # the head's pose has six columns, a code has 200
 # The paper trains 50,000 steps at 1e-4; the short budget needs a larger rate with warm-up and cosine decay.
 PEAK_LEARNING_RATE = 8e-4
 RECIPE = Recipe(warm_up_steps=200, final_rate=0.02, average_decay=0.998, save_every=100)
 DEFAULTS = SamplingDefaults(
-    steps=8, sampler="dpm++", guidance=1.5, mouth_temperature=0.3, lid_temperature=0.85, smooth=0.06, seal=0.015
-)
+    steps=8, sampler="dpm++", guidance=1.5, mouth_temperature=0.3, lid_temperature=0.85, smooth=0.03, seal=0.015,
+    pose_smooth=0.12,
+)  # fmt: skip
 
 
 def denoised(
-    decoder: ExpressionDecoder, schedule: CosineSchedule, features: Tensor, codes: Tensor, generator: torch.Generator
+    decoder: ExpressionDecoder,
+    schedule: CosineSchedule,
+    features: Tensor,
+    codes: Tensor,
+    generator: torch.Generator,
+    controls: Tensor | None = None,
 ) -> Tensor:
-    """What the decoder makes of noised codes (B, N, D) at random time steps, a quarter without condition: (B, N, D)."""
+    """What the decoder makes of noised codes (B, N, D) at random time steps: (B, N, D).
+
+    A quarter has no voice, and a tenth of all no controls (B, N, C).
+    """
     batch, device = len(codes), codes.device
     timesteps = torch.randint(schedule.steps, (batch,), generator=generator).to(device)
     noise = torch.randn(codes.shape, generator=generator).to(device)
     dropped = (torch.rand(batch, generator=generator) < DROP_CONDITION).to(device)
     noisy = schedule.add_noise(codes, noise, timesteps)
+    asked = {}
+    if controls is not None and controls.shape[-1]:
+        unasked = (torch.rand(batch, generator=generator) < DROP_CONTROLS).to(device)
+        asked = {"controls": controls, "dropped_controls": unasked}
     with torch.autocast(device.type, torch.bfloat16):
-        predicted = decoder(noisy, timesteps, features, dropped)
+        predicted = decoder(noisy, timesteps, features, dropped, **asked)
     return predicted.float()
 
 
 def diffusion_loss(
     decoder: ExpressionDecoder,
     schedule: CosineSchedule,
-    batch_of_crops: tuple[Tensor, Tensor, Tensor],
+    batch_of_crops: tuple[Tensor, Tensor, Tensor, Tensor],
     generator: torch.Generator,
 ) -> Tensor:
-    """Weighted squared error of the predicted clean codes at random time steps (Eq. 9), a quarter without condition.
+    """Weighted squared error of the predicted clean codes at random time steps (Eq. 9), some without condition.
 
-    To it comes the absolute error of the lip opening that the codes mean.
+    To it comes the absolute error of the lip opening that the codes mean, and the error of the head's pose.
     """
-    features, codes, emphasis = batch_of_crops
-    predicted = denoised(decoder, schedule, features, codes, generator)
-    error = (predicted - codes).square().mean(dim=-1)  # (B, N)
+    features, codes, emphasis, controls = batch_of_crops
+    predicted = denoised(decoder, schedule, features, codes, generator, controls)
+    width = decoder.config.code_dimensions
+    square = (predicted - codes).square()
+    error = square[..., :width].mean(dim=-1)  # (B, N)
     scale = decoder.config.code_scale
-    opening_error = (opening_of_codes(scale * predicted) - opening_of_codes(scale * codes)).abs()  # (B, N)
-    return ((error + OPENING_WEIGHT * opening_error) * emphasis).mean()
+    found, wanted = (opening_of_codes(scale * x[..., :width]) for x in (predicted, codes))
+    value = ((error + OPENING_WEIGHT * (found - wanted).abs()) * emphasis).mean()
+    if square.shape[-1] > width:
+        value = value + POSE_WEIGHT * square[..., width:].mean()
+    return value
 
 
 def opening_of_codes(codes: Tensor) -> Tensor:
@@ -106,17 +135,24 @@ def train(
     start: a bundle from whose decoder a new run begins.
     """
     torch.manual_seed(run.seed)
+    trained = load_expression_decoder(Bundle.open(start), device) if start else None
+    if trained is not None:
+        crops.code_scale = trained.config.code_scale  # codes mean what they meant to it
     config = replace(sizes or SMALL, code_scale=crops.code_scale, audio_dimensions=crops.features.shape[-1])
+    if crops.prosody is not None:
+        config = replace(
+            config, pose_scale=POSE_SCALE, prosody_dimensions=crops.prosody.shape[-1], controls=CONTROL_NAMES
+        )
     decoder = ExpressionDecoder(config).to(device)
-    if start:
-        start_from(decoder, load_expression_decoder(Bundle.open(start), device))
+    if trained is not None:
+        start_from(decoder, trained)
     schedule = schedule or CosineSchedule()
     optimiser = torch.optim.Adam(decoder.parameters(), betas=(0.9, 0.99))
 
     def loss(step: int) -> tuple[Tensor, dict[str, Tensor]]:
-        features, codes, emphasis = (tensor.to(device) for tensor in crops.batch(step))
+        features, codes, emphasis, controls = (tensor.to(device) for tensor in crops.batch(step))
         generator = torch.Generator().manual_seed(step_seed(run.seed, step))
-        value = diffusion_loss(decoder, schedule, (features, codes, emphasis), generator)
+        value = diffusion_loss(decoder, schedule, (features, codes, emphasis, controls), generator)
         return value, {"loss": value}
 
     def at_checkpoint(average: ExpressionDecoder) -> None:
@@ -129,7 +165,8 @@ def train(
 def start_from(decoder: ExpressionDecoder, trained: ExpressionDecoder) -> None:
     """Start with the weights of a trained decoder, whose whole FiLM maps may become products of a small rank.
 
-    The product is the best one for the embedded time steps, which are all that FiLM is given.
+    The product is the best one for the embedded time steps, which are all that FiLM is given. What the trained one does
+    not have, such as a head pose, prosody or controls, begins at zero: the function goes on as it was.
     """
     state, rank = trained.state_dict(), decoder.config.film_rank
     if rank is not None and trained.config.film_rank is None:
@@ -139,7 +176,23 @@ def start_from(decoder: ExpressionDecoder, trained: ExpressionDecoder) -> None:
             outputs = torch.linalg.svd(weight @ times.T, full_matrices=False).U[:, :rank]  # (2 W, R)
             state |= {stem + "1.weight": outputs.T @ weight, stem + "2.weight": outputs}
             state[stem + "2.bias"] = state.pop(stem + "1.bias")
+    for name, weight in decoder.state_dict().items():
+        known = state.get(name)
+        if _begins_at_zero(name, decoder.config, trained.config):
+            grown = torch.zeros_like(weight)
+            if known is not None:
+                grown[tuple(slice(size) for size in known.shape)] = known
+            state[name] = grown
     load_weights(decoder, state)
+
+
+def _begins_at_zero(name: str, config: DenoiserConfig, trained: DenoiserConfig) -> bool:
+    """Whether a weight is of a pose, prosody or controls that the trained decoder did not have."""
+    if name.startswith(("code_projection.weight", "output.")):
+        return bool(config.pose_scale) and not trained.pose_scale
+    if name.startswith(("control_projection", "null_controls")):
+        return not trained.controls
+    return name.startswith("prosody_projection") and not trained.prosody_dimensions
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -149,6 +202,8 @@ def main(arguments: list[str] | None = None) -> int:
     encoders = parser.add_mutually_exclusive_group()
     encoders.add_argument("--bundle", default="starter", help="bundle folder with the trained speech encoder")
     encoders.add_argument("--speech-encoder", type=Path, help=SPEECH_ENCODER_HELP)
+    clips = "train on this many clips with phone labels, drawn at random (default: all)"
+    parser.add_argument("--clips", type=int, help=clips)
     add_run_options(parser, learning_rate=PEAK_LEARNING_RATE, minutes=35.0)
     options = parser.parse_args(arguments)
 
@@ -159,10 +214,10 @@ def main(arguments: list[str] | None = None) -> int:
         else:
             encoder = import_speech_encoder(options.speech_encoder).to(device)
         corpus = load_corpus(options.data, options.cache or options.output / "cache", options.synthesised)
-        scenes = make_scenes(options.data, corpus, options.seed)
-        crops = CropMaker(scenes, scene_features(encoder, scenes), options.seed)
+        scenes = make_scenes(options.data, corpus, options.seed, options.clips)
+        crops = CropMaker(scenes, scene_features(encoder, scenes), options.seed, prosody=scene_prosody(scenes))
         constants = {"amplitude": AMPLITUDE, "drop_condition": DROP_CONDITION, "batch": BATCH, "crop": CROP}
-        run.write_config({"synthesised": options.synthesised} | constants)
+        run.write_config({"synthesised": options.synthesised, "clips": options.clips} | constants)
         train(run, crops, device, start=options.start)
 
     return exit_status(command)

@@ -11,7 +11,7 @@ from evaluation.motion.figures import diversity, references_of, sampled_figures,
 from evaluation.motion.performer import Performer
 from evaluation.motion.plots import plot_moments, plot_recording
 from evaluation.motion.recordings import Recording
-from training.prior.articulation import perform
+from training.prior.performance import perform
 
 COMPARED = [
     *(("dpm++", steps) for steps in (2, 4, 8, 16, 50)), *(("ddim", steps) for steps in (2, 4, 8, 16, 50)),
@@ -27,7 +27,7 @@ def evaluate(performer: Performer, recordings: list[Recording], seed: int, outpu
     motions = [performer.sample(recording.audio, seed) for recording in recordings]
     not_refined = [performer.sample(recording.audio, seed, refine=False) for recording in recordings]
     prior = [
-        performer.from_weights(perform(recording.segments, recording.frames, seed + index))
+        performer.from_weights(perform(recording.segments, recording.frames, seed + index, expressive=False).weights)
         for index, recording in enumerate(recordings)
     ]
     for recording, motion, reference in list(zip(recordings, motions, references, strict=True))[:PLOTTED]:

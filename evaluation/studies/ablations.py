@@ -32,7 +32,7 @@ from evaluation.studies.short_runs import check_settings, short_run_parser, trai
 from evaluation.studies.smoothing import smoothing_figures
 from training import motion, motion_examples
 from training.data.corpus import Corpus, load_corpus
-from training.prior.articulation import perform
+from training.prior.performance import perform
 from training.run.options import exit_status
 
 STEPS = 300
@@ -125,7 +125,9 @@ def prior_figures(performer: Performer, test: TestSet, seed: int) -> dict:
     """Figures of the articulation prior's performances, which every variant was taught."""
 
     def performed(recording: Recording, take: int) -> Motion:
-        return performer.from_weights(perform(recording.segments, recording.frames, seed + take))
+        return performer.from_weights(
+            perform(recording.segments, recording.frames, seed + take, expressive=False).weights
+        )
 
     motions = [performed(recording, index) for index, recording in enumerate(test.recordings)]
     takes = [[performed(r, take).codes for take in range(DIVERSITY_SEEDS)] for r in test.recordings[test.varied]]

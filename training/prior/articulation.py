@@ -22,7 +22,6 @@ from training.prior.gestures import lip_gestures, rests
 from training.prior.grid import GRID_RATE, OVERSAMPLING, at_code_rate, slow_drift
 from training.prior.speaking_style import SpeakingStyle
 from training.prior.tongue import DENTAL_JAW, dental_gesture, in_place, tongue_weights
-from training.prior.upper_face import upper_face_weights
 
 # Closed lips are pressed together a little beyond contact, so that they stay sealed over their whole width.
 SEALED_OPENING_MM = -0.55
@@ -39,34 +38,34 @@ class Mouth:
     weights: dict[str, np.ndarray] = field(default_factory=dict)
 
 
-def perform(segments: list[Segment], frames: int, seed: int) -> np.ndarray:
-    """One performance: (frames, 57) float32 weights at 24 Hz, the same for the same seed."""
-    generator = np.random.default_rng(seed)
-    style = SpeakingStyle.draw(generator)
-    weights = _mouth_weights(segments, frames, style, generator)
-    weights |= upper_face_weights(segments, frames, generator, style.squint)
-    return at_code_rate(weights, frames)
-
-
 def expected_mouth(segments: list[Segment], frames: int) -> np.ndarray:
     """The neutral speaker's mouth without chance: (frames, 57) float32 weights, upper face at rest."""
-    return at_code_rate(_mouth_weights(segments, frames, SpeakingStyle(), None), frames)
+    return at_code_rate(mouth_weights(segments, frames, SpeakingStyle(), None), frames)
 
 
-def _mouth_weights(
-    segments: list[Segment], frames: int, style: SpeakingStyle, generator: np.random.Generator | None
+def mouth_weights(
+    segments: list[Segment],
+    frames: int,
+    style: SpeakingStyle,
+    generator: np.random.Generator | None,
+    gain: np.ndarray | float = 1.0,
 ) -> dict[str, np.ndarray]:
+    """Weights of the mouth on the grid: {name: (G,)}.
+
+    generator: of what chance adds; None leaves it out. gain: (G,) on jaw and lips, of energy and emotion.
+    """
     times = np.arange(frames * OVERSAMPLING) / GRID_RATE + style.lead
     gains = np.ones(len(segments))
     if generator is not None:
-        gains = np.exp(style.variation * generator.standard_normal(len(segments))).clip(0.75, 1.3)
+        gains = np.exp(style.variation * generator.standard_normal(len(segments))).clip(0.65, 1.45)
+        gain = gain * np.exp(0.14 * slow_drift(len(times), 0.7, generator))
     mouth = Mouth(
         channels=coarticulated(segments, gains, times, style),
         bilabial=lip_gestures(segments, times, BILABIALS, approach=0.075, release=0.055),
         labiodental=lip_gestures(segments, times, LABIODENTALS, approach=0.070, release=0.060),
         silence=rests(segments, times),
     )
-    _set_free_weights(mouth, style)
+    _set_free_weights(mouth, style, gain)
     mouth.weights["jawOpen"] = np.maximum(mouth.weights["jawOpen"], DENTAL_JAW * dental_gesture(segments, times))
     mouth.weights |= tongue_weights(segments, times, style)
     _tuck_lower_lip(mouth, style)
@@ -75,10 +74,10 @@ def _mouth_weights(
     return in_place(mouth.weights)
 
 
-def _set_free_weights(mouth: Mouth, style: SpeakingStyle) -> None:
+def _set_free_weights(mouth: Mouth, style: SpeakingStyle, gain: np.ndarray | float) -> None:
     """Weights of the mouth before any closure, left and right with the style's asymmetry."""
-    channels = mouth.channels
-    mouth.weights["jawOpen"] = channels["jaw"].copy()
+    channels = {name: values * gain**0.7 for name, values in mouth.channels.items()}
+    mouth.weights["jawOpen"] = mouth.channels["jaw"] * gain
     mouth.weights["mouthFunnel"] = channels["funnel"].copy()
     mouth.weights["mouthPucker"] = channels["pucker"].copy()
     sided = {

@@ -9,7 +9,7 @@ from training.phones import PHONES, Segment
 from training.prior.grid import GRID_RATE
 from training.prior.speaking_style import SpeakingStyle
 
-JAW_OPEN_VOWEL = 0.40  # jawOpen of a fully open vowel before coarticulation
+JAW_OPEN_VOWEL = 0.46  # jawOpen of a fully open vowel before coarticulation
 CHANNELS = ("jaw", "funnel", "pucker", "stretch", "smile", "lower_down", "upper_up")
 
 
@@ -56,7 +56,7 @@ def coarticulated(
     """Dominance-weighted mean of the phone targets around each time: {channel: (G,)}."""
     spans = []
     for segment, gain in zip(segments, gains, strict=True):
-        strength = gain * segment.emphasis
+        strength = gain * segment.emphasis**style.contrast
         glide = PHONES[segment.phone].glide
         first = (_targets(segment.phone, style, strength), *_dominances(segment.phone))
         if glide is None:
@@ -72,7 +72,7 @@ def coarticulated(
     for channel in CHANNELS:
         target = np.array([entry[0].get(channel, 0.0) for _, _, entry in spans])[span_of_time]
         # The lips prepare their shape earlier than the jaw: rounding is anticipated.
-        dominance, seconds, ahead = (jaw_dominance, 0.036, 0.010) if channel == "jaw" else (lip_dominance, 0.052, 0.030)
+        dominance, seconds, ahead = (jaw_dominance, 0.031, 0.010) if channel == "jaw" else (lip_dominance, 0.044, 0.028)
         width = seconds * style.tempo * GRID_RATE
         smooth = gaussian_filter1d(dominance * target, width, mode="nearest")
         smooth /= gaussian_filter1d(dominance, width, mode="nearest")

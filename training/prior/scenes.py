@@ -7,15 +7,15 @@ from itertools import pairwise
 
 import numpy as np
 
+from engine.motion.prosody import accents, prosody
 from engine.shared.arkit import ARKIT_NAMES
 from engine.shared.units import CODE_RATE, SAMPLE_RATE
 from training.data.augmentation import Augmenter
 from training.data.corpus import Clip, Corpus
 from training.data.voice_changes import VoiceChange
 from training.phones import SILENCE, Segment
-from training.prior.articulation import perform
-from training.prior.grid import OVERSAMPLING
-from training.prior.upper_face import upper_face_weights
+from training.prior.head_motion import Beat
+from training.prior.performance import Performance, perform
 
 SCENE_SECONDS = 12.0
 SCENE_FRAMES = round(SCENE_SECONDS * CODE_RATE)
@@ -24,25 +24,21 @@ SILENT_SHARE = 0.10
 
 @dataclass(frozen=True)
 class Scene:
-    """audio: (S,) float32 at 16 kHz. segments: phones over the scene. capture: (N, 57) real mouth weights or None.
+    """audio: (S,) float32 at 16 kHz. segments: phones over the scene. beats: accents of its voices.
 
-    captured_clip: key of the clip that was captured.
+    capture: (N, 57) real mouth weights or None. captured_clip: key of the clip that was captured.
     """
 
     audio: np.ndarray
     segments: list[Segment]
+    beats: list[Beat]
     capture: np.ndarray | None = None
     captured_clip: str = ""
 
-    def performance(self, seed: int) -> np.ndarray:
-        """One performance of the scene: (SCENE_FRAMES, 57) float32 weights."""
-        if self.capture is None:
-            return perform(self.segments, SCENE_FRAMES, seed)
-        generator = np.random.default_rng(seed)
-        weights = self.capture * generator.uniform(0.9, 1.1)
-        for name, values in upper_face_weights(self.segments, SCENE_FRAMES, generator, 0.04).items():
-            weights[:, ARKIT_NAMES.index(name)] = values[::OVERSAMPLING]
-        return np.clip(weights, 0.0, 1.0).astype(np.float32)
+    def performance(self, seed: int, expressive: bool = True) -> Performance:
+        """One performance of the scene over SCENE_FRAMES. expressive: whether it may have an emotion."""
+        capture = None if self.capture is None else self.capture * np.random.default_rng((seed, 1)).uniform(0.9, 1.1)
+        return perform(self.segments, SCENE_FRAMES, seed, self.beats, capture=capture, expressive=expressive)
 
 
 class SceneMaker:
@@ -71,7 +67,8 @@ class SceneMaker:
             ]
             position += len(samples) + self._pause()
             if position >= len(audio):
-                scenes.append(Scene(self.augmenter.speech(audio, self.generator), _without_gaps(segments)))
+                augmented = self.augmenter.speech(audio, self.generator)
+                scenes.append(Scene(augmented, _without_gaps(segments), beats_of(audio)))
                 audio, segments, position = np.zeros_like(audio), [], self._pause()
         return scenes
 
@@ -79,7 +76,7 @@ class SceneMaker:
         """Scenes without speech: digital silence and room tone."""
         length = int(SCENE_SECONDS * SAMPLE_RATE)
         segments = [Segment(SILENCE, 0.0, SCENE_SECONDS)]
-        return [Scene(self.augmenter.silence(length, self.generator), segments) for _ in range(count)]
+        return [Scene(self.augmenter.silence(length, self.generator), segments, []) for _ in range(count)]
 
     def captured(self, clip: Clip, capture: np.ndarray) -> list[Scene]:
         """Consecutive scenes of a recording with captured motion; pauses are where the capture rests."""
@@ -89,7 +86,8 @@ class SceneMaker:
             window = capture[index * SCENE_FRAMES : (index + 1) * SCENE_FRAMES]
             start = int(index * SCENE_SECONDS * SAMPLE_RATE)
             part = audio[start : start + int(SCENE_SECONDS * SAMPLE_RATE)]
-            scenes.append(Scene(self.augmenter.speech(part, self.generator), _pauses_of(window), window, clip.key))
+            augmented = self.augmenter.speech(part, self.generator)
+            scenes.append(Scene(augmented, _pauses_of(window), beats_of(part), window, clip.key))
         return scenes
 
     def _pause(self) -> int:
@@ -105,6 +103,12 @@ class SceneMaker:
         ]
         level = 10 ** self.generator.uniform(-0.2, 0.2) * 0.05 / (samples.std() + 1e-5)
         return (level * samples).astype(np.float32), segments
+
+
+def beats_of(audio: np.ndarray) -> list[Beat]:
+    """The accents that are heard in clean speech (S,)."""
+    heard = zip(*accents(prosody(audio, round(len(audio) / SAMPLE_RATE * CODE_RATE))), strict=True)
+    return [Beat(float(time), float(strength)) for time, strength in heard]
 
 
 def _without_gaps(segments: list[Segment]) -> list[Segment]:

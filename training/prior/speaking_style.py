@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
+
+from engine.shared.controls import TRAITS
 
 
 @dataclass(frozen=True)
@@ -13,7 +16,9 @@ class SpeakingStyle:
 
     jaw, lips, rounding, teeth: gains of the movements.
     tempo: gain of the smoothing; large values slur. lead: seconds by which the face runs ahead of the sound.
+    contrast: exponent of a phone's emphasis; below 1 all syllables are alike.
     smile, frown, squint: resting mood. asymmetry: -1 (right side stronger) to 1 (left side stronger).
+    brows, head, gaze: gains of their movements.
     variation: standard deviation of the gain of a single phone.
     rest: jawOpen at which a resting jaw hangs behind closed lips.
     """
@@ -24,28 +29,37 @@ class SpeakingStyle:
     teeth: float = 1.0
     tempo: float = 1.0
     lead: float = 0.0
+    contrast: float = 1.0
     smile: float = 0.02
     frown: float = 0.0
     squint: float = 0.0
     asymmetry: float = 0.0
+    brows: float = 1.0
+    head: float = 1.0
+    gaze: float = 1.0
     variation: float = 0.0
     rest: float = 0.02
 
     @classmethod
-    def draw(cls, generator: np.random.Generator) -> SpeakingStyle:
-        """A random speaking style."""
-        normal = generator.standard_normal
+    def of_traits(cls, traits: Mapping[str, float], generator: np.random.Generator) -> SpeakingStyle:
+        """The style that traits mean (see `engine.shared.controls`); what they do not say is drawn."""
+        z = dict.fromkeys(TRAITS, 0.0) | dict(traits)
+        jaw_share = float(np.exp(0.10 * z["jaw_share"]))
         return cls(
-            jaw=float(np.clip(np.exp(0.13 * normal()), 0.78, 1.28)),
-            lips=float(np.clip(np.exp(0.15 * normal()), 0.7, 1.35)),
-            rounding=float(np.clip(np.exp(0.15 * normal()), 0.7, 1.35)),
-            teeth=float(np.clip(np.exp(0.25 * normal()), 0.5, 1.7)),
-            tempo=float(np.clip(np.exp(0.12 * normal()), 0.8, 1.25)),
-            lead=float(np.clip(0.006 * normal(), -0.012, 0.012)),
-            smile=float(np.clip(0.03 + 0.05 * normal(), 0.0, 0.16)),
-            frown=float(np.clip(0.03 * normal(), 0.0, 0.08)),
-            squint=float(np.clip(0.04 + 0.05 * normal(), 0.0, 0.15)),
-            asymmetry=float(np.clip(0.4 * normal(), -1.0, 1.0)),
-            variation=0.09,
-            rest=float(np.clip(0.02 + 0.012 * normal(), 0.0, 0.05)),
+            jaw=float(np.exp(0.15 * z["opening"])) * jaw_share,
+            lips=float(np.exp(0.10 * z["opening"])) / jaw_share**1.5,
+            rounding=float(np.exp(0.20 * z["rounding"])),
+            teeth=float(np.exp(0.25 * z["teeth"])) / jaw_share**2,
+            tempo=float(np.exp(-0.16 * z["speed"])),
+            lead=float(0.007 * z["lag"]),
+            contrast=float(np.clip(1.2 + 0.7 * z["contrast"], 0, 3)),
+            smile=float(np.clip(0.035 + 0.045 * z["mood"], 0.0, 0.14)),
+            frown=float(np.clip(-0.035 * z["mood"] - 0.02, 0.0, 0.08)),
+            squint=float(np.clip(0.05 + 0.04 * generator.standard_normal(), 0.0, 0.15)),
+            asymmetry=float(np.clip(0.5 * z["asymmetry"], -1.0, 1.0)),
+            brows=float(np.exp(0.30 * z["brow_motion"])),
+            head=float(np.exp(0.25 * z["head"])),
+            gaze=float(np.exp(0.20 * z["gaze_motion"])),
+            variation=0.15,
+            rest=float(np.clip(0.02 + 0.012 * generator.standard_normal(), 0.0, 0.05)),
         )

@@ -21,7 +21,7 @@ from engine.shared.arkit import ARKIT_NAMES
 from engine.shared.lip_opening import OPENING_MM_PER_WEIGHT, REST_OPENING_MM, lip_opening_mm
 from engine.shared.protocol import Message, read_message
 from training.phones import Segment
-from training.prior.articulation import perform
+from training.prior.performance import perform
 
 BASIS = expression_basis()
 PLAIN = SamplingDefaults(steps=8, sampler="dpm++", guidance=1.0)
@@ -44,7 +44,7 @@ def trembling(seed):
     """Weights (N, 52) of a performance with many bilabials whose open frames tremble, and which are closed."""
     phones = ("AA", "M", "IY", "P", "AE", "B", "OW", "F")
     segments = [Segment(phones[i % 8], 0.15 * i, 0.15 * (i + 1)) for i in range(32)]
-    weights = perform(segments, 115, seed)
+    weights = perform(segments, 115, seed, expressive=False).weights
     closed = lip_opening_mm(weights) <= 0
     noise = 0.02 * np.random.default_rng(seed).standard_normal(weights.shape).astype(np.float32)
     return np.where(closed[:, None], weights, weights + noise), closed

@@ -13,7 +13,8 @@ from engine.shared.arkit import ARKIT_NAMES
 from engine.shared.lip_opening import OPENING_MM_PER_WEIGHT, REST_OPENING_MM, lip_opening_mm
 from engine.shared.units import CODE_RATE
 from training.phones import BILABIALS, PHONES, SILENCE, Segment, segments_from_labels
-from training.prior.articulation import expected_mouth, perform
+from training.prior.articulation import expected_mouth
+from training.prior.performance import perform
 
 SPOKEN = sorted(set(PHONES) - {SILENCE})
 MOUTH = [i for i, name in enumerate(ARKIT_NAMES) if name.startswith(("jaw", "mouth"))]
@@ -44,7 +45,7 @@ phone_strings = st.lists(st.tuples(st.sampled_from(SPOKEN), st.floats(0.04, 0.3)
 def test_every_bilabial_closes_the_lips(phones, seed, bilabial):
     phones.insert(len(phones) // 2, (bilabial, 0.06))
     segments, frames = _string(phones)
-    opening = lip_opening_mm(perform(segments, frames, seed))
+    opening = lip_opening_mm(perform(segments, frames, seed).weights)
     for segment in segments:
         if segment.phone in BILABIALS:
             near = slice(int(segment.start * CODE_RATE) - 1, int(np.ceil(segment.end * CODE_RATE)) + 2)
@@ -55,7 +56,7 @@ def test_every_bilabial_closes_the_lips(phones, seed, bilabial):
 @given(phone_strings, st.integers(0, 2**31))
 def test_motion_of_the_mouth_is_bounded_and_in_range(phones, seed):
     segments, frames = _string(phones)
-    weights = perform(segments, frames, seed)
+    weights = perform(segments, frames, seed, expressive=False).weights
     assert np.isfinite(weights).all()
     assert weights.min() >= 0
     assert weights.max() <= 1
@@ -75,7 +76,7 @@ def test_open_vowels_open_the_mouth(vowel):
 def test_in_silence_the_lips_stay_closed_and_blinks_go_on(seed):
     minutes = 2
     frames = round(60 * minutes * CODE_RATE)
-    weights = perform([Segment(SILENCE, 0.0, 60.0 * minutes)], frames, seed)
+    weights = perform([Segment(SILENCE, 0.0, 60.0 * minutes)], frames, seed, expressive=False).weights
     assert lip_opening_mm(weights).max() <= 0.3
     blinking = weights[:, ARKIT_NAMES.index("eyeBlinkLeft")] > 0.5
     assert 6 <= (np.diff(blinking.astype(int)) == 1).sum() / minutes <= 35
@@ -83,13 +84,13 @@ def test_in_silence_the_lips_stay_closed_and_blinks_go_on(seed):
 
 def test_long_pauses_close_the_lips():
     segments, frames = _string([("AA", 0.2), (SILENCE, 0.8), ("AA", 0.2)])
-    opening = lip_opening_mm(perform(segments, frames, 5))
+    opening = lip_opening_mm(perform(segments, frames, 5, expressive=False).weights)
     assert opening[round(0.95 * CODE_RATE) : round(1.2 * CODE_RATE)].max() <= 0.3
 
 
 def test_the_seed_decides_the_performance():
     segments, frames = _string([("HH", 0.06), ("EH", 0.12), ("L", 0.07), ("OW", 0.25)])
-    first, again, other = (perform(segments, frames, seed) for seed in (1, 1, 2))
+    first, again, other = (perform(segments, frames, seed).weights for seed in (1, 1, 2))
     np.testing.assert_array_equal(first, again)
     assert np.abs(first - other).max() > 0.05
 
