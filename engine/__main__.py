@@ -16,6 +16,7 @@ import numpy as np
 
 from .shared import __version__
 from .shared.arkit import conversion_text
+from .shared.controls import add_control_options, controls_of
 from .shared.errors import EngineError
 from .shared.options import DEVICE, GUIDANCE, RESOLUTION, SAMPLERS, STARTER, STEPS, STRENGTH
 from .shared.style import Style, add_style_options, style_of
@@ -60,6 +61,7 @@ def _sample(options: argparse.Namespace) -> None:
         guidance=options.guidance,
         strength=options.strength,
         refine=options.refine,
+        controls=controls_of(options),
         **kept,
     )
     take = engine.styled(take, style)
@@ -199,7 +201,7 @@ def _kept(path: str | None, frames: str | None, style: Style) -> dict:
     take = ExpressionTake.load(path)
     if style.changes and "style" in take.provenance:
         raise EngineError(f"{path} has a style already; keep a take without one, or leave the style options out.")
-    return {"keep": take.codes, "resample": _frame_range(frames, len(take.codes))}
+    return {"keep": take.codes, "keep_pose": take.pose, "resample": _frame_range(frames, len(take.codes))}
 
 
 def _frame_range(text: str | None, count: int) -> tuple[int, int]:
@@ -254,7 +256,7 @@ def _add_sample(commands, common: argparse.ArgumentParser) -> None:
     sample = commands.add_parser("sample", parents=[common], help="recording -> take of expression codes")
     sample.description = (
         "Writes an .npz with codes (N,200), rate in Hz, weights (N,52) with weight_names, "
-        "lip_opening_mm (N,) of the mean head, and seed."
+        "lip_opening_mm (N,) of the mean head, the head's pose (N,6) where the model has one, and seed."
     )
     sample.add_argument("--audio", required=True, help="sound file (wav, flac, ogg, opus, mp3)")
     sample.add_argument("--output", required=True, help="take to write (.npz)")
@@ -269,6 +271,7 @@ def _add_sample(commands, common: argparse.ArgumentParser) -> None:
     )
     raw = "leave the codes as they were sampled, without the smoothing that the bundle asks for"
     sample.add_argument("--no-refine", dest="refine", action="store_false", help=raw)
+    add_control_options(sample)
     add_style_options(sample)
     sample.add_argument("--keep", metavar="TAKE", help="take (.npz) of the same recording whose codes stay ...")
     sample.add_argument("--range", metavar="A:B", help="... but for code frames A:B, B excluded, sampled again")

@@ -207,8 +207,9 @@ class Engine:
         strength: factor on the sampled codes, 0..3; 1 leaves them.
         refine: whether jitter is smoothed as the bundle asks for (see `engine.motion.refinement`); else the codes are
             as they were sampled.
-        controls: what the performance shall be, {name: number, or numbers (N,) for the code frames}; names and limits
-            are in `engine.shared.controls`. Traits that are not given are drawn from the seed.
+        controls: what the performance shall be, {name: number, numbers (N,) for the code frames, or a curve (K, 2) of
+            seconds and values}; names and limits are in `engine.shared.controls`. Traits that are not given are drawn
+            from the seed.
         control_guidance: as guidance, for the controls alone; None takes the bundle's default.
         keep, resample: codes (N, 200) of a take of the same recording, and the code frames (start, end), end excluded,
             that are sampled again; the others stay bit for bit, and the new ones join them smoothly.
@@ -227,7 +228,7 @@ class Engine:
         guidance = defaults.guidance if guidance is None else guidance
         config = self._decoder.config
         kept = _kept(keep, keep_pose, resample, strength, config)
-        controls = check_controls(controls or {}, len(features), config.controls)
+        controls = check_controls(controls or {}, len(features), config.code_rate, config.controls)
         if config.prosody_dimensions:
             measured = torch.from_numpy(prosody(samples, len(features), config.code_rate))
             features = torch.cat([features, measured.to(features)], dim=-1)

@@ -17,7 +17,7 @@ the other on the main thread; a reader thread takes cancellations at once and en
 
 sound: start, duration, whole_seconds, samples_rate. file (B,) is the content of a sound file, samples (S, C) its sound.
 The sampler's settings are seed, steps, guidance, strength and refine.
-controls {name: number or list} is what the performance shall be; an array control_NAME (N,) is the same over time.
+controls {name: number or list} is what the performance shall be; an array control_NAME is one over time.
 keep, keep_pose and resample are left out, or the codes (N,200) and the head pose (N,6) of an earlier take, and [start,
 end) of what is sampled again.
 style holds fields of `engine.shared.style.Style`; the codes are shown in that style.

@@ -52,13 +52,13 @@ DROP_CONDITION, DROP_CONTROLS = 0.25, 0.1
 # A closure needs jaw and lips that fit each other within a millimetre, of which the codes' squared error knows nothing.
 # The absolute error of the opening asks for closed lips wherever they are more likely closed than open.
 OPENING_WEIGHT = 0.01  # per millimetre
-POSE_WEIGHT = 0.04  # the head's pose has six columns, a code has 200
+POSE_WEIGHT = 0.12  # the head's pose has six columns, a code has 200
 # The paper trains 50,000 steps at 1e-4; the short budget needs a larger rate with warm-up and cosine decay.
 PEAK_LEARNING_RATE = 8e-4
 RECIPE = Recipe(warm_up_steps=200, final_rate=0.02, average_decay=0.998, save_every=100)
 DEFAULTS = SamplingDefaults(
     steps=8, sampler="dpm++", guidance=1.5, mouth_temperature=0.3, lid_temperature=0.85, smooth=0.03, seal=0.015,
-    pose_smooth=0.12,
+    lids=1.0, pose_smooth=0.12,
 )  # fmt: skip
 
 

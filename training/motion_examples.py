@@ -25,8 +25,9 @@ CROPS_PER_SCENE = SCENE_FRAMES // CROP
 # that gives half-closed blinks and jaws beyond the anatomy, so the range is narrow and the styles give diversity.
 AMPLITUDE = (0.97, 1.05)
 TURNS = 3  # epochs in which every scene gets a new performance
-# What a unit of the head's pose is, degrees and millimetres, to the noise: as much as a thirtieth of a weight.
-POSE_SCALE = (0.8, 0.8, 0.6, 0.8, 0.8, 0.6)
+# What a unit of the head's pose is, degrees and millimetres: half of its standard deviation, so that the noise decides
+# the pose about when it decides the larger movements of the face.
+POSE_SCALE = (1.6, 2.0, 1.4, 1.2, 2.0, 1.2)
 # Rare events that everybody sees count more than their share of the frames: lips that close on a bilabial, a lower lip
 # under the teeth, and blinks. With a plain mean the short training left four of ten bilabials closed and half of the
 # blinks.

@@ -31,6 +31,11 @@ from .sampling_defaults import PREFIX
 from .timestep_injection import INJECTIONS, FiLM
 
 
+# Prosody and controls are few numbers of about one beside many features. Their weights begin at zero and move by the
+# learning rate at a time whatever their gradient, so without a gain they would take long to count.
+INPUT_GAIN = 4.0
+
+
 @dataclass(frozen=True)
 class DenoiserConfig:
     """Sizes of the expression decoder; the defaults are the paper's.
@@ -376,7 +381,8 @@ class ExpressionDecoder(nn.Module):
             return self.null_condition[None, None]
         condition = self.audio_projection(audio[..., : self.config.audio_dimensions])
         if self.prosody_projection is not None:
-            condition = condition + self.prosody_projection(audio[..., self.config.audio_dimensions :])
+            prosody = audio[..., self.config.audio_dimensions :]
+            condition = condition + self.prosody_projection(INPUT_GAIN * prosody)
         if dropped is None:
             return condition
         return torch.where(dropped[:, None, None], self.null_condition.to(condition.dtype), condition)
@@ -387,7 +393,7 @@ class ExpressionDecoder(nn.Module):
             return self.null_condition.new_zeros(1, 1, 1)
         if controls is None:
             return self.null_controls[None, None]
-        condition = self.control_projection(controls)
+        condition = self.control_projection(INPUT_GAIN * controls)
         if dropped is None:
             return condition
         return torch.where(dropped[:, None, None], self.null_controls.to(condition.dtype), condition)

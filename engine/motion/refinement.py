@@ -21,6 +21,8 @@ from .diffusion import Kept
 from .sampling_defaults import SamplingDefaults
 
 SEALED_MM = 1.0
+LIDS_BEGIN, LIDS_END = 0.35, 0.70  # eyeBlink from which lids go on to close, and from which they close
+_LIDS = [ARKIT_NAMES.index(f"eyeBlink{side}") for side in ("Left", "Right")]
 _CLOSE = ARKIT_NAMES.index("mouthClose")
 
 
@@ -31,6 +33,8 @@ class Refinement:
     smooth: as in `style.Style`: full width at half maximum, in seconds, of the Gaussian that smooths in time.
     seal: weight that `mouthClose` gets in addition where lips touch, which fades out up to `SEALED_MM` of opening:
         the surface of a neural head is off by tenths of a millimetre, and lips that just touch would show slits.
+    lids: how far lids that close beyond half of their way go on to close, 0 to 1: several possible moments of a blink
+        make one that closes by three quarters.
     pose_smooth: as smooth, of the head's pose.
     """
 
@@ -39,6 +43,7 @@ class Refinement:
     smooth: float = 0.0
     seal: float = 0.0
     pose_smooth: float = 0.0
+    lids: float = 0.0
 
     def refined(self, codes: np.ndarray, kept: Kept | None = None) -> np.ndarray:
         """Sampled codes (N, D), refined: (N, D) float32.
@@ -49,6 +54,10 @@ class Refinement:
         refined = styled_weights(weights, self.rate, Style(smooth=self.smooth), lip_opening_mm(weights))
         refined = with_lids_in_place(refined)
         refined[:, _CLOSE] += self.seal * np.clip(1 - lip_opening_mm(refined) / SEALED_MM, 0, 1)
+        if self.lids:
+            closing = np.clip((refined[:, _LIDS] - LIDS_BEGIN) / (LIDS_END - LIDS_BEGIN), 0, 1)
+            rest = np.clip(1 - refined[:, _LIDS], 0, None)
+            refined[:, _LIDS] += self.lids * closing * closing * (3 - 2 * closing) * rest
         change = codes_from_weights(refined - weights, self.basis)
         return codes + change if kept is None else codes + kept.share_of_new().numpy() * change
 
@@ -66,7 +75,7 @@ def load_refinement(bundle: Bundle, basis: np.ndarray | None) -> Refinement | No
     basis: that embeds ARKit weights in the codes of its head, None when there is none.
     """
     defaults = SamplingDefaults.of(bundle)
-    if basis is None or not defaults.smooth + defaults.seal + defaults.pose_smooth:
+    if basis is None or not defaults.smooth + defaults.seal + defaults.pose_smooth + defaults.lids:
         return None
     rate = float(bundle.section("motion").get("code_rate", CODE_RATE))
-    return Refinement(basis, rate, defaults.smooth, defaults.seal, defaults.pose_smooth)
+    return Refinement(basis, rate, defaults.smooth, defaults.seal, defaults.pose_smooth, defaults.lids)

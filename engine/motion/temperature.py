@@ -44,9 +44,11 @@ class Temperature:
         return cls(torch.from_numpy(basis), torch.tensor(values))
 
     def scaled(self, noise: Tensor) -> Tensor:
-        """Noise (..., D) as the sampler shall use it: (..., D)."""
+        """Noise (..., D) as the sampler shall use it: (..., D). Columns after those of a code keep theirs."""
         directions = self.directions.to(noise)
-        return noise - (noise @ directions * (1 - self.values.to(noise))) @ directions.T
+        code = noise[..., : len(directions)]
+        cooled = code - (code @ directions * (1 - self.values.to(noise))) @ directions.T
+        return torch.cat([cooled, noise[..., len(directions) :]], dim=-1)
 
 
 def load_temperature(bundle: Bundle, basis: np.ndarray | None) -> Temperature | None:

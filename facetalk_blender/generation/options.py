@@ -11,7 +11,7 @@ from ..look.appearance import Color
 from ..outputs.curves.expression_curves import CurveSettings
 from ..outputs.frames.frame_storage import FrameStorage
 
-SAMPLER_OPTIONS = ("seed", "steps", "guidance", "strength")
+SAMPLER_OPTIONS = ("seed", "steps", "guidance", "strength", "controls")
 
 
 @dataclass(frozen=True)
@@ -22,6 +22,7 @@ class Options:
     identity: "mean", "random:SEED" or a file with an identity code, and moved controls (see identity_text).
     skin_color, eye_color: linear; None leaves the materials' own.
     seed, steps, guidance, strength: of the sampler; None is the model's own number.
+    controls: what the performance shall be, {name: number}, see `engine.shared.controls`.
     bundle: "starter" or a folder; device: "auto", "cpu" or "cuda".
     frames: scene frames to make surfaces for; None makes all that are heard.
     audio_playback, add_stage: whether to set up playback, and camera and lights around a new head.
@@ -39,6 +40,7 @@ class Options:
     steps: int | None = None
     guidance: float | None = None
     strength: float = 1.0
+    controls: dict[str, float] = field(default_factory=dict)
     bundle: str = STARTER
     device: str = DEVICE
     frames: range | None = None

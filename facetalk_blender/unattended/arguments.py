@@ -9,6 +9,8 @@ from pathlib import Path
 from mathutils import Color
 
 from ...engine.shared import options as ranges
+from ...engine.shared.controls import add_control_options, controls_of
+from ...engine.shared.errors import EngineError
 from ...engine.shared.identity_text import join_identity, split_identity
 from ...engine.shared.options import Range
 from ...engine.shared.style import LARGEST, add_style_options
@@ -100,6 +102,7 @@ def _add_sampling(parser: argparse.ArgumentParser) -> None:
         default=1.0,
         help=f"how large expressions are, {ranges.STRENGTH} (default: %(default)s)",
     )
+    add_control_options(parser)
     add_style_options(parser)
     add(
         "--bundle",
@@ -140,7 +143,13 @@ def _check(parser: argparse.ArgumentParser, options: argparse.Namespace) -> None
     for name, limits in LIMITS.items():
         value = getattr(options, name)
         if value is not None and not limits.holds(value):
-            parser.error(f"--{name} must lie between {limits.least:g} and {limits.greatest:g}")
+            parser.error(f"--{name.replace('_', '-')} must lie between {limits.least:g} and {limits.greatest:g}")
+
+    try:
+        asked = controls_of(options)
+    except EngineError as error:
+        raise BatchError(str(error), BAD_INPUT) from error
+    options.asked = {name: value if isinstance(value, float) else value.tolist() for name, value in asked.items()}
 
 
 def _frame_range(text: str) -> tuple[int, int]:

@@ -108,6 +108,7 @@ class SoundRun:
             steps=options.steps,
             guidance=options.guidance,
             strength=options.strength,
+            controls=options.asked,
             bundle=options.bundle,
             device=options.device,
             frames=frames,

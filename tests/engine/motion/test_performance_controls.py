@@ -20,7 +20,7 @@ SMALL = DenoiserConfig(
     layers=1, width=32, heads=2, feed_forward=16, code_dimensions=200, audio_dimensions=256, code_scale=0.03,
     pose_scale=POSE_SCALE, prosody_dimensions=PROSODY_DIMENSIONS, controls=CONTROL_NAMES,
 )  # fmt: skip
-DEFAULTS = SamplingDefaults(steps=2, sampler="dpm++", guidance=1.5, smooth=0.06, pose_smooth=0.1)
+DEFAULTS = SamplingDefaults(steps=2, sampler="dpm++", guidance=1.5, mouth_temperature=0.3, smooth=0.06, pose_smooth=0.1)
 
 
 @pytest.fixture(scope="module")
