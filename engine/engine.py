@@ -20,7 +20,7 @@ from .devices import choose_device, device_name
 from .motion import audio, diffusion
 from .motion.codes import ExpressionTake, codes_from_weights, interpolated
 from .motion.denoiser import DenoiserConfig
-from .motion.prosody import prosody
+from .motion.prosody import with_prosody
 from .motion.sampling_defaults import SamplingDefaults
 from .shared import __version__
 from .shared.controls import Curve, check_controls, control_rows, drawn_traits
@@ -230,8 +230,7 @@ class Engine:
         kept = _kept(keep, keep_pose, resample, strength, config)
         controls = check_controls(controls or {}, len(features), config.code_rate, config.controls)
         if config.prosody_dimensions:
-            measured = torch.from_numpy(prosody(samples, len(features), config.code_rate))
-            features = torch.cat([features, measured.to(features)], dim=-1)
+            features = with_prosody(features, samples, config.code_rate)
         asked = control_rows(config.controls, drawn_traits(seed) | controls, len(features))
         sampled = diffusion.sample(
             self._decoder,

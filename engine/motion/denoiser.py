@@ -30,7 +30,6 @@ from .prosody import PROSODY_DIMENSIONS
 from .sampling_defaults import PREFIX
 from .timestep_injection import INJECTIONS, FiLM
 
-
 # Prosody and controls are few numbers of about one beside many features. Their weights begin at zero and move by the
 # learning rate at a time whatever their gradient, so without a gain they would take long to count.
 INPUT_GAIN = 4.0

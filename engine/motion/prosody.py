@@ -11,8 +11,10 @@ Shape letters: S samples at 16 kHz, H analysis frames every 10 ms, N code frames
 from __future__ import annotations
 
 import numpy as np
+import torch
 from scipy.fft import irfft, rfft
 from scipy.ndimage import gaussian_filter1d, maximum_filter1d, median_filter
+from torch import Tensor
 
 from ..shared.units import CODE_RATE, SAMPLE_RATE
 
@@ -52,6 +54,12 @@ def prosody(samples: np.ndarray, frames: int, rate: float = CODE_RATE) -> np.nda
     smooth = gaussian_filter1d(fine, 1.5, axis=1)
     times = np.arange(frames) / rate
     return np.stack([np.interp(times, np.arange(len(level)) / 100, row) for row in smooth], 1).astype(np.float32)
+
+
+def with_prosody(features: Tensor, samples: np.ndarray, rate: float = CODE_RATE) -> Tensor:
+    """Speech features (N, A) beside the prosody of their samples (S,) at 16 kHz: (N, A + 6)."""
+    measured = torch.from_numpy(prosody(samples, len(features), rate))
+    return torch.cat([features, measured.to(features)], dim=-1)
 
 
 def accents(table: np.ndarray, rate: float = CODE_RATE) -> tuple[np.ndarray, np.ndarray]:

@@ -96,7 +96,7 @@ def controls_of(options: Namespace) -> dict[str, Curve]:
         controls[ENERGY] = options.energy
     for name, value in controls.items():
         low, high = LIMITS[name]
-        values = np.asarray(value)[..., -1]
+        values = np.atleast_1d(value)[..., -1]
         if not ((values >= low) & (values <= high)).all():
             raise EngineError(f"The control {name} goes from {low:g} to {high:g}; choose a value in between.")
     return controls

@@ -136,5 +136,5 @@ def voiceless_figures(performer: Performer, sounds: dict[str, list[np.ndarray]],
 
 def diversity(performer: Performer, recordings: list[Recording]) -> metrics.Diversity:
     """Eq. 20 over DIVERSITY_SEEDS takes of every recording."""
-    features = [performer.encoder.features(recording.audio) for recording in recordings]
+    features = [performer.features(recording.audio) for recording in recordings]
     return metrics.Diversity.of([[performer.codes(f, seed) for seed in range(DIVERSITY_SEEDS)] for f in features])

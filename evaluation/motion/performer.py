@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
+import torch
 from scipy.spatial import cKDTree
 from torch import Tensor
 
@@ -16,10 +17,12 @@ from engine.head.topology.lips import lip_opening
 from engine.motion import diffusion
 from engine.motion.codes import codes_from_weights, expression_basis, weights_from_codes
 from engine.motion.denoiser import load_expression_decoder
+from engine.motion.prosody import with_prosody
 from engine.motion.refinement import load_refinement
 from engine.motion.sampling_defaults import SamplingDefaults
 from engine.motion.speech import load_speech_encoder
 from engine.motion.temperature import load_temperature
+from engine.shared.controls import control_rows, drawn_traits
 from engine.shared.options import STARTER
 from engine.shared.units import MILLIMETRES_PER_UNIT
 from engine.shared.weights import WEIGHT_NAMES
@@ -96,21 +99,30 @@ class Performer:
         self, audio: np.ndarray, seed: int, sampler: str | None = None, steps: int | None = None, refine: bool = True
     ) -> Motion:
         """Motion for 16 kHz samples (S,), refined as the bundle asks for, or as it was sampled."""
-        features = self.encoder.features(audio)
-        codes = self.codes(features, seed, sampler, steps)
+        codes = self.codes(self.features(audio), seed, sampler, steps)
         return self.motion(self.refinement.refined(codes) if refine and self.refinement else codes)
 
+    def features(self, audio: np.ndarray) -> Tensor:
+        """What the decoder hears of 16 kHz samples (S,): speech features and, where it takes them, prosody."""
+        features = self.encoder.features(audio)
+        return with_prosody(features, audio) if self.decoder.config.prosody_dimensions else features
+
     def codes(self, features: Tensor, seed: int, sampler: str | None = None, steps: int | None = None) -> np.ndarray:
-        """Sampled codes (N, 200) for speech features (N, A)."""
-        return diffusion.sample(
+        """Sampled codes (N, 200) for what `features` gives (N, A)."""
+        known = self.decoder.config.controls
+        asked = torch.from_numpy(control_rows(known, drawn_traits(seed), len(features)))
+        sampled = diffusion.sample(
             self.decoder,
             features,
             seed=seed,
             steps=steps or self.defaults.steps,
             sampler=sampler or self.defaults.sampler,
             guidance=self.defaults.guidance,
+            controls=asked if known else None,
+            control_guidance=self.defaults.control_guidance,
             temperature=self.temperature,
-        ).numpy()
+        )
+        return sampled[:, : self.decoder.config.code_dimensions].numpy()
 
     def from_weights(self, weights: np.ndarray) -> Motion:
         """Motion of given weights (N, W)."""

@@ -87,7 +87,7 @@ def test_controls_that_make_no_sense_are_refused(engine, controls, words):
 
 def test_a_model_without_controls_says_so():
     with pytest.raises(EngineError, match="cannot be asked for joy"):
-        check_controls({"joy": 1.0}, 4, ())
+        check_controls({"joy": 1.0}, 4, 24.0, ())
 
 
 def test_traits_follow_from_the_seed_alone():

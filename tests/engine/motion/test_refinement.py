@@ -151,3 +151,26 @@ def test_the_command_line_and_the_engine_process_pass_the_wish_on(tmp_path, refi
     output.seek(0)
     (answer,) = (message for message in iter(lambda: read_message(output), None) if message.kind == "take")
     assert_close(answer.arrays["codes"], take.codes)  # the process may compute on another number of threads
+
+
+def test_lids_that_close_far_close_and_others_stay():
+    basis = expression_basis()
+    heights = np.array([0.0, 0.2, 0.34, 0.55, 0.72, 0.9, 1.05], np.float32)
+    weights = np.zeros((len(heights), basis.shape[1]), np.float32)
+    weights[:, ARKIT_NAMES.index("eyeBlinkLeft")] = heights
+    refined = Refinement(basis, 24.0, lids=1.0).refined(codes_from_weights(weights, basis))
+    found = (refined @ basis)[:, ARKIT_NAMES.index("eyeBlinkLeft")]
+    assert_close(found[:3], heights[:3], 1e-5)
+    assert heights[3] < found[3] < 1
+    assert_close(found[4:], [1.0, 1.0, 1.05], 1e-5)
+
+
+def test_the_heads_pose_is_smoothed_and_kept_where_it_is_kept():
+    pose = np.random.default_rng(0).normal(size=(40, 6)).astype(np.float32)
+    refinement = Refinement(expression_basis(), 24.0, pose_smooth=0.15)
+    smooth = refinement.smoothed_pose(pose)
+    assert np.abs(np.diff(smooth, n=2, axis=0)).mean() < 0.3 * np.abs(np.diff(pose, n=2, axis=0)).mean()
+    kept = refinement.smoothed_pose(pose, Kept(torch.zeros(40, 200), 10, 30))
+    np.testing.assert_array_equal(kept[:10], pose[:10])
+    np.testing.assert_array_equal(kept[30:], pose[30:])
+    assert_close(kept[16:24], smooth[16:24], 1e-5)
