@@ -51,14 +51,13 @@ class Refinement:
         kept: codes that stay bit for bit; the change fades in as the codes did that were sampled again.
         """
         weights = weights_from_codes(codes, self.basis)
-        refined = styled_weights(weights, self.rate, Style(smooth=self.smooth), lip_opening_mm(weights))
-        refined = with_lids_in_place(refined)
+        refined = styled_weights(weights, self.rate, Style(smooth=self.smooth), lip_opening_mm(weights)).copy()
         refined[:, _CLOSE] += self.seal * np.clip(1 - lip_opening_mm(refined) / SEALED_MM, 0, 1)
         if self.lids:
             closing = np.clip((refined[:, _LIDS] - LIDS_BEGIN) / (LIDS_END - LIDS_BEGIN), 0, 1)
             rest = np.clip(1 - refined[:, _LIDS], 0, None)
             refined[:, _LIDS] += self.lids * closing * closing * (3 - 2 * closing) * rest
-        change = codes_from_weights(refined - weights, self.basis)
+        change = codes_from_weights(with_lids_in_place(refined) - weights, self.basis)
         return codes + change if kept is None else codes + kept.share_of_new().numpy() * change
 
     def smoothed_pose(self, pose: np.ndarray, kept: Kept | None = None) -> np.ndarray:

@@ -65,9 +65,6 @@ CONTACT_MM = 1.2  # lips nearer than this count as closed
 _CLOSE, _JAW = WEIGHT_NAMES.index("mouthClose"), WEIGHT_NAMES.index("jawOpen")
 _ROUND = [WEIGHT_NAMES.index("mouthFunnel"), WEIGHT_NAMES.index("mouthPucker")]
 _TUCK = WEIGHT_NAMES.index("mouthRollLower")
-_BLINKS, _WIDE = (
-    [i for i, name in enumerate(WEIGHT_NAMES) if name.startswith(part)] for part in ("eyeBlink", "eyeWide")
-)
 # What of an emotion gives way to speech: lips that close, round or tuck.
 _YIELDS = np.array([name.startswith(("mouth", "jaw")) for name in WEIGHT_NAMES])
 
@@ -163,8 +160,6 @@ def with_emotion(weights: np.ndarray, mood: Mood, generator: np.random.Generator
         sides[:, columns] = one_sided[:, index : index + 1]
     actions = actions * sides * np.where(_YIELDS, yielding[:, None], 1.0)
     actions[:, _JAW] *= 1 - closed * 0.7
-    lids = np.stack([weights[:, _BLINKS].max(1)] * len(_WIDE), 1)
-    actions[:, _WIDE] *= 1 - lids  # a lid that closes is not held up
     felt = weights + actions * np.clip(1.15 - weights, 0, 1)  # two smiles do not add up to more than one
     parted = np.clip(REST_OPENING_MM + felt @ opening_slopes() - before, 0, None)
     felt[:, _CLOSE] += closed * parted / -OPENING_MM_PER_WEIGHT["mouthClose"]
