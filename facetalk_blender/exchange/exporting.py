@@ -14,6 +14,7 @@ from .. import compat
 from ..outputs.rest_track import rest_values
 from ..outputs.result import FRAMES_PROPERTY
 from ..sound import strip as sound_strip
+from . import usd_file
 from .base_colors import is_head, plain_materials
 from .formats import FORMATS, exporter
 from .gltf_file import set_rest_weights
@@ -70,6 +71,8 @@ def export(
     _run_exporter(kind, path, scene, written, _options(kind, scene, items, written))
     if kind == "gltf":
         set_rest_weights(path, {item.data.name: rest_values(item.data.shape_keys) for item in items})
+    if kind == "usd":
+        usd_file.shrink(path)
 
 
 def _run_exporter(kind: str, path: Path, scene: bpy.types.Scene, items: list[bpy.types.Object], options: dict) -> None:

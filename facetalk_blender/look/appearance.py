@@ -151,13 +151,15 @@ def _vertex_values(regions: Regions, colors: tuple[Color, Color]) -> dict[str, n
 
 
 def _polygon_slots(regions: Regions, polygons: np.ndarray) -> np.ndarray:
-    """The slot of the greatest weight in a polygon's first three corners; (P,) int32."""
+    """The slot of the greatest weight in a polygon's corners; (P,) int32. Polygons (P, 3 or 4), -1 for none."""
     of_region = np.array([SLOTS.index(REGION_SLOTS.get(name, "Skin")) for name in regions.names], np.int32)
     weights = regions.weights.astype(np.float32) @ np.eye(len(SLOTS), dtype=np.float32)[of_region]  # (V, slots)
-    corners = weights.argmax(1).astype(np.int32)[polygons[:, :3]]
+    # The fourth corner of a triangle counts like its first, which changes no majority but a close one.
+    polygons = np.where(polygons < 0, polygons[:, :1], polygons)
+    corners = weights.argmax(1).astype(np.int32)[polygons]
     slots = corners[:, 0].copy()
     border = np.flatnonzero((corners != corners[:, :1]).any(1))
-    slots[border] = weights[polygons[border, :3]].sum(1).argmax(1)
+    slots[border] = weights[polygons[border]].sum(1).argmax(1)
     return slots
 
 

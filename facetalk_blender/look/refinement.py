@@ -19,7 +19,8 @@ FINEST = 0.0015  # metres: meshes whose edges are shorter are fine enough
 LEAST_FACES = 2000  # of a head; of less nothing is expected
 MOST_LEVELS = 2  # how often an edge at a border is halved
 OUTLINED = (EYE_REGIONS, ("lips",), ("teeth",))  # whose borders a mesh of any fineness is cut along
-CIRCLE_WIDTH = 0.02  # degrees, within which a vertex lies on the circle of an iris or a pupil
+BORDER_WIDTH = 0.8  # degrees around the gaze, over which the colours of iris and pupil blend in a mesh that is cut
+RING_WIDTH = 3.0  # and in one that is not: no less than the distance of the rings of vertices of a template's eye
 
 
 def refined(
@@ -47,9 +48,11 @@ def refined(
         ends.append(pairs)
     if regions.eye_vertices is not None:
         for angle in (PUPIL_ANGLE, IRIS_ANGLE):
-            vertices, faces, regions, pairs = _with_circle(vertices, faces, regions, math.radians(angle))
-            ends.append(pairs)
-        regions = _with_round_irises(regions)
+            for side in (-0.5, 0.5):
+                circle = math.radians(angle + side * BORDER_WIDTH)
+                vertices, faces, regions, pairs = _with_circle(vertices, faces, regions, circle)
+                ends.append(pairs)
+        regions = with_round_irises(regions, BORDER_WIDTH)
     return vertices, faces, regions, np.concatenate(ends)
 
 
@@ -161,22 +164,27 @@ def _with_circle(
 ) -> tuple[np.ndarray, np.ndarray, Regions, np.ndarray]:
     """Triangles cut along the circle at an angle (radians) from the gaze; between which vertices new ones lie."""
     known, directions = _directions(regions)
-    level = np.where(known, directions[:, 2] - math.cos(angle), np.nan)
+    level = np.where(known, angle - np.arccos(np.clip(directions[:, 2], -1.0, 1.0)), np.nan)
     vertices, faces, regions, pairs = _outlined(vertices, faces, regions, level)
-    # Exactly on the circle: there the parts of the eye have equal weights.
+    # Exactly on the circle: the colours blend from one of the two to the other.
     points = regions.eye_directions[len(regions.eye_directions) - len(pairs) :]
     points[:, :2] *= math.sin(angle) / np.maximum(np.linalg.norm(points[:, :2], axis=1, keepdims=True), 1e-9)
     points[:, 2] = math.cos(angle)
     return vertices, faces, regions, pairs
 
 
-def _with_round_irises(regions: Regions) -> Regions:
-    """Weights of the parts of an eye by the angle from the gaze."""
+def with_round_irises(regions: Regions, width: float) -> Regions:
+    """Weights of the parts of an eye by the angle from the gaze; they blend over a width in degrees.
+
+    Viewports interpolate colours between vertices: only where these lie closer than the width is a border a circle.
+    """
+    if regions.eye_vertices is None:
+        return regions
     columns = [regions.names.index(name) for name in EYE_REGIONS if name in regions.names]
     if len(columns) != len(EYE_REGIONS):
         return regions
     angle = np.degrees(np.arccos(np.clip(regions.eye_directions[:, 2], -1.0, 1.0)))  # (E,)
-    pupil, both = (np.clip(0.5 + (limit - angle) / CIRCLE_WIDTH, 0.0, 1.0) for limit in (PUPIL_ANGLE, IRIS_ANGLE))
+    pupil, both = (np.clip(0.5 + (limit - angle) / width, 0.0, 1.0) for limit in (PUPIL_ANGLE, IRIS_ANGLE))
     shares = {"pupil": pupil, "iris": both - pupil, "sclera": 1.0 - both}
     weights = regions.weights.copy()
     whole = weights[np.ix_(regions.eye_vertices, columns)].sum(1, dtype=np.int32)

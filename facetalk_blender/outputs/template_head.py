@@ -14,6 +14,7 @@ from ..blender_data.mesh_building import Geometry, mesh_pieces, with_edges
 from ..blender_data.piece_queue import PieceQueue
 from ..look.appearance import Color, Look, Regions, colors_of, group_members
 from ..look.material import dress_mesh
+from ..look.refinement import RING_WIDTH, with_round_irises
 from ..sound.strip import Clip
 from .result_writer import ResultWriter
 
@@ -94,7 +95,7 @@ def _ready_to_write(
     if arrays["uv"].shape != (*polygons.shape, 2):
         raise ValueError("texture coordinates of another mesh")
     corner_uv = np.ascontiguousarray(arrays["uv"][polygons >= 0], np.float32).ravel()
-    regions = Regions.of_message(fields, arrays)
+    regions = with_round_irises(Regions.of_message(fields, arrays), RING_WIDTH)
     look = Look.of(regions, polygons, colors)
     return geometry, corner_uv, look, group_members(regions)
 

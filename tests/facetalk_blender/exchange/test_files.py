@@ -14,6 +14,7 @@ exporting = import_from_extension("facetalk_blender.exchange.exporting")
 frame_storage = import_from_extension("facetalk_blender.outputs.frames.frame_storage")
 gltf_file = import_from_extension("facetalk_blender.exchange.gltf_file")
 subjects = import_from_extension("facetalk_blender.exchange.subjects")
+usd_file = import_from_extension("facetalk_blender.exchange.usd_file")
 appearance = import_from_extension("facetalk_blender.look.appearance")
 VALIDATE = """
 const validator = require("gltf-validator"), fs = require("fs");
@@ -111,6 +112,39 @@ def test_usd_of_frame_meshes_has_their_colours(scene, client, tmp_path, place):
         expected = np.empty((len(evaluated.vertices), 4), np.float32)
         evaluated.attributes[appearance.COLOR_ATTRIBUTE].data.foreach_get("color", expected.ravel())
         np.testing.assert_allclose(np.array(shown), expected[:, :3], atol=1e-6)
+
+
+def corner_normals(mesh, time):
+    """Normals (C, 3) of the corners of a mesh in a USD file."""
+    normals = np.array(mesh.GetNormalsAttr().Get(time))
+    corners = np.array(mesh.GetFaceVertexIndicesAttr().Get(time))
+    return normals[corners] if mesh.GetNormalsInterpolation() == "vertex" else normals
+
+
+@pytest.mark.parametrize("smooth", [True, False])
+def test_usd_has_a_normal_for_each_vertex_that_is_smooth(scene, client, tmp_path, monkeypatch, smooth):
+    pytest.importorskip("pxr")
+    from pxr import Usd, UsdGeom
+
+    strip = speaking_strip(scene, tmp_path, seconds=LENGTH / 24, frame=START)
+    run = generate(client, strip, output="SHAPE_KEYS", add_stage=False)
+    scene.frame_start, scene.frame_end = START, START + LENGTH - 1
+    bpy.data.objects[run.result_name].data.polygons.foreach_set(
+        "use_smooth", [smooth] * len(bpy.data.objects[run.result_name].data.polygons)
+    )
+    with monkeypatch.context() as patched:
+        patched.setattr(usd_file, "shrink", lambda path: None)
+        before = Usd.Stage.Open(str(export("usd", tmp_path / "before.usdc", strip)))
+    after = Usd.Stage.Open(str(export("usd", tmp_path / "after.usdc", strip)))
+    assert sorted(path.name for path in tmp_path.glob("*after*")) == ["after.usdc"]
+    (old,), (new,) = (
+        [UsdGeom.Mesh(prim) for prim in stage.Traverse() if prim.IsA(UsdGeom.Mesh)] for stage in (before, after)
+    )
+    assert new.GetNormalsInterpolation() == ("vertex" if smooth else "faceVarying")
+    assert new.GetNormalsAttr().GetTimeSamples() == old.GetNormalsAttr().GetTimeSamples()
+    for time in (START, START + LENGTH - 1):
+        np.testing.assert_allclose(corner_normals(new, time), corner_normals(old, time), atol=1e-3)
+        np.testing.assert_array_equal(new.GetPointsAttr().Get(time), old.GetPointsAttr().Get(time))
 
 
 @pytest.fixture

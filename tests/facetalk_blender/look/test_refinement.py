@@ -86,7 +86,7 @@ def test_a_fine_mesh_is_cut_along_the_borders_alone():
     height = vertices[faces][:, :, 2] / RADIUS
     away = (height.max(1) < 0.8) & ((height.max(1) < -0.5) | (height.min(1) > -0.3))
     assert {tuple(face) for face in faces[away]} <= {tuple(face) for face in divided}
-    assert len(faces) < len(divided) < len(faces) + 600
+    assert len(faces) < len(divided) < len(faces) + 1100  # two circles for each of iris and pupil, and the lids
 
 
 def test_no_polygon_lies_on_both_sides_of_a_soft_border():
@@ -110,3 +110,38 @@ def test_a_mesh_of_one_region_comes_back_as_it_is():
     np.testing.assert_array_equal(
         refinement.refined(vertices / 100, faces, appearance.Regions(NAMES, weights))[1], faces
     )
+
+
+def test_colours_blend_over_the_width_alone():
+    vertices, faces, regions = eyeball()
+    _, divided, told, _ = refinement.refined(vertices, faces, regions)
+    angle = np.degrees(np.arccos(np.clip(told.eye_directions[:, 2], -1, 1)))
+    blended = ((told.weights[:, 3:] > 0) & (told.weights[:, 3:] < 255)).any(1)[told.eye_vertices]
+    for limit in (9.0, 24.0):
+        assert (np.abs(angle - limit) < 0.41).sum() > 40  # the two circles along which it is cut
+    assert not blended[(np.abs(angle - 9) > 0.41) & (np.abs(angle - 24) > 0.41)].any()
+    # So nothing of the pupil's colour reaches beyond its border: no triangle leads from its inside to the outside.
+    corners = angle[divided]
+    assert not ((corners.min(1) < 9 - 0.5) & (corners.max(1) > 9 + 0.5)).any()
+
+
+def test_polygons_of_a_ring_around_the_gaze_have_one_slot():
+    """Of a mesh that is not cut: an eye of fixed topology, whose rings are not quite around the gaze."""
+    polar, around = np.radians(np.arange(1.4, 60, 2.9)), np.linspace(0, 2 * np.pi, 32, endpoint=False)
+    rings = [[np.sin(p) * np.cos(a), np.sin(p) * np.sin(a), np.cos(p)] for p in polar for a in around]
+    tilt = np.radians(0.3)
+    turn = np.array([[np.cos(tilt), 0, np.sin(tilt)], [0, 1, 0], [-np.sin(tilt), 0, np.cos(tilt)]])
+    directions = (np.array(rings) @ turn.T).astype(np.float32)
+    row, column = np.divmod(np.arange(32 * (len(polar) - 1)), 32)
+    first, second = row * 32 + column, row * 32 + (column + 1) % 32
+    quads = np.stack([first, second, second + 32, first + 32], 1).astype(np.int32)
+    weights = np.zeros((len(directions), len(NAMES)), np.uint8)
+    weights[:, 2] = 255
+    everywhere = np.arange(len(directions), dtype=np.int32)
+    regions = appearance.Regions(NAMES, weights, directions, everywhere, directions)
+    told = refinement.with_round_irises(regions, refinement.RING_WIDTH)
+    colors = (appearance.DEFAULT_SKIN_COLOR, appearance.DEFAULT_EYE_COLOR)
+    for turned in (quads, np.roll(quads, 1, 1)):
+        slots = appearance.Look.of(told, turned, colors).slots.reshape(-1, 32)
+        assert (slots == slots[:, :1]).all()
+        assert {appearance.SLOTS[slot] for slot in slots[:, 0]} == {"Pupil", "Iris", "Eyes"}
