@@ -181,9 +181,14 @@ def prepare(options: argparse.Namespace, run: Run, device: torch.device) -> tupl
 
 def speech_condition(options: argparse.Namespace, _: list[TrackedSequence], device: torch.device) -> Condition:
     """Features of the frozen speech encoder, which the export gets."""
-    if options.speech_encoder is None:
-        raise EngineError("Name the --speech-encoder, or train with --condition landmarks.")
-    if rank():  # the first process writes the export
+    if options.speech_encoder is None and options.speech_of is None:
+        raise EngineError("Name a --speech-encoder or a bundle with --speech-of, or train with --condition landmarks.")
+    if options.speech_of is not None:
+        bundle = Bundle.open(options.speech_of)
+        encoder = load_speech_encoder(bundle, device)
+        if not rank():  # the first process writes the export
+            merge_section(options.output / "export", "speech", bundle.section("speech"), bundle.tensors("speech"))
+    elif rank():
         encoder = import_speech_encoder(options.speech_encoder).to(device)
     else:
         encoder = load_speech_encoder(
@@ -206,7 +211,9 @@ def main(arguments: list[str] | None = None) -> int:
     plain = argparse.RawDescriptionHelpFormatter
     parser = argparse.ArgumentParser("python -m training.paper", description=__doc__, formatter_class=plain)
     parser.add_argument("--data", type=Path, required=True, help="dataset folder")
-    parser.add_argument("--speech-encoder", type=Path, help=SPEECH_ENCODER_HELP)
+    speech = parser.add_mutually_exclusive_group()
+    speech.add_argument("--speech-encoder", type=Path, help=SPEECH_ENCODER_HELP)
+    speech.add_argument("--speech-of", metavar="BUNDLE", help="bundle whose speech encoder is taken, such as starter")
     parser.add_argument("--condition", choices=("speech", "landmarks"), default="speech", help="(default: speech)")
     parser.add_argument("--target", choices=("codes", "flame"), default="codes", help="what is made (default: codes)")
     add_run_options(parser, learning_rate=1e-4, steps=50_000)
@@ -233,6 +240,11 @@ def _preview(options: argparse.Namespace, validation: Crops) -> Preview | None:
     if options.meshes_with is None:
         return None
     engine = Engine.load(options.meshes_with, options.device)
+    wanted, made = engine.head.expression_dimensions, validation.codes[0].shape[1]
+    if wanted != made:
+        raise EngineError(
+            f"The head of {options.meshes_with} takes codes of {wanted} numbers, not {made}; name another."
+        )
     folder = options.output / "meshes"
     return Preview(engine, folder, validation.features[0].float(), options.meshes_every, options.resolution)
 

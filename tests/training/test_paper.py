@@ -14,7 +14,7 @@ from engine import Engine
 from engine.bundle import Bundle
 from engine.importing.nphm import import_nphm
 from engine.shared.errors import EngineError
-from training import paper
+from training import paper, perform
 from training.paper_dataset import TrackedSequence, read_sequences, split
 
 ENCODER = PARITY / "wav2vec2_faceformer_small"
@@ -246,6 +246,30 @@ def test_landmarks_take_the_place_of_the_voice(train, data, tmp_path, capsys):
     np.testing.assert_array_equal(take.codes, engine.follow(landmarks, 48.0, steps=2).codes)
     with pytest.raises(EngineError, match="follows a voice, not landmarks"):
         Engine.load("starter", "cpu").follow(landmarks, 24.0)
+
+
+def test_takes_of_a_bundle_are_a_dataset(train, data, tmp_path, capsys):
+    assert train("--steps", 1) == 0
+    kept_out = json.loads((tmp_path / "run" / "config.json").read_text())["validation"]
+    export = str(tmp_path / "run" / "export")
+    import_nphm([PARITY / "nphm_backward_small"], tmp_path / "head")
+    common = [export, "--output", str(tmp_path / "takes"), "--workers", "1", "--device", "cpu"]
+    assert perform.main([*common, "--data", str(data), "--only", str(tmp_path / "run")]) == 0
+    (found,) = read_sequences(tmp_path / "takes", 48)
+    assert [found.name] == kept_out
+    assert found.codes.shape == (FRAMES, DIMENSIONS)
+    assert np.std(found.codes) > 0
+    sounds = tmp_path / "sounds" / "vocaset"
+    sounds.mkdir(parents=True)
+    soundfile.write(sounds / "hello.wav", 0.1 * np.random.default_rng(0).standard_normal(1400), 16000)
+    meshes = ["--meshes", "32", "--identity", "zero", "--head", str(tmp_path / "head")]
+    assert perform.main([*common, "--audio", str(tmp_path / "sounds"), *meshes]) == 0
+    made = tmp_path / "takes" / "vocaset_hello" / "nphm_tracking"
+    assert [path.name for path in sorted((made / "nphm_meshes").iterdir())] == ["frame_00000.ply", "frame_00001.ply"]
+    assert perform.main([*common, "--audio", str(tmp_path / "run")]) == 2
+    assert "has no recordings" in capsys.readouterr().err
+    assert perform.main(common) == 2
+    assert "Name the recordings" in capsys.readouterr().err
 
 
 def test_flame_coefficients_take_the_place_of_codes(train, data, tmp_path, capsys):
