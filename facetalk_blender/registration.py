@@ -11,7 +11,7 @@ from .generation.session import session
 from .outputs import curve_following
 from .settings import curves as expression_settings
 from .settings import head as head_identity
-from .settings import model_bundles, readiness
+from .settings import model_bundles, performance, readiness
 from .settings import scene as properties
 from .settings import style as style_settings
 from .takes import renamed_strips
@@ -21,6 +21,7 @@ CLASSES = (
     *model_bundles.CLASSES,
     *expression_settings.CLASSES,
     *head_identity.CLASSES,
+    *performance.CLASSES,
     *style_settings.CLASSES,
     *properties.CLASSES,
     *operators.CLASSES,

@@ -9,8 +9,10 @@ from ..facetalk_blender import compat
 from ..facetalk_blender.generation.estimate import estimate
 from ..facetalk_blender.generation.session import session
 from ..facetalk_blender.outputs.frames import cache_folder
+from ..facetalk_blender.settings import model_bundles
 from ..facetalk_blender.settings.drawing import draw_text
-from ..facetalk_blender.settings.preferences import preferences
+from ..facetalk_blender.settings.performance import ASKED
+from ..facetalk_blender.settings.preferences import bundle_of, preferences
 from ..facetalk_blender.settings.readiness import engine_problem
 from ..facetalk_blender.settings.reasons import disabled_reason, selected_reason
 from ..facetalk_blender.settings.style import STYLE_PRESETS
@@ -50,6 +52,7 @@ class FACETALK_PT_talking_head(bpy.types.Panel):
         row.operator("facetalk.try_it", icon="PLAY")
         _draw_head(column, facetalk)
         _draw_sampling(column, facetalk)
+        _draw_performance(column, context, facetalk.performance)
         _draw_style(column, facetalk.style)
         options = column.column()
         options.use_property_split = False  # a narrow sidebar would cut their texts
@@ -139,6 +142,24 @@ def _draw_own_value(layout: bpy.types.UILayout, facetalk: bpy.types.PropertyGrou
         row.prop(facetalk, name, text="")
     else:
         row.label(text="the model's own")
+
+
+def _draw_performance(
+    layout: bpy.types.UILayout, context: bpy.types.Context, performance: bpy.types.PropertyGroup
+) -> None:
+    header, body = layout.panel("facetalk_performance", default_closed=True)
+    header.label(text="Performance")
+    if body is None:
+        return
+    known = model_bundles.controls_of(bundle_of(preferences(context)))
+    column = body.column()
+    column.use_property_decorate = True  # they are read frame by frame
+    column.enabled = not set(ASKED).isdisjoint(known)
+    for name in ASKED:
+        column.prop(performance, name, slider=True)
+    if not column.enabled:
+        text = "The chosen model bundle cannot be asked for emotions; choose another one in the preferences."
+        draw_text(body, context, text, "INFO")
 
 
 def _draw_style(layout: bpy.types.UILayout, style: bpy.types.PropertyGroup) -> None:

@@ -23,6 +23,7 @@ class Options:
     skin_color, eye_color: linear; None leaves the materials' own.
     seed, steps, guidance, strength: of the sampler; None is the model's own number.
     controls: what the performance shall be, {name: number}, see `engine.shared.controls`.
+    keyed_controls: the same over time, {name: [(scene frame, number), ...]}, linear in between.
     bundle: "starter" or a folder; device: "auto", "cpu" or "cuda".
     frames: scene frames to make surfaces for; None makes all that are heard.
     audio_playback, add_stage: whether to set up playback, and camera and lights around a new head.
@@ -41,6 +42,7 @@ class Options:
     guidance: float | None = None
     strength: float = 1.0
     controls: dict[str, float] = field(default_factory=dict)
+    keyed_controls: dict[str, list[tuple[float, float]]] = field(default_factory=dict)
     bundle: str = STARTER
     device: str = DEVICE
     frames: range | None = None

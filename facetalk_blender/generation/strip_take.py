@@ -94,6 +94,9 @@ class StripTake:
         """Fields and arrays of the question to the sampler."""
         fields, arrays = self.sound.question()
         fields |= options.sampler()
+        keyed = options.keyed_controls.items()
+        over_time = {name: [[self.clip.time_of(frame), value] for frame, value in curve] for name, curve in keyed}
+        fields["controls"] = options.controls | over_time
         if not self.new_codes:
             return fields, arrays
         pose = {} if self.take.pose is None else {"keep_pose": self.take.pose}

@@ -9,9 +9,12 @@ from pathlib import Path
 import bpy
 
 from ...engine.shared.arkit import conversion_text
+from ...engine.shared.hostile_files import UNREADABLE, parse_json
+from ...engine.shared.options import STARTER
 from ..engine_access.bundle_import import BundleImport
 
 STARTER_CONFIG = Path(__file__).resolve().parents[2] / "engine" / "starter" / "config.json"
+LARGEST_CONFIG = 1 << 20  # letters
 ABILITIES = {"sample": "speak recordings", "surfaces": "Frame Meshes", "shape_keys": "Shape Keys"}
 STARTER_INFORMATION = {"missing": {}, "arkit_weights": "exact"}
 
@@ -32,6 +35,23 @@ def abilities_text(information: dict) -> str:
     lines = [f"Can: {', '.join(able) or 'nothing on its own'}"]
     lines += [f"Cannot: {', '.join(unable)}"] if unable else []
     return "\n".join([*lines, f"ARKit weights: {conversion_text(information)}"])
+
+
+def controls_of(bundle: str) -> tuple[str, ...]:
+    """What performances a bundle can be asked for; none when it cannot be read. bundle: as the engine takes it."""
+    config = STARTER_CONFIG if bundle == STARTER else Path(bundle) / "config.json"
+    try:
+        return _controls(config, config.stat().st_mtime_ns)
+    except OSError:
+        return ()
+
+
+@cache
+def _controls(config: Path, _changed: int) -> tuple[str, ...]:
+    try:
+        return tuple(map(str, parse_json(config.read_text("utf-8"), LARGEST_CONFIG)["motion"]["controls"]))
+    except UNREADABLE:
+        return ()
 
 
 def licences_text(licences: dict[str, str]) -> str:

@@ -13,6 +13,8 @@ from ..outputs.frames.frame_storage import FrameStorage
 from ..sound import strip as sound_strip
 from ..takes import take as takes
 from . import curves as expression_settings
+from . import model_bundles
+from . import performance as performance_settings
 from . import style as style_settings
 from .head import refresh_preview
 from .preferences import Preferences, bundle_of
@@ -93,6 +95,7 @@ class FaceTalkSettings(bpy.types.PropertyGroup):
     )
     curves: bpy.props.PointerProperty(type=expression_settings.FaceTalkCurves)
     style: bpy.props.PointerProperty(type=style_settings.FaceTalkStyle)
+    performance: bpy.props.PointerProperty(type=performance_settings.FaceTalkPerformance)
     quality: bpy.props.EnumProperty(
         name="Quality",
         description="Resolution and denoising steps together",
@@ -193,7 +196,8 @@ class FaceTalkSettings(bpy.types.PropertyGroup):
 
     def options(self, preferences: Preferences) -> Options:
         """What a generation is asked for."""
-        look = self.id_data.facetalk_head
+        look, bundle = self.id_data.facetalk_head, bundle_of(preferences)
+        known = model_bundles.controls_of(bundle)
         return Options(
             output=self.output,
             resolution=int(self.resolution),
@@ -204,7 +208,9 @@ class FaceTalkSettings(bpy.types.PropertyGroup):
             steps=max(self.steps, 1) if self.use_steps else None,
             guidance=self.guidance if self.use_guidance else None,
             strength=self.strength,
-            bundle=bundle_of(preferences),
+            controls=self.performance.controls(known),
+            keyed_controls=self.performance.curves(known),
+            bundle=bundle,
             device=preferences.device,
             audio_playback=self.audio_playback,
             add_stage=self.add_stage,
