@@ -12,7 +12,7 @@ from ..facetalk_blender.outputs.frames import cache_folder
 from ..facetalk_blender.settings import model_bundles
 from ..facetalk_blender.settings.drawing import draw_text
 from ..facetalk_blender.settings.performance import ASKED
-from ..facetalk_blender.settings.preferences import bundle_of, preferences
+from ..facetalk_blender.settings.preferences import bundle_of, missing_reason, preferences
 from ..facetalk_blender.settings.readiness import engine_problem
 from ..facetalk_blender.settings.reasons import disabled_reason, selected_reason
 from ..facetalk_blender.settings.style import STYLE_PRESETS
@@ -151,7 +151,7 @@ def _draw_performance(
     header.label(text="Performance")
     if body is None:
         return
-    known = model_bundles.controls_of(bundle_of(preferences(context)))
+    known = () if missing_reason(context) else model_bundles.controls_of(bundle_of(preferences(context)))
     column = body.column()
     column.use_property_decorate = True  # they are read frame by frame
     column.enabled = not set(ASKED).isdisjoint(known)
