@@ -18,7 +18,7 @@ from .bundle import ABILITIES, Bundle
 from .check import package_versions
 from .devices import choose_device, device_name
 from .motion import audio, diffusion
-from .motion.codes import ExpressionTake, codes_from_weights, interpolated
+from .motion.codes import ExpressionTake, codes_from_weights, expression_basis, interpolated
 from .motion.denoiser import DenoiserConfig
 from .motion.prosody import with_prosody
 from .motion.sampling_defaults import SamplingDefaults
@@ -348,12 +348,14 @@ class Engine:
 
         Raises EngineError when the codes have no reading as ARKit weights.
         """
-        if not style.changes_weights:
-            return take.styled(style, np.zeros((0, 0), np.float32))
+        if not style.changes:
+            return take
         weights = self.head.arkit_map.weights(take.codes) if take.weights is None else take.weights
+        take = replace(take, weights=weights)
+        if not style.changes_weights:  # only the head, and the gaze that counters it
+            return take.styled(style, expression_basis() if weights is None else self.head.arkit_map.basis)
         opening = self.lip_opening(take.codes) if take.lip_opening_mm is None else take.lip_opening_mm
-        take = replace(take, weights=weights, lip_opening_mm=opening)
-        styled = take.styled(style, self.head.arkit_map.basis)
+        styled = replace(take, lip_opening_mm=opening).styled(style, self.head.arkit_map.basis)
         return replace(styled, lip_opening_mm=self.lip_opening(styled.codes))
 
     def surfaces(

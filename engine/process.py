@@ -270,7 +270,8 @@ def _weight_names(take: ExpressionTake) -> list[str]:
 
 
 def _styled_take(engine: Engine, request: Message) -> ExpressionTake:
-    take = ExpressionTake(request.arrays["codes"], float(request.fields["rate"]))
+    arrays = request.arrays
+    take = ExpressionTake(arrays["codes"], float(request.fields["rate"]), pose=arrays.get("pose"))
     found, expected = take.codes.shape[1], engine.head.expression_dimensions
     if found != expected:
         raise EngineError(

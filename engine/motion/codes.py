@@ -20,7 +20,7 @@ from ..shared.errors import EngineError
 from ..shared.files import replaced
 from ..shared.hostile_files import UNREADABLE, TooLarge, parse_json, read_npz
 from ..shared.pose import POSE_NAMES, checked_pose
-from ..shared.style import NO_WEIGHTS, Style, styled_weights
+from ..shared.style import NO_WEIGHTS, Style, steadied, styled_weights
 from ..shared.units import CODE_RATE
 from ..shared.weights import TONGUE_NAMES, WEIGHT_NAMES
 
@@ -154,16 +154,19 @@ class ExpressionTake:
         """
         if not style.changes:
             return self
-        provenance = self.provenance | {"style": asdict(style)}
-        pose = None if self.pose is None else self.pose * np.float32(style.head_motion)
-        styled = replace(self, pose=pose, provenance=provenance)
-        if not style.changes_weights:
-            return styled
-        if self.weights is None:
+        styled = replace(self, provenance=self.provenance | {"style": asdict(style)})
+        if self.weights is None and style.changes_weights:
             raise EngineError(NO_WEIGHTS)
-        weights = styled_weights(self.weights, self.rate, style, self.lip_opening_mm)
-        codes = self.codes + codes_from_weights(weights - self.weights, basis)
-        return replace(styled, codes=codes, weights=weights, lip_opening_mm=None)
+        weights = self.weights
+        if weights is not None and style.changes_weights:
+            weights = styled_weights(weights, self.rate, style, self.lip_opening_mm)
+            styled = replace(styled, lip_opening_mm=None)
+        if self.pose is not None:
+            styled = replace(styled, pose=self.pose * np.float32(style.head_motion))
+            weights = None if weights is None else steadied(weights, self.pose, self.rate, style.head_motion)
+        if weights is None or weights is self.weights:
+            return styled
+        return replace(styled, codes=self.codes + codes_from_weights(weights - self.weights, basis), weights=weights)
 
     def resampled(self, times_seconds: np.ndarray) -> np.ndarray:
         """Codes (F, D) float32 at any times (F,) in seconds from the start of the clip.

@@ -31,6 +31,10 @@ POSE_NAMES = ("pitch", "yaw", "roll", "x", "y", "z")
 NECK_BASE = (0.0, 0.06, -0.125)
 NECK_LOWER, NECK_UPPER = -0.128, -0.065
 THROAT, RISE_IN_FRONT = 0.0, 1.2
+# How the eyes of a performance counter its head, so that the gaze stays where it is: their share of its turn, of which
+# what it holds for seconds counts half (there the listener stands), and degrees of a whole eyeLookOut and its like.
+REFLEX, HELD_SHARE, HELD_SECONDS = 0.9, 0.5, 4.7
+DEGREES_PER_LOOK = 30.0
 LARGEST_DEGREES, LARGEST_MILLIMETRES = 60.0, 100.0
 _LARGEST = np.array([LARGEST_DEGREES] * 3 + [LARGEST_MILLIMETRES] * 3, np.float32)
 

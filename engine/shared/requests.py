@@ -41,7 +41,7 @@ NEEDED = {
     "shape_keys": ("rate", "codes"),
     "import": ("model", "sources", "output"),
 }
-DIMENSIONS = {"codes": 2, "times": 1, "keep": 2, "keep_pose": 2}
+DIMENSIONS = {"codes": 2, "times": 1, "keep": 2, "keep_pose": 2, "pose": 2}
 LARGEST_INTEGER = 1 << 62
 
 

@@ -18,6 +18,7 @@ import numpy as np
 from .arkit import FIT_COMMAND
 from .errors import EngineError
 from .lids import with_lids_in_place
+from .pose import DEGREES_PER_LOOK, HELD_SECONDS, HELD_SHARE, POSE_NAMES, REFLEX
 from .tongue import with_tongue_in_place
 from .weights import WEIGHT_NAMES
 
@@ -73,7 +74,7 @@ class Style:
     jaw: factor on the jaw alone, on top of articulation, 0..2.
     smile: factor on the corners of the mouth, 0..2.
     brows, blinks, gaze: factors on these, 0..2.
-    head_motion: factor on the head's pose, 0..2; it changes no weight.
+    head_motion: factor on the head's pose, 0..2; of the weights it changes the gaze alone, which counters the head.
     smooth: full width at half maximum of the Gaussian that smooths mouth, cheeks and brows in time, 0..0.5 seconds.
 
     Raises EngineError for a value out of range.
@@ -166,6 +167,26 @@ def styled_weights(weights: np.ndarray, rate: float, style: Style, lip_opening_m
     if style.changes_lids:
         result = with_lids_in_place(result)
     return with_tongue_in_place(result) if known == len(WEIGHT_NAMES) else result
+
+
+def steadied(weights: np.ndarray, pose: np.ndarray, rate: float, head_motion: float) -> np.ndarray:
+    """Weights (N, W) whose gaze fits a head that moves `head_motion` times as much as the pose (N, 6): (N, W) float32.
+
+    Eyes counter what the head does; where it does less, there is less to counter.
+    """
+    weights = np.array(weights, np.float32)
+    if head_motion == 1 or len(weights) < 2:
+        return weights
+    turned = np.asarray(pose, np.float32)[:, [POSE_NAMES.index("yaw"), POSE_NAMES.index("pitch")]] * np.float32([1, -1])
+    countered = turned - HELD_SHARE * smoothed(turned, rate, HELD_SECONDS)
+    left, up = (1 - head_motion) * REFLEX / DEGREES_PER_LOOK * countered.T
+    for toward, away, change in (("OutLeft", "InLeft", left), ("InRight", "OutRight", left), *(
+        (f"Up{side}", f"Down{side}", up) for side in ("Left", "Right")
+    )):  # fmt: skip
+        plus, minus = (WEIGHT_NAMES.index(f"eyeLook{way}") for way in (toward, away))
+        look = weights[:, plus] - weights[:, minus] + change
+        weights[:, plus], weights[:, minus] = np.clip(look, 0, 1), np.clip(-look, 0, 1)
+    return weights
 
 
 def _openness(weights: np.ndarray, lip_opening_mm: np.ndarray) -> np.ndarray:

@@ -10,13 +10,12 @@ import numpy as np
 from engine.motion.prosody import accents, prosody
 from engine.shared.arkit import ARKIT_NAMES
 from engine.shared.controls import EMOTIONS
-from engine.shared.pose import POSE_NAMES
+from engine.shared.pose import DEGREES_PER_LOOK, POSE_NAMES
 from engine.shared.units import CODE_RATE
 from evaluation.motion.metrics import correlation
 from training.prior.emotion import action_table
 
 CLOSED_LID = 0.95
-DEGREES_PER_WEIGHT = 30.0  # of eyeLookOut and its like
 SHIFT_DEGREES = 1.2  # in a frame, from which the gaze shifts
 NOD_DEGREES, NOD_REACH = 1.0, 8  # that a nod comes down from its surroundings, and frames that these are
 NEAR_ACCENT = 0.08  # seconds
@@ -44,7 +43,7 @@ def gaze_shifts(weights: np.ndarray) -> int:
     """How often the eyes jump by more than SHIFT_DEGREES."""
     left = _column(weights, "eyeLookOutLeft") - _column(weights, "eyeLookInLeft")
     up = _column(weights, "eyeLookUpLeft") - _column(weights, "eyeLookDownLeft")
-    return len(_peaks(DEGREES_PER_WEIGHT * np.hypot(np.diff(left), np.diff(up)), SHIFT_DEGREES))
+    return len(_peaks(DEGREES_PER_LOOK * np.hypot(np.diff(left), np.diff(up)), SHIFT_DEGREES))
 
 
 def nods(pose: np.ndarray) -> np.ndarray:

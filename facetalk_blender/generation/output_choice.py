@@ -51,14 +51,14 @@ class OutputChoice:
         """
         scene, text = spoken.follow_strip(), spoken.text()
         options, taken = self._options, spoken.take
-        arrays = {"codes": taken.codes}
+        arrays = {"codes": taken.codes} | ({} if taken.pose is None else {"pose": taken.pose})
         if options.output == "SHAPE_KEYS":
             writer = ShapeKeys(scene, spoken.clip, text, len(taken.codes), taken.rate)
         elif options.output == "EXPRESSION_CURVES":
             common = (scene, spoken.clip, text, taken.styled(options.style), options.curves)
             writer = expression_curves.writer(*common, self._plans)
         else:
-            arrays["codes"] = _with_rest(taken.codes)
+            arrays = {name: _with_rest(rows) for name, rows in arrays.items()}
             writer = self._frame_meshes(scene, text, spoken, frames, frame_size * len(frames), bundle)
             arrays["times"] = writer.times
         if isinstance(writer, ResultWriter):
@@ -109,5 +109,5 @@ class OutputChoice:
 
 
 def _with_rest(codes: np.ndarray) -> np.ndarray:
-    """Codes (N, D) with those that lead from the last one to the face at rest."""
+    """Codes or poses (N, D) with those that lead from the last one to rest."""
     return np.concatenate([codes, RAMP[:, None] * codes[-1]])

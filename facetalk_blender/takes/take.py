@@ -18,7 +18,7 @@ from ...engine.shared.errors import EngineError
 from ...engine.shared.hostile_files import UNREADABLE, number, parse_json
 from ...engine.shared.pose import POSE_NAMES
 from ...engine.shared.shapes import match_shapes
-from ...engine.shared.style import Style, styled_weights
+from ...engine.shared.style import Style, steadied, styled_weights
 from ...engine.shared.weights import WEIGHT_NAMES
 from ..sound.strip_link import LINK_PROPERTY, SCENE_PROPERTY, STRIP_PROPERTY, connect
 
@@ -72,13 +72,15 @@ class Take:
         if not style.changes:
             return self
         pose = None if self.pose is None else self.pose * np.float32(style.head_motion)
-        if self.weights is None or not style.changes_weights:
+        if self.weights is None:
             return replace(self, pose=pose, style=style)
         places = [WEIGHT_NAMES.index(name) for name in self.weight_names]
         weights = np.zeros((len(self.weights), len(WEIGHT_NAMES)), np.float32)
         weights[:, places] = self.weights
-        styled = styled_weights(weights, self.rate, style, self.lip_opening_mm)[:, places]
-        return replace(self, weights=styled, pose=pose, style=style)
+        styled = styled_weights(weights, self.rate, style, self.lip_opening_mm)
+        if self.pose is not None:
+            styled = steadied(styled, self.pose, self.rate, style.head_motion)
+        return replace(self, weights=styled[:, places], pose=pose, style=style)
 
 
 def content_of(take: Take) -> str:

@@ -16,14 +16,14 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.ndimage import gaussian_filter1d
 
+from engine.shared.pose import HELD_SECONDS, HELD_SHARE, REFLEX
 from training.prior.grid import GRID_RATE
 from training.prior.head_motion import PITCH, YAW
 
-DEGREES_PER_WEIGHT = 30.0  # of eyeLookOut and its like
 FARTHEST = 24.0  # degrees that an eye turns at most
 LARGE = 9.0  # degrees from which the head follows and a blink is likely
 HEAD_SHARE, HEAD_DELAY, HEAD_SECONDS = 0.33, 0.06, 0.35
-REFLEX = 0.9  # share of the head's turn that the eyes counter
+HELD_DEVIATION = HELD_SECONDS / 2.355  # of the Gaussian whose full width at half maximum is HELD_SECONDS
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ def gaze_and_head(
     pose[:, PITCH] -= following[:, 1]
     turned = np.stack([pose[:, YAW], -pose[:, PITCH]], 1)
     # What the head holds for long is where the listener stands.
-    turned = turned - gaussian_filter1d(turned, 2.0 * GRID_RATE, axis=0, mode="nearest") * 0.5
+    turned = turned - HELD_SHARE * gaussian_filter1d(turned, HELD_DEVIATION * GRID_RATE, axis=0, mode="nearest")
     eyes = np.clip(target - REFLEX * turned, -FARTHEST, FARTHEST)
     return Gaze(eyes[:, 0], eyes[:, 1], [start for start, _ in large])
 

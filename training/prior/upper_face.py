@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from training.prior.gaze import DEGREES_PER_WEIGHT, Gaze
+from engine.shared.pose import DEGREES_PER_LOOK
+from training.prior.gaze import Gaze
 from training.prior.grid import GRID_RATE, slow_drift
 from training.prior.head_motion import Beat
 from training.prior.speaking_style import SpeakingStyle
@@ -37,8 +38,8 @@ def upper_face_weights(
     blink = _blinks([end for _, end in spans], length, gaze.large, generator)
     inner, outer, lowered = _brows(spans, beats, length, style, generator)
     weights: dict[str, np.ndarray] = {}
-    up = gaze.up / DEGREES_PER_WEIGHT
-    _set_eyes(weights, gaze.left / DEGREES_PER_WEIGHT, up)
+    up = gaze.up / DEGREES_PER_LOOK
+    _set_eyes(weights, gaze.left / DEGREES_PER_LOOK, up)
     squint = np.clip(style.squint * (1 + 0.4 * slow_drift(length, 1.2, generator)), 0, None)
     for side, sign in (("Left", 1), ("Right", -1)):
         gain = 1 + 0.10 * sign * style.asymmetry + 0.06 * slow_drift(length, 1.0, generator)

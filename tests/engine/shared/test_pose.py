@@ -5,10 +5,22 @@ import pytest
 from closeness import assert_close
 
 from engine import Engine
-from engine.motion.codes import ExpressionTake, expression_basis
+from engine.motion.codes import ExpressionTake, codes_from_weights, expression_basis
 from engine.shared.errors import EngineError
-from engine.shared.pose import NECK_BASE, NECK_LOWER, POSE_NAMES, bend, posed, rotations
-from engine.shared.style import Style
+from engine.shared.pose import (
+    DEGREES_PER_LOOK,
+    HELD_SECONDS,
+    HELD_SHARE,
+    NECK_BASE,
+    NECK_LOWER,
+    POSE_NAMES,
+    REFLEX,
+    bend,
+    posed,
+    rotations,
+)
+from engine.shared.style import Style, smoothed
+from engine.shared.weights import WEIGHT_NAMES
 
 NOSE = np.array([[0.0, -0.08, 0.0]], np.float32)  # it faces -y
 CROWN = np.array([[0.0, 0.06, 0.13]], np.float32)
@@ -86,3 +98,25 @@ def test_head_motion_scales_the_pose_and_nothing_else():
     doubled = take().styled(Style(head_motion=2.0), expression_basis())
     np.testing.assert_array_equal(doubled.pose, 2 * take().pose)
     assert not Style(head_motion=0.5).changes_weights
+
+
+def test_a_still_head_leaves_the_gaze_where_it_was_and_the_mouth_alone():
+    frames = 96
+    pose = np.zeros((frames, 6), np.float32)
+    pose[:, 1] = 6 * np.sin(2 * np.pi * 0.8 * np.arange(frames) / 24)
+    pose[:, 0] = 3 * np.sin(2 * np.pi * 1.1 * np.arange(frames) / 24)
+    turned = pose[:, [1, 0]] * [1, -1]
+    countered = turned - HELD_SHARE * smoothed(turned.astype(np.float32), 24.0, HELD_SECONDS)
+    weights = np.zeros((frames, len(WEIGHT_NAMES)), np.float32)
+    weights[:, WEIGHT_NAMES.index("jawOpen")] = 0.2
+    for way, values in zip(("Out", "Up"), -REFLEX / DEGREES_PER_LOOK * countered.T, strict=True):
+        away = {"Out": "In", "Up": "Down"}[way]
+        weights[:, WEIGHT_NAMES.index(f"eyeLook{way}Left")] = np.clip(values, 0, 1)
+        weights[:, WEIGHT_NAMES.index(f"eyeLook{away}Left")] = np.clip(-values, 0, 1)
+    basis = expression_basis()
+    spoken = ExpressionTake(codes_from_weights(weights, basis), weights=weights, pose=pose)
+    still = spoken.styled(Style(head_motion=0.0), basis).weights
+    left_eye = [WEIGHT_NAMES.index(f"eyeLook{way}Left") for way in ("Out", "In", "Up", "Down")]
+    assert np.abs(weights[:, left_eye]).max() > 0.1
+    assert np.abs(still[:, left_eye]).max() < 1e-4
+    np.testing.assert_array_equal(still[:, WEIGHT_NAMES.index("jawOpen")], weights[:, WEIGHT_NAMES.index("jawOpen")])
