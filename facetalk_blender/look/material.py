@@ -9,7 +9,7 @@ import bpy
 from .. import compat
 from ..blender_data.datablocks import run_to_end
 from .appearance import DEFAULT_EYE_COLOR, DEFAULT_SKIN_COLOR, SLOTS, Color, Look, region_colors, write_values
-from .surface_shader import GROUP_NAME, surface_group_pieces
+from .surface_shader import GROUP_NAME, SURFACE, SURFACE_IN_EEVEE, surface_group_pieces
 
 # Colour and roughness of the slots in viewports without shaders, by the region that shows most.
 _SHOWN = {
@@ -23,6 +23,7 @@ _SHOWN = {
     "Mouth Cavity": ("mouth_cavity", 0.36),
     "Neck": ("skin", 0.5),
 }
+OUTPUTS = {"ALL": SURFACE, "EEVEE": SURFACE_IN_EEVEE}  # of the group, by the renderer that shows it
 
 
 def material_pieces() -> Iterator[None]:
@@ -62,9 +63,12 @@ def _make(slot: str) -> None:
     tree.nodes.clear()
     group = tree.nodes.new("ShaderNodeGroup")
     group.node_tree = bpy.data.node_groups[GROUP_NAME]
-    output = tree.nodes.new("ShaderNodeOutputMaterial")
-    output.location = (220.0, 0.0)
-    tree.links.new(group.outputs[0], output.inputs["Surface"])
+    # A file made before the second output came has a group without it.
+    named = {renderer: name for renderer, name in OUTPUTS.items() if name in group.outputs}
+    for number, (renderer, name) in enumerate(named.items()):
+        output = tree.nodes.new("ShaderNodeOutputMaterial")
+        output.target, output.location = renderer, (220.0, -180.0 * number)
+        tree.links.new(group.outputs[name], output.inputs["Surface"])
 
 
 def shown_color(material: bpy.types.Material | None, colors: tuple[Color, Color]) -> Color:

@@ -34,6 +34,7 @@ from .appearance import (
 
 GROUP_NAME = "FaceTalk Surface"
 UNFINISHED_NAME = "FaceTalk Surface (Unfinished)"
+SURFACE, SURFACE_IN_EEVEE = "Surface", "Surface in EEVEE"  # outputs of the group
 SKIN_SUBSURFACE = {
     "Subsurface Weight": 0.6,
     "Subsurface Radius": (1.0, 0.32, 0.16),  # relative distances of red, green and blue light in skin
@@ -53,6 +54,10 @@ SHADE_UNDER_EYES = ((0.030, -0.034, 0.004), 0.017, 0.5)
 FLUSH_TINT = (1.06, 0.66, 0.60)
 SHADE_TINT = (0.80, 0.70, 0.74)
 STUBBLE_TINT = (0.36, 0.36, 0.40)
+# What EEVEE does not shade by itself: how far away, in metres, surfaces take light, and the open shares between which
+# it goes from none of the shade to all of it.
+SHADE_DISTANCE = 0.03
+SHADE_RANGE = (0.7, 0.0)
 # Shaved hair grows where up + HAIRLINE_SLOPE * back exceeds HAIRLINE, metres.
 HAIRLINE, HAIRLINE_SLOPE = 0.062, 0.9
 
@@ -65,7 +70,8 @@ def surface_group_pieces() -> Iterator[None]:
     if leftover is not None:
         bpy.data.node_groups.remove(leftover)
     tree = bpy.data.node_groups.new(UNFINISHED_NAME, "ShaderNodeTree")
-    tree.interface.new_socket("Surface", in_out="OUTPUT", socket_type="NodeSocketShader")
+    for name in (SURFACE, SURFACE_IN_EEVEE):
+        tree.interface.new_socket(name, in_out="OUTPUT", socket_type="NodeSocketShader")
     session_uid = tree.session_uid
     nodes = ShaderNodes()
     _Surface(nodes).plan()
@@ -96,7 +102,14 @@ class _Surface:
         face = n.mix_shader(n.step(self._lips, 0.1, 0.9), self._skin_shader(skin), self._lip_shader(skin))
         head = n.mix_shader(n.step(n.math("ADD", self._skin, self._lips), 0.0, 1.0), self._mouth_shader(), face)
         shown = n.mix_shader(n.step(self._ball, 0.38, 0.62), head, self._eye_shader())
-        n.add("NodeGroupOutput", {0: shown})
+        n.add("NodeGroupOutput", {0: shown, 1: self._in_its_own_shade(shown)})
+
+    def _in_its_own_shade(self, shown: Socket) -> Socket:
+        """Dark where the head hides the surroundings, whose light reaches mouth and nostrils in EEVEE."""
+        n = self._n
+        open_share = n.add("ShaderNodeAmbientOcclusion", {"Distance": SHADE_DISTANCE}, "AO", samples=16)
+        shade = n.math("MULTIPLY", n.step(open_share, *SHADE_RANGE), n.number("Shade in EEVEE", 0.9))
+        return n.add("ShaderNodeMixShader", {0: shade, 1: shown})
 
     def _wet(self, color: Socket, roughness: Value, **more: Value) -> Socket:
         """What lies under a clear coat: the coat alone shines, one reflection less to compute."""
