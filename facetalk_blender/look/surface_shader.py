@@ -57,7 +57,7 @@ STUBBLE_TINT = (0.36, 0.36, 0.40)
 # What EEVEE does not shade by itself: how far away, in metres, surfaces take light, and the open shares between which
 # it goes from none of the shade to all of it.
 SHADE_DISTANCE = 0.03
-SHADE_RANGE = (0.7, 0.0)
+SHADE_RANGE = (0.66, 0.12)
 # Shaved hair grows where up + HAIRLINE_SLOPE * back exceeds HAIRLINE, metres.
 HAIRLINE, HAIRLINE_SLOPE = 0.062, 0.9
 
@@ -108,7 +108,7 @@ class _Surface:
         """Dark where the head hides the surroundings, whose light reaches mouth and nostrils in EEVEE."""
         n = self._n
         open_share = n.add("ShaderNodeAmbientOcclusion", {"Distance": SHADE_DISTANCE}, "AO", samples=16)
-        shade = n.math("MULTIPLY", n.step(open_share, *SHADE_RANGE), n.number("Shade in EEVEE", 0.9))
+        shade = n.math("MULTIPLY", n.step(open_share, *SHADE_RANGE), n.number("Shade in EEVEE", 0.92))
         return n.add("ShaderNodeMixShader", {0: shade, 1: shown})
 
     def _wet(self, color: Socket, roughness: Value, **more: Value) -> Socket:
