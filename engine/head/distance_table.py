@@ -28,7 +28,7 @@ REACH = 4.5 * UNITS_PER_MILLIMETRE  # how far from the surface: a cell of the co
 # difference of CREASE is one.
 DOUBTFUL, CREASE, GREATEST_ERROR = 0.12, 0.5, 0.008 * UNITS_PER_MILLIMETRE
 PROBES = ((0.25, 0.25, 0.25), (0.75, 0.75, 0.25), (0.75, 0.25, 0.75), (0.25, 0.75, 0.75))
-AT_ONCE = 8192  # points of one step
+AT_ONCE, CELLS_AT_ONCE = 8192, 1 << 17  # points, and cells to look at, of one step
 VERSION = 1  # of the stored form
 KEPT_FILES = 16
 Distance = Callable[[Tensor], Tensor]
@@ -39,60 +39,76 @@ class DistanceTable:
 
     def __init__(self, low: Sequence[float], high: Sequence[float], blocks: Tensor, values: Tensor):
         """low, high: corners of the box. blocks: (B,) numbers, ascending. values: (B, BLOCK^3) at their nodes."""
-        self.low, self.blocks, self.values = torch.tensor(low), blocks, values.flatten()
+        self.low, self.blocks, self.values = torch.tensor(low), blocks, values.reshape(-1)
         self.counts = block_counts(low, high)
-        self.size = [BLOCK * count for count in self.counts]
-        self.strides = torch.tensor([self.size[1] * self.size[2], self.size[2], 1])
-        place = block_nodes(self.counts, blocks)  # (N, 3)
-        self.row = torch.full((self.size[0] * self.size[1] * self.size[2],), -1, dtype=torch.int32)
-        self.row[place @ self.strides] = torch.arange(len(place), dtype=torch.int32)
-        self.corners = torch.tensor(list(product((0, 1), repeat=3)))  # (8, 3)
-        slopes = torch.stack([self._slope(place, axis) for axis in range(3)], 1)
-        self.coefficients = torch.cat(
-            [(self.values - 0.5 * (slopes * place).sum(1))[:, None], 0.5 * slopes], 1
-        )  # (N, 4): a value at the origin of grid coordinates and half a slope in them
-        around = self._rows(place[:, None] + self.corners)  # (N, 8)
-        self.complete = (around >= 0).all(1)  # (N,): the cell that begins at a node
-        self.usable = self.complete.clone()
+        size = [BLOCK * count for count in self.counts]
+        self.last_cell = torch.tensor(size) - 2
+        self.strides = size[1] * size[2], size[2], 1
+        self.node = block_nodes(self.counts, blocks)  # (N,)
+        # Beyond the last node, so that the neighbours of every node have a place.
+        self.row = torch.full((size[0] * size[1] * size[2] + sum(self.strides),), -1, dtype=torch.int32)
+        self.row[self.node] = torch.arange(len(self.node), dtype=torch.int32)
+        self.corners = torch.tensor(
+            [sum(a * b for a, b in zip(corner, self.strides, strict=True)) for corner in product((0, 1), repeat=3)]
+        )
+        place = self._places(self.node)
+        base, slopes = self.values.clone(), []
+        for axis, stride in enumerate(self.strides):
+            half = 0.5 * self._slope(stride)
+            slopes.append(half)
+            base.addcmul_(half, place[axis].float(), value=-1)
+        # (N, 4): a value at the origin of grid coordinates, and half of the slope in them.
+        self.coefficients = torch.stack([base, *slopes], 1)
+        within = torch.ones(len(self.node), dtype=torch.bool)
+        for axis, last in enumerate(self.last_cell.tolist()):
+            within &= place[axis] <= last
+        for corner in self.corners.tolist():
+            within &= self.row[self.node + corner] >= 0
+        self.complete = within  # (N,): whether all nodes are there of the cell that begins at a node
+        self.usable = within.clone()
 
-    def _rows(self, place: Tensor) -> Tensor:
-        """Rows (...) of nodes (..., 3), -1 where there is none."""
-        within = (place < torch.tensor(self.size)).all(-1) & (place >= 0).all(-1)
-        return torch.where(within, self.row[(place @ self.strides).clamp(0, len(self.row) - 1)].long(), -1)
+    def _places(self, node: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Grid coordinates (N,) three times of nodes (N,)."""
+        layer, line, _ = self.strides
+        return node // layer, node // line % (layer // line), node % line
 
-    def _slope(self, place: Tensor, axis: int) -> Tensor:
-        """Differences (N,) between the neighbours of nodes (N, 3) along an axis, for one step."""
-        step = torch.eye(3, dtype=torch.int64)[axis]
-        before, after = self._rows(place - step), self._rows(place + step)
-        own = torch.arange(len(place))
-        ends = torch.where(after >= 0, after, own), torch.where(before >= 0, before, own)
+    def _slope(self, stride: int) -> Tensor:
+        """Differences (N,) between the neighbours of nodes along an axis, for one step.
+
+        At the ends of the box a node meets the other end's, which is far from the surface and so has no row.
+        """
+        own = torch.arange(len(self.node), dtype=torch.int32)
+        after, before = self.row[self.node + stride], self.row[(self.node - stride).clamp_min_(0)]
         steps = (after >= 0).float() + (before >= 0).float()
-        return (self.values[ends[0]] - self.values[ends[1]]) / steps.clamp_min(1.0)
+        ends = (torch.where(row >= 0, row, own).long() for row in (after, before))
+        greater, lesser = (self.values.index_select(0, end) for end in ends)
+        return (greater - lesser).div_(steps.clamp_min_(1.0))
 
     def checked(self, distance: Distance) -> Iterator[None]:
         """Compare doubtful cells with distances (P,) at points (P, 3), step by step; then only good ones are used."""
-        begin = torch.nonzero(self.complete)[:, 0]
-        place = block_nodes(self.counts, self.blocks)[begin]
-        slopes = 2 * self.coefficients[:, 1:] / SPACING
-        least, greatest = (torch.full((len(begin), 3), sign * torch.inf) for sign in (1, -1))
-        for corner in self.corners:
-            at_corner = slopes[self._rows(place + corner)]
-            torch.minimum(least, at_corner, out=least)
-            torch.maximum(greatest, at_corner, out=greatest)
-        apart = (greatest - least).amax(1)
-        self.usable[begin[apart > CREASE]] = False
-        doubtful = (apart > DOUBTFUL) & (apart <= CREASE)
-        for rows, cells in zip(begin[doubtful].split(AT_ONCE), place[doubtful].split(AT_ONCE), strict=True):
+        doubtful = []
+        for begin in torch.nonzero(self.complete)[:, 0].split(CELLS_AT_ONCE):
+            slopes = self.coefficients[self.row[self.node[begin][:, None] + self.corners].long()][..., 1:]  # (C, 8, 3)
+            apart = (slopes.amax(1) - slopes.amin(1)).amax(1) * (2 / SPACING)
+            self.usable[begin[apart > CREASE]] = False
+            doubtful.append(begin[(apart > DOUBTFUL) & (apart <= CREASE)])
+            yield
+        for begin in torch.cat(doubtful).split(AT_ONCE) if doubtful else ():
+            cells = torch.stack(self._places(self.node[begin]), 1)
             for probe in PROBES:
                 places = cells + torch.tensor(probe)
                 error = self._interpolated(places) - distance(places * SPACING + self.low)
-                self.usable[rows[error.abs() > GREATEST_ERROR]] = False
+                self.usable[begin[error.abs() > GREATEST_ERROR]] = False
                 yield
+
+    def _flat(self, cell: Tensor) -> Tensor:
+        """Numbers (P,) of the nodes at which cells (P, 3) begin."""
+        return cell[:, 0] * self.strides[0] + cell[:, 1] * self.strides[1] + cell[:, 2]
 
     def _interpolated(self, places: Tensor) -> Tensor:
         """Distances (P,) at grid coordinates (P, 3) in complete cells."""
         cell = places.long()
-        rows = self.row[(cell @ self.strides)[:, None] + self.corners @ self.strides].long()  # (P, 8)
+        rows = self.row[self._flat(cell)[:, None] + self.corners].long()  # (P, 8)
         share = places - cell
         pairs = torch.stack([1 - share, share], 2)  # (P, 3, 2)
         weight = (pairs[:, 0, :, None, None] * pairs[:, 1, None, :, None] * pairs[:, 2, None, None]).flatten(1)
@@ -102,8 +118,9 @@ class DistanceTable:
     def __call__(self, points: Tensor, distance: Distance) -> Tensor:
         """Distances (P,) at points (P, 3); those beside usable cells by `distance`, a function of points."""
         places = (points - self.low) / SPACING
-        within = ((places >= 0) & (places < torch.tensor(self.size) - 1)).all(1)
-        begin = self.row[torch.where(within, places.long() @ self.strides, 0)].long()
+        cell = places.long()
+        within = ((places >= 0) & (cell <= self.last_cell)).all(1)
+        begin = self.row[torch.where(within, self._flat(cell), 0)].long()
         known = within & (begin >= 0) & self.usable[begin]
         inside, outside = torch.nonzero(known)[:, 0], torch.nonzero(~known)[:, 0]
         values = points.new_empty(len(points))
@@ -147,10 +164,19 @@ def block_counts(low: Sequence[float], high: Sequence[float]) -> list[int]:
 
 
 def block_nodes(counts: Sequence[int], blocks: Tensor) -> Tensor:
-    """Grid coordinates (B BLOCK^3, 3) of the nodes of blocks (B,)."""
-    corner = torch.stack([blocks // (counts[1] * counts[2]), blocks // counts[2] % counts[1], blocks % counts[2]], 1)
-    step = torch.arange(BLOCK)
-    return (corner[:, None] * BLOCK + torch.cartesian_prod(step, step, step)).flatten(0, 1)
+    """Numbers (B BLOCK^3,) of the nodes of blocks (B,), in a grid that blocks fill."""
+    line, step = BLOCK * counts[2], torch.arange(BLOCK)
+    layer = BLOCK * counts[1] * line
+    x, y, z = blocks // (counts[1] * counts[2]), blocks // counts[2] % counts[1], blocks % counts[2]
+    offsets = (step[:, None, None] * layer + step[:, None] * line + step).flatten()
+    return ((x * layer + y * line + z)[:, None] * BLOCK + offsets).flatten()
+
+
+def node_points(counts: Sequence[int], nodes: Tensor, low: Sequence[float]) -> Tensor:
+    """Where nodes (N,) lie, (N, 3)."""
+    line = BLOCK * counts[2]
+    places = torch.stack([nodes // (BLOCK * counts[1] * line), nodes // line % (BLOCK * counts[1]), nodes % line], 1)
+    return places * SPACING + torch.tensor(low)
 
 
 def tabulated(
@@ -167,8 +193,7 @@ def tabulated(
     marked[0, x, y, z] = 1.0
     near = functional.max_pool3d(marked, 5, stride=1, padding=2)[0]
     blocks = torch.nonzero(near.flatten())[:, 0]
-    corner = block_nodes(counts, blocks)[:: BLOCK**3]
-    middles = (corner + (BLOCK - 1) / 2) * SPACING + torch.tensor(low)
+    middles = node_points(counts, block_nodes(counts, blocks)[:: BLOCK**3], low) + (BLOCK - 1) / 2 * SPACING
     reach = REACH + 1.1 * 3**0.5 * (BLOCK - 1) / 2 * SPACING
     kept = []
     for part in middles.split(AT_ONCE):
@@ -176,8 +201,8 @@ def tabulated(
         yield None
     blocks = blocks[torch.cat(kept)]
     values = []
-    for part in (block_nodes(counts, blocks) * SPACING + torch.tensor(low)).split(AT_ONCE):
-        values.append(distance(part))
+    for part in block_nodes(counts, blocks).split(AT_ONCE):
+        values.append(distance(node_points(counts, part, low)))
         yield None
     table = DistanceTable(low, high, blocks, torch.cat(values) if values else points.new_zeros(0))
     for _ in table.checked(distance):

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from math import exp, sqrt
 from typing import NamedTuple
 
@@ -17,6 +18,7 @@ from .anchors import AnchorLayout, displacement_network
 from .conditioned_mlp import activate, affine, in_row_blocks, last_linear
 
 ANCHORLESS_DISTANCE = 0.75
+FEW_PADDED_ROWS, FEW_COLUMNS = 6144, 512  # below, what is otherwise slower is faster
 SIGMA_NEIGHBOUR = 8
 
 
@@ -68,6 +70,17 @@ class IdentityState:
     biases: Tensor
     film: Tensor | None
     folded: list[FoldedSlot] | None
+
+    @cached_property
+    def stacked(self) -> list[tuple[Tensor, Tensor]]:
+        """Weights (n, in, out) and biases (n, 1, out) of each layer of the folded networks that have an anchor."""
+        slots = (self.folded or [])[:-1]
+        layers = [*zip(*(slot.layers for slot in slots), strict=True)]
+        last = [(slot.last_weight[None], slot.last_bias[None]) for slot in slots]
+        return [
+            (torch.stack([weight.T for weight, _ in layer]), torch.stack([bias[None] for _, bias in layer]))
+            for layer in [*layers, last]
+        ]
 
 
 class Member(NamedTuple):
@@ -155,7 +168,7 @@ class IdentityNetwork(nn.Module):
     def evaluate(self, points: Tensor, state: IdentityState) -> Tensor:
         """`forward` with a state from `prepare`; the same shapes."""
         if state.folded is not None and not torch.is_grad_enabled():
-            return self._evaluate_one(points[0], state.anchors[0], state.folded)[None]
+            return self._evaluate_one(points[0], state)[None]
         batch, count, coordinates = points.shape
         neighbours, weights = self.blend(points[..., :3], state.anchors)  # (B, P, K + 1) twice
         per_point = neighbours.shape[-1]
@@ -180,13 +193,39 @@ class IdentityNetwork(nn.Module):
         weighted = torch.cat(values) * weights.reshape(-1).index_select(0, order)
         return weighted.new_zeros(batch * count).index_add(0, point_of_row, weighted).view(batch, count)
 
-    def _evaluate_one(self, points: Tensor, anchors: Tensor, slots: list[FoldedSlot]) -> Tensor:
-        """`evaluate` without gradients: distances (P,) at points (P, 3 + h) of the identity of some anchors (n, 3)."""
-        slot, point, weights = self._rows(points[:, :3], anchors)
-        sizes = torch.bincount(slot, minlength=self.config.slots).tolist()
-        runs = points.index_select(0, point).split(sizes)  # (r, 3 + h) for each slot
-        values = [self._folded_values(folded, run) for folded, run in zip(slots, runs, strict=True)]
-        return weights.new_zeros(len(points)).index_add_(0, point, torch.cat(values).mul_(weights))
+    def _evaluate_one(self, points: Tensor, state: IdentityState) -> Tensor:
+        """`evaluate` without gradients: distances (P,) at points (P, 3 + h) of one identity."""
+        slots = state.folded or []
+        slot, point, weights = self._rows(points[:, :3], state.anchors[0])
+        counts = torch.bincount(slot, minlength=self.config.slots)
+        sizes = counts.tolist()
+        rows = points.index_select(0, point)  # (R, 3 + h), a run for each slot
+        greatest = max(sizes[:-1], default=0)
+        if rows.device.type == "cpu" and 0 < greatest * (len(slots) - 1) <= FEW_PADDED_ROWS:
+            split = len(rows) - sizes[-1]
+            parts = [self._stacked_values(state, rows[:split], slot[:split], counts, greatest)]
+            parts.append(self._folded_values(slots[-1], rows[split:]))
+        else:
+            parts = [self._folded_values(folded, run) for folded, run in zip(slots, rows.split(sizes), strict=True)]
+        return weights.new_zeros(len(points)).index_add_(0, point, torch.cat(parts).mul_(weights))
+
+    def _stacked_values(
+        self, state: IdentityState, rows: Tensor, slot: Tensor, counts: Tensor, greatest: int
+    ) -> Tensor:
+        """Values (R,) of few rows (R, 3 + h) of slots (R,) with an anchor, ascending; all networks in one product.
+
+        Each network gets `greatest` rows, the most that one has by `counts`: cheaper than a product for each.
+        """
+        begin = counts.cumsum(0) - counts
+        place = slot * greatest + torch.arange(len(rows), device=rows.device) - begin[slot]
+        networks = len(state.stacked[0][0])
+        hidden = rows.new_zeros(networks * greatest, rows.shape[1]).index_copy_(0, place, rows)
+        hidden = hidden.view(networks, greatest, -1)
+        for number, (weight, bias) in enumerate(state.stacked):
+            hidden = torch.baddbmm(bias, hidden, weight)
+            if number < self.config.layers:
+                hidden = self._activate(hidden)
+        return hidden.view(-1).index_select(0, place)
 
     def _rows(self, points: Tensor, anchors: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Slots (R,), ascending, that blend at points (P, 3), the point (R,) of each, and its weight (R,).
@@ -315,8 +354,11 @@ def _squared_distances(points: Tensor, anchors: Tensor) -> Tensor:
 def _least(rows: Tensor, wanted: int) -> list[Tensor]:
     """The least `wanted` of the values (n, P) in each column, ascending: as many tensors (P,).
 
-    An insertion of one row after the other: far fewer steps than a selection for each point, as few are wanted.
+    An insertion of one row after the other: far fewer steps than a selection for each point, as few are wanted. Not
+    with few columns.
     """
+    if rows.shape[1] < FEW_COLUMNS:
+        return list(torch.topk(rows, wanted, dim=0, largest=False).values.unbind(0))
     least: list[Tensor] = []
     spare = torch.empty_like(rows[:2])
     for row in rows:
