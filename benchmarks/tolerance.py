@@ -93,9 +93,7 @@ def make_table(head: NeuralHead, code: np.ndarray) -> None:
         pieces.append(seconds_of(lambda: left.append(work.step())))
     wall, cpu = np.sum(pieces, 0)
     longest = np.max(pieces, 0)[1]
-    print(
-        f"table of distances: {wall:.1f} s of wall clock, {cpu:.1f} CPU s, the longest of its pieces {longest:.2f} CPU s"
-    )
+    print(f"table of distances: {wall:.1f} s of wall clock, {cpu:.1f} CPU s, its longest piece {longest:.2f} CPU s")
 
 
 def main() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from threading import Thread
 
 import torch
 from torch import Tensor
@@ -25,25 +26,41 @@ class TableWork:
         self.head, self.folder = head, folder
         self._seen: dict[str, int] = {}
         self._work: Iterator[None] | None = None
+        self._reader: Thread | None = None
         network = head.identity
         self._possible = (
             isinstance(network, IdentityNetwork) and not network.config.hyper_coordinates and head.device.type == "cpu"
         )
 
     def look_up(self, identity: Array | None) -> None:
-        """Give an identity (L,) the table that was stored for it, if there is one."""
+        """Give an identity (L,) the table that was stored for it, if there is one, as soon as it has been read.
+
+        A thread reads it: a second's work, for which no surface waits.
+        """
         prepared = self.head.prepare_identity(identity)
-        if not self._possible or self.folder is None or prepared.table is not None:
+        if not self._possible or self.folder is None or prepared.table is not None or self.reading:
             return
         key = self._key(prepared.code)
-        if key not in self._seen:
-            prepared.table = DistanceTable.load(self._path(self.folder, key), key, *self.head.box)
-        self._seen.setdefault(key, 0)
+        path = self._path(self.folder, key)
+        if key in self._seen or not path.is_file():
+            return
+        self._seen[key] = 0
+
+        def read() -> None:
+            prepared.table = DistanceTable.load(path, key, *self.head.box)
+
+        self._reader = Thread(target=read, name="table", daemon=True)
+        self._reader.start()
+
+    @property
+    def reading(self) -> bool:
+        """Whether a table is being read."""
+        return self._reader is not None and self._reader.is_alive()
 
     def saw(self, identity: Array | None, surfaces: int, points: Tensor) -> None:
         """So many surfaces were made of an identity (L,); points (P, 3) are canonical ones along its surface."""
         prepared = self.head.prepare_identity(identity)
-        if not self._possible or prepared.table is not None:
+        if not self._possible or prepared.table is not None or self.reading:
             return
         key = self._key(prepared.code)
         self._seen[key] = self._seen.get(key, 0) + surfaces

@@ -1,5 +1,7 @@
 """Tables of signed distances against the functions they are made of, and the work that makes them ahead."""
 
+import time
+
 import numpy as np
 import pytest
 import torch
@@ -102,7 +104,10 @@ def test_a_head_seen_for_a_while_gets_a_table_that_another_process_finds(head, t
         assert head.prepare_identity(None).table is None
     table = head.prepare_identity(None).table
     head._prepared.clear()
-    TableWork(head, tmp_path).look_up(None)
+    reader = TableWork(head, tmp_path)
+    reader.look_up(None)
+    while reader.reading:
+        time.sleep(0.05)
     found = head.prepare_identity(None).table
     assert torch.equal(found.usable, table.usable)
     posed = head.pose()
