@@ -222,8 +222,8 @@ class BandSequence:
         """The steps of `_neighbours_bound` by how much the field can change over them."""
         steps: dict[float, list[Step]] = {}
         for along, rest in product((-1, 1), others):
-            x, y, z = (*rest[:dimension], along, *rest[dimension:])
-            steps.setdefault(self._reach((x, y, z), 1), []).append((x, y, z))
+            step = [*rest[:dimension], along, *rest[dimension:]]
+            steps.setdefault(self._reach(step, 1), []).append((step[0], step[1], step[2]))
         return steps
 
     def _close(self) -> None:

@@ -163,5 +163,5 @@ class TolerantBandSequence(BandSequence):
         if not cut.any():
             return points.view(-1), owner.reshape(-1)
         within = (corner[cut][:, None] + self.inside < self.resolution).all(2)
-        whole = ~cut
-        return tuple(torch.cat([part[whole].view(-1), part[cut][within]]) for part in (points, owner))
+        points, owner = (torch.cat([part[~cut].view(-1), part[cut][within]]) for part in (points, owner))
+        return points, owner
