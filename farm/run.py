@@ -11,7 +11,7 @@ import importlib.util
 import os
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -23,6 +23,13 @@ from farm.job import Job
 Function = Callable[[Job], None]
 
 CONNECT_SECONDS = 10
+# On one machine a silent process is a busy one: Dask's usual 30 seconds are too short where many jobs share few cores.
+# One that has died is noticed at once, by the process that started it.
+PATIENCE = {
+    "distributed.comm.timeouts.connect": "10 minutes",
+    "distributed.comm.timeouts.tcp": "1 hour",
+    "distributed.scheduler.worker-ttl": None,
+}
 INSTALL = "python -m pip install dask distributed bokeh"
 
 
@@ -152,7 +159,7 @@ def _with_dask(
 ) -> Iterator[tuple[Job, float, str | None]]:
     from distributed import as_completed
 
-    with _client(place) as client:
+    with _client(place) as client, _lost_connection_as_sentence():
         say(f"{len(jobs)} jobs on {client.scheduler.address}; progress: {client.dashboard_link}")
         # Never taken for an earlier run's result: the outputs are what counts.
         futures = {client.submit(timed, function, job, __version__, pure=False): job for job in jobs}
@@ -177,16 +184,42 @@ def _client(place: Place) -> Iterator[Any]:
             raise EngineError(
                 f"No Dask scheduler answers at {place.scheduler}; start one with dask scheduler, or check the address."
             ) from error
-        with client:
+        with _closed(client):
             yield client
         return
+    import dask
+
     workers = place.workers or os.cpu_count() or 1
     # Any free port for the page: another run may have the usual one.
     with (
+        dask.config.set(PATIENCE),
         LocalCluster(n_workers=workers, threads_per_worker=1, dashboard_address="127.0.0.1:0") as cluster,
-        Client(cluster) as client,
+        _closed(Client(cluster)) as client,
     ):
         yield client
+
+
+@contextmanager
+def _closed(client: Any) -> Iterator[Any]:
+    """Close a client at the end, also one whose scheduler is gone, of which closing complains."""
+    try:
+        yield client
+    finally:
+        with suppress(Exception):
+            client.close()
+
+
+@contextmanager
+def _lost_connection_as_sentence() -> Iterator[None]:
+    from distributed.client import FutureCancelledError
+    from distributed.comm import CommClosedError
+
+    try:
+        yield
+    except (FutureCancelledError, CommClosedError, TimeoutError) as error:
+        raise EngineError(
+            "The connection to the Dask scheduler was lost; finished outputs stay, so run the command again."
+        ) from error
 
 
 def _sentence(error: BaseException) -> str:

@@ -12,6 +12,7 @@ from farm_work import write_nothing, write_number
 from engine.shared.errors import EngineError
 from farm.job import Job, whole_folder
 from farm.run import Place, run_jobs
+from farm.run import _lost_connection_as_sentence as lost
 
 ALONE = Place(workers=1)
 
@@ -111,6 +112,12 @@ def test_a_silent_scheduler_is_one_sentence(tmp_path, monkeypatch):
     monkeypatch.setattr("farm.run.CONNECT_SECONDS", 0.5)
     with pytest.raises(EngineError, match=r"No Dask scheduler answers at tcp://127\.0\.0\.1:9"):
         run_jobs(write_number, jobs_of(tmp_path, 1), Place("tcp://127.0.0.1:9"))
+
+
+def test_a_lost_scheduler_is_one_sentence():
+    client = pytest.importorskip("distributed.client")
+    with pytest.raises(EngineError, match="finished outputs stay, so run the command again"), lost():
+        raise client.FutureCancelledError("key", "scheduler-connection-lost")
 
 
 def test_without_dask_jobs_run_here_and_more_at_once_is_refused(tmp_path, monkeypatch):
