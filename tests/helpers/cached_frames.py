@@ -8,7 +8,8 @@ from repository import import_from_extension
 storage = import_from_extension("facetalk_blender.outputs.frames.frame_storage")
 
 # What is stored in steps or in half precision, and what follows from it.
-ROUNDED = {"position": 8e-6, "facetalk_rest": 3.2e-5, "normals": 1e-3, "facetalk_color": 3e-4}
+ROUNDED = {"position": 8e-6, "facetalk_rest": 3.2e-5, "normals": 1e-3}
+ROUNDED |= {"facetalk_color": 2.0**-9 + 1e-6, "facetalk_skin": 2.0**-8 + 1e-6, "facetalk_tissue": 2.0**-8 + 1e-6}
 
 
 def make(client, strip, choice="CACHE", **settings):

@@ -12,7 +12,7 @@ import numpy as np
 
 from ...look.appearance import COLOR_ATTRIBUTE, EYE_ATTRIBUTE, REST_ATTRIBUTE, SKIN_ATTRIBUTE, TISSUE_ATTRIBUTE, Look
 from .quads import corners_of, halves, joined, leading_corner, still_fit
-from .usd_frame import PLACE_STEP, FrameMesh
+from .usd_frame import LOOK_STEPS, PLACE_STEP, FrameMesh
 
 LEAST_VERTICES = 2000  # meshes of fewer are left as they are
 # How far off each part of a value may be before it is written again.
@@ -20,8 +20,7 @@ TOLERANCES = {REST_ATTRIBUTE: 1.3e-4, COLOR_ATTRIBUTE: 0.01, SKIN_ATTRIBUTE: 0.0
 TOLERANCES |= {EYE_ATTRIBUTE: 0.005}
 PLACE_TOLERANCE = 1.95e-5  # metres
 # What is written is a whole number of these: the last bytes of its parts are zeros, which take no room.
-STEPS = {"": PLACE_STEP, REST_ATTRIBUTE: 2.0**-13, COLOR_ATTRIBUTE: 2.0**-8, SKIN_ATTRIBUTE: 2.0**-7}
-STEPS |= {TISSUE_ATTRIBUTE: 2.0**-7, EYE_ATTRIBUTE: 2.0**-8}
+STEPS = LOOK_STEPS | {"": PLACE_STEP, REST_ATTRIBUTE: 2.0**-13, EYE_ATTRIBUTE: 2.0**-8}
 LEAST_IN_LAYER = 10  # vertices that lie in a layer of the grid, else it is none
 LEAST_SHARE_OF_LAYER = 0.3  # of those of the fullest; half-way between layers are the middles of edges that were cut
 OFF_LAYER = 0.1  # of a cell: what is further off is no layer, though some vertices happen to lie there

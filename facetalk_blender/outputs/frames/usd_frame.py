@@ -2,9 +2,9 @@
 
 USD compresses whole numbers and nothing else. So places are whole numbers of steps, along x, y and z, and places at
 rest are what is added to them; the order of vertices and polygons makes their differences small (`frame_order`).
-Vertices of the same look share one entry of a palette (an indexed primvar) in half precision. The number of points,
-whose places Blender wants to read, comes from a file that frames of about as many vertices share. NumPy only: any
-thread may call this.
+Vertices of the same look, in steps that cannot be seen, share one entry of a palette (an indexed primvar). The number
+of points, whose places Blender wants to read, comes from a file that frames of about as many vertices share. NumPy
+only: any thread may call this.
 """
 
 from __future__ import annotations
@@ -27,6 +27,8 @@ NUMBER_DIGITS = 5
 BYTES_PER_VERTEX = 15  # of a file, measured with the starter model
 PLACE_STEP = 2.0**-16  # metres: places are at most 0.008 mm off along each axis
 REST_STEP = 2.0**-14  # 0.031 mm, as half precision had
+# Of linear colours and of weights; the model's own weights have steps of 1 / 255.
+LOOK_STEPS = {COLOR_ATTRIBUTE: 2.0**-8, SKIN_ATTRIBUTE: 2.0**-7, TISSUE_ATTRIBUTE: 2.0**-7}
 # Whole numbers of steps along x, y and z.
 PACKED_PREFIX = "facetalk_packed_"
 PLACE_ATTRIBUTES = tuple(f"{PACKED_PREFIX}place_{axis}" for axis in "xyz")
@@ -121,9 +123,15 @@ def content_of(frame: FrameMesh) -> bytes:
     attributes |= _packed_places(frame, order)
     for names in PALETTES:
         present = [name for name in names if name in frame.look.values]
-        attributes |= _with_palette({name: frame.look.values[name][order, :3] for name in present})
+        attributes |= _with_palette({name: in_steps(name, frame.look.values[name][order, :3]) for name in present})
     count = len(order)
     return mesh_file(PRIM, attributes, (f"./{counts_path(Path(), count).name}", count_name(count)))
+
+
+def in_steps(name: str, values: np.ndarray) -> np.ndarray:
+    """Values of an attribute, rounded as they are stored."""
+    step = LOOK_STEPS.get(name)
+    return (np.round(values / step) * step if step else values).astype(np.float32)
 
 
 def _with_palette(columns: dict[str, np.ndarray]) -> dict[str, Attribute]:
