@@ -26,8 +26,9 @@ from .vertex_memory import VertexMemory
 # random heads, 1.1 lost single air pockets of one grid point in 6 and 1.3 in 2; from 1.5 on all signs were the dense
 # grid's. Where a slope is steeper still, the surface is followed.
 LIPSCHITZ = 1.6
-# Solid pieces below this, or below a cell of the grid, are faults of the field and not parts of a head.
-SMALL_PIECE_CUBIC_MILLIMETRES = 10
+# Solid pieces below this, or below a cell of the grid, are faults of the field: the greatest seen had 147. Eyes, tongue
+# and rows of teeth have thousands.
+SMALL_PIECE_CUBIC_MILLIMETRES = 300
 # Within so many tolerances in canonical space a vertex keeps its regions.
 KEPT_REGIONS_TOLERANCES = 5
 # Peak of grids, masks and the marching cubes' own copies; a fixed part for the networks' chunks and the mesh.
