@@ -49,8 +49,8 @@ SMALL = DenoiserConfig(
     layers=4, width=256, heads=8, feed_forward=512, audio_dimensions=256, causal=False, film_rank=64
 )  # fmt: skip
 DROP_CONDITION, DROP_CONTROLS = 0.25, 0.1
-# Movements are many times larger than the noise, so that the noisy codes themselves tell the emotion but at the very last
-# time steps. There alone the controls have to be heeded, and there every take begins.
+# Movements are many times larger than the noise, so that the noisy codes themselves tell the emotion but at the very
+# last time steps. There alone the controls have to be heeded, and there every take begins.
 NOISE_SHARE, NOISE_BEGIN = 0.3, 0.96
 # A closure needs jaw and lips that fit each other within a millimetre, of which the codes' squared error knows nothing.
 # The absolute error of the opening asks for closed lips wherever they are more likely closed than open.
@@ -61,7 +61,7 @@ PEAK_LEARNING_RATE = 8e-4
 RECIPE = Recipe(warm_up_steps=200, final_rate=0.02, average_decay=0.998, save_every=100)
 DEFAULTS = SamplingDefaults(
     steps=8, sampler="dpm++", guidance=1.5, mouth_temperature=0.3, lid_temperature=0.85, smooth=0.03, seal=0.015,
-    lids=1.0, pose_smooth=0.12,
+    lids=1.0, gaze_still=0.21, pose_smooth=0.12,
 )  # fmt: skip
 
 

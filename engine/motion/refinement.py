@@ -23,6 +23,7 @@ from .sampling_defaults import SamplingDefaults
 SEALED_MM = 1.0
 LIDS_BEGIN, LIDS_END = 0.35, 0.70  # eyeBlink from which lids go on to close, and from which they close
 _LIDS = [ARKIT_NAMES.index(f"eyeBlink{side}") for side in ("Left", "Right")]
+_GAZE = [index for index, name in enumerate(ARKIT_NAMES) if name.startswith("eyeLook")]
 _CLOSE = ARKIT_NAMES.index("mouthClose")
 
 
@@ -35,6 +36,7 @@ class Refinement:
         the surface of a neural head is off by tenths of a millimetre, and lips that just touch would show slits.
     lids: how far lids that close beyond half of their way go on to close, 0 to 1: several possible moments of a blink
         make one that closes by three quarters.
+    gaze_still: seconds over which a running median stills the gaze: fixations rest, jumps stay jumps.
     pose_smooth: as smooth, of the head's pose.
     """
 
@@ -44,6 +46,7 @@ class Refinement:
     seal: float = 0.0
     pose_smooth: float = 0.0
     lids: float = 0.0
+    gaze_still: float = 0.0
 
     def refined(self, codes: np.ndarray, kept: Kept | None = None) -> np.ndarray:
         """Sampled codes (N, D), refined: (N, D) float32.
@@ -53,6 +56,8 @@ class Refinement:
         weights = weights_from_codes(codes, self.basis)
         refined = styled_weights(weights, self.rate, Style(smooth=self.smooth), lip_opening_mm(weights)).copy()
         refined[:, _CLOSE] += self.seal * np.clip(1 - lip_opening_mm(refined) / SEALED_MM, 0, 1)
+        if self.gaze_still:
+            refined[:, _GAZE] = _running_median(refined[:, _GAZE], round(self.gaze_still * self.rate / 2))
         if self.lids:
             closing = np.clip((refined[:, _LIDS] - LIDS_BEGIN) / (LIDS_END - LIDS_BEGIN), 0, 1)
             rest = np.clip(1 - refined[:, _LIDS], 0, None)
@@ -68,13 +73,19 @@ class Refinement:
         return pose + change if kept is None else pose + kept.share_of_new().numpy() * change
 
 
+def _running_median(values: np.ndarray, reach: int) -> np.ndarray:
+    """Medians of columns (N, C) over `reach` frames before and after: (N, C); the ends go on as they are."""
+    padded = np.pad(values, ((reach, reach), (0, 0)), mode="edge")
+    return np.median(np.lib.stride_tricks.sliding_window_view(padded, 2 * reach + 1, axis=0), axis=-1)
+
+
 def load_refinement(bundle: Bundle, basis: np.ndarray | None) -> Refinement | None:
     """What a bundle asks for after sampling; None when that is nothing, or when its codes are no ARKit weights.
 
     basis: that embeds ARKit weights in the codes of its head, None when there is none.
     """
     defaults = SamplingDefaults.of(bundle)
-    if basis is None or not defaults.smooth + defaults.seal + defaults.pose_smooth + defaults.lids:
+    asked = {name: getattr(defaults, name) for name in ("smooth", "seal", "pose_smooth", "lids", "gaze_still")}
+    if basis is None or not any(asked.values()):
         return None
-    rate = float(bundle.section("motion").get("code_rate", CODE_RATE))
-    return Refinement(basis, rate, defaults.smooth, defaults.seal, defaults.pose_smooth, defaults.lids)
+    return Refinement(basis, float(bundle.section("motion").get("code_rate", CODE_RATE)), **asked)

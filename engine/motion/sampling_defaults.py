@@ -18,6 +18,7 @@ _LIMITS = {
     "smooth": Range("smooth", 0, LARGEST["smooth"]),
     "seal": Range("seal", 0, 1),
     "lids": Range("lids", 0, 1),
+    "gaze_still": Range("gaze_still", 0, 1),
     "pose_smooth": Range("pose_smooth", 0, LARGEST["smooth"]),
     "control_guidance": GUIDANCE,
 }
@@ -29,7 +30,7 @@ class SamplingDefaults:
 
     steps, sampler, guidance: see `diffusion.sample`.
     mouth_temperature, lid_temperature: factors on the noise of mouth and lids, 0..1 (see `temperature`).
-    smooth, seal, lids, pose_smooth: what is done to sampled motion (see `refinement.Refinement`).
+    smooth, seal, lids, gaze_still, pose_smooth: what is done to sampled motion (see `refinement.Refinement`).
     control_guidance: see `diffusion.sample`.
 
     Raises EngineError for a value of the wrong type or out of range.
@@ -43,6 +44,7 @@ class SamplingDefaults:
     smooth: float = 0.0
     seal: float = 0.0
     lids: float = 0.0
+    gaze_still: float = 0.0
     pose_smooth: float = 0.0
     control_guidance: float = 1.0
 

@@ -174,3 +174,16 @@ def test_the_heads_pose_is_smoothed_and_kept_where_it_is_kept():
     np.testing.assert_array_equal(kept[:10], pose[:10])
     np.testing.assert_array_equal(kept[30:], pose[30:])
     assert_close(kept[16:24], smooth[16:24], 1e-5)
+
+
+def test_the_gaze_rests_between_jumps_that_stay_as_quick():
+    basis = expression_basis()
+    look = np.where(np.arange(60) < 30, 0.1, 0.4).astype(np.float32)
+    trembling = look + np.random.default_rng(2).normal(0, 0.02, 60).astype(np.float32)
+    weights = np.zeros((60, basis.shape[1]), np.float32)
+    weights[:, ARKIT_NAMES.index("eyeLookOutLeft")] = trembling
+    refined = Refinement(basis, 24.0, gaze_still=0.21).refined(codes_from_weights(weights, basis))
+    found = (refined @ basis)[:, ARKIT_NAMES.index("eyeLookOutLeft")]
+    assert np.abs(np.diff(found))[:28].mean() < 0.4 * np.abs(np.diff(trembling))[:28].mean()
+    assert np.diff(found).argmax() == 29
+    assert np.diff(found).max() > 0.2
