@@ -24,7 +24,7 @@ from .motion.prosody import with_prosody
 from .motion.sampling_defaults import SamplingDefaults
 from .shared import __version__
 from .shared.controls import Curve, check_controls, control_rows, drawn_traits
-from .shared.errors import EngineError
+from .shared.errors import Cancelled, EngineError
 from .shared.hostile_files import UNREADABLE, read_npy
 from .shared.identity_text import split_identity
 from .shared.options import DEVICE, RESOLUTION, RESOLUTIONS, STARTER, STRENGTH, TABLES_FOLDER, tolerance_of
@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 
 RANDOM_HEAD_DEVIATION = 0.8
 RANDOM_HEAD_LIMIT = 2.0
+LISTENING_SHARE = 0.25  # of the time that a take needs
 LARGEST_CODE_BYTES = 1 << 20  # of a file with an identity code
 
 
@@ -222,7 +223,8 @@ class Engine:
         STRENGTH.check(strength)
         self.bundle.require("sample")
         samples = audio.load(recording, start=start, duration=duration)
-        features = self._speech.features(samples)
+        listening, sampling = _stages(progress, cancelled)
+        features = self._speech.features(samples, progress=listening)
         defaults = SamplingDefaults.of(self.bundle)
         steps = defaults.steps if steps is None else steps
         guidance = defaults.guidance if guidance is None else guidance
@@ -243,7 +245,7 @@ class Engine:
             control_guidance=defaults.control_guidance if control_guidance is None else control_guidance,
             temperature=self._temperature,
             kept=kept,
-            progress=progress,
+            progress=sampling,
             cancelled=cancelled,
         ).numpy()
         codes, pose = np.split(sampled, [config.code_dimensions], axis=1)
@@ -496,6 +498,20 @@ def blender_metres(points: np.ndarray) -> np.ndarray:
     """Model units (y up, z out of the face) to metres in Blender's axes; (..., 3) float32."""
     x, y, z = np.moveaxis(np.asarray(points, np.float32) * METRES_PER_UNIT, -1, 0)
     return np.stack([x, -z, y], -1)
+
+
+def _stages(
+    progress: Callable[[float], None] | None, cancelled: Callable[[], bool] | None
+) -> tuple[Callable[[float], None], Callable[[float], None]]:
+    """Progress of the listening, which raises Cancelled when asked to stop, and of the sampling after it."""
+    report = progress or (lambda fraction: None)
+
+    def listening(share: float) -> None:
+        if cancelled is not None and cancelled():
+            raise Cancelled
+        report(LISTENING_SHARE * share)
+
+    return listening, lambda share: report(LISTENING_SHARE + (1 - LISTENING_SHARE) * share)
 
 
 def _kept(

@@ -26,6 +26,13 @@ if command -v dpkg-query >/dev/null && command -v apt-get >/dev/null; then
     fi
 fi
 
+# The tests of codecs write their sounds with it, and are skipped without it.
+if ! command -v ffmpeg >/dev/null && command -v apt-get >/dev/null && [ "$(id -u)" = 0 ]; then
+    echo "Installing ffmpeg, which the tests of codecs need"
+    { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends ffmpeg; } \
+        >/dev/null 2>&1 || echo "There is no ffmpeg to install: the tests of codecs will be skipped."
+fi
+
 requirements="requirements.txt requirements-research.txt requirements-development.txt"
 # shellcheck disable=SC2086
 if ! cat $requirements | cmp -s - "$mark"; then

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
 import soundfile
@@ -22,6 +23,9 @@ from ..shared.options import MAXIMUM_SECONDS
 from ..shared.units import CODE_RATE, SAMPLE_RATE
 from .decoding import decoded, goes_on_after_its_header_says
 
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
+
 LOWEST_RATE, HIGHEST_RATE = 4000, 384000  # Hz
 BLOCK_SAMPLES = 1 << 18
 # A channel is silent when its power is 80 dB below the loudest one's.
@@ -30,6 +34,7 @@ SILENT_POWER_RATIO = 1e-8
 CANCELLED_POWER_RATIO = 0.05
 # What containers say of their length is so much off at most, padding of codecs included.
 LENGTH_TOLERANCE = 0.15  # seconds
+UNKNOWN_SIZE = b"\xff\xff\xff\xff"  # of a chunk of a WAV file: it ends with the file
 # Larger values are no sound: a healthy recording lies in -1..1, a wrongly scaled one in -2^31..2^31.
 LARGEST_SAMPLE = 1e10
 
@@ -78,7 +83,7 @@ def _read(
 ) -> np.ndarray:
     """As `load`, by libsndfile. Raises UnreadableSound when it cannot, or reads another length."""
     try:
-        with soundfile.SoundFile(io.BytesIO(recording) if isinstance(recording, bytes) else recording) as file:
+        with _opened(recording) as file:
             source = _File(file, name)
             seconds = source.length / source.rate
             if whole_seconds is not None and abs(seconds - whole_seconds) > LENGTH_TOLERANCE:
@@ -90,6 +95,52 @@ def _read(
         raise UnreadableSound(
             f"{name} is damaged or no sound file this can read; convert it to WAV, FLAC, Ogg or MP3, or install ffmpeg."
         ) from error
+
+
+def _opened(recording: str | PathLike | bytes) -> soundfile.SoundFile:
+    """An open sound file; a WAV file that was never finished goes on to its end, as players have it."""
+    file = soundfile.SoundFile(io.BytesIO(recording) if isinstance(recording, bytes) else recording)
+    if file.frames or file.format not in ("WAV", "WAVEX"):
+        return file
+    with io.BytesIO(recording) if isinstance(recording, bytes) else Path(recording).open("rb") as content:
+        place = _open_end(content)
+    if place is None:
+        return file
+    file.close()
+    if isinstance(recording, bytes):
+        return soundfile.SoundFile(io.BytesIO(recording[:place] + UNKNOWN_SIZE + recording[place + 4 :]))
+    return soundfile.SoundFile(_Unfinished(recording, place))
+
+
+def _open_end(content: BinaryIO) -> int | None:
+    """Where a WAV file says that its samples have the size 0, as while it is written; None where they have another."""
+    place = 12
+    while True:
+        content.seek(place)
+        header = content.read(9)
+        if len(header) < 9:  # no chunk, or nothing in it
+            return None
+        size = int.from_bytes(header[4:8], "little")
+        if header[:4] == b"data":
+            return place + 4 if size == 0 else None
+        place += 8 + size + size % 2
+
+
+class _Unfinished(io.FileIO):
+    """A WAV file that says of its samples, at `place`, that their size is unknown: they end with the file."""
+
+    def __init__(self, path: str | PathLike, place: int) -> None:
+        super().__init__(path)
+        self._place = place
+
+    def readinto(self, buffer: WriteableBuffer) -> int | None:
+        """As of any file."""
+        first, view = self.tell(), memoryview(buffer).cast("B")
+        count = super().readinto(buffer)
+        for index, value in enumerate(UNKNOWN_SIZE, start=self._place - first):
+            if count and 0 <= index < count:
+                view[index] = value
+        return count
 
 
 def _has_more(recording: str | PathLike | bytes) -> bool:

@@ -9,12 +9,17 @@ import os
 import re
 import struct
 import subprocess
+from collections.abc import Iterator
 from os import PathLike
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ..shared.units import SAMPLE_RATE
+
+if TYPE_CHECKING:
+    import av
 
 LONGEST = 3601.0  # seconds that are decoded at most: an hour, and enough to see that it is more
 MP3_HEADERS = (b"Xing", b"Info")  # of an encoder: how many frames and bytes follow
@@ -67,13 +72,24 @@ def _by_pyav(path: Path, end: float) -> np.ndarray | None:
     try:
         with av.open(str(path), options={"protocol_whitelist": "file"}) as container:
             resampler = av.AudioResampler(format="flt", layout="mono", rate=SAMPLE_RATE)
-            for frame in container.decode(audio=0):
+            for frame in _frames(container):
                 samples += [part.to_ndarray()[0] for part in resampler.resample(frame)]
                 if frame.time is not None and frame.time > end + 1.0:
                     break
     except (av.error.FFmpegError, IndexError, OSError, ValueError):
         pass  # what was decoded until then is the sound
     return np.concatenate(samples)[:wanted] if samples else None
+
+
+def _frames(container: av.container.InputContainer) -> Iterator[av.AudioFrame]:
+    """Decoded frames of the first sound of a container, without those that are broken, as players play it."""
+    import av
+
+    for packet in container.demux(audio=0):
+        try:
+            yield from packet.decode()
+        except av.error.InvalidDataError:
+            continue  # an encoder's header between two parts of an MP3, for one
 
 
 def _by_ffmpeg(path: Path, start: float, length: float) -> np.ndarray | None:

@@ -33,6 +33,8 @@ from .timestep_injection import INJECTIONS, FiLM
 # Prosody and controls are few numbers of about one beside many features. Their weights begin at zero and move by the
 # learning rate at a time whatever their gradient, so without a gain they would take long to count.
 INPUT_GAIN = 4.0
+# Longer sequences are denoised in pieces: code frames.
+WHOLE_FRAMES, PIECE_FRAMES = 2880, 1440
 
 
 @dataclass(frozen=True)
@@ -398,7 +400,25 @@ class ExpressionDecoder(nn.Module):
         return torch.where(dropped[:, None, None], self.null_controls.to(condition.dtype), condition)
 
     def denoise(self, noisy_codes: Tensor, timesteps: Tensor, prepared_audio: list[Tensor]) -> Tensor:
-        """As `forward`, with the condition already prepared by `prepare`."""
+        """As `forward`, with the condition already prepared by `prepare`.
+
+        Long sequences go through in pieces, each with the frames that its own can see through all layers: the result
+        is the same, and memory is that of a piece.
+        """
+        frames = noisy_codes.shape[1]
+        if frames <= WHOLE_FRAMES or not self.config.alignment_mask:
+            return self._denoise_piece(noisy_codes, timesteps, prepared_audio)
+        window = self.config.window
+        length, margin = -(-PIECE_FRAMES // window) * window, self.config.layers * window  # blocks stay where they are
+        pieces = []
+        for start in range(0, frames, length):
+            seen = slice(max(start - margin, 0), start + length + margin)
+            audio = [block if block.shape[1] == 1 else block[:, seen] for block in prepared_audio]
+            piece = self._denoise_piece(noisy_codes[:, seen], timesteps, audio)
+            pieces.append(piece[:, start - seen.start :][:, :length])
+        return torch.cat(pieces, dim=1)
+
+    def _denoise_piece(self, noisy_codes: Tensor, timesteps: Tensor, prepared_audio: list[Tensor]) -> Tensor:
         x = self.code_projection(noisy_codes)  # (B, N, W)
         time = self.time(timesteps)  # (B, W)
         if self.config.timestep_injection == "input":

@@ -10,7 +10,7 @@ H hidden size.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, fields
 
 import numpy as np
@@ -31,6 +31,7 @@ MARGIN_FRAMES = 48
 FADE_FRAMES = 48
 # Convolutional frames computed at a time for long audio: about 10 s.
 CHUNK_FRAMES = 500
+CONVOLUTION_SHARE = 0.7  # of the time that features take
 
 
 # What a value may be, by the type of its default: JSON has no tuples, and writes some fractions without a point.
@@ -109,6 +110,10 @@ class SpeechConfig:
         return cls(**{field.name: config[field.name] for field in fields(cls) if field.name in config})
 
 
+def _ignore(share: float) -> None:
+    """Progress that nobody asked for."""
+
+
 def _is_size(value: object, largest: int) -> bool:
     return isinstance(value, int) and 1 <= value <= largest
 
@@ -152,10 +157,14 @@ class SpeechEncoder(nn.Module):
         return self.wav2vec2.encoder(projected).last_hidden_state
 
     @torch.inference_mode()
-    def features(self, samples: np.ndarray | Tensor, rate: float = CODE_RATE) -> Tensor:
+    def features(
+        self, samples: np.ndarray | Tensor, rate: float = CODE_RATE, progress: Callable[[float], None] | None = None
+    ) -> Tensor:
         """Speech features (N, H) of one mono clip of 16 kHz samples (S,), N = round(rate * seconds).
 
         Memory is bounded by the window, not by the clip, but for the result and the convolutional features.
+        progress: called with the fraction done, 0..1, after every ten seconds or so of a long clip; what it raises
+            ends the work.
         Raises EngineError when the clip is shorter than one code frame.
         """
         device = self.wav2vec2.feature_projection.projection.weight.device
@@ -165,7 +174,11 @@ class SpeechEncoder(nn.Module):
             raise EngineError("The audio is shorter than one frame of motion; choose a longer strip.")
         if frames <= WINDOW_FRAMES:
             return self(waveform, frames)[0]
-        return self._encode_in_windows(self.align(self._conv_features_in_chunks(padded), frames))[0]
+        report = progress or _ignore
+        convolved = self._conv_features_in_chunks(padded, lambda share: report(CONVOLUTION_SHARE * share))
+        return self._encode_in_windows(
+            self.align(convolved, frames), lambda share: report(CONVOLUTION_SHARE + (1 - CONVOLUTION_SHARE) * share)
+        )[0]
 
     @property
     def _total_stride(self) -> int:
@@ -180,7 +193,7 @@ class SpeechEncoder(nn.Module):
             stride *= step
         return reach
 
-    def _conv_features_in_chunks(self, waveform: Tensor) -> Tensor:
+    def _conv_features_in_chunks(self, waveform: Tensor, progress: Callable[[float], None] = _ignore) -> Tensor:
         """Convolutional features (1, C, T) of a long waveform (1, S), equal to those of the extractor at once."""
         first, *others = self.wav2vec2.feature_extractor.conv_layers
         norm = self._whole_clip_norm(waveform) if self.config.feat_extract_norm == "group" else None
@@ -190,6 +203,7 @@ class SpeechEncoder(nn.Module):
             for layer in others:
                 hidden = layer(hidden)
             features.append(hidden)
+            progress(min(len(features) * CHUNK_FRAMES * self._total_stride / waveform.shape[1], 1.0))
         return torch.cat(features, dim=-1)
 
     def _chunks(self, waveform: Tensor) -> Iterator[Tensor]:
@@ -218,7 +232,7 @@ class SpeechEncoder(nn.Module):
         variance = (square / count - mean.square()).clamp_min(0.0)
         return _FixedNorm(layer.layer_norm, mean.float(), variance.float())
 
-    def _encode_in_windows(self, aligned: Tensor) -> Tensor:
+    def _encode_in_windows(self, aligned: Tensor, progress: Callable[[float], None] = _ignore) -> Tensor:
         """Transformer features (1, N, H) of aligned features (1, N, C) with N over one window."""
         frames = aligned.shape[1]
         features = aligned.new_zeros(1, frames, self.config.hidden_size)
@@ -235,6 +249,7 @@ class SpeechEncoder(nn.Module):
             window = slice(start, start + WINDOW_FRAMES)
             features[:, window] += self.encode(aligned[:, window]) * weight[:, None]
             total[window] += weight[:, None]
+            progress((start + WINDOW_FRAMES) / frames)
         return features / total
 
 

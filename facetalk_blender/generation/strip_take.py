@@ -125,7 +125,7 @@ class StripTake:
         )
 
     def store(self) -> Iterator[bool]:
-        """Have the take in the file, whatever becomes of the head: False while another thread works."""
+        """Have the take in the file, whatever becomes of the head: True for a piece, False while a thread works."""
         if self.found_text() is not None:
             return
         worker = ThreadPoolExecutor(max_workers=1)
@@ -136,7 +136,9 @@ class StripTake:
         while (digest := self._digest or self._digest_now()) is None:
             yield False
         scene = self.follow_strip()
-        text = take.store(content.result(), self.take.seed, scene, self.clip.strip_name, digest, self._part)
+        text = yield from take.storing(
+            content.result(), self.take.seed, scene, self.clip.strip_name, digest, self._part
+        )
         self._text = text.session_uid
         self._text_is_new = True
 

@@ -109,16 +109,21 @@ class Decoding:
         back, compared, largest = (round(seconds * self.rate) for seconds in (OVERLAP, COMPARED, LARGEST_SHIFT))
         back = min(back, len(before))
         piece = self._read(position - back, back + count + largest)
-        for join in (back, back + _shift(before[-back:], piece[:back], largest)):
-            if _agree(before[-compared:], piece[max(join - compared, 0) : join]):
-                return piece[join : join + count]
-        return None
+        join = back
+        if not _fits(before, piece, join, compared):
+            join += _shift(before[-back:], piece[:back], largest)  # the most work, and seldom needed
+        return piece[join : join + count] if _fits(before, piece, join, compared) else None
 
     def _read(self, first: int, count: int) -> np.ndarray:
         """Samples of the part, counted from its start."""
         # aud rounds down; half a sample keeps it from the one before, and makes it jump to the first one as well.
         begin, end = ((self._first + position + 0.5) / self.rate for position in (first, first + count))
         return _played(self._sound, begin, end)
+
+
+def _fits(before: np.ndarray, piece: np.ndarray, join: int, compared: int) -> bool:
+    """Whether a piece goes on from one sample on with what came before."""
+    return _agree(before[-compared:], piece[max(join - compared, 0) : join])
 
 
 def _shift(before: np.ndarray, after: np.ndarray, largest: int) -> int:

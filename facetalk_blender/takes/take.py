@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import json
+from collections.abc import Generator
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
@@ -20,10 +21,12 @@ from ...engine.shared.pose import POSE_NAMES
 from ...engine.shared.shapes import match_shapes
 from ...engine.shared.style import Style, steadied, styled_weights
 from ...engine.shared.weights import WEIGHT_NAMES
+from ..blender_data.datablocks import resolve
 from ..sound.strip_link import LINK_PROPERTY, SCENE_PROPERTY, STRIP_PROPERTY, connect
 
 FORMAT = 1
 LARGEST_TAKE = 1 << 29  # letters of its text
+LETTERS_AT_ONCE = 1 << 19  # of it that are written in two milliseconds
 TAKE_PROPERTY = "facetalk_take"  # on an object: the text of the take that it was made from
 # These on the text, besides the three of its strip.
 SEED_PROPERTY = "facetalk_seed"
@@ -99,14 +102,37 @@ def content_of(take: Take) -> str:
 def store(
     content: str, seed: int, scene: bpy.types.Scene, strip_name: str, sound_digest: str, part: tuple[float, float]
 ) -> bpy.types.Text:
-    """Keep a take in a new text.
+    """Keep a take in a new text, at once; see `storing`."""
+    pieces = storing(content, seed, scene, strip_name, sound_digest, part)
+    while True:
+        try:
+            next(pieces)
+        except StopIteration as stored:
+            return stored.value
+
+
+def storing(
+    content: str, seed: int, scene: bpy.types.Scene, strip_name: str, sound_digest: str, part: tuple[float, float]
+) -> Generator[bool, None, bpy.types.Text]:
+    """Keep a take in a new text, which it returns, in pieces of a few milliseconds. Until the last it is no take.
 
     content: see `content_of`. sound_digest: of the sound that was heard, see `SoundDigests`.
     part: seconds of it, see `sound_strip.heard_part`.
+
+    Raises DataBlockLost when scene or text are gone in between; what was written until then is removed.
     """
     number = 1 + sum(text[STRIP_PROPERTY] == strip_name for text in takes_of(scene))
-    text = bpy.data.texts.new(f"{strip_name} Take {number}")
-    text.from_string(content)
+    text_id, scene_id = bpy.data.texts.new(f"{strip_name} Take {number}").session_uid, scene.session_uid
+    try:
+        for start in range(0, len(content), LETTERS_AT_ONCE):
+            if start:
+                yield True
+            resolve(bpy.data.texts, text_id).write(content[start : start + LETTERS_AT_ONCE])
+        text, scene = resolve(bpy.data.texts, text_id), resolve(bpy.data.scenes, scene_id)
+    except BaseException:
+        for text in [text for text in bpy.data.texts if text.session_uid == text_id]:
+            bpy.data.texts.remove(text)
+        raise
     text[SCENE_PROPERTY], text[STRIP_PROPERTY] = scene, strip_name
     text[LINK_PROPERTY] = connect(scene, strip_name)
     text[SEED_PROPERTY], text[SOUND_PROPERTY] = str(seed), sound_digest

@@ -216,3 +216,24 @@ def test_the_content_of_a_file_is_read_as_the_file(tmp_path):
     soundfile.write(tmp_path / "a.flac", _tone(16000), 16000)
     content = (tmp_path / "a.flac").read_bytes()
     np.testing.assert_array_equal(audio.load(content), audio.load(tmp_path / "a.flac", whole_seconds=1.0))
+
+
+@pytest.mark.parametrize("in_memory", [True, False])
+def test_a_wav_that_was_never_finished_goes_on_to_its_end(tmp_path, in_memory):
+    """Its header still has the size 0, as of a recorder that crashed; chunks may come before the samples."""
+    whole, path = tmp_path / "whole.wav", tmp_path / "unfinished.wav"
+    soundfile.write(whole, np.random.default_rng(0).normal(0, 0.1, (40001, 2)), 44100)
+    content = whole.read_bytes()
+    place = content.index(b"data")
+    note = b"junk" + (9).to_bytes(4, "little") + b"some data" + b"\0"
+    unfinished = content[:place] + note + b"data" + bytes(4) + content[place + 8 :]
+    path.write_bytes(unfinished)
+    found = audio.load(unfinished if in_memory else path, whole_seconds=40001 / 44100)
+    np.testing.assert_array_equal(found, audio.load(whole))
+    assert path.read_bytes() == unfinished
+
+
+def test_a_wav_without_samples_has_no_sound(tmp_path):
+    soundfile.write(tmp_path / "empty.wav", np.zeros((0, 1)), 44100)
+    with pytest.raises(EngineError, match="has no sound"):
+        audio.load(tmp_path / "empty.wav")

@@ -10,6 +10,7 @@ from closeness import assert_close
 from torch import nn
 
 from engine.bundle import Bundle, merge_section
+from engine.motion import denoiser as denoiser_module
 from engine.motion.denoiser import (
     AlignedCrossAttention,
     DenoiserConfig,
@@ -129,6 +130,28 @@ def test_cross_attention_is_torchs_under_the_alignment_mask():
     blocked = ~torch.eye(frames, dtype=torch.bool)
     expected, _ = reference(expressions, audio, audio, attn_mask=blocked)
     assert_close(layer(audio).detach(), expected.detach())
+
+
+@pytest.mark.parametrize("causal", [True, False])
+@pytest.mark.parametrize("frames", [61, 200, 207])
+def test_pieces_of_a_long_clip_are_the_whole(monkeypatch, frames, causal):
+    torch.manual_seed(frames)
+    decoder = ExpressionDecoder(replace(SMALL, causal=causal)).eval()
+    codes, timesteps, audio = _inputs(frames)
+    with torch.inference_mode():
+        prepared = [
+            torch.cat([heard, unheard.expand_as(heard)])
+            for heard, unheard in zip(decoder.prepare_audio(audio[:1]), decoder.prepare_audio(None), strict=True)
+        ]
+        whole = decoder.denoise(codes, timesteps, prepared)
+        monkeypatch.setattr(denoiser_module, "WHOLE_FRAMES", 60)
+        monkeypatch.setattr(denoiser_module, "PIECE_FRAMES", 30)
+        longest = []
+        piece = decoder._denoise_piece
+        monkeypatch.setattr(decoder, "_denoise_piece", lambda x, *a: longest.append(x.shape[1]) or piece(x, *a))
+        torch.testing.assert_close(decoder.denoise(codes, timesteps, prepared), whole, atol=1e-5, rtol=1e-5)
+    assert max(longest) < frames or frames < 100
+    assert len(longest) > 1
 
 
 @pytest.mark.parametrize("frames", [5, 40])

@@ -10,10 +10,11 @@ import torch
 from closeness import assert_close
 from repository import PARITY
 
+from engine.bundle import Bundle
 from engine.importing.wav2vec2 import import_speech_encoder
 from engine.motion import speech
-from engine.motion.speech import SpeechConfig, SpeechEncoder, frame_count, normalise
-from engine.shared.errors import EngineError
+from engine.motion.speech import SpeechConfig, SpeechEncoder, frame_count, load_speech_encoder, normalise
+from engine.shared.errors import Cancelled, EngineError
 from training.speech import SMALL as STARTER_SPEECH
 
 FOLDERS = ["wav2vec2_faceformer_small", "wav2vec2_layernorm_small"]
@@ -196,3 +197,21 @@ def test_checkpoints_never_run_code(tmp_path, monkeypatch):
     with pytest.raises(EngineError):
         import_speech_encoder(tmp_path / "hostile.pt", TINY)
     assert not (tmp_path / "executed").exists()
+
+
+def test_long_clips_tell_their_progress_and_can_be_stopped(monkeypatch):
+    monkeypatch.setattr(speech, "CHUNK_FRAMES", 100)
+    encoder = load_speech_encoder(Bundle.open("starter"))
+    samples = np.random.default_rng(0).standard_normal(45 * 16000).astype(np.float32)
+    shares = []
+    told = encoder.features(samples, progress=shares.append)
+    assert shares == sorted(shares)
+    assert shares[0] < 0.1
+    assert shares[-1] == 1.0
+    assert torch.equal(told, encoder.features(samples))
+
+    def stop(share):
+        raise Cancelled
+
+    with pytest.raises(Cancelled):
+        encoder.features(samples, progress=stop)

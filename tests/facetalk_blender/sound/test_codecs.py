@@ -70,7 +70,7 @@ def encoded(folder, name, rate, seconds):
     if encoder == "pcm_s16le":
         return source
     if FFMPEG is None:
-        pytest.skip("there is no ffmpeg to write it")
+        pytest.skip("there is no ffmpeg to write it; as root, tools/setup.sh installs it through apt-get")
     command = [FFMPEG, "-v", "error", "-y", "-i", source, "-c:a", encoder, *options, path]
     if subprocess.run(command, check=False, capture_output=True).returncode:
         pytest.skip(f"ffmpeg does not write {name} at {rate} Hz")

@@ -1,5 +1,6 @@
 """Takes: kept in the file, switched, compared, varied, made into other outputs, sampled again in part."""
 
+import time
 from types import SimpleNamespace
 
 import numpy as np
@@ -209,3 +210,44 @@ def test_selected_strips_speak_one_after_the_other(registered, tmp_path):
     assert {"FaceTalk a", "FaceTalk b"} <= set(scene.objects.keys())
     strips[1].mute = True
     assert "muted" in module("operators.generate").selected_reason(bpy.context)
+
+
+def long_take():
+    """Ten minutes with 200 codes: 22 MB of text."""
+    take, generator = module("facetalk_blender.takes.take"), np.random.default_rng(0)
+    weights, codes = generator.random((14400, 52), np.float32), generator.random((14400, 200), np.float32)
+    names = [f"w{index}" for index in range(52)]
+    return take.content_of(take.Take(codes, 24.0, 0, weights, names, generator.random(14400, np.float32)))
+
+
+def test_ten_minutes_are_stored_in_short_pieces(settings):
+    take, content, seconds = module("facetalk_blender.takes.take"), long_take(), []
+    pieces = take.storing(content, 3, bpy.context.scene, "tone", "", (0.0, 600.0))
+    text = None
+    while text is None:
+        begun = time.thread_time()
+        try:
+            next(pieces)
+        except StopIteration as stored:
+            text = stored.value
+        seconds.append(time.thread_time() - begun)
+        assert text is not None or len(take.takes_of(bpy.context.scene)) == 1  # not yet one of them
+    assert text.as_string() == content
+    assert text in take.takes_of(bpy.context.scene)
+    assert np.median(seconds) < 0.005
+    assert sorted(seconds)[-2] < 0.01
+
+
+@pytest.mark.parametrize("lost", [False, True], ids=["given up", "text removed"])
+def test_a_take_that_is_not_stored_whole_leaves_no_text(settings, lost):
+    take, before = module("facetalk_blender.takes.take"), set(bpy.data.texts.keys())
+    pieces = take.storing("0" * (3 * take.LETTERS_AT_ONCE), 3, bpy.context.scene, "tone", "", (0.0, 2.0))
+    next(pieces)
+    (name,) = set(bpy.data.texts.keys()) - before
+    if lost:
+        bpy.data.texts.remove(bpy.data.texts[name])
+        with pytest.raises(module("facetalk_blender.blender_data.datablocks").DataBlockLost):
+            next(pieces)
+    else:
+        pieces.close()
+    assert set(bpy.data.texts.keys()) == before
