@@ -123,7 +123,8 @@ def corner_normals(mesh, time):
 
 @pytest.mark.parametrize("smooth", [True, False])
 def test_usd_has_a_normal_for_each_vertex_that_is_smooth(scene, client, tmp_path, monkeypatch, smooth):
-    pytest.importorskip("pxr")
+    if usd_file._open_usd() is None:
+        pytest.skip("this Blender has no Python modules of OpenUSD")
     from pxr import Usd, UsdGeom
 
     strip = speaking_strip(scene, tmp_path, seconds=LENGTH / 24, frame=START)
