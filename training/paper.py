@@ -5,8 +5,8 @@
     python -m training.paper --data DATA --speech-encoder WAV2VEC2 --target flame --output RUN
     torchrun --nproc-per-node 8 -m training.paper ...
 
-The speech encoder is frozen; its features are computed once per sequence. `RUN/export` becomes a bundle with speech
-and motion, to which `python -m engine import nphm ... --output RUN/export --add` adds the head that was tracked with.
+The speech encoder is frozen; its features are kept beside the sound. `RUN/export` becomes a bundle with speech and
+motion, to which `python -m engine import nphm ... --output RUN/export --add` adds the head that was tracked with.
 With --condition landmarks 68 captured points take the place of the voice (Fig. 8); with --target flame the decoder
 makes FLAME's expression coefficients instead of codes (the README's baseline). `RUN/tensorboard` is for TensorBoard.
 """
@@ -28,13 +28,13 @@ from engine import Engine
 from engine.bundle import Bundle, merge_section, update_config
 from engine.devices import choose_device
 from engine.importing.wav2vec2 import import_speech_encoder, import_wav2vec2
-from engine.motion import audio
 from engine.motion.denoiser import DenoiserConfig, ExpressionDecoder, load_expression_decoder
 from engine.motion.diffusion import CosineSchedule
 from engine.motion.landmarks import SECTION, LandmarkCondition
 from engine.motion.sampling_defaults import SamplingDefaults
 from engine.motion.speech import load_speech_encoder
 from engine.shared.errors import EngineError
+from training.capture.sound import cached_features
 from training.motion import denoised, start_from
 from training.paper_dataset import TrackedSequence, flame_expressions, read_landmarks, read_sequences, split
 from training.paper_preview import Preview
@@ -194,7 +194,7 @@ def speech_condition(options: argparse.Namespace, _: list[TrackedSequence], devi
         encoder = load_speech_encoder(
             import_wav2vec2(options.speech_encoder, options.output / "export", add=True), device
         )
-    return lambda sequence: encoder.features(audio.load(sequence.audio))
+    return lambda sequence: cached_features(sequence.audio, encoder)
 
 
 def landmark_condition(options: argparse.Namespace, training: list[TrackedSequence], _: torch.device) -> Condition:

@@ -113,7 +113,7 @@ def _sequence(
     folder: Path, shortest: int, key: str | None, codes_of: Callable[[Path], np.ndarray] | None
 ) -> TrackedSequence:
     audio = _audio_file(folder)
-    codes = codes_of(folder) if codes_of else _codes(folder, key)
+    codes = codes_of(folder) if codes_of else read_codes(folder, key)
     frames = _sound_frames(audio)
     if abs(frames - len(codes)) > LARGEST_DIFFERENCE:
         raise EngineError(
@@ -146,7 +146,8 @@ def _sound_frames(audio: Path) -> int:
     return round(CODE_RATE * information.frames / information.samplerate)
 
 
-def _codes(folder: Path, key: str | None) -> np.ndarray:
+def read_codes(folder: Path, key: str | None = None) -> np.ndarray:
+    """The expression codes (N, D) of a sequence's folder, as `read_sequences` reads them; its sound is not needed."""
     numbers = {}
     for path in (folder / CODES).glob("frame_*.npz"):
         match = re.fullmatch(r"frame_(\d+)", path.stem)

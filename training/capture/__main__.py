@@ -7,8 +7,9 @@ import sys
 from functools import partial
 from pathlib import Path
 
+from engine.shared.errors import EngineError
 from training.capture.layout import sequences_of
-from training.run.options import exit_status
+from training.run.options import SPEECH_ENCODER_HELP, exit_status
 
 METRES = {"m": 1.0, "mm": 0.001}
 
@@ -19,6 +20,11 @@ def main(arguments: list[str] | None = None) -> int:
     steps = parser.add_subparsers(dest="step", required=True)
     _add_render(steps.add_parser("render", help="render captures of talking heads whose truth is known"))
     _add_points(steps.add_parser("points", help="depth maps to points and landmarks in the world"))
+    _add_flame(steps.add_parser("flame", help="fit FLAME, or a model of its form, to points and landmarks"))
+    _add_expressions(steps.add_parser("expressions", help="fit expression codes to points"))
+    _add_sound(steps.add_parser("sound", help="amplify recordings and remove their noise"))
+    _add_features(steps.add_parser("features", help="keep speech features at 24 Hz beside the sound"))
+    _add_segments(steps.add_parser("segments", help="cut sequences into segments of one length"))
     options = parser.parse_args(arguments)
     return exit_status(partial(options.run, options))
 
@@ -62,6 +68,133 @@ def _points(options: argparse.Namespace) -> None:
     settings = PointOptions(options.fps, METRES[options.units], options.points)
     for sequence in sequences_of(options.captures, options.sequences):
         print(f"{sequence.dataset_name}: points of {make_points(sequence, options.output, settings)} frames")
+
+
+def _add_dataset(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("dataset", type=Path, help="dataset folder")
+    parser.add_argument("--sequences", nargs="*", default=[], metavar="ID_SEQ", help="(default: all)")
+
+
+def _folders(options: argparse.Namespace) -> list[Path]:
+    """The sequences of a dataset that have points. Raises EngineError when there are none."""
+    found = sorted(path.parent for path in options.dataset.glob("*_*/point_clouds"))
+    names = {path.name for path in found}
+    unknown = [name for name in options.sequences if name not in names]
+    if unknown or not found:
+        raise EngineError(
+            f"{options.dataset} has no points of {unknown[0] if unknown else 'any sequence'}; run python -m "
+            "training.capture points first."
+        )
+    return [path for path in found if not options.sequences or path.name in options.sequences]
+
+
+def _add_flame(parser: argparse.ArgumentParser) -> None:
+    _add_dataset(parser)
+    parser.add_argument("--data", type=Path, help="data folder with head/, for a model made from ICT-FaceKit")
+    parser.add_argument("--flame", type=Path, help="generic_model.pkl or flame2023.pkl, your own copy")
+    parser.add_argument("--embedding", type=Path, help="its landmark_embedding.npy")
+    parser.add_argument("--steps", type=int, default=2500)
+    parser.set_defaults(run=_flame)
+
+
+def _flame(options: argparse.Namespace) -> None:
+    from training.capture.flame_fitting import FlameOptions, fit_folder
+    from training.capture.flame_model import flame_from_face_kit, read_flame
+    from training.head.ict import ARCHIVE, FaceKit
+
+    if options.flame and options.embedding:
+        model = read_flame(options.flame, options.embedding)
+    elif options.data and not options.flame:
+        model = flame_from_face_kit(FaceKit.load(options.data / ARCHIVE))
+    else:
+        raise EngineError("Name --flame with --embedding, or --data for a model made from ICT-FaceKit.")
+    for folder in _folders(options):
+        print(f"{folder.name}: FLAME in {fit_folder(folder, model, FlameOptions(options.steps))} frames")
+
+
+def _add_expressions(parser: argparse.ArgumentParser) -> None:
+    _add_dataset(parser)
+    parser.add_argument("--bundle", default="starter", help="whose head is fitted (default: %(default)s)")
+    parser.add_argument("--steps", type=int, default=500, help="of each window (default: %(default)s, the paper's)")
+    parser.add_argument("--points", type=int, default=5000, help="of each frame and step (default: %(default)s)")
+    parser.add_argument("--learning-rate", type=float, default=1e-3)
+    parser.add_argument("--temporal", type=float, default=0.1, help="weight of the temporal term; 0 leaves it out")
+    parser.add_argument("--meshes", type=int, default=0, metavar="POINTS", help="write meshes too, e.g. 64 a side")
+    parser.add_argument("--device", default="auto", help="auto, cpu or cuda")
+    parser.set_defaults(run=_expressions)
+
+
+def _expressions(options: argparse.Namespace) -> None:
+    from engine.engine import Engine
+    from training.capture.expression_fitting import FittingOptions, fit_folder
+    from training.capture.meshes import write_meshes
+
+    engine = Engine.load(options.bundle, device=options.device)
+    names = ("steps", "points", "learning_rate", "temporal")
+    settings = FittingOptions(**{name: getattr(options, name) for name in names})
+    for folder in _folders(options):
+        print(f"{folder.name}: codes of {fit_folder(folder, engine.head, settings)} frames")
+        if options.meshes:
+            write_meshes(folder, engine, options.meshes)
+
+
+def _add_sound(parser: argparse.ArgumentParser) -> None:
+    _add_sequences(parser)
+    parser.set_defaults(run=_sound)
+
+
+def _sound(options: argparse.Namespace) -> None:
+    from training.capture.sound import clean_file
+
+    for sequence in sequences_of(options.captures, options.sequences):
+        decibels = clean_file(sequence.sound(), options.output / sequence.dataset_name)
+        print(f"{sequence.dataset_name}: sound " + (f"{decibels:+.1f} dB" if decibels else "is there"))
+
+
+def _add_features(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("dataset", type=Path, help="dataset folder")
+    parser.add_argument("--speech-encoder", type=Path, required=True, help=SPEECH_ENCODER_HELP)
+    parser.add_argument("--device", default="auto", help="auto, cpu or cuda")
+    parser.set_defaults(run=_features)
+
+
+def _features(options: argparse.Namespace) -> None:
+    from tempfile import TemporaryDirectory
+
+    from engine.devices import choose_device
+    from engine.importing.wav2vec2 import import_wav2vec2
+    from engine.motion.speech import load_speech_encoder
+    from training.capture.sound import cached_features, difference_from_papers
+    from training.paper_dataset import CLEANED
+
+    sounds = sorted(options.dataset.glob(f"*_*/audio/{CLEANED}"))
+    if not sounds:
+        raise EngineError(f"{options.dataset} has no {CLEANED}; run python -m training.capture sound first.")
+    with TemporaryDirectory() as folder:
+        bundle = import_wav2vec2(options.speech_encoder, Path(folder) / "speech")
+        encoder = load_speech_encoder(bundle, choose_device(options.device))
+    for sound in sounds:
+        folder, features = sound.parent.parent, cached_features(sound, encoder)
+        difference = difference_from_papers(folder, features)
+        compared = "" if difference is None else f", {100 * difference:.1f} % from the paper's own"
+        print(f"{folder.name}: features of {len(features)} frames{compared}")
+
+
+def _add_segments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("dataset", type=Path, help="dataset folder")
+    parser.add_argument("--output", type=Path, required=True, help="folder of segments, a dataset too")
+    parser.add_argument("--seconds", type=float, default=2.0, help="of a segment (default: the paper's 2)")
+    parser.set_defaults(run=_segments)
+
+
+def _segments(options: argparse.Namespace) -> None:
+    from training.capture.sound import segmented
+
+    folders = sorted(path.parent.parent for path in options.dataset.glob("*_*/nphm_tracking/nphm_expressions"))
+    if not folders:
+        raise EngineError(f"{options.dataset} has no codes; run python -m training.capture expressions first.")
+    for folder in folders:
+        print(f"{folder.name}: {len(segmented(folder, options.output, options.seconds))} segments")
 
 
 if __name__ == "__main__":

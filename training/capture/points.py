@@ -9,6 +9,7 @@ see one, and `fps`.
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,6 +31,7 @@ from training.capture.layout import (
     read_map,
     save_arrays,
 )
+from training.paper_dataset import CODES
 
 NEAREST, FARTHEST = 0.0, 1.4  # metres, the paper's mask of valid depth
 POINTS = 20_000  # kept of a frame
@@ -100,6 +102,10 @@ def make_points(sequence: Sequence, data: Path, options: PointOptions) -> int:
     if (folder / CLOUDS / LANDMARKS).is_file() and len(read_landmarks(folder)) == len(chosen):
         return len(chosen)
     _check_calibration(sequence, chosen[0], cameras)
+    identity = sequence.participant_folder / "identity.npy"
+    if identity.is_file():
+        (folder / CODES.parent).mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(identity, folder / CODES.parent / "identity.npy")
     detected = {serial: _detected(sequence, serial, chosen) for serial in cameras}
     landmarks = np.full((len(chosen), 68, 3), np.nan)
     for number, capture_frame in enumerate(chosen):

@@ -40,6 +40,7 @@ COLOURS = {
 LIPS, IRIS, PUPIL, BROW = (0.66, 0.33, 0.31), (0.30, 0.20, 0.12), (0.02, 0.02, 0.02), (0.20, 0.13, 0.09)
 IRIS_SHARE, PUPIL_SHARE = 0.5, 0.2  # of the eyeball's radius
 BROW_HALF_WIDTH = 0.016  # model units
+CHIN, BELOW_CHIN = 8, 0.02  # landmark, and what still counts as face beneath it in model units
 # A seated speaker: deviations of yaw, pitch and roll in degrees, and of the position in metres.
 TURNING, SHIFTING, SECONDS = (4.0, 2.5, 1.5), (0.004, 0.003, 0.004), 0.9
 
@@ -72,7 +73,11 @@ class TalkingHead:
         """What each of these triangles is in a segmentation, (T,) uint8."""
         kit = self.face_kit
         table = np.array([PARTS.get(name, 0) for name in kit.submesh_names], np.uint8)
-        return table[kit.triangle_submesh[np.isin(kit.triangle_submesh, np.flatnonzero(table))]]
+        labels = table[kit.triangle_submesh[np.isin(kit.triangle_submesh, np.flatnonzero(table))]]
+        # The face's submesh goes on to the chest.
+        below = kit.neutral[self.triangles, 1].max(1) < kit.neutral[kit.landmarks[CHIN], 1] - BELOW_CHIN
+        labels[(labels == FACE) & below] = NECK
+        return labels
 
     @cached_property
     def completions(self) -> tuple[np.ndarray, np.ndarray]:

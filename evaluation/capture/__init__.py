@@ -1,0 +1,1 @@
+"""How far a dataset that was fitted to rendered captures is from their truth."""
