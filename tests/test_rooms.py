@@ -32,7 +32,7 @@ FLOORS = (
     ("engine/head/__init__",),
     ("engine/engine",),
     ("engine/__init__",),
-    ("engine/arkit_fit", "engine/importing", "engine/ply"),
+    ("engine/arkit_fit", "engine/face_capture", "engine/importing", "engine/ply"),
     ("engine/process", "engine/__main__"),
     ("farm",),
     ("training/run", "training/muon", "training/phones"),

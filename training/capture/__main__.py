@@ -8,6 +8,8 @@ from functools import partial
 from pathlib import Path
 
 from engine.shared.errors import EngineError
+from engine.shared.options import STARTER
+from farm.run import add_place_options, place_of, run_jobs
 from training.capture.layout import sequences_of
 from training.run.options import SPEECH_ENCODER_HELP, exit_status
 
@@ -25,6 +27,7 @@ def main(arguments: list[str] | None = None) -> int:
     _add_sound(steps.add_parser("sound", help="amplify recordings and remove their noise"))
     _add_features(steps.add_parser("features", help="keep speech features at 24 Hz beside the sound"))
     _add_segments(steps.add_parser("segments", help="cut sequences into segments of one length"))
+    _add_video(steps.add_parser("video", help="a talking face filmed by one camera, with its sound, to a dataset"))
     options = parser.parse_args(arguments)
     return exit_status(partial(options.run, options))
 
@@ -73,6 +76,7 @@ def _points(options: argparse.Namespace) -> None:
 def _add_dataset(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("dataset", type=Path, help="dataset folder")
     parser.add_argument("--sequences", nargs="*", default=[], metavar="ID_SEQ", help="(default: all)")
+    add_place_options(parser)
 
 
 def _folders(options: argparse.Namespace) -> list[Path]:
@@ -98,23 +102,21 @@ def _add_flame(parser: argparse.ArgumentParser) -> None:
 
 
 def _flame(options: argparse.Namespace) -> None:
-    from training.capture.flame_fitting import FlameOptions, fit_folder
-    from training.capture.flame_model import flame_from_face_kit, read_flame
-    from training.head.ict import ARCHIVE, FaceKit
+    from training.capture.jobs import fit_flame, flame_jobs
 
     if options.flame and options.embedding:
-        model = read_flame(options.flame, options.embedding)
+        model = {"flame": str(options.flame.resolve()), "embedding": str(options.embedding.resolve())}
     elif options.data and not options.flame:
-        model = flame_from_face_kit(FaceKit.load(options.data / ARCHIVE))
+        model = {"data": str(options.data.resolve())}
     else:
         raise EngineError("Name --flame with --embedding, or --data for a model made from ICT-FaceKit.")
-    for folder in _folders(options):
-        print(f"{folder.name}: FLAME in {fit_folder(folder, model, FlameOptions(options.steps))} frames")
+    jobs = flame_jobs(_folders(options), model, options.steps)
+    run_jobs(fit_flame, jobs, place_of(options), options.again).require()
 
 
 def _add_expressions(parser: argparse.ArgumentParser) -> None:
     _add_dataset(parser)
-    parser.add_argument("--bundle", default="starter", help="whose head is fitted (default: %(default)s)")
+    parser.add_argument("--bundle", default=STARTER, help="whose head is fitted (default: %(default)s)")
     parser.add_argument("--steps", type=int, default=500, help="of each window (default: %(default)s, the paper's)")
     parser.add_argument("--points", type=int, default=5000, help="of each frame and step (default: %(default)s)")
     parser.add_argument("--learning-rate", type=float, default=1e-3)
@@ -125,17 +127,14 @@ def _add_expressions(parser: argparse.ArgumentParser) -> None:
 
 
 def _expressions(options: argparse.Namespace) -> None:
-    from engine.engine import Engine
-    from training.capture.expression_fitting import FittingOptions, fit_folder
-    from training.capture.meshes import write_meshes
+    from training.capture.expression_fitting import FittingOptions
+    from training.capture.jobs import expression_jobs, fit_expressions
 
-    engine = Engine.load(options.bundle, device=options.device)
     names = ("steps", "points", "learning_rate", "temporal")
     settings = FittingOptions(**{name: getattr(options, name) for name in names})
-    for folder in _folders(options):
-        print(f"{folder.name}: codes of {fit_folder(folder, engine.head, settings)} frames")
-        if options.meshes:
-            write_meshes(folder, engine, options.meshes)
+    bundle = options.bundle if options.bundle == STARTER else str(Path(options.bundle).resolve())
+    jobs = expression_jobs(_folders(options), bundle, options.device, settings, options.meshes)
+    run_jobs(fit_expressions, jobs, place_of(options), options.again).require()
 
 
 def _add_sound(parser: argparse.ArgumentParser) -> None:
@@ -195,6 +194,25 @@ def _segments(options: argparse.Namespace) -> None:
         raise EngineError(f"{options.dataset} has no codes; run python -m training.capture expressions first.")
     for folder in folders:
         print(f"{folder.name}: {len(segmented(folder, options.output, options.seconds))} segments")
+
+
+def _add_video(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("videos", type=Path, nargs="+", help="each becomes the sequence <ID>_<file name>")
+    parser.add_argument("--output", type=Path, required=True, help="dataset folder")
+    parser.add_argument("--landmarker", type=Path, required=True, help="MediaPipe's face_landmarker.task")
+    parser.add_argument("--person", default="person", help="the sequences' ID (default: %(default)s)")
+    parser.add_argument("--bundle", default=STARTER, help="whose codes are written (default: %(default)s)")
+    parser.set_defaults(run=_video)
+
+
+def _video(options: argparse.Namespace) -> None:
+    from engine.engine import Engine
+    from training.capture.one_camera import make_sequence
+
+    engine = Engine.load(options.bundle, device="cpu")
+    for video in options.videos:
+        folder = options.output / f"{options.person}_{video.stem}"
+        print(f"{folder.name}: {make_sequence(video, folder, engine, options.landmarker)}")
 
 
 if __name__ == "__main__":

@@ -10,7 +10,6 @@ the head's pose is that of the FLAME fit.
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -24,6 +23,7 @@ from engine.head import NeuralHead
 from engine.shared.errors import EngineError
 from engine.shared.hostile_files import UNREADABLE, read_npy, read_npz
 from engine.shared.units import METRES_PER_UNIT
+from farm.job import whole_folder
 from training.capture.alignment import Similarity
 from training.capture.flame_fitting import read_fit
 from training.capture.layout import save_arrays
@@ -180,10 +180,9 @@ def fit_folder(folder: Path, head: NeuralHead, options: FittingOptions) -> int:
 
 def write_codes(folder: Path, codes: np.ndarray) -> None:
     """Write codes (N, E) as the frames of a dataset's sequence, in the place of those that are there."""
-    target = folder / CODES
-    shutil.rmtree(target, ignore_errors=True)
-    for frame, code in enumerate(codes):
-        save_arrays(target / f"frame_{frame:05d}.npz", expression=code.astype(np.float32))
+    with whole_folder(folder / CODES) as target:
+        for frame, code in enumerate(codes):
+            save_arrays(target / f"frame_{frame:05d}.npz", expression=code.astype(np.float32))
 
 
 def to_model_units(pose: Similarity, points: np.ndarray) -> np.ndarray:

@@ -32,6 +32,9 @@ from training.capture.plain_pickles import read_pickle
 from training.paper_dataset import CLEANED, CODES, read_codes
 
 AMPLIFIED_DB = 20.0
+# All of the noise that the package finds is part voice: of four voices with noise 15 dB under them 8 dB are left, by
+# this share 12, and pauses fall by 12 dB.
+REDUCED = 0.8
 LOUDEST = 0.89  # of full scale after amplification, -1 dB; a loud recording is amplified less
 FULL_SCALE = 0.999
 CLIPPED_SHARE = 1e-3  # of the samples at full scale: more is no peak any more
@@ -59,7 +62,7 @@ def cleaned(samples: np.ndarray, name: str) -> CleanSound:
     if not peak:
         raise EngineError(f"{name} is silent; choose the recording of the microphone that was on.")
     gain = min(10 ** (AMPLIFIED_DB / 20), LOUDEST / peak)
-    quiet = reduce_noise(y=gain * samples.astype(np.float64), sr=SAMPLE_RATE)
+    quiet = reduce_noise(y=gain * samples.astype(np.float64), sr=SAMPLE_RATE, prop_decrease=REDUCED)
     return CleanSound(np.clip(quiet, -1.0, 1.0).astype(np.float32), 20 * float(np.log10(gain)))
 
 

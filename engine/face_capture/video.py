@@ -1,0 +1,85 @@
+"""Pictures and sound of a video file, by PyAV."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from math import gcd
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from scipy.signal import resample_poly
+
+from ..shared.errors import EngineError
+from ..shared.units import SAMPLE_RATE
+
+LARGEST_PICTURE = 4096 * 4096
+
+
+class Picture(NamedTuple):
+    """One picture: seconds from the start of the video, and pixels (h, w, 3) uint8, upright."""
+
+    time: float
+    pixels: np.ndarray
+
+
+def pictures(path: str | Path) -> Iterator[Picture]:
+    """The pictures of a video in order, turned as the camera was held.
+
+    Raises EngineError when PyAV is missing, or the file is missing, damaged, or no video.
+    """
+    av = _av()
+    try:
+        with av.open(str(path)) as container:
+            if not container.streams.video:
+                raise EngineError(f"{path} has no pictures; choose a video.")
+            stream = container.streams.video[0]
+            if stream.width * stream.height > LARGEST_PICTURE:
+                raise EngineError(f"{path} has pictures of {stream.width} × {stream.height}; make them smaller.")
+            stream.thread_type = "AUTO"
+            first = None
+            for frame in container.decode(stream):
+                time = float(frame.time or 0.0)
+                first = time if first is None else first
+                turns = round(-(getattr(frame, "rotation", 0) or 0) / 90) % 4
+                yield Picture(time - first, np.ascontiguousarray(np.rot90(frame.to_ndarray(format="rgb24"), -turns)))
+    except (av.error.FFmpegError, OSError, ValueError) as error:
+        raise EngineError(f"{path} is damaged, missing or no video; choose a file that plays.") from error
+
+
+def sound(path: str | Path) -> np.ndarray:
+    """The sound of a video as mono samples (S,) float32 at 16 kHz, from its first picture on.
+
+    Raises EngineError when there is none, or the file cannot be read.
+    """
+    av = _av()
+    try:
+        with av.open(str(path)) as container:
+            if not container.streams.audio:
+                raise EngineError(f"{path} has no sound; record it with its sound, or join them first.")
+            video = container.streams.video[0] if container.streams.video else None
+            begin = float((video.start_time or 0) * video.time_base) if video is not None else 0.0
+            stream = container.streams.audio[0]
+            rate, late = stream.rate, float((stream.start_time or 0) * stream.time_base) - begin
+            resampler = av.AudioResampler(format="fltp", layout="mono", rate=rate)
+            blocks = [
+                block.to_ndarray()[0] for frame in container.decode(stream) for block in resampler.resample(frame)
+            ]
+    except (av.error.FFmpegError, OSError, ValueError) as error:
+        raise EngineError(f"{path} is damaged, missing or no video; choose a file that plays.") from error
+    if not blocks:
+        raise EngineError(f"{path} has no sound; record it with its sound, or join them first.")
+    samples = np.concatenate(blocks).astype(np.float32)
+    shift = round(late * rate)
+    samples = samples[-shift:] if shift < 0 else np.concatenate([np.zeros(shift, np.float32), samples])
+    divisor = gcd(SAMPLE_RATE, rate)
+    return resample_poly(samples, SAMPLE_RATE // divisor, rate // divisor).astype(np.float32)
+
+
+def _av():
+    try:
+        import av
+        import av.error
+    except ImportError as error:
+        raise EngineError("Reading videos takes the package av; pip install av.") from error
+    return av
