@@ -18,16 +18,16 @@ from .correspondence import STABLE, TEMPLATE_STABLE, FacePoint
 LEAST_SEEN = 0.5  # share of the frames
 REST_SHARE = 0.15  # of the frames that were seen, those that move least, tell the face at rest
 # Standard deviations that weigh the terms: of a point (model units, 0.8 mm), of its depth, of a score against the
-# weight, of a weight's change per frame at 25 frames a second, and of a weight in a frame where the face was lost.
-POINT_ERROR, DEPTH_ERROR, SCORE_ERROR, CHANGE, LOST_ERROR = 0.0032, 0.0128, 0.3, 0.08, 3.0
-# What is seen of speech first is whether lips touch, so their distance counts by itself, 0.1 mm.
+# weight, and of a weight's change per frame at 25 frames a second.
+POINT_ERROR, DEPTH_ERROR, SCORE_ERROR, CHANGE = 0.0032, 0.0128, 0.3, 0.08
+# What is seen of speech first is whether lips touch, so their distance counts by itself, 0.12 mm.
 LIP_PAIRS, MOUTH_CORNERS = ((13, 14), (82, 87), (312, 317)), (61, 291)
-OPENING_ERROR = 0.0004
-TOUCH_PERCENTILE, WIDEST_TOUCH = 3.0, 0.03  # of the frames; of the mouth's width
+OPENING_ERROR = 0.0005
+TOUCH_PERCENTILE, WIDEST_TOUCH = 10.0, 0.03  # of the frames; of the mouth's width
 # Lids close within two or three frames, lips for one of 40 ms.
-FASTER = {"eyeBlink": 0.6, "jawOpen": 0.4, "mouthClose": 0.4, "mouth": 0.25}
+FASTER = {"eyeBlink": 0.6, "jawOpen": 0.6, "mouthClose": 1.0, "mouth": 0.25}
 BY_SCORE_ERROR = 0.02  # of gaze and of what no point sees
-ITERATIONS = 400
+ITERATIONS = 600
 USUAL_RATE = 25.0
 ACTIVE = ("jaw", "mouth", "brow", "eyeBlink", "eyeWide", "eyeSquint", "cheek", "nose")
 
@@ -77,8 +77,12 @@ def fit_weights(
         )
     scores = np.where(seen[:, None], scores, 0.0)
     moved, opening = displacements_of(points, scores, seen, place, model.points)
-    weights, residual = _solved(moved, opening - model.rest_opening, scores, seen, model, rate)
-    return FittedWeights(weights.astype(np.float32), residual, seen)
+    weights, off = _solved(moved[seen], opening[seen] - model.rest_opening, scores[seen], model, rate)
+    frames, known = np.arange(len(points)), np.flatnonzero(seen)
+    bridged = np.stack([np.interp(frames, known, column) for column in weights.T], 1)
+    residual = np.full(len(points), np.nan)
+    residual[seen] = off
+    return FittedWeights(bridged.astype(np.float32), residual, seen)
 
 
 def displacements_of(
@@ -135,7 +139,7 @@ def similarity(source: np.ndarray, target: np.ndarray) -> tuple[float, np.ndarra
 
 
 def _solved(
-    moved: np.ndarray, opening: np.ndarray, scores: np.ndarray, seen: np.ndarray, model: PointModel, rate: float
+    moved: np.ndarray, opening: np.ndarray, scores: np.ndarray, model: PointModel, rate: float
 ) -> tuple[np.ndarray, np.ndarray]:
     """Weights (F, 57) in 0..1 that explain displacements best, by an accelerated projected gradient (FISTA)."""
     trust = np.array([point.trust for point in model.points])
@@ -151,23 +155,24 @@ def _solved(
     prior = 1 / np.where(felt, SCORE_ERROR, BY_SCORE_ERROR) ** 2  # (57,)
     wanted = np.zeros((len(moved), len(WEIGHT_NAMES)))
     wanted[:, : scores.shape[1]] = scores
-    pull = np.where(seen[:, None], prior, 1 / LOST_ERROR**2)
     change = np.array([_change(name) for name in WEIGHT_NAMES]) * USUAL_RATE / rate
     tie = 1 / change**2
-    known = seen[:, None].astype(float)
-    square, product = design.T @ design, known * (target @ design)
-    step = 1 / (np.linalg.eigvalsh(square)[-1] + prior.max() + 4 * tie.max())
+    square, product = design.T @ design, target @ design
+    # Every weight has a step of its own, as some move the points a hundred times as far as others.
+    own = square.diagonal() + prior + 2 * tie
+    scaled = square / np.sqrt(np.outer(own, own))
+    step = 1 / (own * (np.linalg.eigvalsh(scaled)[-1] + ((prior + 4 * tie) / own).max()))
     weights = ahead = np.clip(wanted, 0, 1)
     pace = 1.0
     for _ in range(ITERATIONS):
-        gradient = known * (ahead @ square) - product + pull * (ahead - wanted) + tie * _laplacian(ahead)
+        gradient = ahead @ square - product + prior * (ahead - wanted) + tie * _laplacian(ahead)
         following = np.clip(ahead - step * gradient, 0.0, 1.0)
         next_pace = (1 + np.sqrt(1 + 4 * pace**2)) / 2
         ahead = following + (pace - 1) / next_pace * (following - weights)
         weights, pace = following, next_pace
     explained = np.einsum("fw,nwc->fnc", weights, model.displacements)
     flat = np.linalg.norm((explained - moved)[..., :2], axis=2).mean(1)
-    return weights, np.where(seen, flat, np.nan)
+    return weights, flat
 
 
 def _change(name: str) -> float:

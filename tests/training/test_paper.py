@@ -13,6 +13,7 @@ from repository import PARITY
 from engine import Engine
 from engine.bundle import Bundle
 from engine.importing.nphm import import_nphm
+from engine.motion.audio import load as load_sound
 from engine.shared.errors import EngineError
 from training import paper, perform
 from training.paper_dataset import TrackedSequence, read_sequences, split
@@ -96,7 +97,7 @@ def test_crops_keep_sound_and_codes_together_and_scale_each_by_a_factor_of_its_o
         codes = 1000.0 * number + 1.0 + np.arange(frames, dtype=np.float32)[:, None]
         sequences.append(TrackedSequence(str(number), path, codes))
     encoder = CountingEncoder()
-    crops = paper.Crops(lambda sequence: encoder.features(paper.audio.load(sequence.audio)), sequences)
+    crops = paper.Crops(lambda sequence: encoder.features(load_sound(sequence.audio)), sequences)
     batches = [crops.batch(0, step) for step in range(20)]
     features, codes = (torch.cat(parts) for parts in zip(*batches, strict=True))
     factors = codes / features
