@@ -16,7 +16,7 @@ OPENING_MM_PER_WEIGHT = {
     "jawOpen": 32.8, "mouthClose": -38.8, "mouthFunnel": 12.9, "mouthPucker": -1.05, "mouthRollLower": -3.6,
     "mouthRollUpper": 0.6, "mouthShrugLower": -6.9, "mouthShrugUpper": 5.1, "mouthLowerDownLeft": 3.4,
     "mouthLowerDownRight": 3.4, "mouthUpperUpLeft": 3.5, "mouthUpperUpRight": 3.5, "mouthPressLeft": -1.2,
-    "mouthPressRight": -1.2, "jawForward": 1.3,
+    "mouthPressRight": -1.2, "jawForward": 1.3, "noseSneerLeft": 2.7, "noseSneerRight": 2.7,
 }  # fmt: skip
 
 
