@@ -21,7 +21,7 @@ from .diffusion import Kept
 from .sampling_defaults import SamplingDefaults
 
 SEALED_MM = 1.0
-LIDS_BEGIN, LIDS_END = 0.33, 0.60  # eyeBlink from which lids go on to close, and from which they close
+LIDS_BEGIN, LIDS_END = 0.30, 0.52  # eyeBlink from which lids go on to close, and from which they close
 _LIDS = [ARKIT_NAMES.index(f"eyeBlink{side}") for side in ("Left", "Right")]
 _GAZE = [index for index, name in enumerate(ARKIT_NAMES) if name.startswith("eyeLook")]
 _CLOSE = ARKIT_NAMES.index("mouthClose")

@@ -155,7 +155,7 @@ def test_the_command_line_and_the_engine_process_pass_the_wish_on(tmp_path, refi
 
 def test_lids_that_close_far_close_and_others_stay():
     basis = expression_basis()
-    heights = np.array([0.0, 0.2, 0.34, 0.55, 0.72, 0.9, 1.05], np.float32)
+    heights = np.array([0.0, 0.2, 0.29, 0.42, 0.6, 0.9, 1.05], np.float32)
     weights = np.zeros((len(heights), basis.shape[1]), np.float32)
     weights[:, ARKIT_NAMES.index("eyeBlinkLeft")] = heights
     refined = Refinement(basis, 24.0, lids=1.0).refined(codes_from_weights(weights, basis))
