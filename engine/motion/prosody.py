@@ -82,7 +82,8 @@ def _analysed(samples: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, 
     count = max(1, (len(signal) - _WINDOW) // _HOP)
     windows = np.lib.stride_tricks.sliding_window_view(signal, _WINDOW)[::_HOP][:count]
     parts = [_spectral(windows[first : first + _BLOCK]) for first in range(0, len(windows), _BLOCK)]
-    return tuple(np.concatenate(part) for part in zip(*parts, strict=True))
+    level, above, voicing, pitch = (np.concatenate(part) for part in zip(*parts, strict=True))
+    return level, above, voicing, pitch
 
 
 _HANN = np.hanning(_WINDOW).astype(np.float32)

@@ -177,7 +177,8 @@ def steadied(weights: np.ndarray, pose: np.ndarray, rate: float, head_motion: fl
     weights = np.array(weights, np.float32)
     if head_motion == 1 or len(weights) < 2:
         return weights
-    turned = np.asarray(pose, np.float32)[:, [POSE_NAMES.index("yaw"), POSE_NAMES.index("pitch")]] * np.float32([1, -1])
+    columns = [POSE_NAMES.index("yaw"), POSE_NAMES.index("pitch")]
+    turned = np.asarray(pose, np.float32)[:, columns] * np.array([1, -1], np.float32)
     countered = turned - HELD_SHARE * smoothed(turned, rate, HELD_SECONDS)
     left, up = (1 - head_motion) * REFLEX / DEGREES_PER_LOOK * countered.T
     for toward, away, change in (("OutLeft", "InLeft", left), ("InRight", "OutRight", left), *(

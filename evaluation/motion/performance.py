@@ -19,6 +19,7 @@ from engine import Engine
 from engine.motion.codes import ExpressionTake
 from engine.shared.arkit import ARKIT_NAMES
 from engine.shared.controls import CAPTURED, EMOTIONS
+from engine.shared.errors import EngineError
 from engine.shared.lip_opening import lip_opening_mm
 from engine.shared.options import DEVICE, STARTER
 from engine.shared.units import CODE_RATE, SAMPLE_RATE
@@ -37,6 +38,20 @@ CAPTURED_SECONDS = 12.0
 TIMED_SECONDS = 10.0
 
 
+def weights_of(take: ExpressionTake) -> np.ndarray:
+    """ARKit weights (N, W) of a take. Raises EngineError when its model tells none."""
+    if take.weights is None:
+        raise EngineError("This bundle's codes have no ARKit weights; run 'fit-arkit' on it first.")
+    return take.weights
+
+
+def opening_of(take: ExpressionTake) -> np.ndarray:
+    """Lip opening (N,) of a take in mm. Raises EngineError when it cannot be measured."""
+    if take.lip_opening_mm is None:
+        raise EngineError("This bundle does not tell the lip opening; add its head.")
+    return take.lip_opening_mm
+
+
 def take_of(engine: Engine, audio: np.ndarray, seed: int, **controls: float) -> ExpressionTake:
     """A take of 16 kHz samples (S,)."""
     return engine.sample((audio, SAMPLE_RATE), seed=seed, controls=controls)
@@ -44,40 +59,41 @@ def take_of(engine: Engine, audio: np.ndarray, seed: int, **controls: float) -> 
 
 def closure_share(takes: list[ExpressionTake], recordings: list[Recording]) -> float:
     """Share of /p b m/ that close, by the surface of the mean head."""
-    counts = [metrics.closures(t.lip_opening_mm, r.segments) for t, r in zip(takes, recordings, strict=True)]
+    counts = [metrics.closures(opening_of(t), r.segments) for t, r in zip(takes, recordings, strict=True)]
     return sum(counts, metrics.Count(0, 0)).share
 
 
 def face_figures(takes: list[ExpressionTake], audios: list[np.ndarray]) -> dict:
     """Blinks, gaze shifts and the head of takes."""
     seconds = sum(take.duration for take in takes)
-    peaks = np.concatenate([liveliness.blink_peaks(take.weights) for take in takes])
+    peaks = np.concatenate([liveliness.blink_peaks(weights_of(take)) for take in takes])
     figures = {
         "blinks_per_minute": len(peaks) / seconds * 60,
         "blinks_closed": float((peaks >= liveliness.CLOSED_LID).mean()) if len(peaks) else 0.0,
-        "gaze_shifts_per_second": sum(liveliness.gaze_shifts(take.weights) for take in takes) / seconds,
+        "gaze_shifts_per_second": sum(liveliness.gaze_shifts(weights_of(take)) for take in takes) / seconds,
         "brow_p95": float(np.percentile(np.concatenate([_inner_brow(take) for take in takes]), 95)),
     }
-    if takes[0].pose is None:
+    poses = [take.pose for take in takes if take.pose is not None]
+    if not poses:
         return figures
-    deviations = np.mean([take.pose.std(axis=0) for take in takes], axis=0)
+    deviations = np.mean([pose.std(axis=0) for pose in poses], axis=0)
     figures |= dict(zip(("pitch_sd", "yaw_sd", "roll_sd"), map(float, deviations), strict=False))
     hits, total, chance = np.sum(
-        [liveliness.nods_at_accents(t.pose, a) for t, a in zip(takes, audios, strict=True)], axis=0
+        [liveliness.nods_at_accents(pose, audio) for pose, audio in zip(poses, audios, strict=True)], axis=0
     )
     share = {"nods_at_accents": hits / max(total, 1), "nods_by_chance": chance / max(total, 1)}
     return figures | {"nods_per_second": total / seconds} | share
 
 
 def _inner_brow(take: ExpressionTake) -> np.ndarray:
-    return take.weights[:, ARKIT_NAMES.index("browInnerUp")]
+    return weights_of(take)[:, ARKIT_NAMES.index("browInnerUp")]
 
 
 def seed_figures(engine: Engine, recordings: list[Recording], seed: int) -> dict:
     """How takes of other seeds differ, and whether they close the lips alike."""
     takes = [[take_of(engine, r.audio, seed + s) for r in recordings] for s in range(SEEDS)]
     pairs = [
-        liveliness.mouth_likeness(takes[s][i].weights, takes[s + 1][i].weights)
+        liveliness.mouth_likeness(weights_of(takes[s][i]), weights_of(takes[s + 1][i]))
         for s in range(SEEDS - 1)
         for i in range(len(recordings))
     ]
@@ -93,11 +109,11 @@ def emotion_figures(engine: Engine, recordings: list[Recording], seed: int) -> d
         row: dict[str, float | list[float]] = {}
         for intensity in INTENSITIES:
             takes = [take_of(engine, r.audio, seed + i, **{emotion: intensity}) for i, r in enumerate(recordings)]
-            named = [liveliness.named_emotion(take.weights.mean(axis=0), mean) == emotion for take in takes]
+            named = [liveliness.named_emotion(weights_of(take).mean(axis=0), mean) == emotion for take in takes]
             row[f"named_{intensity:g}"] = float(np.mean(named))
             if intensity == 1:
                 row["closures"] = closure_share(takes, recordings)
-                row["pitch"] = float(np.mean([take.pose[:, 0].mean() for take in takes]))
+                row["pitch"] = float(np.mean([take.pose[:, 0].mean() for take in takes if take.pose is not None]))
         figures[emotion] = row
     return figures
 
@@ -105,12 +121,11 @@ def emotion_figures(engine: Engine, recordings: list[Recording], seed: int) -> d
 def speed_figures(engine: Engine, data: Path, seed: int) -> dict:
     """Power of jaw and lip opening over the capture's, by band, as the prior and as the captured speaker speaks."""
     corpus = load_recordings(data, "facegood")
-    captures, powers = [], {}
-    kinds = (
-        {"default": {}, "captured speaker": {CAPTURED: 1.0}}
-        if CAPTURED in engine.info()["controls"]
-        else {"default": {}}
-    )
+    captures: list[list[np.ndarray]] = []
+    powers: dict[str, dict] = {}
+    kinds: dict[str, dict[str, float]] = {"default": {}}
+    if CAPTURED in engine.info()["controls"]:
+        kinds["captured speaker"] = {CAPTURED: 1.0}
     sums = {name: [np.zeros(4), np.zeros(4)] for name in kinds}
     correlations: dict[str, list[float]] = {name: [] for name in kinds}
     for clip in corpus.clips:
@@ -123,13 +138,13 @@ def speed_figures(engine: Engine, data: Path, seed: int) -> dict:
             captures.append([liveliness.band_powers(x) for x in _jaw_and_lips(truth)])
             for name, controls in kinds.items():
                 take = take_of(engine, part, seed, **controls)
-                found = _jaw_and_lips(take.weights)
+                found = _jaw_and_lips(weights_of(take))
                 for i in range(2):
                     sums[name][i] += liveliness.band_powers(found[i])
                 correlations[name].append(metrics.correlation(found[0], _jaw_and_lips(truth)[0]))
     true = np.sum(captures, axis=0)
-    for name, found in sums.items():
-        powers[name] = {"jaw": list(found[0] / true[0]), "lips": list(found[1] / true[1])}
+    for name, (jaw, lips) in sums.items():
+        powers[name] = {"jaw": list(jaw / true[0]), "lips": list(lips / true[1])}
         powers[name]["jaw_correlation"] = float(np.mean(correlations[name]))
     return powers
 
@@ -142,7 +157,7 @@ def silence_figures(engine: Engine, seed: int) -> dict:
     """Ten seconds in which nobody speaks."""
     audio = np.zeros(int(SILENCE_SECONDS * SAMPLE_RATE), np.float32)
     takes = [take_of(engine, audio, seed + s) for s in range(SEEDS)]
-    opening = max(float(lip_opening_mm(take.weights).max()) for take in takes)
+    opening = max(float(lip_opening_mm(weights_of(take)).max()) for take in takes)
     return face_figures(takes, [audio] * SEEDS) | {"largest_opening_mm": opening}
 
 

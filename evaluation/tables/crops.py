@@ -27,7 +27,8 @@ class Frame:
 
 def face_pictures(frames: Iterable[Frame], mouth: np.ndarray) -> np.ndarray:
     """Pictures (N, 224, 224) in 0..1 from straight in front. mouth: its middle (3,) in model units."""
-    view = View((0.0, 0.0, 1.0), tuple(float(x) for x in mouth), FACE_MM * UNITS_PER_MILLIMETRE)
+    x, y, z = map(float, mouth)
+    view = View((0.0, 0.0, 1.0), (x, y, z), FACE_MM * UNITS_PER_MILLIMETRE)
     return np.stack([_picture(frame, view) for frame in frames])
 
 

@@ -6,7 +6,7 @@ are scaled to 299 pixels a side as pytorch-fid does. FID of few pictures is too 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -181,7 +181,7 @@ def _divided(width: int, divisor: int) -> int:
 
 
 def _block_a(w, inputs: int, pooled: int) -> _Mixed:
-    layers = {
+    layers: dict[str, nn.Module] = {
         "branch1x1": _Convolution(inputs, w(64), 1),
         "branch5x5_1": _Convolution(inputs, w(48), 1),
         "branch5x5_2": _Convolution(w(48), w(64), 5, padding=2),
@@ -195,7 +195,7 @@ def _block_a(w, inputs: int, pooled: int) -> _Mixed:
 
 
 def _block_b(w, inputs: int) -> _Mixed:
-    layers = {
+    layers: dict[str, nn.Module] = {
         "branch3x3": _Convolution(inputs, w(384), 3, 2),
         "branch3x3dbl_1": _Convolution(inputs, w(64), 1),
         "branch3x3dbl_2": _Convolution(w(64), w(96), 3, padding=1),
@@ -204,18 +204,26 @@ def _block_b(w, inputs: int) -> _Mixed:
     return _Mixed(layers, [["branch3x3"], [f"branch3x3dbl_{n}" for n in (1, 2, 3)]], _shrunk, pool_alone=True)
 
 
+def _wide_and_high(size: int) -> tuple[Callable[[int, int], nn.Module], Callable[[int, int], nn.Module]]:
+    """Convolutions over a row and over a column of `size` points, which keep the picture's size."""
+    edge = size // 2
+    row = partial(_Convolution, size=(1, size), padding=(0, edge))
+    return row, partial(_Convolution, size=(size, 1), padding=(edge, 0))
+
+
 def _block_c(w, inputs: int, middle: int) -> _Mixed:
-    out, wide, high = w(192), {"size": (1, 7), "padding": (0, 3)}, {"size": (7, 1), "padding": (3, 0)}
-    layers = {
+    out = w(192)
+    wide, high = _wide_and_high(7)
+    layers: dict[str, nn.Module] = {
         "branch1x1": _Convolution(inputs, out, 1),
         "branch7x7_1": _Convolution(inputs, middle, 1),
-        "branch7x7_2": _Convolution(middle, middle, **wide),
-        "branch7x7_3": _Convolution(middle, out, **high),
+        "branch7x7_2": wide(middle, middle),
+        "branch7x7_3": high(middle, out),
         "branch7x7dbl_1": _Convolution(inputs, middle, 1),
-        "branch7x7dbl_2": _Convolution(middle, middle, **high),
-        "branch7x7dbl_3": _Convolution(middle, middle, **wide),
-        "branch7x7dbl_4": _Convolution(middle, middle, **high),
-        "branch7x7dbl_5": _Convolution(middle, out, **wide),
+        "branch7x7dbl_2": high(middle, middle),
+        "branch7x7dbl_3": wide(middle, middle),
+        "branch7x7dbl_4": high(middle, middle),
+        "branch7x7dbl_5": wide(middle, out),
         "branch_pool": _Convolution(inputs, out, 1),
     }
     chains = [[f"branch7x7_{n}" for n in (1, 2, 3)], [f"branch7x7dbl_{n}" for n in (1, 2, 3, 4, 5)]]
@@ -224,7 +232,7 @@ def _block_c(w, inputs: int, middle: int) -> _Mixed:
 
 def _block_d(w, inputs: int) -> _Mixed:
     middle = w(192)
-    layers = {
+    layers: dict[str, nn.Module] = {
         "branch3x3_1": _Convolution(inputs, middle, 1),
         "branch3x3_2": _Convolution(middle, w(320), 3, 2),
         "branch7x7x3_1": _Convolution(inputs, middle, 1),
@@ -237,16 +245,17 @@ def _block_d(w, inputs: int) -> _Mixed:
 
 
 def _block_e(w, inputs: int, pool) -> _Mixed:
-    middle, wide, high = w(384), {"size": (1, 3), "padding": (0, 1)}, {"size": (3, 1), "padding": (1, 0)}
-    layers = {
+    middle = w(384)
+    wide, high = _wide_and_high(3)
+    layers: dict[str, nn.Module] = {
         "branch1x1": _Convolution(inputs, w(320), 1),
         "branch3x3_1": _Convolution(inputs, middle, 1),
-        "branch3x3_2a": _Convolution(middle, middle, **wide),
-        "branch3x3_2b": _Convolution(middle, middle, **high),
+        "branch3x3_2a": wide(middle, middle),
+        "branch3x3_2b": high(middle, middle),
         "branch3x3dbl_1": _Convolution(inputs, w(448), 1),
         "branch3x3dbl_2": _Convolution(w(448), middle, 3, padding=1),
-        "branch3x3dbl_3a": _Convolution(middle, middle, **wide),
-        "branch3x3dbl_3b": _Convolution(middle, middle, **high),
+        "branch3x3dbl_3a": wide(middle, middle),
+        "branch3x3dbl_3b": high(middle, middle),
         "branch_pool": _Convolution(inputs, w(192), 1),
     }
     pairs = [("branch3x3_2a", "branch3x3_2b"), ("branch3x3dbl_3a", "branch3x3dbl_3b")]

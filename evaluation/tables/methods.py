@@ -38,7 +38,9 @@ class Clip:
 class Method(Protocol):
     """A method by its name. `codes` are None where it has none; frames come at the rate that is asked for."""
 
-    name: str
+    @property
+    def name(self) -> str:
+        """What tables call it."""
 
     def codes(self, clip: Clip, seed: int) -> tuple[np.ndarray, float] | None:
         """Codes (N, D) of a clip and their rate in Hz."""

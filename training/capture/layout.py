@@ -18,6 +18,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 
@@ -137,11 +138,11 @@ def read_cameras(participant: Path) -> dict[str, Camera]:
     if path is None:
         raise EngineError(f"{participant} has no calibration; put {PARAMETERS[0]} into it.")
     try:
-        values = read_json(path)
-        size = tuple(int(number) for number in values.get("image_size", FULL_SIZE))
+        values = cast(dict, read_json(path))
+        width, height = (int(number) for number in values.get("image_size", FULL_SIZE))
         intrinsics = _matrix(values["intrinsics"], 3)
         cameras = {
-            str(serial): Camera(str(serial), _matrix(pose, 4), intrinsics, size)
+            str(serial): Camera(str(serial), _matrix(pose, 4), intrinsics, (width, height))
             for serial, pose in values["world_2_cam"].items()
         }
     except UNREADABLE as error:

@@ -225,7 +225,7 @@ def _face(path: Path, shape: tuple[int, ...], where: str) -> np.ndarray:
     """The mask (h, w) of the face in a segmentation, brought to the size of the depth."""
     try:
         with Image.open(path) as image:
-            labels = np.asarray(image.convert("L").resize(shape[::-1], Image.Resampling.NEAREST))
+            labels = np.asarray(image.convert("L").resize((shape[1], shape[0]), Image.Resampling.NEAREST))
     except FileNotFoundError as error:
         raise EngineError(f"The segmentation {where} is missing; segment that picture too.") from error
     except UNREADABLE as error:

@@ -31,7 +31,7 @@ from training.data.kokoro import OFFSET, phone_rows
 from training.data.utterance import read_audio, shifted
 from training.head.ict import ARCHIVE, FaceKit, random_coefficients
 from training.phones import Segment, segments_from_labels
-from training.prior.articulation import perform
+from training.prior.performance import perform
 
 # The paper says of its captures that they are quiet and full of noise: 20 dB down, noise 15 dB under the voice.
 QUIETER_DB, SIGNAL_TO_NOISE_DB = 20.0, 15.0
@@ -133,7 +133,7 @@ def _render_sequence(
     generator: np.random.Generator,
 ) -> None:
     frames = frames_of(len(sentence.samples) / SAMPLE_RATE)
-    weights = perform(sentence.segments, frames, int(generator.integers(1 << 31)))
+    weights = perform(sentence.segments, frames, int(generator.integers(1 << 31))).weights
     head = TalkingHead(face_kit, coefficients, weights, seated_poses(frames, generator))
     cameras = [camera.resized(picture_size(options.width)) for camera in rig(options.cameras)]
     landmarks = np.zeros((len(cameras), frames, 68, 2), np.float32)

@@ -1,6 +1,7 @@
 """Reading recordings: formats, channels, rates, parts, and what is refused."""
 
 import shutil
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -201,6 +202,7 @@ def test_ffmpeg_decodes_what_libsndfile_cannot(name):
 @pytest.mark.parametrize("name", SECONDS)
 def test_without_a_decoder_one_sentence_says_so(name, monkeypatch):
     monkeypatch.setenv("PATH", "")
+    monkeypatch.setitem(sys.modules, "av", None)
     with pytest.raises(EngineError, match=rf"{name} .*install ffmpeg\.$"):
         audio.load(REPORTS / name)
 
