@@ -41,7 +41,8 @@ def track_face(pictures: Iterable[Picture], model: str | Path) -> FaceTrack:
     pictures, or no face in any of them.
     """
     landmarker, image = _landmarker(model)
-    times, points, scores, poses = [], [], [], []
+    times: list[float] = []
+    points, scores, poses = [], [], []
     with landmarker:
         for picture in pictures:
             # MediaPipe wants whole milliseconds that grow.

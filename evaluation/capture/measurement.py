@@ -56,7 +56,9 @@ def measured_codes(head: TalkingHead, folder: Path, engine: Engine) -> Measured:
     weights = weights_from_codes(codes, basis)
     identity = read_identity(folder / CODES.parent / IDENTITY, engine.head)
     openings = [engine.lip_opening(values, identity) for values in (codes, true)]
-    opening = np.abs(np.subtract(*openings))
+    if openings[0] is None or openings[1] is None:
+        raise EngineError("This head does not tell the lip opening; use one that does.")
+    opening = np.abs(openings[0] - openings[1])
     face = face_vertices(head)[::SURFACE_STEP]
     pose = read_fit(folder)
     own, placed = [], []

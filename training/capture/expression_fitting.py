@@ -13,6 +13,7 @@ import json
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import torch
@@ -20,6 +21,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from engine.head import NeuralHead
+from engine.head.networks.identity import IdentityNetwork, IdentityState
 from engine.shared.errors import EngineError
 from engine.shared.hostile_files import UNREADABLE, read_npy, read_npz
 from engine.shared.units import METRES_PER_UNIT
@@ -79,7 +81,8 @@ class ExpressionFitter:
             hyper = weights * moved if smoothing is None or smoothing.config.scale_hyper else moved
             moved = torch.cat([weights * moved[..., :3], hyper[..., 3:]], 2)
         canonical = torch.cat([points + moved[..., :3], moved[..., 3:]], 2)
-        return self.head.identity.evaluate(canonical.flatten(0, 1)[None], self.state).view(count, -1)
+        network = cast(IdentityNetwork, self.head.identity)
+        return network.evaluate(canonical.flatten(0, 1)[None], cast(IdentityState, self.state)).view(count, -1)
 
     def loss(self, points: Tensor, codes: Tensor) -> Tensor:
         """Eq. 16 of the codes (n, E) of frames in a row at points (n, P, 3)."""

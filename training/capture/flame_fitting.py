@@ -130,7 +130,7 @@ class _Optimisation:
         self.clouds, self.trees = clouds, [cKDTree(cloud.points) for cloud in clouds]
         count = len(landmarks)
         rotations = Rotation.from_matrix(np.stack([pose.rotation for pose in start])).as_rotvec()
-        self.scale = _tensor(np.median([pose.scale for pose in start])).requires_grad_()
+        self.scale = _tensor(float(np.median([pose.scale for pose in start]))).requires_grad_()
         self.rotation = _tensor(rotations).requires_grad_()
         self.translation = _tensor(np.stack([pose.translation for pose in start])).requires_grad_()
         self.shape = torch.zeros(len(self.shapes), requires_grad=True)

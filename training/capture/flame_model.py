@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 
@@ -64,7 +65,7 @@ def read_flame(model: Path, embedding: Path) -> FlameModel:
 
     Nothing in them is run. Raises EngineError when they are missing, damaged, foreign, or not FLAME's.
     """
-    found, points = read_pickle(model), read_pickle(embedding)
+    found, points = cast(dict, read_pickle(model)), read_pickle(embedding)
     try:
         template, triangles = np.asarray(found["v_template"], np.float64), np.asarray(found["f"]).astype(np.int64)
         directions = np.moveaxis(np.asarray(found["shapedirs"], np.float32), 2, 0)

@@ -39,7 +39,7 @@ class _Kind:
         kind = np.dtype(name)
         if kind.kind not in "fiub":
             raise _Foreign(f"an array has type {name[:20]}")
-        return kind.newbyteorder(self.order) if self.order in "<>" else kind
+        return np.dtype(self.order + kind.str[1:]) if self.order in "<>" else kind
 
 
 class _Array:
