@@ -70,6 +70,7 @@ lint: setup
 HEADS ?= 20
 evaluate: setup
 	$(VENV) -m evaluation.motion --data "$(DATA)" --output docs/evaluation
+	$(VENV) -m evaluation.motion.performance --data "$(DATA)" --output docs/evaluation
 	$(VENV) -m evaluation.head --data "$(DATA)" --output docs/evaluation --identities $(HEADS)
 
 ## Times of every stage, for docs/performance.md

@@ -5,13 +5,20 @@ from __future__ import annotations
 from pathlib import Path
 
 from evaluation.head.report import report_text as head_text
+from evaluation.motion.performance import report_text as performance_text
 from evaluation.motion.report import report_text as motion_text
 from evaluation.shared.reports import rewrite_report
 from evaluation.studies.ablation_report import report_text as ablations_text
 from evaluation.studies.captured_report import report_text as captured_text
 
 FOLDER = Path(__file__).parents[1] / "docs" / "evaluation"
-REPORTS = {"head": head_text, "motion": motion_text, "ablations": ablations_text, "captured": captured_text}
+REPORTS = {
+    "head": head_text,
+    "motion": motion_text,
+    "performance": performance_text,
+    "ablations": ablations_text,
+    "captured": captured_text,
+}
 
 
 def main() -> None:
