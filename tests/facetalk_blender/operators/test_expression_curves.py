@@ -121,7 +121,7 @@ def test_bones_and_properties_are_found_chosen_and_kept(curves):
     selected(item)
     bpy.ops.facetalk.add_curve_targets()
     assert [(row.part, row.bone) for row in curves.bone_rows] == [
-        ("jaw", "jaw"), ("left eye", "eye.L"), ("right eye", ""),
+        ("jaw", "jaw"), ("left eye", "eye.L"), ("right eye", ""), ("head", ""), ("neck", ""),
     ]  # fmt: skip
     assert [(row.path, row.channel) for row in curves.controls] == [('["Pucker"]', "mouthPucker")]
     assert {"jawOpen", "mouthPucker", "eyeLookUpLeft"} <= curves.channels()
@@ -129,7 +129,7 @@ def test_bones_and_properties_are_found_chosen_and_kept(curves):
     bpy.ops.facetalk.add_rig_property(path='["Other"]', channel="mouthFunnel")
     assert curves.controls[-1].item == armature
     bpy.ops.facetalk.match_shape_keys()
-    assert [row.bone for row in curves.bone_rows] == ["jaw", "eye.L", "spare"]
+    assert [row.bone for row in curves.bone_rows] == ["jaw", "eye.L", "spare", "", ""]
     assert curves.bone_rows[0].angle == pytest.approx(0.25)
     assert {row.path for row in curves.controls} == {'["Pucker"]', '["Other"]'}
     shown = " ".join(drawn("expression_curves.FACETALK_PT_expression_curves"))
@@ -163,9 +163,14 @@ def test_a_preset_brings_bones_and_properties_to_the_character_in_another_file(c
     selected(item)
     bpy.ops.facetalk.add_curve_targets()
     curves.links["smile"].channel = ""
-    for row, (bone, axis, angle) in zip(
-        curves.bone_rows, (("jaw", "-Z", 0.25), ("spare", "AUTO", 0.5), ("", "AUTO", 0.5)), strict=True
-    ):
+    chosen = (
+        ("jaw", "-Z", 0.25),
+        ("spare", "AUTO", 0.5),
+        ("", "AUTO", 0.5),
+        ("spare", "AUTO", 0.75),
+        ("", "AUTO", 0.5),
+    )
+    for row, (bone, axis, angle) in zip(curves.bone_rows, chosen, strict=True):
         row.bone, row.axis, row.angle = bone, axis, angle
     bpy.ops.facetalk.remove_rig_property()
     bpy.ops.facetalk.add_rig_property(path='["Other"]', channel="mouthFunnel")
@@ -189,6 +194,8 @@ def test_a_preset_brings_bones_and_properties_to_the_character_in_another_file(c
             (armature, "jaw", "jaw", "-Z", 0.25),
             (armature, "left eye", "spare", "AUTO", 0.5),
             (armature, "right eye", "", "AUTO", 0.5),
+            (armature, "head", "spare", "AUTO", 0.75),
+            (armature, "neck", "", "AUTO", 0.5),
         ]
         rows = [(row.item, row.path, row.channel, row.gain) for row in curves.controls]
         assert rows == [(armature, '["Other"]', "mouthFunnel", -0.5)]
