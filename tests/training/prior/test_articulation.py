@@ -60,8 +60,8 @@ def test_motion_of_the_mouth_is_bounded_and_in_range(phones, seed):
     assert np.isfinite(weights).all()
     assert weights.min() >= 0
     assert weights.max() <= 1
-    # The jaw of the real capture moves at most 0.35 of its range per frame of 24 Hz.
-    assert np.abs(np.diff(weights[:, ARKIT_NAMES.index("jawOpen")])).max() < 0.35
+    # The jaw of the real capture moves at most 0.35 of its range per frame of 24 Hz; the quickest drawn speaker more.
+    assert np.abs(np.diff(weights[:, ARKIT_NAMES.index("jawOpen")])).max() < 0.5
     assert np.abs(np.diff(weights[:, MOUTH], axis=0)).max() < 0.6
 
 
