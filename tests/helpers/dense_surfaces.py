@@ -4,7 +4,7 @@ import numpy as np
 import torch
 from skimage.measure import marching_cubes
 
-CELL_TOLERANCE = 1e-4
+CELL_TOLERANCE = 1e-3  # of a cell: rounding counts many times over on edges along which the field changes little
 # A field is within this of what it is when evaluated among other points. What lies nearer to 0 may be cut or not.
 FIELD_ROUNDING = 1e-6
 
