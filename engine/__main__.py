@@ -16,7 +16,7 @@ import numpy as np
 
 from .shared import __version__
 from .shared.arkit import conversion_text
-from .shared.controls import add_control_options, controls_of
+from .shared.control_options import add_control_options, controls_of
 from .shared.errors import EngineError
 from .shared.options import DEVICE, GUIDANCE, RESOLUTION, SAMPLERS, STARTER, STEPS, STRENGTH
 from .shared.style import Style, add_style_options, style_of

@@ -25,6 +25,7 @@ class TableWork:
     def __init__(self, head: NeuralHead, folder: Path | None = None):
         self.head, self.folder = head, folder
         self._seen: dict[str, int] = {}
+        self._keys: dict[bytes, str] = {}  # by codes: a key takes a look at all the network's weights
         self._work: Iterator[None] | None = None
         self._reader: Thread | None = None
         network = head.identity
@@ -86,7 +87,10 @@ class TableWork:
             yield
 
     def _key(self, code: Tensor) -> str:
-        return table_key(self.head.identity.state_dict(), code, self.head.box)
+        content = code.cpu().numpy().tobytes()
+        if content not in self._keys:
+            self._keys[content] = table_key(self.head.identity.state_dict(), code, self.head.box)
+        return self._keys[content]
 
     @staticmethod
     def _path(folder: Path, key: str) -> Path:

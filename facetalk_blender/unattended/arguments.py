@@ -9,7 +9,7 @@ from pathlib import Path
 from mathutils import Color
 
 from ...engine.shared import options as ranges
-from ...engine.shared.controls import add_control_options, controls_of
+from ...engine.shared.control_options import add_control_options, controls_of
 from ...engine.shared.errors import EngineError
 from ...engine.shared.identity_text import join_identity, split_identity
 from ...engine.shared.options import Range

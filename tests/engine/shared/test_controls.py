@@ -5,7 +5,8 @@ from argparse import ArgumentParser
 import numpy as np
 import pytest
 
-from engine.shared.controls import CONTROL_NAMES, add_control_options, check_controls, controls_of, read_controls
+from engine.shared.control_options import add_control_options, controls_of, read_controls
+from engine.shared.controls import CONTROL_NAMES, check_controls
 from engine.shared.errors import EngineError
 
 
