@@ -42,7 +42,7 @@ def make_scenes(data: Path, corpus: Corpus, seed: int, clips: int | None = None)
     clips: number of clips with phone labels, drawn at random; all when not given.
     """
     maker = SceneMaker(corpus, seed)
-    labelled = [clip for name in (*SHARES, "grid") for clip in corpus.select(name, held_out=False)]
+    labelled = [clip for name in SHARES for clip in corpus.select(name, held_out=False)]
     if clips is not None:
         labelled = [labelled[i] for i in np.random.default_rng((seed, 6)).permutation(len(labelled))[:clips]]
     scenes = maker.spoken(labelled)

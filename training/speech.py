@@ -3,13 +3,15 @@
     python -m training.speech --data DATA --output RUN --minutes 70
 
 Thirteen hours of free speech are too little for self-supervised pre-training; phones and the articulation prior's
-expected course are the teachers instead. The features must carry when lips close, before the sound does.
+expected course are the teachers instead and, with --taught, Whisper's features (`training.teacher`). The features must
+carry when lips close, before the sound does.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import math
 import sys
 from dataclasses import asdict
 from pathlib import Path
@@ -28,6 +30,7 @@ from training.run.learner import load_weights
 from training.run.loop import Recipe, Run
 from training.run.options import add_run_options, add_speech_options, exit_status, run_of
 from training.speech_examples import PHONE_OFFSETS, TARGETS, Batch, ExampleMaker, label_clip, training_pools
+from training.teacher import DIMENSIONS, Teacher
 
 # At 24 code frames a second every frame falls between two convolutional ones, 20 ms apart. The last two kernels
 # are wider than the base model's: a convolutional frame covers 90 ms, and no short closure is lost between code
@@ -38,7 +41,7 @@ SMALL = SpeechConfig(
     hidden_size=256,
     num_hidden_layers=5,
     num_attention_heads=4,
-    intermediate_size=768,
+    intermediate_size=1536,
     num_conv_pos_embeddings=32,
     num_conv_pos_embedding_groups=8,
     hidden_dropout=0.05,
@@ -53,6 +56,7 @@ RECIPE = Recipe(warm_up_steps=300, final_rate=0.02, largest_gradient=2.0, save_e
 HIDDEN_SHARE, HIDDEN_SPAN = 0.08, 3
 # A lip closure that is missed is seen at once, so the phones that close the lips weigh more.
 CLOSING_WEIGHTS = dict.fromkeys(BILABIALS, 4.0) | dict.fromkeys(LABIODENTALS, 2.0) | {SILENCE: 0.7}
+TAUGHT_WEIGHT = 1.0
 PHONE_WEIGHTS = torch.tensor([CLOSING_WEIGHTS.get(phone, 1.0) for phone in PHONES])
 
 
@@ -64,13 +68,19 @@ class SupervisedEncoder(nn.Module):
         self.encoder = SpeechEncoder(config)
         self.phones = nn.Linear(config.hidden_size, len(PHONE_OFFSETS) * len(PHONES))
         self.articulation = nn.Linear(config.hidden_size, TARGETS)
+        self.taught = nn.Sequential(
+            nn.Linear(config.hidden_size, 2 * DIMENSIONS), nn.GELU(), nn.Linear(2 * DIMENSIONS, DIMENSIONS)
+        )
 
-    def forward(self, waveforms: Tensor, frames: int) -> tuple[Tensor, Tensor]:
-        """Waveforms (B, S) to phone scores (B, N, 3, classes) and standardised articulation (B, N, TARGETS)."""
+    def forward(self, waveforms: Tensor, frames: int) -> tuple[Tensor, Tensor, Tensor]:
+        """Waveforms (B, S) to phone scores (B, N, 3, classes), articulation (B, N, TARGETS), taught (B, N, DIMENSIONS).
+
+        Articulation is standardised; what is taught is the guess at the teacher's features.
+        """
         convolved = self.encoder.convolve(waveforms, frames)  # (B, N, C)
         features = self.encoder.encode(hide_spans(convolved) if self.training else convolved)  # (B, N, H)
         scores = self.phones(features).unflatten(-1, (len(PHONE_OFFSETS), len(PHONES)))
-        return scores, self.articulation(features)
+        return scores, self.articulation(features), self.taught(features)
 
 
 def hide_spans(convolved: Tensor) -> Tensor:
@@ -112,30 +122,36 @@ def _widened(name: str, weight: Tensor, shape: torch.Size) -> Tensor:
 
 
 def losses(network: SupervisedEncoder, batch: Batch) -> dict[str, Tensor]:
-    """Cross-entropy of the phones, error of the articulation, shares of right phones and of right bilabials."""
+    """Cross-entropy of the phones, errors of articulation and teacher's features, shares of right phones and bilabials.
+
+    The teacher's is NaN when it heard nothing of the batch.
+    """
     device = next(network.parameters()).device
-    phones, articulation = batch.phones.to(device), batch.articulation.to(device)
+    phones, articulation, taught = (part.to(device) for part in (batch.phones, batch.articulation, batch.taught))
     with torch.autocast(device.type, torch.bfloat16):
-        scores, predicted = network(batch.waveforms.to(device), phones.shape[1])
-    scores, predicted = scores.float(), predicted.float()
+        scores, predicted, guessed = network(batch.waveforms.to(device), phones.shape[1])
+    scores, predicted, heard = scores.float(), predicted.float(), ~taught[..., 0].isnan()
     right = scores[:, :, 1].argmax(-1) == phones[:, :, 1]  # (B, N)
     bilabial = PHONE_WEIGHTS.to(device)[phones[:, :, 1]] == PHONE_WEIGHTS.max()
     return {
         "phones": functional.cross_entropy(scores.flatten(0, 2), phones.flatten(), PHONE_WEIGHTS.to(device)),
         "articulation": functional.smooth_l1_loss(predicted, articulation, beta=0.5),
+        "taught": (guessed.float()[heard] - taught[heard]).square().mean(),
         "accuracy": right.float().mean(),
         "bilabial_recall": right[bilabial].float().mean(),
     }
 
 
-def train(run: Run, corpus: Corpus, device: torch.device, start: Path | None = None) -> None:
+def train(
+    run: Run, corpus: Corpus, device: torch.device, start: Path | None = None, teacher: Teacher | None = None
+) -> None:
     """Train until the run's budget is used and export at every checkpoint.
 
     start: a bundle from whose encoder a new run begins.
     """
     torch.manual_seed(run.seed)
-    maker = ExampleMaker(corpus, training_pools(corpus), run.seed)
-    held_out = {"so762": [label_clip(corpus, clip) for clip in corpus.select("so762", held_out=True)]}
+    maker = ExampleMaker(corpus, training_pools(corpus, teacher), run.seed)
+    held_out = {"so762": [label_clip(corpus, clip, teacher) for clip in corpus.select("so762", held_out=True)]}
     validation = [ExampleMaker(corpus, held_out, run.seed + 1).batch(index, BATCH_SECONDS) for index in range(3)]
     network = SupervisedEncoder(SMALL).to(device)
     if start:
@@ -144,7 +160,8 @@ def train(run: Run, corpus: Corpus, device: torch.device, start: Path | None = N
 
     def loss(step: int) -> tuple[Tensor, dict[str, Tensor]]:
         parts = losses(network, maker.batch(step, BATCH_SECONDS))
-        return parts["phones"] + 2 * parts["articulation"], parts
+        taught = TAUGHT_WEIGHT * parts["taught"].nan_to_num()
+        return parts["phones"] + 2 * parts["articulation"] + taught, parts
 
     def at_checkpoint(average: SupervisedEncoder) -> dict[str, float]:
         export(average.encoder, run.folder / "export")
@@ -158,7 +175,8 @@ def validate(network: SupervisedEncoder, batches: list[Batch]) -> dict[str, floa
     """Mean losses on held-out speakers."""
     network.eval()
     parts = [losses(network, batch) for batch in batches]
-    return {f"held_out_{name}": sum(part[name].item() for part in parts) / len(parts) for name in parts[0]}
+    means = {f"held_out_{name}": sum(part[name].item() for part in parts) / len(parts) for name in parts[0]}
+    return {name: value for name, value in means.items() if not math.isnan(value)}
 
 
 def export(encoder: SpeechEncoder, folder: Path) -> None:
@@ -171,13 +189,15 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser("python -m training.speech", description="Train the starter's speech encoder.")
     add_speech_options(parser)
     add_run_options(parser, learning_rate=1.2e-3, minutes=30.0)
+    parser.add_argument("--taught", action="store_true", help="learn from the features that training.teacher wrote")
     options = parser.parse_args(arguments)
 
     def command() -> None:
         run, device = run_of(options), choose_device(options.device)
-        corpus = load_corpus(options.data, options.cache or options.output / "cache", options.synthesised)
-        run.write_config({"synthesised": options.synthesised, "batch_seconds": BATCH_SECONDS})
-        train(run, corpus, device, options.start)
+        cache = options.cache or options.output / "cache"
+        corpus = load_corpus(options.data, cache, options.synthesised)
+        run.write_config({"synthesised": options.synthesised, "batch_seconds": BATCH_SECONDS, "taught": options.taught})
+        train(run, corpus, device, options.start, Teacher(cache) if options.taught else None)
 
     return exit_status(command)
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 from scipy.linalg import solve_toeplitz
 from scipy.signal import find_peaks, lfilter, stft, welch
 
 from engine.shared.units import CODE_RATE
+from training import speech_examples
 from training.data.augmentation import Augmenter, companded, drifting_gain, music, telephone
 from training.data.corpus import Clip, Corpus
 from training.data.voice_changes import VoiceChange, shift_formants, spectral_envelope, stretch, varispeed, whisper
@@ -219,7 +222,7 @@ def test_shares_hold_in_time_whatever_the_length_of_the_clips(maker, monkeypatch
     monkeypatch.setattr(maker.augmenter, "speech", lambda audio, generator: audio)
     frames = np.zeros(2)
     for seed in range(300):
-        phones = maker.example(8.0, np.random.default_rng(seed))[1][:, 1]
+        phones = maker.example(8.0, np.random.default_rng(seed)).phones[:, 1]
         frames += [(phones == PHONE_INDEX["AA"]).sum() / 0.5, (phones == PHONE_INDEX["IY"]).sum() / 0.75]
     expected = SHARES["so762"] / (SHARES["so762"] + SHARES["flite"])
     # Half of a short clip and three quarters of a long one are vowel.
@@ -228,16 +231,18 @@ def test_shares_hold_in_time_whatever_the_length_of_the_clips(maker, monkeypatch
 
 def test_phones_stay_with_their_sound_in_every_voice(maker, monkeypatch):
     monkeypatch.setattr(maker.augmenter, "speech", lambda audio, generator: audio)
+    monkeypatch.setattr(speech_examples, "BABBLE_SHARE", 0.0)
     hits = []
     for seed in range(60):
-        audio, phones, articulation = maker.example(6.0, np.random.default_rng(seed))
+        example = maker.example(6.0, np.random.default_rng(seed))
+        audio, phones = example.audio, example.phones
         hop = RATE // 96
         level = np.square(audio[: len(audio) // hop * hop]).reshape(-1, hop).mean(axis=1)
         around = np.convolve(level, np.ones(3) / 3, "same")[:: 96 // round(CODE_RATE)][: len(phones)]
         spoken = phones[:, 1] != PHONE_INDEX[SILENCE]
         if spoken.any() and (around > 1e-4).any():
             hits.append(np.mean(spoken == (around > 2e-5)))
-        assert np.isfinite(articulation).all()
+        assert np.isfinite(example.articulation).all()
     assert np.mean(hits) > 0.95
 
 
@@ -251,8 +256,35 @@ def test_the_same_step_gives_the_same_batch_and_another_step_another(maker):
 def test_where_nobody_speaks_the_mouth_is_closed(maker):
     kinds = set()
     for seed in range(200):
-        audio, phones, articulation = maker.example(3.0, np.random.default_rng(seed))
-        if (phones == PHONE_INDEX[SILENCE]).all() and (articulation == maker.rest).all():
-            kinds.add("silence" if not audio.any() else "sound")
+        example = maker.example(3.0, np.random.default_rng(seed))
+        if (example.phones == PHONE_INDEX[SILENCE]).all() and (example.articulation == maker.rest).all():
+            kinds.add("silence" if not example.audio.any() else "sound")
     assert kinds == {"silence", "sound"}
     assert maker.rest[-1] == 0.0
+
+
+def test_voices_behind_a_voice_are_softer_and_leave_its_labels(maker, monkeypatch):
+    monkeypatch.setattr(maker.augmenter, "speech", lambda audio, generator: audio)
+    ratios = []
+    for seed in range(40):
+        monkeypatch.setattr(speech_examples, "BABBLE_SHARE", 1.0)
+        among = maker.example(6.0, np.random.default_rng(seed))
+        monkeypatch.setattr(speech_examples, "BABBLE_SHARE", 0.0)
+        alone = maker.example(6.0, np.random.default_rng(seed))
+        assert (among.phones == alone.phones).all()
+        if (alone.phones != PHONE_INDEX[SILENCE]).any():
+            ratios.append(10 * np.log10(np.mean(alone.audio**2) / np.mean((among.audio - alone.audio) ** 2)))
+    assert 1.9 < min(ratios) < max(ratios) < 18.1
+
+
+def test_what_the_teacher_heard_keeps_its_time_at_every_tempo():
+    clip = Clip("so762/0", "so762", "a", 0, 4 * RATE, [[SILENCE, 0.0, 4.0]])
+    corpus = Corpus([clip], np.zeros(4 * RATE, np.int16))
+    times = (np.arange(100) + 0.25) / 25  # of the features, seconds
+    labelled = dataclasses.replace(label_clip(corpus, clip), taught=np.repeat(times[:, None], 128, axis=1))
+    example = speech_examples.Example.silent(3.0, np.zeros(speech_examples.TARGETS, np.float32))
+    inside = np.arange(10, 50)
+    own = (inside / CODE_RATE - 0.2) * 1.3
+    example.label(inside, labelled, own, 1.3)
+    assert example.taught[inside, 5] == pytest.approx(own, abs=1e-3)
+    assert np.isnan(example.taught[:10]).all()
