@@ -33,6 +33,7 @@ from training.run.options import exit_status
 CORPORA = ("so762", "festvox-ru", "kokoro", "grid", "facegood", "instruments")
 LAYERS = 4  # whose features tell phones best; those above turn to words
 DIMENSIONS = 128  # principal components kept of Whisper's width
+LARGEST = 5.0  # deviations
 RATE = 25  # features a second: the means of two of Whisper's
 STEP = SAMPLE_RATE // RATE
 CHUNK_SECONDS, GAP_SECONDS = 30, 0.5
@@ -50,7 +51,7 @@ _LAYER_PARTS = {
 
 
 class Teacher:
-    """Teacher's features of the clips of a cache, float16 (T, DIMENSIONS) at RATE a second, of unit mean square."""
+    """Teacher's features of the clips of a cache, float16 (T, DIMENSIONS) at RATE a second, each of unit variance."""
 
     def __init__(self, folder: Path) -> None:
         try:
@@ -212,7 +213,7 @@ def write_features(cache: Path, encoder: WhisperEncoder) -> None:
         places[clips[index].key] = [total, len(parts[-1])]
         total += len(parts[-1])
     with replaced(cache / "teacher.npy") as part, part.open("wb") as file:
-        np.save(file, np.concatenate(parts))
+        np.save(file, standardised(np.concatenate(parts)))
     with replaced(cache / "teacher.json") as part:
         part.write_text(json.dumps(places), "utf-8")
 
@@ -224,6 +225,12 @@ def principal_components(features: Tensor) -> tuple[Tensor, Tensor]:
     kept = vectors[:DIMENSIONS].T
     scale = (values[:DIMENSIONS].square().sum() / (len(features) * kept.shape[1])).sqrt()
     return mean, kept / scale
+
+
+def standardised(features: np.ndarray) -> np.ndarray:
+    """Features (T, D) with mean 0 and deviation 1 each, within LARGEST; a few of Whisper's would outweigh all others."""
+    mean, deviation = features.mean(axis=0, dtype=np.float32), features.std(axis=0, dtype=np.float32)
+    return np.clip((features - mean) / np.maximum(deviation, 1e-6), -LARGEST, LARGEST).astype(np.float16)
 
 
 def main(arguments: list[str] | None = None) -> int:

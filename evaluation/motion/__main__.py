@@ -43,7 +43,7 @@ def report_figures(performer: Performer, data: Path, seed: int, output: Path) ->
     figures["others"] = {name: sampled_figures(performer, held_out, seed) for name, held_out in others.items()}
     figures["temperatures"] = compare_temperatures(performer, others["speechocean762"], seed)
     figures["voiceless"] = voiceless_figures(performer, sounds_without_voice(), seed)
-    figures["conditions"] = compare_conditions(performer, recordings, seed)
+    figures["conditions"] = compare_conditions(performer, recordings, others["speechocean762"], seed)
     return figures
 
 

@@ -46,6 +46,25 @@ def with_voice(change: VoiceChange, audio: np.ndarray, generator: np.random.Gene
     return change.apply(audio, generator), change.speed
 
 
+class Among:
+    """Five voices behind the speaker, 3 dB softer than it."""
+
+    NAME = "five voices 3 dB softer"
+    VOICES, DECIBELS = 5, 3.0
+
+    def __init__(self, voices: list[np.ndarray]) -> None:
+        self._voices = voices  # (S,) each, of other speakers
+
+    def __call__(self, audio: np.ndarray, generator: np.random.Generator) -> tuple[np.ndarray, float]:
+        """The audio among voices drawn at random, which begin anywhere and go on without a pause."""
+        babble = np.zeros(len(audio), np.float32)
+        for index in generator.choice(len(self._voices), self.VOICES):
+            voice = self._voices[index] / (self._voices[index].std() + 1e-9)
+            babble += np.roll(np.resize(voice, len(audio)), generator.integers(len(audio)))
+        level = audio.std() * 10 ** (-self.DECIBELS / 20) / babble.std()
+        return audio + np.float32(level) * babble, 1.0
+
+
 CONDITIONS: dict[str, Condition] = {
     "noise at 5 dB": in_noise,
     "reverberation": in_room,

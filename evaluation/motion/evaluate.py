@@ -6,7 +6,8 @@ from dataclasses import asdict
 from pathlib import Path
 
 from engine.motion.temperature import Temperature
-from evaluation.motion.conditions import CONDITIONS, under_condition
+from evaluation.motion.closures import closure_figures
+from evaluation.motion.conditions import CONDITIONS, Among, under_condition
 from evaluation.motion.figures import diversity, references_of, sampled_figures, silence_figures, speech_figures
 from evaluation.motion.performer import Performer
 from evaluation.motion.plots import plot_moments, plot_recording
@@ -39,6 +40,7 @@ def evaluate(performer: Performer, recordings: list[Recording], seed: int, outpu
         "default_sampler": defaults.sampler, "default_steps": defaults.steps, "guidance": defaults.guidance,
         "mouth_temperature": defaults.mouth_temperature, "lid_temperature": defaults.lid_temperature,
         "speech": speech_figures(recordings, motions, references),
+        "closures": closure_figures(performer, recordings, motions),
         "not_refined": speech_figures(recordings, not_refined, references),
         "prior": speech_figures(recordings, prior, references),
         "silence": silence_figures(performer, seed), "diversity": asdict(diversity(performer, recordings)),
@@ -64,9 +66,10 @@ def compare_temperatures(performer: Performer, recordings: list[Recording], seed
     return figures
 
 
-def compare_conditions(performer: Performer, recordings: list[Recording], seed: int) -> dict:
-    """Figures of the same recordings under every one of CONDITIONS."""
+def compare_conditions(performer: Performer, recordings: list[Recording], voices: list[Recording], seed: int) -> dict:
+    """Figures of the same recordings under every one of CONDITIONS, and with other voices behind the speaker."""
+    conditions = CONDITIONS | {Among.NAME: Among([voice.audio for voice in voices])}
     return {
         name: sampled_figures(performer, [under_condition(change, r, seed) for r in recordings], seed)
-        for name, change in CONDITIONS.items()
+        for name, change in conditions.items()
     }

@@ -49,6 +49,18 @@ def _frames(segment: Segment, margin: int, count: int) -> slice:
     return slice(max(first, 0), min(max(last, first) + 1, count))
 
 
+def within(course: np.ndarray, segment: Segment, margin: int = 0) -> np.ndarray:
+    """The part of a course (N, ...) in a segment and `margin` frames around it; at least a frame, but at the end."""
+    return course[_frames(segment, margin, len(course))]
+
+
+def narrowest(opening: np.ndarray, segment: Segment) -> int:
+    """The frame with the smallest opening within one frame of a segment."""
+    frames = _frames(segment, 1, len(opening))
+    first = min(frames.start, len(opening) - 1)  # a segment may begin after the last frame
+    return first + int(np.argmin(opening[first : max(frames.stop, first + 1)]))
+
+
 def closures(opening: np.ndarray, segments: list[Segment]) -> Count:
     """Intervals of /p b m/ that reach closed lips within one frame of the interval."""
     return touched(opening <= closed_threshold(opening), segments, BILABIALS)
@@ -64,7 +76,7 @@ def labiodental_contacts(lip_to_teeth: np.ndarray, segments: list[Segment]) -> C
 
 def touched(contact: np.ndarray, segments: list[Segment], phones: frozenset[str]) -> Count:
     """Intervals of `phones` that see a contact (N,) within one frame of the interval."""
-    intervals = [contact[_frames(s, 1, len(contact))] for s in segments if s.phone in phones]
+    intervals = [within(contact, s, 1) for s in segments if s.phone in phones]
     return Count(sum(bool(part.any()) for part in intervals), len(intervals))
 
 
@@ -77,7 +89,7 @@ def unasked(contact: np.ndarray, segments: list[Segment], phones: frozenset[str]
     """Intervals of `phones` that see a contact (N,) inside, of those whose neighbours neither ask for one nor rest."""
     around = zip([None, *segments[:-1]], segments, [*segments[1:], None], strict=True)
     alone = [s for before, s, after in around if s.phone in phones and not _closes(before) and not _closes(after)]
-    intervals = [part for s in alone if len(part := contact[_frames(s, 0, len(contact))])]
+    intervals = [part for s in alone if len(part := within(contact, s))]
     return Count(sum(bool(part.any()) for part in intervals), len(intervals))
 
 
@@ -89,7 +101,7 @@ def false_closures(opening: np.ndarray, segments: list[Segment]) -> Count:
     """Open vowels of at least 60 ms during which the lips never open beyond the threshold."""
     threshold = closed_threshold(opening)
     vowels = [s for s in segments if s.phone in OPEN_VOWELS and s.end - s.start >= 0.06]
-    peaks = [opening[_frames(s, 0, len(opening))] for s in vowels]
+    peaks = [within(opening, s) for s in vowels]
     peaks = [part for part in peaks if len(part)]
     return Count(sum(part.max() <= threshold for part in peaks), len(peaks))
 
@@ -97,7 +109,7 @@ def false_closures(opening: np.ndarray, segments: list[Segment]) -> Count:
 def vowel_peaks(opening: np.ndarray, segments: list[Segment]) -> list[float]:
     """Largest opening in mm within each emphasised open vowel of at least 60 ms."""
     strong = [s for s in segments if s.phone in OPEN_VOWELS and s.end - s.start >= 0.06 and s.emphasis > 1.0]
-    return [float(part.max()) for s in strong if len(part := opening[_frames(s, 0, len(opening))])]
+    return [float(part.max()) for s in strong if len(part := within(opening, s))]
 
 
 def correlation(a: np.ndarray, b: np.ndarray) -> float:

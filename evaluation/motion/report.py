@@ -56,6 +56,10 @@ def report_text(figures: dict) -> str:
             f"{diversity['per_frame']:.2f}; norms of whole recordings: {diversity['per_sequence']:.1f}."
         ),
         "",
+        "## Closures of the lips, one by one",
+        "",
+        *_closures(figures["closures"]),
+        "",
         "## Silence",
         "",
         *_silence_table(figures["silence"]),
@@ -93,6 +97,34 @@ def _speech_table(figures: dict) -> list[str]:
     return table(["figure", *columns], rows)
 
 
+def _closures(closures: dict) -> list[str]:
+    """Tables of closures by kind and of the widest misses, and a paragraph on the rest."""
+    kinds = closures["kinds"] | {"all, by the solid of the surface": closures["surface"]}
+    kinds["chance: sounds that close no lips"] = closures["chance"]
+    order = sorted(closures["vowels_mm"], key=lambda phone: -closures["vowels_mm"][phone])
+    openings = ", ".join(f"{phone} {closures['vowels_mm'][phone]:.1f}" for phone in order)
+    misses = (
+        [row["recording"], f"/{row['phone'].lower()}/", f"{row['seconds']:.2f}", str(row["milliseconds"]),
+         f"/{row['before'].lower()}/", f"{row['decibels']:+.1f}", f"{row['opening_mm']:.1f}"]
+        for row in closures["worst"]
+    )  # fmt: skip
+    return [
+        *table(
+            ["/p b m/", "closed", "95 % interval", "number"],
+            (
+                [kind, _percent(row["share"], 1), f"{_percent(row['low'])} to {_percent(row['high'])}", str(row["total"])]
+                for kind, row in kinds.items()
+            ),
+        ),
+        "",
+        *paragraph(f"Median of the widest opening within vowels, mm: {openings}."),
+        "",
+        "The widest misses:",
+        "",
+        *table(["recording", "phone", "at, s", "ms", "before", "dB", "opening, mm"], misses),
+    ]  # fmt: skip
+
+
 def _silence_table(silence: dict[str, dict]) -> list[str]:
     header = ["recording", "opening p95, mm", "largest, mm", "blinks a minute", "blink, s"]
     keys = ("opening_p95_mm", "opening_max_mm", "blinks_per_minute", "blink_duration_s")
@@ -122,6 +154,10 @@ def _plots(recordings: list[str]) -> list[str]:
         name = Path(key).name
         lines += [f"![{key}](motion_{name}.png)", "", f"![{key}, the head at the dots](frames_{name}.jpg)", ""]
     return lines
+
+
+def _percent(share: float, digits: int = 0) -> str:
+    return f"{100 * share:.{digits}f} %"
 
 
 def _format(key: str, row: dict) -> str:
