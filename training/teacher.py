@@ -228,7 +228,7 @@ def principal_components(features: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def standardised(features: np.ndarray) -> np.ndarray:
-    """Features (T, D) with mean 0 and deviation 1 each, within LARGEST; a few of Whisper's would outweigh all others."""
+    """Features (T, D) with mean 0 and deviation 1 each, within LARGEST; else a few of Whisper's outweigh the rest."""
     mean, deviation = features.mean(axis=0, dtype=np.float32), features.std(axis=0, dtype=np.float32)
     return np.clip((features - mean) / np.maximum(deviation, 1e-6), -LARGEST, LARGEST).astype(np.float16)
 

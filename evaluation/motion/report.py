@@ -101,6 +101,10 @@ def _closures(closures: dict) -> list[str]:
     """Tables of closures by kind and of the widest misses, and a paragraph on the rest."""
     kinds = closures["kinds"] | {"all, by the solid of the surface": closures["surface"]}
     kinds["chance: sounds that close no lips"] = closures["chance"]
+    rows = (
+        [kind, _percent(row["share"], 1), f"{_percent(row['low'])} to {_percent(row['high'])}", str(row["total"])]
+        for kind, row in kinds.items()
+    )
     order = sorted(closures["vowels_mm"], key=lambda phone: -closures["vowels_mm"][phone])
     openings = ", ".join(f"{phone} {closures['vowels_mm'][phone]:.1f}" for phone in order)
     misses = (
@@ -109,13 +113,7 @@ def _closures(closures: dict) -> list[str]:
         for row in closures["worst"]
     )  # fmt: skip
     return [
-        *table(
-            ["/p b m/", "closed", "95 % interval", "number"],
-            (
-                [kind, _percent(row["share"], 1), f"{_percent(row['low'])} to {_percent(row['high'])}", str(row["total"])]
-                for kind, row in kinds.items()
-            ),
-        ),
+        *table(["/p b m/", "closed", "95 % interval", "number"], rows),
         "",
         *paragraph(f"Median of the widest opening within vowels, mm: {openings}."),
         "",
