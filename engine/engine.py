@@ -17,13 +17,13 @@ import torch
 from .bundle import ABILITIES, Bundle
 from .check import package_versions
 from .devices import choose_device, device_name
-from .motion import audio, diffusion
+from .motion import asked_eyes, audio, diffusion
 from .motion.codes import ExpressionTake, codes_from_weights, expression_basis, interpolated
 from .motion.denoiser import DenoiserConfig
 from .motion.prosody import with_prosody
 from .motion.sampling_defaults import SamplingDefaults
 from .shared import __version__
-from .shared.controls import Curve, check_controls, control_rows, drawn_traits
+from .shared.controls import EYE_CONTROLS, Curve, check_controls, control_rows, drawn_traits
 from .shared.errors import Cancelled, EngineError
 from .shared.hostile_files import UNREADABLE, read_npy
 from .shared.identity_text import split_identity
@@ -173,7 +173,7 @@ class Engine:
             "arkit_weights": "exact" if exact else "fitted" if "arkit" in head else "none",
             "arkit_fit": _table(head, "arkit"),
             "head_controls": _table(head, "controls").get("names", []),
-            "controls": list(_table(self.bundle.config, "motion").get("controls", [])),
+            "controls": [*_table(self.bundle.config, "motion").get("controls", []), *(EYE_CONTROLS if exact else ())],
             "pose": bool(_table(self.bundle.config, "motion").get("pose_scale")),
             "resolutions": list(RESOLUTIONS),
         }
@@ -229,8 +229,10 @@ class Engine:
         steps = defaults.steps if steps is None else steps
         guidance = defaults.guidance if guidance is None else guidance
         config = self._decoder.config
-        kept = _kept(keep, keep_pose, resample, strength, config)
-        controls = check_controls(controls or {}, len(features), config.code_rate, config.controls)
+        eyes = () if self._arkit_basis is None else EYE_CONTROLS
+        controls = check_controls(controls or {}, len(features), config.code_rate, (*config.controls, *eyes))
+        turn = asked_eyes.head_turn(controls, len(features), config.code_rate)
+        kept = _kept(keep, keep_pose, resample, strength, config, turn)
         if config.prosody_dimensions:
             features = with_prosody(features, samples, config.code_rate)
         asked = control_rows(config.controls, drawn_traits(seed) | controls, len(features))
@@ -255,6 +257,9 @@ class Engine:
             codes = self._refinement.refined(codes, kept)
             pose = self._refinement.smoothed_pose(pose, kept)
             provenance["refined"] = True
+        if self._arkit_basis is not None and not controls.keys().isdisjoint(EYE_CONTROLS):
+            pose = pose + turn if pose.size else pose
+            codes = asked_eyes.with_asked_eyes(codes, pose, self._arkit_basis, controls, config.code_rate, seed, kept)
         codes = codes * np.float32(strength)
         if keep is not None and kept is not None:
             codes[: kept.start], codes[kept.end :] = keep[: kept.start], keep[kept.end :]  # no rounding by the strength
@@ -520,7 +525,9 @@ def _kept(
     resample: tuple[int, int] | None,
     strength: float,
     config: DenoiserConfig,
+    turn: np.ndarray,
 ) -> diffusion.Kept | None:
+    """What stays of a take. turn: (N, 6) of its pose that comes after the sampling."""
     if codes is None and resample is None:
         return None
     if codes is None or resample is None:
@@ -534,6 +541,7 @@ def _kept(
     rows = codes.astype(np.float32) / np.float32(strength)
     if config.pose_scale:
         columns = np.zeros((len(codes), len(POSE_NAMES))) if pose is None else checked_pose(pose, len(codes))
+        columns = columns - turn if pose is not None and len(turn) == len(codes) else columns
         rows = np.concatenate([rows, columns.astype(np.float32)], axis=1)
     return diffusion.Kept(torch.from_numpy(rows), start, end)
 

@@ -16,12 +16,12 @@ from ..shared.lids import with_lids_in_place
 from ..shared.lip_opening import lip_opening_mm
 from ..shared.style import Style, smoothed, styled_weights
 from ..shared.units import CODE_RATE
+from . import blinks
 from .codes import codes_from_weights, weights_from_codes
 from .diffusion import Kept
 from .sampling_defaults import SamplingDefaults
 
 SEALED_MM = 1.0
-LIDS_BEGIN, LIDS_END = 0.30, 0.52  # eyeBlink from which lids go on to close, and from which they close
 _LIDS = [ARKIT_NAMES.index(f"eyeBlink{side}") for side in ("Left", "Right")]
 _GAZE = [index for index, name in enumerate(ARKIT_NAMES) if name.startswith("eyeLook")]
 _CLOSE = ARKIT_NAMES.index("mouthClose")
@@ -34,8 +34,7 @@ class Refinement:
     smooth: as in `style.Style`: full width at half maximum, in seconds, of the Gaussian that smooths in time.
     seal: weight that `mouthClose` gets in addition where lips touch, which fades out up to `SEALED_MM` of opening:
         the surface of a neural head is off by tenths of a millimetre, and lips that just touch would show slits.
-    lids: how far lids that close beyond half of their way go on to close, 0 to 1: several possible moments of a blink
-        make one that closes by three quarters.
+    lids: how far movements of the lids are decided, 0 to 1 (see `blinks`): whole blinks, or next to none.
     gaze_still: seconds over which a running median stills the gaze: fixations rest, jumps stay jumps.
     pose_smooth: as smooth, of the head's pose.
     """
@@ -59,9 +58,7 @@ class Refinement:
         if self.gaze_still:
             refined[:, _GAZE] = _running_median(refined[:, _GAZE], round(self.gaze_still * self.rate / 2))
         if self.lids:
-            closing = np.clip((refined[:, _LIDS] - LIDS_BEGIN) / (LIDS_END - LIDS_BEGIN), 0, 1)
-            rest = np.clip(1 - refined[:, _LIDS], 0, None)
-            refined[:, _LIDS] += self.lids * closing * closing * (3 - 2 * closing) * rest
+            refined[:, _LIDS] = blinks.decided(refined[:, _LIDS], self.rate, self.lids)
         change = codes_from_weights(with_lids_in_place(refined) - weights, self.basis)
         return codes + change if kept is None else codes + kept.share_of_new().numpy() * change
 

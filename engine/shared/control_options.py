@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from .controls import EMOTIONS, ENERGY, LIMITS, Curve, check_limits
+from .controls import ASKED, EMOTIONS, ENERGY, LIMITS, Curve, check_limits
 from .errors import EngineError
 
 LARGEST_CSV = 1 << 24  # letters
@@ -54,5 +54,5 @@ def read_controls(path: str) -> dict[str, Curve]:
         raise EngineError(message) from error
     unknown = [name for name in names[1:] if name not in LIMITS]
     if unknown:
-        raise EngineError(f"'{unknown[0]}' in {path} is no control; use {', '.join((*EMOTIONS, ENERGY))}.")
+        raise EngineError(f"'{unknown[0]}' in {path} is no control; use {', '.join(ASKED)}.")
     return {name: table[:, [0, column]] for column, name in enumerate(names[1:], 1)}

@@ -184,7 +184,7 @@ def evaluate(engine: Engine, data: Path, seed: int) -> dict:
         "speed": speed_figures(engine, data, seed),
         "seconds_to_codes": seconds_to_codes(engine, recordings[0].audio, seed),
     }
-    if engine.info()["controls"]:
+    if EMOTIONS[0] in engine.info()["controls"]:
         figures["emotions"] = emotion_figures(engine, recordings[:EMOTION_RECORDINGS], seed)
     return figures
 

@@ -12,7 +12,7 @@ from engine.motion.prosody import PROSODY_DIMENSIONS
 from engine.shared.controls import CONTROL_NAMES
 from training import motion, motion_examples
 from training.phones import SILENCE, Segment
-from training.prior.head_motion import Beat
+from training.prior.head_motion import Beat, Voice
 from training.prior.scenes import SCENE_FRAMES, SCENE_SECONDS, Scene
 
 TINY = DenoiserConfig(layers=1, width=16, heads=2, feed_forward=16, audio_dimensions=16, code_scale=0.03)
@@ -30,8 +30,8 @@ def scenes():
     ]
     audio = np.zeros(int(SCENE_SECONDS * 16000), np.float32)
     capture = np.full((SCENE_FRAMES, 57), 0.1, np.float32)
-    made = [Scene(audio, segments, [Beat(1.0, 1.0)]) for _ in range(2)]
-    return [*made, Scene(audio, segments, [], capture, "facegood/1")]
+    made = [Scene(audio, segments, Voice([Beat(1.0, 1.0)])) for _ in range(2)]
+    return [*made, Scene(audio, segments, Voice([]), capture, "facegood/1")]
 
 
 @pytest.fixture

@@ -72,7 +72,9 @@ def coarticulated(
     for channel in CHANNELS:
         target = np.array([entry[0].get(channel, 0.0) for _, _, entry in spans])[span_of_time]
         # The lips prepare their shape earlier than the jaw: rounding is anticipated.
-        dominance, seconds, ahead = (jaw_dominance, 0.031, 0.010) if channel == "jaw" else (lip_dominance, 0.044, 0.028)
+        dominance, seconds, ahead = (
+            (jaw_dominance, 0.0285, 0.010) if channel == "jaw" else (lip_dominance, 0.044, 0.028)
+        )
         width = seconds * style.tempo * GRID_RATE
         smooth = gaussian_filter1d(dominance * target, width, mode="nearest")
         smooth /= gaussian_filter1d(dominance, width, mode="nearest")

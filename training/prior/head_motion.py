@@ -2,9 +2,10 @@
 
 Heads of people who talk move by 2 to 6 degrees (standard deviation), in postural shifts at the boundaries of phrases
 and in quick beats on stressed syllables (Hadar, Steiner, Grant and Rose, 1983 and 1984); pitch accents are met by nods
-(Graf, Cosatto, Strom and Huang, 2002; McClave, 2000), the head sinks and rests where a phrase ends, large gaze shifts
-are taken over by the head after some 60 ms for a third of their way (Freedman and Sparks, 1997), and 12 to 18 breaths a
-minute lift it a little. The filmed talks of the evaluation have a yaw of 3.7 and 8.7 degrees.
+(Graf, Cosatto, Strom and Huang, 2002; McClave, 2000) as deep as they stand out (Munhall et al., 2004), the head sinks
+and rests where a phrase ends, large gaze shifts are taken over by the head after some 60 ms for a third of their way
+(Freedman and Sparks, 1997), and 12 to 18 breaths a minute lift it a little. The filmed talks of the evaluation have a
+yaw of 3.7 and 8.7 degrees.
 
 Arrays are (G,) or (G, 6) on the prior's grid of 240 Hz; columns and signs are those of `engine.shared.pose`.
 """
@@ -17,13 +18,17 @@ import numpy as np
 from scipy.ndimage import gaussian_filter1d
 
 from engine.shared.pose import POSE_NAMES
+from engine.shared.units import CODE_RATE
 from training.phones import SILENCE, Segment
 from training.prior.grid import GRID_RATE, slow_drift
 
 PITCH, YAW, ROLL, X, Y, Z = range(len(POSE_NAMES))
 PHRASE_PAUSE = 0.18  # seconds of silence that end a phrase
-NOD_SHARE = 0.8  # of the accents
-REACH = 1.2  # seconds that a nod lasts on the grid
+# A nod is as deep as its syllable stands out, so that whoever hears the one knows the other; from FIRST_PROMINENCE on,
+# for most voices of the training are flatter than people.
+FIRST_PROMINENCE, NOD_DEGREES = 0.2, 4.8
+BEAT_SECONDS = 0.085  # deviation of the course that stands in for a prominence which nobody measured
+REACH = 0.6  # seconds before and after a beat in which the head also turns or tilts
 
 
 @dataclass(frozen=True)
@@ -47,8 +52,23 @@ def phrases(segments: list[Segment]) -> list[tuple[float, float]]:
     return spans
 
 
+@dataclass(frozen=True)
+class Voice:
+    """What stands out in a voice. beats: its accents. prominence: (N,) at the code rate, or None: from the beats."""
+
+    beats: list[Beat]
+    prominence: np.ndarray | None = None
+
+    def course(self, times: np.ndarray) -> np.ndarray:
+        """Prominence (G,) at seconds (G,)."""
+        if self.prominence is not None:
+            return np.interp(times, np.arange(len(self.prominence)) / CODE_RATE, self.prominence)
+        bumps = (beat.strength * np.exp(-0.5 * ((times - beat.time) / BEAT_SECONDS) ** 2) for beat in self.beats)
+        return sum(bumps, np.zeros(len(times)))
+
+
 def head_motion(
-    segments: list[Segment], beats: list[Beat], length: int, liveliness: float, generator: np.random.Generator
+    segments: list[Segment], voice: Voice, length: int, liveliness: float, generator: np.random.Generator
 ) -> np.ndarray:
     """Pose (length, 6) of a head that speaks, without emotion and gaze. liveliness: factor on what it does, about 1."""
     times = np.arange(length) / GRID_RATE
@@ -59,8 +79,8 @@ def head_motion(
         pose[:, column] += size * slow_drift(length, 0.9, generator)
         # Quick small movement that only speech has.
         quick = gaussian_filter1d(generator.standard_normal(length), 0.055 * GRID_RATE)
-        pose[:, column] += liveliness * speaking * quick * (0.35, 0.3, 0.2, 0.2, 0.3, 0.2)[column] * 7
-    _nod(pose, beats, times, liveliness, generator)
+        pose[:, column] += liveliness * speaking * quick * (0.22, 0.3, 0.2, 0.2, 0.3, 0.2)[column] * 7
+    _nod(pose, voice, times, liveliness, generator)
     _settle(pose, spans, times, liveliness, generator)
     _breathe(pose, spans, times, generator)
     return pose
@@ -80,7 +100,7 @@ def _posture(
         near = cues[np.abs(cues - time) < 0.7]
         changes.append(float(generator.choice(near)) if len(near) and generator.random() < 0.8 else time)
         time = changes[-1] + np.exp(np.log(1.7) + 0.5 * generator.standard_normal())
-    sizes = np.array([2.2, 4.4, 3.3, 2.0, 3.2, 1.2]) * liveliness
+    sizes = np.array([3.5, 4.4, 3.3, 2.0, 3.2, 1.2]) * liveliness
     spoken = _inside(spans, times)
     held = generator.standard_normal(6) * sizes * 0.8
     pose = np.tile(held, (len(times), 1))
@@ -97,26 +117,17 @@ def _posture(
     return pose
 
 
-def _nod(
-    pose: np.ndarray, beats: list[Beat], times: np.ndarray, liveliness: float, generator: np.random.Generator
-) -> None:
-    """Beats of the head on accents: down and back, now and then up or to a side, deepest on the accent itself."""
-    for beat in beats:
-        if generator.random() > NOD_SHARE:
-            continue
-        size = liveliness * np.clip(beat.strength, 0.5, 1.5) * np.exp(0.35 * generator.standard_normal())
-        moment = beat.time + 0.02 * generator.standard_normal()
-        near = slice(*np.searchsorted(times, (moment - REACH / 2, moment + REACH)))
-        rise, fall = generator.uniform(0.075, 0.11), generator.uniform(0.10, 0.17)
-        since = times[near] - moment
-        width = np.where(since < 0, rise, fall)
-        stroke = np.exp(-0.5 * (since / width) ** 2)
-        lift = np.exp(-0.5 * ((since + 2.2 * rise) / (1.1 * rise)) ** 2)
-        down = 3.2 * size * (1 if generator.random() < 0.88 else -0.8)
-        pose[near, PITCH] += down * (stroke - 0.3 * lift)
-        pose[near, Z] -= 0.25 * down * stroke
-        pose[near, Y] -= 0.2 * abs(down) * stroke
-        aside = size * generator.standard_normal(2) * (1.0, 0.7)
+def _nod(pose: np.ndarray, voice: Voice, times: np.ndarray, liveliness: float, generator: np.random.Generator) -> None:
+    """Beats of the head: down and back with what stands out, deepest on the accent, now and then also to a side."""
+    prominence = np.tanh(np.clip(voice.course(times) - FIRST_PROMINENCE, 0, None))
+    down = NOD_DEGREES * liveliness * prominence * np.exp(0.12 * slow_drift(len(times), 1.5, generator))
+    pose[:, PITCH] += down
+    pose[:, Z] -= 0.25 * down
+    pose[:, Y] -= 0.2 * down
+    for beat in voice.beats:
+        near = slice(*np.searchsorted(times, (beat.time - REACH, beat.time + REACH)))
+        stroke = np.exp(-0.5 * ((times[near] - beat.time) / 0.12) ** 2)
+        aside = liveliness * np.clip(beat.strength, 0.5, 1.5) * generator.standard_normal(2) * (0.8, 0.6)
         pose[near, YAW] += aside[0] * stroke
         pose[near, ROLL] += aside[1] * stroke
 
@@ -134,7 +145,7 @@ def _settle(
         along = np.clip((times - start) / length, 0, 1)
         inside = gaussian_filter1d(((times > start - 0.1) & (times < end + 0.25)).astype(float), 0.1 * GRID_RATE)
         decline = liveliness * np.clip(1.0 + 0.6 * generator.standard_normal(), -1.0, 2.5)
-        pose[:, PITCH] += inside * decline * (2.0 * along - 0.8)
+        pose[:, PITCH] += inside * decline * (2.5 * along - 1.0)
 
 
 def _breathe(

@@ -15,7 +15,7 @@ from training.prior.articulation import mouth_weights
 from training.prior.emotion import HEAD_GAINS, MOUTH_GAINS, POSTURES, Mood, with_emotion
 from training.prior.gaze import gaze_and_head
 from training.prior.grid import OVERSAMPLING, at_code_rate
-from training.prior.head_motion import Beat, head_motion, phrases
+from training.prior.head_motion import Beat, Voice, head_motion, phrases
 from training.prior.speaking_style import SpeakingStyle
 from training.prior.upper_face import upper_face_weights
 
@@ -35,24 +35,24 @@ def perform(
     segments: list[Segment],
     frames: int,
     seed: int,
-    beats: list[Beat] | None = None,
+    voice: Voice | None = None,
     *,
     capture: np.ndarray | None = None,
     expressive: bool = True,
 ) -> Performance:
     """One performance, the same for the same seed.
 
-    beats: accents of the voice; None takes them from the emphasis of the segments.
+    voice: what stands out in it; None takes it from the emphasis of the segments.
     capture: mouth weights (N, 57) that were captured and take the place of the prior's.
     expressive: whether it may have an emotion and an energy of its own.
     """
     generator = np.random.default_rng(seed)
-    beats = emphasised(segments) if beats is None else beats
+    voice = Voice(emphasised(segments)) if voice is None else voice
     traits = dict(zip(TRAITS, np.clip(generator.standard_normal(len(TRAITS)), -2, 2), strict=True))
     mood = Mood.draw(frames, generator) if expressive else Mood.neutral(frames)
     energy = generator.uniform(-0.9, 1.0) if expressive and generator.random() < LOUD_SHARE else 0.0
     style = SpeakingStyle.of_traits(traits, generator)
-    weights, pose = _face(segments, frames, beats, style, (mood, energy, capture), generator)
+    weights, pose = _face(segments, frames, voice, style, (mood, energy, capture), generator)
     asked = {name: mood.asked[:, column] for column, name in enumerate(EMOTIONS)}
     asked |= traits | {ENERGY: energy, CAPTURED: float(capture is not None)}
     return Performance(weights, pose, control_rows(CONTROL_NAMES, asked, frames))
@@ -61,7 +61,7 @@ def perform(
 def _face(
     segments: list[Segment],
     frames: int,
-    beats: list[Beat],
+    voice: Voice,
     style: SpeakingStyle,
     given: tuple[Mood, float, np.ndarray | None],
     generator: np.random.Generator,
@@ -70,10 +70,10 @@ def _face(
     length = frames * OVERSAMPLING
     gain = np.repeat(mood.mean(MOUTH_GAINS), OVERSAMPLING) * (1 + 0.22 * energy)
     spans = phrases(segments)
-    pose = head_motion(segments, beats, length, style.head * (1 + 0.3 * energy), generator)
+    pose = head_motion(segments, voice, length, style.head * (1 + 0.3 * energy), generator)
     pose *= np.repeat(mood.mean(HEAD_GAINS), OVERSAMPLING)[:, None]
     gaze = gaze_and_head(pose, spans, style.gaze, generator)
-    named = upper_face_weights(spans, beats, gaze, style, generator)
+    named = upper_face_weights(spans, voice.beats, gaze, style, generator)
     if capture is None:
         named |= mouth_weights(segments, frames, style, generator, gain)
         weights = at_code_rate(named, frames)

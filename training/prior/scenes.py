@@ -7,14 +7,14 @@ from itertools import pairwise
 
 import numpy as np
 
-from engine.motion.prosody import accents, prosody
+from engine.motion.prosody import PROMINENCE, accents, prosody
 from engine.shared.arkit import ARKIT_NAMES
 from engine.shared.units import CODE_RATE, SAMPLE_RATE
 from training.data.augmentation import Augmenter
 from training.data.corpus import Clip, Corpus
 from training.data.voice_changes import VoiceChange
 from training.phones import SILENCE, Segment
-from training.prior.head_motion import Beat
+from training.prior.head_motion import Beat, Voice
 from training.prior.performance import Performance, perform
 
 SCENE_SECONDS = 12.0
@@ -24,21 +24,21 @@ SILENT_SHARE = 0.10
 
 @dataclass(frozen=True)
 class Scene:
-    """audio: (S,) float32 at 16 kHz. segments: phones over the scene. beats: accents of its voices.
+    """audio: (S,) float32 at 16 kHz. segments: phones over the scene. voice: what stands out in it.
 
     capture: (N, 57) real mouth weights or None. captured_clip: key of the clip that was captured.
     """
 
     audio: np.ndarray
     segments: list[Segment]
-    beats: list[Beat]
+    voice: Voice
     capture: np.ndarray | None = None
     captured_clip: str = ""
 
     def performance(self, seed: int, expressive: bool = True) -> Performance:
         """One performance of the scene over SCENE_FRAMES. expressive: whether it may have an emotion."""
         capture = None if self.capture is None else self.capture * np.random.default_rng((seed, 1)).uniform(0.9, 1.1)
-        return perform(self.segments, SCENE_FRAMES, seed, self.beats, capture=capture, expressive=expressive)
+        return perform(self.segments, SCENE_FRAMES, seed, self.voice, capture=capture, expressive=expressive)
 
 
 class SceneMaker:
@@ -68,7 +68,7 @@ class SceneMaker:
             position += len(samples) + self._pause()
             if position >= len(audio):
                 augmented = self.augmenter.speech(audio, self.generator)
-                scenes.append(Scene(augmented, _without_gaps(segments), beats_of(audio)))
+                scenes.append(Scene(augmented, _without_gaps(segments), voice_of(audio)))
                 audio, segments, position = np.zeros_like(audio), [], self._pause()
         return scenes
 
@@ -76,7 +76,7 @@ class SceneMaker:
         """Scenes without speech: digital silence and room tone."""
         length = int(SCENE_SECONDS * SAMPLE_RATE)
         segments = [Segment(SILENCE, 0.0, SCENE_SECONDS)]
-        return [Scene(self.augmenter.silence(length, self.generator), segments, []) for _ in range(count)]
+        return [Scene(self.augmenter.silence(length, self.generator), segments, Voice([])) for _ in range(count)]
 
     def captured(self, clip: Clip, capture: np.ndarray) -> list[Scene]:
         """Consecutive scenes of a recording with captured motion; pauses are where the capture rests."""
@@ -87,7 +87,7 @@ class SceneMaker:
             start = int(index * SCENE_SECONDS * SAMPLE_RATE)
             part = audio[start : start + int(SCENE_SECONDS * SAMPLE_RATE)]
             augmented = self.augmenter.speech(part, self.generator)
-            scenes.append(Scene(augmented, _pauses_of(window), beats_of(part), window, clip.key))
+            scenes.append(Scene(augmented, _pauses_of(window), voice_of(part), window, clip.key))
         return scenes
 
     def _pause(self) -> int:
@@ -105,10 +105,11 @@ class SceneMaker:
         return (level * samples).astype(np.float32), segments
 
 
-def beats_of(audio: np.ndarray) -> list[Beat]:
-    """The accents that are heard in clean speech (S,)."""
-    heard = zip(*accents(prosody(audio, round(len(audio) / SAMPLE_RATE * CODE_RATE))), strict=True)
-    return [Beat(float(time), float(strength)) for time, strength in heard]
+def voice_of(audio: np.ndarray) -> Voice:
+    """What stands out in clean speech (S,), by the prosody that the decoder hears."""
+    heard = prosody(audio, round(len(audio) / SAMPLE_RATE * CODE_RATE))
+    beats = [Beat(float(time), float(strength)) for time, strength in zip(*accents(heard), strict=True)]
+    return Voice(beats, heard[:, PROMINENCE])
 
 
 def _without_gaps(segments: list[Segment]) -> list[Segment]:

@@ -19,7 +19,7 @@ from training.prior.speaking_style import SpeakingStyle
 BLINK_INTERVAL = (3.4, 0.45)  # median in seconds and logarithmic spread
 SMALLEST_BLINK_INTERVAL = 0.9
 CLOSED_SECONDS = (0.046, 0.075)  # longer than a code frame, so that one always shows the closed lid
-BROW_SHARE = 0.5  # of the accents that the brows mark
+BROW_SHARE = 0.8  # of the accents that the brows mark
 SHALLOW_SHARE = 0.02  # of the blinks that do not close
 
 
@@ -104,11 +104,11 @@ def _brows(
     for beat in sorted([*beginnings, *beats], key=lambda beat: beat.time):
         if generator.random() > BROW_SHARE * min(style.brows, 1.4):
             continue
-        height = style.brows * np.clip(beat.strength, 0.4, 1.5) * generator.uniform(0.12, 0.42)
-        since = times - beat.time + 0.03 + 0.02 * generator.standard_normal()
-        width = np.where(since < 0, generator.uniform(0.07, 0.12), generator.uniform(0.14, 0.35))
+        height = style.brows * np.clip(beat.strength, 0.4, 1.5) * generator.uniform(0.22, 0.42)
+        since = times - beat.time + 0.03 + 0.01 * generator.standard_normal()
+        width = np.where(since < 0, generator.uniform(0.08, 0.11), generator.uniform(0.14, 0.26))
         accent = height * np.exp(-0.5 * (since / width) ** 2)
-        if generator.random() < 0.86:
+        if generator.random() < 0.92:
             share = generator.uniform(0.35, 1.0)
             inner, outer = inner + accent, outer + share * 0.7 * accent
         else:

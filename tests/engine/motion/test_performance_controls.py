@@ -70,6 +70,19 @@ def test_a_range_sampled_again_keeps_pose_and_codes_bit_for_bit(engine):
     assert engine.sample(voice(), seed=2, **kept).pose is None
 
 
+def test_a_range_sampled_again_keeps_eyes_that_look_aside_bit_for_bit(engine):
+    asked = {"controls": {"gaze_hold": 1.0, "gaze_left": 30.0, "blink_rate": 0.5}}
+    first, free = engine.sample(voice(), seed=1, **asked), engine.sample(voice(), seed=1)
+    assert (first.pose[:, 1] - free.pose[:, 1]).min() > 5  # the head helps
+    again = engine.sample(voice(), seed=2, keep=first.codes, keep_pose=first.pose, resample=(10, 20), **asked)
+    for before, after in ((first.codes, again.codes), (first.pose, again.pose)):
+        np.testing.assert_array_equal(after[:10], before[:10])
+        np.testing.assert_array_equal(after[20:], before[20:])
+    # The head turns once, not once more where it was sampled again: it joins what is kept.
+    assert np.abs(np.diff(again.pose[:, 1])).max() < 3 * np.abs(np.diff(first.pose[:, 1])).max() + 1
+    assert again.provenance["controls"] == asked["controls"]
+
+
 @pytest.mark.parametrize(
     ("controls", "words"),
     [

@@ -155,14 +155,15 @@ def test_the_command_line_and_the_engine_process_pass_the_wish_on(tmp_path, refi
 
 def test_lids_that_close_far_close_and_others_stay():
     basis = expression_basis()
-    heights = np.array([0.0, 0.2, 0.29, 0.42, 0.6, 0.9, 1.05], np.float32)
-    weights = np.zeros((len(heights), basis.shape[1]), np.float32)
-    weights[:, ARKIT_NAMES.index("eyeBlinkLeft")] = heights
+    weights = np.zeros((60, basis.shape[1]), np.float32)
+    lids = [ARKIT_NAMES.index(f"eyeBlink{side}") for side in ("Left", "Right")]
+    for start, height in ((6, 0.7), (26, 0.3), (46, 1.05)):
+        weights[start : start + 3, lids] = height * np.array([[0.6], [1.0], [0.5]])
     refined = Refinement(basis, 24.0, lids=1.0).refined(codes_from_weights(weights, basis))
-    found = (refined @ basis)[:, ARKIT_NAMES.index("eyeBlinkLeft")]
-    assert_close(found[:3], heights[:3], 1e-5)
-    assert heights[3] < found[3] < 1
-    assert_close(found[4:], [1.0, 1.0, 1.05], 1e-5)
+    found = (refined @ basis)[:, lids]
+    assert_close(found[[7, 47]], np.ones((2, 2)), 1e-5)
+    assert found[27].max() < 0.1
+    assert_close(found[12:24], weights[12:24][:, lids], 1e-5)
 
 
 def test_the_heads_pose_is_smoothed_and_kept_where_it_is_kept():

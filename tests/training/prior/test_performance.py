@@ -7,9 +7,10 @@ from engine.shared.controls import CONTROL_NAMES, EMOTIONS, TRAITS
 from engine.shared.lip_opening import lip_opening_mm
 from engine.shared.units import CODE_RATE
 from engine.shared.weights import WEIGHT_NAMES
+from evaluation.motion import liveliness
 from training.phones import BILABIALS, SILENCE, Segment
 from training.prior.emotion import ACTIONS, Mood, action_table, with_emotion
-from training.prior.head_motion import PITCH, YAW, Beat, phrases
+from training.prior.head_motion import PITCH, YAW, Beat, Voice, phrases
 from training.prior.performance import emphasised, perform
 
 SECONDS = 24.0
@@ -46,7 +47,7 @@ def peaks(values, threshold):
 @pytest.fixture(scope="module")
 def performances():
     segments = sentences()
-    return [perform(segments, FRAMES, seed, BEATS, expressive=False) for seed in range(24)]
+    return [perform(segments, FRAMES, seed, Voice(BEATS), expressive=False) for seed in range(24)]
 
 
 def test_blinks_close_and_come_as_often_as_in_conversation(performances):
@@ -86,6 +87,31 @@ def test_the_head_moves_like_that_of_a_speaker_and_nods_on_accents(performances)
             elsewhere.append(down[frame + 12 : frame + 15].mean() - down[frame + 16 : frame + 19].mean())
     assert np.mean(at_beats) > 0.3  # it goes down towards an accent and up after it
     assert abs(np.mean(elsewhere)) < 0.15
+
+
+def test_most_nods_meet_an_accent_and_most_accents_a_nod(performances):
+    accents, near, covered, found = np.array([beat.time for beat in BEATS]), 0, 0, 0
+    for performance in performances:
+        moments = liveliness.nods(performance.pose)
+        distances = np.abs(moments[:, None] - accents)
+        near += int((distances.min(axis=1) <= liveliness.NEAR_ACCENT).sum())
+        covered += int((distances.min(axis=0) <= liveliness.NEAR_ACCENT).sum())
+        found += len(moments)
+    assert near / found > 0.75
+    assert covered / (len(performances) * len(accents)) > 0.6
+
+
+def test_a_nod_is_as_deep_as_its_syllable_stands_out():
+    segments = [Segment("AA", 0.0, 6.0)]
+    heard = np.zeros(144)
+    heard[70:75] = (0.3, 0.8, 1.1, 0.8, 0.3)
+    quiet, loud = (
+        perform(segments, 144, 5, Voice([], prominence), expressive=False).pose[:, PITCH]
+        for prominence in (0 * heard, heard)
+    )
+    assert np.abs(loud - quiet).argmax() == 72
+    assert 2 < (loud - quiet)[72] < 6
+    assert np.abs(loud - quiet)[:60].max() < 1e-4
 
 
 def test_other_seeds_speak_otherwise_with_the_same_closures(performances):
@@ -143,7 +169,7 @@ def test_an_emotion_comes_and_goes_slower_than_it_is_asked_for():
 
 
 def test_in_silence_the_face_lives_and_the_lips_stay_closed():
-    quiet = perform([Segment(SILENCE, 0.0, 12.0)], 288, 3, [], expressive=False)
+    quiet = perform([Segment(SILENCE, 0.0, 12.0)], 288, 3, Voice([]), expressive=False)
     assert lip_opening_mm(quiet.weights).max() <= 0.3
     assert quiet.pose.std(axis=0)[:3].min() > 0.2
     assert column(quiet.weights, "eyeBlinkLeft").max() > 0.9
@@ -153,12 +179,12 @@ def test_in_silence_the_face_lives_and_the_lips_stay_closed():
 
 def test_controls_say_what_was_performed_and_the_seed_decides():
     segments = sentences()
-    first, again = (perform(segments, FRAMES, 11, BEATS) for _ in range(2))
+    first, again = (perform(segments, FRAMES, 11, Voice(BEATS)) for _ in range(2))
     np.testing.assert_array_equal(first.pose, again.pose)
     np.testing.assert_array_equal(first.weights, again.weights)
     assert first.controls.shape == (FRAMES, len(CONTROL_NAMES))
     assert first.controls[:, [CONTROL_NAMES.index(name) for name in TRAITS]].std(axis=0).max() < 1e-5
-    captured = perform(segments, FRAMES, 11, BEATS, capture=np.zeros((FRAMES, 57), np.float32), expressive=False)
+    captured = perform(segments, FRAMES, 11, Voice(BEATS), capture=np.zeros((FRAMES, 57), np.float32), expressive=False)
     assert (captured.controls[:, CONTROL_NAMES.index("captured")] == 1).all()
     assert not column(captured.weights, "jawOpen").any()
 
