@@ -1,4 +1,4 @@
-"""The engine from the command line: `python -m engine sample|follow|surface|import|fit-arkit|info`."""
+"""The engine from the command line: `python -m engine sample|capture|follow|surface|import|fit-arkit|info`."""
 
 from __future__ import annotations
 
@@ -23,6 +23,7 @@ from .shared.style import Style, add_style_options, style_of
 
 USAGE = """\
 python -m engine sample --audio voice.wav --output take.npz
+python -m engine capture --video face.mp4 --output take.npz
 python -m engine follow --landmarks points.npy --rate 30 --bundle FOLDER --output take.npz
 python -m engine surface --take take.npz --output FOLDER
 python -m engine import nphm SOURCE [SOURCE ...] --output FOLDER [--anchors anchors_39.npy]
@@ -78,6 +79,15 @@ def _follow(options: argparse.Namespace) -> None:
     take = _engine(options).follow(landmarks, rate, seed=options.seed, steps=options.steps)
     take.save(output)
     print(f"{output}: {len(take.codes)} codes at {take.rate:g} Hz, seed {take.seed}")
+
+
+def _capture(options: argparse.Namespace) -> None:
+    output = _writable(options.output, ".npz")
+    take = _engine(options).capture(options.video, start=options.start, duration=options.duration, face=options.face)
+    take.save(output)
+    found = take.provenance["captured"]
+    lost = f", {found['lost']} of {found['pictures']} pictures without a face bridged" if found["lost"] else ""
+    print(f"{output}: {len(take.codes)} codes at {take.rate:g} Hz, points {found['residual_mm']} mm off{lost}")
 
 
 def _landmarks(path: str) -> tuple[np.ndarray, float | None]:
@@ -242,6 +252,7 @@ def _parser() -> argparse.ArgumentParser:
     common.add_argument("--device", default=DEVICE, help="auto, cpu or cuda (default: auto)")
 
     _add_sample(commands, common)
+    _add_capture(commands, common)
     _add_follow(commands, common)
     _add_surface(commands, common)
     _add_import(commands)
@@ -276,6 +287,17 @@ def _add_sample(commands, common: argparse.ArgumentParser) -> None:
     sample.add_argument("--keep", metavar="TAKE", help="take (.npz) of the same recording whose codes stay ...")
     sample.add_argument("--range", metavar="A:B", help="... but for code frames A:B, B excluded, sampled again")
     sample.set_defaults(run=_sample)
+
+
+def _add_capture(commands, common: argparse.ArgumentParser) -> None:
+    capture = commands.add_parser("capture", parents=[common], help="video of a face -> take of expression codes")
+    capture.description = "Needs the packages mediapipe and av; writes what 'sample' writes."
+    capture.add_argument("--video", required=True, help="that shows a face from the front, well lit")
+    capture.add_argument("--output", required=True, help="take to write (.npz)")
+    capture.add_argument("--start", type=float, default=0.0, help="second of the video to begin at (default: 0)")
+    capture.add_argument("--duration", type=float, help="seconds to use (default: all)")
+    capture.add_argument("--face", type=int, default=0, help="0: the largest (default), n: the n-th from the left")
+    capture.set_defaults(run=_capture)
 
 
 def _add_follow(commands, common: argparse.ArgumentParser) -> None:

@@ -17,13 +17,18 @@ from .shared.errors import EngineError
 from .shared.options import DEVICE, STARTER
 
 PACKAGES = ("torch", "transformers", "numpy", "scipy", "scikit-image", "soundfile", "safetensors")
+OPTIONAL = ("mediapipe", "av")  # of captures from video
 MISSING = "missing"
 
 
 def package_versions() -> dict[str, str]:
     """Version of each package that the engine needs, or "missing"."""
+    return _versions(PACKAGES)
+
+
+def _versions(packages: tuple[str, ...]) -> dict[str, str]:
     versions = {}
-    for package in PACKAGES:
+    for package in packages:
         try:
             versions[package] = version(package)
         except PackageNotFoundError:
@@ -36,7 +41,7 @@ def check(bundle: str = STARTER, device: str = DEVICE) -> dict:
 
     Keys: "engine", "python" (versions), "executable", "packages" (name to version or "missing"), "device",
     "device_name", "memory" and "free_memory" (bytes of the device; None when unknown), "bundle" (its name),
-    "problem" (one sentence that names the fix, empty when there is none).
+    "optional" (packages of captures from video), "problem" (one sentence that names the fix, empty when there is none).
     """
     packages = package_versions()
     facts: dict[str, object] = {
@@ -44,6 +49,7 @@ def check(bundle: str = STARTER, device: str = DEVICE) -> dict:
         "python": platform.python_version(),
         "executable": sys.executable,
         "packages": packages,
+        "optional": _versions(OPTIONAL),
         "device": "",
         "device_name": "",
         "memory": None,

@@ -30,7 +30,7 @@ from .shared.identity_text import split_identity
 from .shared.options import DEVICE, RESOLUTION, RESOLUTIONS, STARTER, STRENGTH, TABLES_FOLDER, tolerance_of
 from .shared.pose import POSE_NAMES, checked_pose
 from .shared.style import Style
-from .shared.units import METRES_PER_UNIT
+from .shared.units import CODE_RATE, METRES_PER_UNIT
 from .shared.weights import WEIGHT_NAMES
 
 if TYPE_CHECKING:
@@ -305,6 +305,33 @@ class Engine:
         ).numpy()
         provenance = {"bundle": self.bundle.name, "guidance": guidance, "steps": steps, "condition": "landmarks"}
         return self.take_from_codes(codes, code_rate, seed=seed, provenance=provenance)
+
+    def capture(
+        self,
+        video: str | Path,
+        *,
+        start: float = 0.0,
+        duration: float | None = None,
+        face: int = 0,
+        progress: Callable[[float], None] | None = None,
+        cancelled: Callable[[], bool] | None = None,
+    ) -> ExpressionTake:
+        """A take of what the face of a video does: weights, gaze and tongue, and the head pose.
+
+        start, duration: the part of the video, seconds. face: 0 for the largest, n for the n-th from the left.
+        progress, cancelled: as in `sample`. The provenance tells how many pictures there were, in how many the face was
+        lost, and how well the head's points fit.
+
+        Raises EngineError when the packages mediapipe and av are missing, the video cannot be used or shows no face, or
+        the bundle's codes cannot be made of ARKit weights.
+        """
+        from .face_capture.capture import capture
+
+        motion = capture(
+            video, self.head, start=start, duration=duration, face=face, progress=progress, cancelled=cancelled
+        )
+        take = self.take_from_weights(motion.weights, CODE_RATE, provenance={"captured": motion.facts()})
+        return replace(take, pose=motion.pose)
 
     def take_from_codes(
         self,

@@ -8,6 +8,7 @@ the other on the main thread; a reader thread takes cancellations at once and en
 | info | bundle, device | | info |
 | sample | bundle, device, audio, sound, sampler settings, resample | sound, keep, keep_pose | progress, take |
 | weights | bundle, device, rate | weights (N,52 or 57) | progress, take |
+| capture | bundle, device, video, start, duration, face | | progress, take |
 | surfaces | bundle, device, rate, style, resolution, identity | codes (N,200), times (F,) seconds | progress, surface |
 | shape_keys | bundle, device, rate, style, identity | codes (N,200) | progress, template, positions |
 | head | bundle, device, identity, with_template | | head: identity code (L,) and, when asked for, its template |
@@ -69,6 +70,7 @@ class EngineProcess:
             "info": self._info,
             "sample": self._sample,
             "weights": self._weights,
+            "capture": self._capture,
             "surfaces": self._surfaces,
             "shape_keys": self._shape_keys,
             "import": self._import,
@@ -145,6 +147,17 @@ class EngineProcess:
     def _weights(self, request: Message) -> None:
         engine = self._loaded_engine(request)
         self._send_take(request, engine.take_from_weights(request.arrays["weights"], float(request.fields["rate"])))
+
+    def _capture(self, request: Message) -> None:
+        fields = request.fields
+        engine = self._loaded_engine(request)
+        take = engine.capture(
+            fields["video"],
+            **{name: fields[name] for name in ("start", "duration", "face") if name in fields},
+            progress=lambda fraction: self._progress(request, "Following the face", fraction),
+            cancelled=lambda: request.request in self._cancelled,
+        )
+        self._send_take(request, take)
 
     def _send_take(self, request: Message, take: ExpressionTake) -> None:
         self._check_cancelled(request)

@@ -1,6 +1,7 @@
 """Blender operators: thin, the work is done in facetalk_blender."""
 
 from . import (
+    capture_video,
     engine_runtime,
     export,
     expression_curves,
@@ -20,6 +21,7 @@ CLASSES = (
     *expression_curves.CLASSES,
     *export.CLASSES,
     *load_sound.CLASSES,
+    *capture_video.CLASSES,
     *import_weights.CLASSES,
     *generate.CLASSES,
     *try_it.CLASSES,

@@ -60,6 +60,7 @@ class FACETALK_PT_takes(bpy.types.Panel):
         if not take.takes_of(context.scene):
             draw_text(layout, context, "No takes yet; Generate makes one.", "INFO")
             layout.operator("facetalk.import_weights", icon="IMPORT")
+            layout.operator("facetalk.capture_video", icon="OUTLINER_OB_CAMERA")
             _draw_unused(layout)
             return
         row = layout.row()
@@ -67,6 +68,7 @@ class FACETALK_PT_takes(bpy.types.Panel):
         buttons = row.column(align=True)
         buttons.operator("facetalk.vary_take", text="", icon="DUPLICATE")
         buttons.operator("facetalk.import_weights", text="", icon="IMPORT")
+        buttons.operator("facetalk.capture_video", text="", icon="OUTLINER_OB_CAMERA")
         buttons.operator("facetalk.delete_take", text="", icon="TRASH")
         text = context.scene.facetalk.chosen_take()
         if text is not None:

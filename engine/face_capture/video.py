@@ -14,6 +14,7 @@ from ..shared.errors import EngineError
 from ..shared.units import SAMPLE_RATE
 
 LARGEST_PICTURE = 4096 * 4096
+SEEK_SECONDS = 2.0  # what comes before is decoded rather than sought
 
 
 class Picture(NamedTuple):
@@ -23,8 +24,10 @@ class Picture(NamedTuple):
     pixels: np.ndarray
 
 
-def pictures(path: str | Path) -> Iterator[Picture]:
+def pictures(path: str | Path, start: float = 0.0, duration: float | None = None) -> Iterator[Picture]:
     """The pictures of a video in order, turned as the camera was held.
+
+    start, duration: the part of it, seconds; the times count from its start.
 
     Raises EngineError when PyAV is missing, or the file is missing, damaged, or no video.
     """
@@ -37,12 +40,34 @@ def pictures(path: str | Path) -> Iterator[Picture]:
             if stream.width * stream.height > LARGEST_PICTURE:
                 raise EngineError(f"{path} has pictures of {stream.width} × {stream.height}; make them smaller.")
             stream.thread_type = "AUTO"
-            first = None
+            begin = None if stream.start_time is None else float(stream.start_time * stream.time_base)
+            if start > SEEK_SECONDS and begin is not None:
+                container.seek(round((begin + start) * 1_000_000))  # to the picture before that stands for itself
             for frame in container.decode(stream):
                 time = float(frame.time or 0.0)
-                first = time if first is None else first
+                begin = time if begin is None else begin
+                time -= begin + start
+                if duration is not None and time >= duration:
+                    return
+                if time < -1e-6:
+                    continue
                 turns = round(-(getattr(frame, "rotation", 0) or 0) / 90) % 4
-                yield Picture(time - first, np.ascontiguousarray(np.rot90(frame.to_ndarray(format="rgb24"), -turns)))
+                yield Picture(time, np.ascontiguousarray(np.rot90(frame.to_ndarray(format="rgb24"), -turns)))
+    except (av.error.FFmpegError, OSError, ValueError) as error:
+        raise EngineError(f"{path} is damaged, missing or no video; choose a file that plays.") from error
+
+
+def seconds_of(path: str | Path) -> float:
+    """How long the pictures of a video last. Raises EngineError when PyAV is missing or the file is no video."""
+    av = _av()
+    try:
+        with av.open(str(path)) as container:
+            if not container.streams.video:
+                raise EngineError(f"{path} has no pictures; choose a video.")
+            stream = container.streams.video[0]
+            if stream.duration is not None:
+                return float(stream.duration * stream.time_base)
+            return float((container.duration or 0) / 1_000_000) or float("inf")
     except (av.error.FFmpegError, OSError, ValueError) as error:
         raise EngineError(f"{path} is damaged, missing or no video; choose a file that plays.") from error
 

@@ -15,6 +15,8 @@ TYPES: dict[str, tuple[type, ...]] = {
     "bundle": (str,),
     "device": (str,),
     "audio": (str,),
+    "video": (str,),
+    "face": (int,),
     "start": Number,
     "duration": (*Number, Nothing),
     "seed": (int,),
@@ -37,6 +39,7 @@ TYPES: dict[str, tuple[type, ...]] = {
 }
 NEEDED = {
     "sample": ("audio",),
+    "capture": ("video",),
     "surfaces": ("rate", "codes", "times"),
     "shape_keys": ("rate", "codes"),
     "import": ("model", "sources", "output"),

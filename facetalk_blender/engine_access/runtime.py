@@ -111,12 +111,22 @@ def _version_problem(version: str) -> str:
     return f"The engine has version {version}, the extension {__version__}; restart Blender so that they fit."
 
 
+def _capture_line(facts: dict) -> str:
+    packages = facts.get("optional", {})
+    missing = [name for name, version in packages.items() if version == "missing"]
+    if not missing:
+        return "Capture from Video: " + ", ".join(f"{name} {version}" for name, version in packages.items())
+    command = f"{facts['executable']} -m pip install {' '.join(missing)}"
+    return f"Capture from Video: lacks {', '.join(missing)}; {command}"
+
+
 def _report_lines(runtime: Runtime, facts: dict, problem: str) -> list[str]:
     lines = [
         f"Engine {facts['engine']}: {'not ready' if problem else 'ready'}",
         f"Python {facts['python']}: {runtime.source}, {facts['executable']}",
         "Packages: " + ", ".join(f"{name} {version}" for name, version in facts["packages"].items()),
     ]
+    lines.append(_capture_line(facts))
     if facts["device"]:
         lines.append(f"Device: {facts['device']}, {facts['device_name']}")
     if facts["memory"]:

@@ -7,6 +7,7 @@ import sys
 from functools import partial
 from pathlib import Path
 
+from engine.face_capture.landmarker import MODEL
 from engine.shared.errors import EngineError
 from engine.shared.options import STARTER
 from farm.run import add_place_options, place_of, run_jobs
@@ -199,7 +200,7 @@ def _segments(options: argparse.Namespace) -> None:
 def _add_video(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("videos", type=Path, nargs="+", help="each becomes the sequence <ID>_<file name>")
     parser.add_argument("--output", type=Path, required=True, help="dataset folder")
-    parser.add_argument("--landmarker", type=Path, required=True, help="MediaPipe's face_landmarker.task")
+    parser.add_argument("--landmarker", type=Path, default=MODEL, help="another face_landmarker.task of MediaPipe's")
     parser.add_argument("--person", default="person", help="the sequences' ID (default: %(default)s)")
     parser.add_argument("--bundle", default=STARTER, help="whose codes are written (default: %(default)s)")
     parser.set_defaults(run=_video)
