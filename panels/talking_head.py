@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import bpy
 
+from ..engine.shared.controls import GAZE_HOLD
 from ..engine.shared.style import LARGEST
 from ..facetalk_blender import compat
 from ..facetalk_blender.generation.estimate import estimate
@@ -156,10 +157,23 @@ def _draw_performance(
     column.use_property_decorate = True  # they are read frame by frame
     column.enabled = not set(ASKED).isdisjoint(known)
     for name in ASKED:
-        column.prop(performance, name, slider=True)
+        if name == GAZE_HOLD:
+            _draw_gaze(column, context, performance)
+        else:
+            column.prop(performance, name, slider=True)
     if not column.enabled:
         text = "The chosen model bundle cannot be asked for emotions; choose another one in the preferences."
         draw_text(body, context, text, "INFO")
+
+
+def _draw_gaze(layout: bpy.types.UILayout, context: bpy.types.Context, performance: bpy.types.PropertyGroup) -> None:
+    layout.prop(performance, "gaze_target")
+    if performance.gaze_target == "OBJECT":
+        layout.prop(performance, "gaze_object")
+    if performance.gaze_target != "FREE":
+        layout.prop(performance, "gaze_hold", slider=True)
+    if problem := performance.target_problem():
+        draw_text(layout, context, problem, "INFO")
 
 
 def _draw_style(layout: bpy.types.UILayout, style: bpy.types.PropertyGroup) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 import bpy
 
 from ...engine.shared.arkit import conversion_text
+from ...engine.shared.controls import EYE_CONTROLS
 from ...engine.shared.hostile_files import UNREADABLE, parse_json
 from ...engine.shared.options import STARTER
 from ..engine_access.bundle_import import BundleImport
@@ -49,7 +50,10 @@ def controls_of(bundle: str) -> tuple[str, ...]:
 @cache
 def _controls(config: Path, _changed: int) -> tuple[str, ...]:
     try:
-        return tuple(map(str, parse_json(config.read_text("utf-8"), LARGEST_CONFIG)["motion"]["controls"]))
+        content = parse_json(config.read_text("utf-8"), LARGEST_CONFIG)
+        known = tuple(map(str, content["motion"]["controls"]))
+        # Of codes that are ARKit weights, as those of all models with controls but fitted ones are, eyes can be turned.
+        return known if not known or "arkit" in content.get("head", {}) else (*known, *EYE_CONTROLS)
     except UNREADABLE:
         return ()
 

@@ -1,4 +1,4 @@
-"""What the next performance is asked for besides the voice: emotions and energy, each a number or keyed over time."""
+"""What the next performance is asked for besides the voice: emotions, energy, gaze and blinks, over time or not."""
 
 from __future__ import annotations
 
@@ -7,18 +7,26 @@ from collections.abc import Collection
 import bpy
 import numpy as np
 
-from ...engine.shared.controls import EMOTIONS, ENERGY, LIMITS
+from ...engine.shared.controls import BLINK_RATE, EMOTIONS, ENERGY, GAZE_HOLD, LIMITS
 from ..outputs import curve_action
+from . import gaze_target
 
-ASKED = (*EMOTIONS, ENERGY)
+ASKED = (*EMOTIONS, ENERGY, BLINK_RATE, GAZE_HOLD)
+TARGETS = (
+    ("FREE", "Free", "The eyes look where they like, as people do who talk"),
+    ("CAMERA", "Camera", "They look into the scene's camera"),
+    ("OBJECT", "Object", "They look at an object"),
+)
 PATH = "facetalk.performance."  # from the scene to a property
 
 Curve = list[tuple[float, float]]
 
 
-def _amount(name: str, description: str) -> bpy.props.FloatProperty:
+def _amount(name: str, description: str, default: float = 0.0) -> bpy.props.FloatProperty:
     low, high = LIMITS[name]
-    return bpy.props.FloatProperty(name=name.title(), description=description, min=low, max=high, default=0.0, step=5)
+    return bpy.props.FloatProperty(
+        name=name.replace("_", " ").title(), description=description, min=low, max=high, default=default, step=5
+    )
 
 
 class FaceTalkPerformance(bpy.types.PropertyGroup):
@@ -33,25 +41,57 @@ class FaceTalkPerformance(bpy.types.PropertyGroup):
     contempt: _amount("contempt", "One corner of the mouth tightened")
     energy: _amount("energy", "Effort of voice and face: from listless to shouting")
 
+    blink_rate: _amount("blink_rate", "How often the lids close: -1 never, 0 as the voice asks, 1 twice as often")
+    gaze_target: bpy.props.EnumProperty(
+        name="Look At", description="Where the eyes rest; the head helps with what lies far aside", items=TARGETS
+    )
+    gaze_object: bpy.props.PointerProperty(
+        name="Object", description="What the eyes look at; keys of its location count", type=bpy.types.Object
+    )
+    gaze_hold: _amount("gaze_hold", "How much the gaze is held on its target; 0 is free", 1.0)
+
+    def target(self) -> bpy.types.Object | None:
+        """What the eyes shall look at; None when they are free or it is not there."""
+        return {"CAMERA": self.id_data.camera, "OBJECT": self.gaze_object}.get(self.gaze_target)
+
+    def target_problem(self) -> str:
+        """Why the eyes stay free though a target was chosen, in one sentence that names the fix; else empty."""
+        if self.gaze_target == "FREE" or self.target() is not None:
+            return ""
+        missing = "The scene has no camera; add one" if self.gaze_target == "CAMERA" else "Choose the object"
+        return f"{missing}, or the eyes stay free."
+
     def controls(self, known: Collection[str]) -> dict[str, float]:
         """Numbers that are not neutral, of the controls that the model knows; without those that are keyed."""
         keyed = self.curves(known)
-        values = {name: round(getattr(self, name), 4) for name in ASKED if name in known and name not in keyed}
+        values = {name: round(getattr(self, name), 4) for name in self._asked(known) if name not in keyed}
+        values |= self._directions(known)[0]
         return {name: value for name, value in values.items() if value}
 
     def curves(self, known: Collection[str]) -> dict[str, Curve]:
         """Scene frames and values of those that are keyed, a pair for every frame from the first key to the last."""
         data = self.id_data.animation_data
+        found = dict(self._directions(known)[1])
         if data is None or data.action is None or data.action_slot is None:
-            return {}
-        found = {}
+            return found
         for curve in curve_action.curves_of(data.action, data.action_slot):
             name = curve.data_path.removeprefix(PATH)
-            if name in ASKED and name in known and PATH in curve.data_path and not curve.is_empty:
+            if name in self._asked(known) and PATH in curve.data_path and not curve.is_empty:
                 start, end = (int(np.floor(edge)) for edge in curve.range())
                 values = ((float(frame), curve.evaluate(frame)) for frame in range(start, end + 2))
                 found[name] = [(frame, float(np.clip(value, *LIMITS[name]))) for frame, value in values]
         return found
+
+    def _asked(self, known: Collection[str]) -> list[str]:
+        """Those of ASKED that mean something now."""
+        unused = () if self.target() is not None else (GAZE_HOLD,)
+        return [name for name in ASKED if name in known and name not in unused]
+
+    def _directions(self, known: Collection[str]) -> tuple[gaze_target.Direction, dict[str, Curve]]:
+        target = self.target()
+        if target is None or GAZE_HOLD not in known:
+            return {}, {}
+        return gaze_target.directions(self.id_data, target)
 
 
 CLASSES = (FaceTalkPerformance,)

@@ -7,7 +7,9 @@ import pytest
 from blender_scene import START, bpy
 from registered_extension import CheckedLayout, drawn, module
 
-known_controls = ("joy", "anger", "energy")
+from engine.shared.controls import EYE_CONTROLS
+
+known_controls = ("joy", "anger", "energy", *EYE_CONTROLS)
 
 
 @pytest.fixture
@@ -54,6 +56,46 @@ def test_keyed_numbers_are_read_frame_by_frame(settings, asked):
     json.dumps(asked[0])
 
 
+def place(target, location):
+    """Move an object, its world matrix too."""
+    target.location = location
+    bpy.context.view_layer.update()
+
+
+def test_a_look_at_the_camera_is_a_direction_against_the_head(settings, asked):
+    scene, performance = bpy.context.scene, settings.performance
+    performance.gaze_target, scene.camera = "CAMERA", None
+    assert "no camera" in performance.target_problem()
+    scene.camera = bpy.data.objects.new("Camera", bpy.data.cameras.new("Camera"))
+    scene.collection.objects.link(scene.camera)
+    # A head faces -y, and its own left is +x: 30 degrees to its left at a distance, 2 m before it.
+    place(scene.camera, (2 * np.tan(np.radians(30)), -2.07, 0.035))
+    assert bpy.ops.facetalk.generate() == {"FINISHED"}
+    assert asked[-1] == {"gaze_hold": 1.0, "gaze_left": pytest.approx(30, abs=0.1)}
+    place(scene.camera, (0, -2.07, 2.035))
+    performance.gaze_hold, performance.blink_rate = 0.5, -1
+    assert bpy.ops.facetalk.generate() == {"FINISHED"}
+    assert asked[-1] == {"gaze_hold": 0.5, "gaze_up": pytest.approx(40, abs=0.1), "blink_rate": -1}
+    performance.gaze_target = "FREE"
+    assert bpy.ops.facetalk.generate() == {"FINISHED"}
+    assert asked[-1] == {"blink_rate": -1}
+
+
+def test_an_object_that_is_keyed_to_move_is_followed(settings, asked):
+    fly = bpy.data.objects.new("Fly", None)
+    bpy.context.scene.collection.objects.link(fly)
+    settings.performance.gaze_target = "OBJECT"
+    assert "Choose the object" in settings.performance.target_problem()
+    settings.performance.gaze_object = fly
+    for frame, x in ((START, -1.0), (START + 24, 1.0)):
+        place(fly, (x, -1.07, 0.035))
+        fly.keyframe_insert("location", frame=frame)
+    assert bpy.ops.facetalk.generate() == {"FINISHED"}
+    seconds, left = np.array(asked[-1]["gaze_left"]).T
+    np.testing.assert_allclose(np.interp([0, 1], seconds, left), [-45, 45], atol=0.5)
+    assert (np.diff(left) > -1e-3).all()
+
+
 def test_the_panel_says_why_a_model_cannot_be_asked(registered, monkeypatch):
     bundles = module("facetalk_blender.settings.model_bundles")
     monkeypatch.setattr(bundles, "controls_of", lambda _: ())
@@ -70,6 +112,8 @@ def test_controls_of_a_bundle_are_read_from_its_files(registered, tmp_path):
     controls_of = module("facetalk_blender.settings.model_bundles").controls_of
     assert controls_of(str(tmp_path)) == ()
     (tmp_path / "config.json").write_text('{"motion": {"controls": ["joy"]}}')
+    assert controls_of(str(tmp_path)) == ("joy", *EYE_CONTROLS)
+    (tmp_path / "config.json").write_text('{"motion": {"controls": ["joy"]}, "head": {"arkit": {}}}')
     assert controls_of(str(tmp_path)) == ("joy",)
     (tmp_path / "config.json").write_text('{"motion": [')
     assert controls_of(str(tmp_path)) == ()
