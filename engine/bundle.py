@@ -31,6 +31,7 @@ SECTION_FILES = {
     "head.controls": "head_controls.safetensors",
     "head.arkit": "head_arkit.safetensors",
     "speech": "speech.safetensors",
+    "voice_activity": "voice_activity.safetensors",
     "motion": "motion.safetensors",
 }
 HEAD = ("head.identity", "head.expression")

@@ -20,7 +20,6 @@ from .devices import choose_device, device_name
 from .motion import asked_eyes, audio, diffusion
 from .motion.codes import ExpressionTake, codes_from_weights, expression_basis, interpolated
 from .motion.denoiser import DenoiserConfig
-from .motion.prosody import with_prosody
 from .motion.sampling_defaults import SamplingDefaults
 from .shared import __version__
 from .shared.controls import EYE_CONTROLS, Curve, check_controls, control_rows, drawn_traits
@@ -125,9 +124,9 @@ class Engine:
 
     @cached_property
     def _speech(self):
-        from .motion.speech import load_speech_encoder
+        from .motion.voice_activity import load_listener
 
-        return load_speech_encoder(self.bundle, self.device)
+        return load_listener(self.bundle, self.device)
 
     @cached_property
     def _decoder(self):
@@ -224,17 +223,15 @@ class Engine:
         self.bundle.require("sample")
         samples = audio.load(recording, start=start, duration=duration)
         listening, sampling = _stages(progress, cancelled)
-        features = self._speech.features(samples, progress=listening)
+        config = self._decoder.config
+        features = self._speech.features(samples, bool(config.prosody_dimensions), listening)
         defaults = SamplingDefaults.of(self.bundle)
         steps = defaults.steps if steps is None else steps
         guidance = defaults.guidance if guidance is None else guidance
-        config = self._decoder.config
         eyes = () if self._arkit_basis is None else EYE_CONTROLS
         controls = check_controls(controls or {}, len(features), config.code_rate, (*config.controls, *eyes))
         turn = asked_eyes.head_turn(controls, len(features), config.code_rate)
         kept = _kept(keep, keep_pose, resample, strength, config, turn)
-        if config.prosody_dimensions:
-            features = with_prosody(features, samples, config.code_rate)
         asked = control_rows(config.controls, drawn_traits(seed) | controls, len(features))
         sampled = diffusion.sample(
             self._decoder,

@@ -10,7 +10,7 @@ from dataclasses import replace
 from functools import partial
 
 import numpy as np
-from scipy.signal import fftconvolve
+from scipy.signal import butter, fftconvolve, sosfilt
 
 from engine.shared.units import SAMPLE_RATE
 from evaluation.motion.recordings import Recording
@@ -20,6 +20,13 @@ from training.data.voice_changes import VoiceChange
 Condition = Callable[[np.ndarray, np.random.Generator], tuple[np.ndarray, float]]
 NOISE_SECONDS = 20.0
 NOISE_SEED = 4000  # not the training's
+
+
+def spoken_softly(audio: np.ndarray, generator: np.random.Generator) -> tuple[np.ndarray, float]:
+    """Little effort: the voice falls by 6 dB an octave more above 500 Hz, and the room's noise is 20 dB below it."""
+    soft = sosfilt(butter(1, 500, fs=SAMPLE_RATE, output="sos"), audio).astype(np.float32)
+    noise = Augmenter(NOISE_SECONDS, NOISE_SEED).noise(int(NOISE_SECONDS * SAMPLE_RATE), generator)
+    return 0.1 * (soft + np.float32(soft.std() * 10 ** (-20 / 20)) * np.resize(noise, len(soft))), 1.0
 
 
 def in_noise(audio: np.ndarray, generator: np.random.Generator) -> tuple[np.ndarray, float]:
@@ -74,6 +81,7 @@ CONDITIONS: dict[str, Condition] = {
     "pitch and formants 25 % up": partial(with_voice, VoiceChange(varispeed=1.25, tempo=0.8)),
     "pitch and formants 25 % down": partial(with_voice, VoiceChange(varispeed=0.75, tempo=1 / 0.75)),
     "whispered": partial(with_voice, VoiceChange(whispered=True)),
+    "spoken softly": spoken_softly,
 }
 
 

@@ -16,6 +16,7 @@ from training.prior.articulation import expected_mouth
 
 DIVERSITY_SEEDS = 8
 SILENCE_SECONDS, SILENCE_TAKES = 30.0, 4
+RESAMPLES = 500
 MOVED_MM = 1.0  # lips that open further to a sound without a voice are seen to move
 
 
@@ -122,16 +123,28 @@ def silence_figures(performer: Performer, seed: int) -> dict:
 
 
 def voiceless_figures(performer: Performer, sounds: dict[str, list[np.ndarray]], seed: int) -> dict:
-    """How far the lips open to sounds without a voice, by kind."""
+    """How far the lips open to sounds without a voice, by kind, with 95 % intervals over the clips."""
     figures = {}
     for kind, clips in sounds.items():
         openings = [performer.sample(audio, seed).opening for audio in clips]
+        moved = sum(bool(np.percentile(opening, 95) > MOVED_MM) for opening in openings)
         figures[kind] = {
             "clips": len(clips),
+            "seconds": sum(len(audio) for audio in clips) / SAMPLE_RATE,
             "opening_p95_mm": float(np.percentile(np.concatenate(openings), 95)),
-            "moved": float(np.mean([np.percentile(opening, 95) > MOVED_MM for opening in openings])),
+            "opening_p95_interval_mm": _interval_of_p95(openings, seed),
+            "moved": moved / len(clips),
+            "moved_interval": list(metrics.share_interval(moved, len(clips))),
         }
     return figures
+
+
+def _interval_of_p95(openings: list[np.ndarray], seed: int) -> list[float]:
+    """95 % interval of the 95th percentile over all frames, for clips drawn again with replacement."""
+    generator = np.random.default_rng(seed)
+    draws = generator.integers(len(openings), size=(RESAMPLES, len(openings)))
+    values = [np.percentile(np.concatenate([openings[index] for index in draw]), 95) for draw in draws]
+    return [float(value) for value in np.percentile(values, (2.5, 97.5))]
 
 
 def diversity(performer: Performer, recordings: list[Recording]) -> metrics.Diversity:

@@ -6,6 +6,7 @@ the geometry's counterparts of lip-sync scores that need trained judges, and are
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from itertools import permutations
 
@@ -183,3 +184,11 @@ class Diversity:
             per_frame.append(sum(float(frames.mean()) for frames in norms) / len(takes))
             per_sequence.append(sum(float(np.linalg.norm(frames)) for frames in norms) / len(takes))
         return cls(float(np.mean(per_frame)), float(np.mean(per_sequence)), len(recordings[0]))
+
+
+def share_interval(count: int, total: int) -> tuple[float, float]:
+    """95 % interval of a share of `total` in which `count` were seen (Wilson, 1927)."""
+    square = 1.96**2
+    middle = (count + square / 2) / (total + square)
+    half = 1.96 / (total + square) * math.sqrt(count * (total - count) / total + square / 4)
+    return max(middle - half, 0.0), min(middle + half, 1.0)

@@ -17,11 +17,10 @@ from engine.head.topology.lips import lip_opening
 from engine.motion import diffusion
 from engine.motion.codes import codes_from_weights, expression_basis, weights_from_codes
 from engine.motion.denoiser import load_expression_decoder
-from engine.motion.prosody import with_prosody
 from engine.motion.refinement import load_refinement
 from engine.motion.sampling_defaults import SamplingDefaults
-from engine.motion.speech import load_speech_encoder
 from engine.motion.temperature import load_temperature
+from engine.motion.voice_activity import load_listener
 from engine.shared.controls import control_rows, drawn_traits
 from engine.shared.options import STARTER
 from engine.shared.units import MILLIMETRES_PER_UNIT
@@ -72,7 +71,7 @@ class Performer:
 
     def __init__(self, bundle: Bundle, device: str) -> None:
         self.bundle, self.device = bundle, choose_device(device)
-        self.encoder = load_speech_encoder(bundle, self.device)
+        self.listener = load_listener(bundle, self.device)
         self.decoder = load_expression_decoder(bundle, self.device)
         self.defaults = SamplingDefaults.of(bundle)
         self.basis = expression_basis()
@@ -104,8 +103,7 @@ class Performer:
 
     def features(self, audio: np.ndarray) -> Tensor:
         """What the decoder hears of 16 kHz samples (S,): speech features and, where it takes them, prosody."""
-        features = self.encoder.features(audio)
-        return with_prosody(features, audio) if self.decoder.config.prosody_dimensions else features
+        return self.listener.features(audio, bool(self.decoder.config.prosody_dimensions))
 
     def codes(self, features: Tensor, seed: int, sampler: str | None = None, steps: int | None = None) -> np.ndarray:
         """Sampled codes (N, 200) for what `features` gives (N, A)."""

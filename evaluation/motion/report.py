@@ -130,14 +130,17 @@ def _silence_table(silence: dict[str, dict]) -> list[str]:
 
 
 def _voiceless_table(voiceless: dict[str, dict]) -> list[str]:
-    header = ["sound", "clips", "opening p95, mm", "clips in which the lips move"]
-    return table(
-        header,
-        (
-            [kind, str(row["clips"]), f"{row['opening_p95_mm']:.2f}", f"{100 * row['moved']:.0f} %"]
-            for kind, row in voiceless.items()
-        ),
-    )
+    header = ["sound", "clips", "minutes", "opening p95, mm", "95 % interval", "clips in which the lips move", "95 %"]
+    return table(header, ([kind, *_voiceless_cells(row)] for kind, row in voiceless.items()))
+
+
+def _voiceless_cells(row: dict) -> list[str]:
+    low, high = row["opening_p95_interval_mm"]
+    least, most = row["moved_interval"]
+    return [
+        str(row["clips"]), f"{row['seconds'] / 60:.1f}", f"{row['opening_p95_mm']:.2f}", f"{low:.2f} to {high:.2f}",
+        f"{100 * row['moved']:.0f} %", f"{100 * least:.0f} to {100 * most:.0f} %",
+    ]  # fmt: skip
 
 
 def _comparison(first: str, rows: dict[str, dict]) -> list[str]:

@@ -94,7 +94,7 @@ class TestSet:
     @classmethod
     def of(cls, performer: Performer, recordings: list[Recording]) -> TestSet:
         """Features and references of recordings."""
-        features = [performer.encoder.features(recording.audio) for recording in recordings]
+        features = [performer.listener.encoder.features(recording.audio) for recording in recordings]
         return cls(recordings, features, references_of(performer, recordings))
 
     def figures(self, motions: list[Motion], takes: list[list[np.ndarray]]) -> dict:
@@ -157,7 +157,7 @@ def main(arguments: list[str] | None = None) -> None:
     corpus = load_corpus(options.data, options.cache)
     tests = test_sets(performer, corpus)
     scenes = motion_examples.make_scenes(options.data, corpus, seed, CLIPS)
-    features = motion_examples.scene_features(performer.encoder, scenes)
+    features = motion_examples.scene_features(performer.listener.encoder, scenes)
 
     def run(name: str, variant: Variant) -> dict:
         crops = motion_examples.CropMaker(scenes, features, seed, variant.augmented)

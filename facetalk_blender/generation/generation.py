@@ -309,8 +309,9 @@ class Generation(Job):
     def _decoding_steps(self) -> Iterator[bool]:
         """The engine cannot read the sound as Blender plays it: it gets Blender's samples."""
         self.step, self.stage_text = "sound", "Decoding the sound"
-        for _ in self._spoken.sound.decode():
-            yield True
+        for share in self._spoken.sound.decode():
+            self.stage_text = f"Decoding the sound, {share:.0%}"
+            yield False
         self._engine.ask("sample", *self._spoken.request(self.options))
 
     def _make_head(self) -> None:

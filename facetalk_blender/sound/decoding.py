@@ -1,19 +1,24 @@
-"""Sounds as Blender decodes them, in pieces: for those that the engine reads otherwise than Blender plays them."""
+"""Sounds as Blender decodes them, in pieces: for those that the engine reads otherwise than Blender plays them.
+
+aud keeps Python's lock while it decodes, so a long decoding would stop Blender's window whatever thread it is in: what
+takes longer than a moment runs in a process of its own (`decoding_process.py`), which imports this file alone.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
 
-import aud
-import bpy
+import bpy  # first: without a window, aud is a part of it
+
+import aud  # isort: skip
 import numpy as np
 
-PIECE = 1.5  # seconds that are decoded at once; a few milliseconds of work
+PIECE = 20.0  # seconds that are decoded at once; each opens the file again
 OVERLAP = 0.4  # seconds by which a piece reaches back into the one before
 COMPARED = 0.2  # seconds at the end of the overlap that have to agree: codecs need a moment after a jump
 LARGEST_SHIFT = 0.06  # seconds by which a jump may be off
-START = 1.0  # seconds at the beginning that show whether a sound plays as it is read
+START = 0.7  # seconds at the beginning that show whether a sound plays as it is read
 LARGEST_DIFFERENCE = 0.1  # of the power there: AAC fills its upper bands with random noise
 STEREO_SECONDS = 600.0  # longer sounds are mixed to one channel, which halves the memory
 
@@ -67,8 +72,7 @@ def _played(sound: aud.Sound, begin: float, end: float) -> np.ndarray:
 class Decoding:
     """Samples of a part of a sound: the same as those that Blender plays from there on.
 
-    start, duration: the part in seconds. samples: (S, 1 or 2) float32 at `rate` Hz, complete once `pieces` has ended;
-    less than was asked for when the sound ends early or is damaged.
+    start, duration: the part in seconds. rate: Hz. channels: 1 or 2. count: of samples, if the part is whole.
     """
 
     def __init__(self, sound: aud.Sound, start: float, duration: float):
@@ -78,32 +82,30 @@ class Decoding:
         self._sound = sound if channels <= 2 else sound.rechannel(2)
         if duration > STEREO_SECONDS:
             self._sound = sound.rechannel(1)
-        self._first, self._count = round(start * rate), round(duration * rate)
-        self.samples = np.zeros((0, self._sound.specs[1]), np.float32)
+        self._first, self.count = round(start * rate), max(round(duration * rate), 0)
+        self.channels = self._sound.specs[1]
 
-    def pieces(self) -> Iterator[None]:
-        """Decode, with a pause after each piece. Raises aud.error when nothing can be decoded."""
-        # Its memory is taken as it is filled: putting minutes of pieces together would be a long piece of its own.
-        found = np.zeros((max(self._count, 0), self._sound.specs[1]), np.float32)
+    def pieces(self) -> Iterator[tuple[int, np.ndarray]]:
+        """Places in the part and the samples (S, channels) float32 from there on; later ones count.
+
+        They end early when the sound does or is damaged. Raises aud.error when nothing can be decoded.
+        """
         before, position = None, 0
-        while position < self._count:
+        while position < self.count:
             piece = self._piece(position, before)
             if piece is None:
                 # Jumps in this file lead anywhere: only all at once is what Blender plays.
-                found = self._read(0, self._count)
-                position = len(found)
-                break
-            piece = piece[: self._count - position]  # a rounded end
-            found[position : position + len(piece)] = piece
-            before, position = piece, position + len(piece)
+                yield 0, self._read(0, self.count)[: self.count]
+                return
+            piece = piece[: self.count - position]  # a rounded end
             if not len(piece):
-                break
-            yield
-        self.samples = found[:position]
+                return
+            yield position, piece
+            before, position = piece, position + len(piece)
 
     def _piece(self, position: int, before: np.ndarray | None) -> np.ndarray | None:
         """Samples from a position of the part on, joined to those before; None where they do not fit to them."""
-        count = min(round(PIECE * self.rate), self._count - position)
+        count = min(round(PIECE * self.rate), self.count - position)
         if before is None:
             return self._read(0, count)
         back, compared, largest = (round(seconds * self.rate) for seconds in (OVERLAP, COMPARED, LARGEST_SHIFT))

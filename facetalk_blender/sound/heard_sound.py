@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-import aud
 import bpy
 import numpy as np
 
 from ...engine.shared.errors import EngineError
-from . import decoding
+from . import decoding, plain_wav
+from .decoding_process import DecodingProcess
 from .strip import Clip
 
 MISSING_SECONDS = 0.2  # by which a container's length may be off
@@ -25,9 +25,17 @@ class HeardSound:
         packed = strip.sound.packed_file
         self._clip = clip
         self._content = None if packed is None else np.frombuffer(packed.data, np.uint8)
-        self._sound = decoding.sound_of(strip, clip.path)
-        self._decoding: decoding.Decoding | None = None
-        self.readable = decoding.plays_as_read(self._sound)
+        self._decoding: DecodingProcess | None = None
+        self._seconds = self._plain_seconds()
+        self.readable = self._seconds is not None
+        if not self.readable:
+            sound = decoding.sound_of(strip, clip.path)
+            self.readable, self._seconds = decoding.plays_as_read(sound), decoding.seconds_of(sound)
+
+    def _plain_seconds(self) -> float | None:
+        if self._content is None:
+            return plain_wav.seconds_of_file(self._clip.path)
+        return plain_wav.seconds_of(self._content[: plain_wav.HEAD_BYTES].tobytes(), len(self._content))
 
     @property
     def decoded(self) -> bool:
@@ -39,18 +47,25 @@ class HeardSound:
         fields, clip = {"audio": str(self._clip.path)}, self._clip
         if self._decoding is not None:
             return fields | {"samples_rate": self._decoding.rate}, {"samples": self._decoding.samples}
-        fields |= {"start": clip.audio_start, "duration": clip.duration}
-        fields["whole_seconds"] = decoding.seconds_of(self._sound)
+        fields |= {"start": clip.audio_start, "duration": clip.duration, "whole_seconds": self._seconds}
         return fields, {} if self._content is None else {"file": self._content}
 
-    def decode(self) -> Iterator[None]:
-        """Decode the part that is heard, in pieces of a few milliseconds. Raises EngineError when Blender cannot."""
-        self._content = None
+    def decode(self) -> Iterator[float]:
+        """Have the part that is heard decoded by another process; yields the share that is there, again and again.
+
+        Raises EngineError when Blender cannot decode it.
+        """
+        content, self._content = self._content, None
+        work = DecodingProcess(self._clip.path, content, self._clip.audio_start, self._clip.duration)
+        self._decoding = work
+        del content
         try:
-            self._decoding = decoding.Decoding(self._sound, self._clip.audio_start, self._clip.duration)
-            yield from self._decoding.pieces()
-        except aud.error as error:
-            raise EngineError(f"Blender cannot decode {self._clip.path.name}; convert it to WAV.") from error
+            while work.running:
+                yield work.share
+        finally:
+            work.end()
+        if work.failed:
+            raise EngineError(f"Blender cannot decode {self._clip.path.name}; convert it to WAV.")
 
     def note(self) -> str:
         """What the artist should know of the sound that was decoded; empty when nothing."""

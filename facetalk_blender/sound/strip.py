@@ -11,7 +11,7 @@ import bpy
 from ...engine.shared.errors import EngineError
 from ...engine.shared.options import MAXIMUM_SECONDS
 from .. import compat
-from . import audibility, decoding
+from . import audibility, decoding, plain_wav
 
 SHORTEST_CLIP = 0.1  # seconds
 CONTEXT_SECONDS = 2.0  # of sound around a moment, which its codes depend on
@@ -78,7 +78,7 @@ def load_sound(scene: bpy.types.Scene, path: str | Path, frame: int, channel: in
         strip = strips.new_sound(path.stem, str(path), channel, frame)
     except RuntimeError as error:
         raise EngineError(f"{name} is not a sound file that Blender can read; convert it to WAV.") from error
-    if not decoding.seconds_of(decoding.sound_in(path)):
+    if not _seconds(strip, path):
         strips.remove(strip)
         raise EngineError(f"{name} has no sound; choose another file or convert it to WAV.")
     if bpy.data.filepath and bpy.context.preferences.filepaths.use_relative_paths:
@@ -87,6 +87,12 @@ def load_sound(scene: bpy.types.Scene, path: str | Path, frame: int, channel: in
     while strip.channel < CHANNELS and any(_overlap(strip, other) for other in strips if other != strip):
         strip.channel += 1
     return strip
+
+
+def _seconds(strip: bpy.types.SoundStrip, path: Path) -> float:
+    """Length of a strip's whole sound; 0 when it cannot be read."""
+    plain = plain_wav.seconds_of_file(path) if strip.sound.packed_file is None else None
+    return decoding.seconds_of(decoding.sound_of(strip, path)) if plain is None else plain
 
 
 def _readable(text: str) -> str:
@@ -185,7 +191,7 @@ def clip_of(strip: bpy.types.SoundStrip) -> Clip:
     path = sound_path(strip)
     frame_of_first_sample = frame_of_audio(strip, 0.0)
     audio_start = max((start - frame_of_first_sample) / rate, 0.0)
-    length = decoding.seconds_of(decoding.sound_of(strip, path))
+    length = _seconds(strip, path)
     duration = min((end - frame_of_first_sample) / rate, length) - audio_start
     if duration < SHORTEST_CLIP:
         raise EngineError(f"No sound is heard inside the strip {strip.name}; move its handles over its sound.")

@@ -20,7 +20,8 @@ from training.data.utterance import Utterance, read_audio
 from training.phones import SILENCE
 
 SOUNDFONTS = Path("/usr/share/sounds/sf2")
-TRAINED, HELD_OUT = "FluidR3_GM.sf2", "TimGM6mb.sf2"  # Debian's fluid-soundfont-gm and timgm6mb-soundfont
+TRAINED, SYNTHESISER, HELD_OUT = "FluidR3_GM.sf2", "OPL-3_FM_128M.sf2", "TimGM6mb.sf2"
+PACKAGES = {TRAINED: "fluid-soundfont-gm", SYNTHESISER: "opl3-soundfont", HELD_OUT: "timgm6mb-soundfont"}  # of Debian
 SECONDS = 20.0
 VOICES = (52, 53, 54, 85, 91)  # choirs, oohs, synthesised voices
 BASSES = range(32, 40)
@@ -33,16 +34,22 @@ def played(soundfont: str = TRAINED, seconds: float = SECONDS, seed: int = 0) ->
 
     Raises EngineError when fluidsynth or the soundfont is not installed.
     """
-    path = SOUNDFONTS / soundfont
-    if not path.is_file():
-        raise EngineError(f"{path} is missing; install Debian's fluid-soundfont-gm and timgm6mb-soundfont.")
-    for program in sorted(set(range(128)) - set(VOICES)):
-        samples = _rendered(path, melody(program, seconds, np.random.default_rng((seed, program))))
-        samples = samples[: int(seconds * 16000)]
-        label = [[SILENCE, 0.0, len(samples) / 16000]]
-        yield Utterance(
-            f"instruments/{path.stem}/{program:03d}", "instruments", f"instrument-{program}", label, samples
-        )
+    for program in programs():
+        yield played_alone(soundfont, program, seconds, seed)
+
+
+def played_alone(soundfont: str, program: int, seconds: float, seed: int) -> Utterance:
+    """The clip of one program; see `played`."""
+    path = _found(soundfont)
+    samples = _rendered(path, melody(program, seconds, np.random.default_rng((seed, program))))
+    samples = samples[: int(seconds * 16000)]
+    label = [[SILENCE, 0.0, len(samples) / 16000]]
+    return Utterance(f"instruments/{path.stem}/{program:03d}", "instruments", f"instrument-{program}", label, samples)
+
+
+def programs() -> list[int]:
+    """General MIDI's programs that imitate no voice, counted from 0."""
+    return sorted(set(range(128)) - set(VOICES))
 
 
 def melody(program: int, seconds: float, generator: np.random.Generator) -> mido.MidiFile:
@@ -66,14 +73,33 @@ def melody(program: int, seconds: float, generator: np.random.Generator) -> mido
     return mido.MidiFile(tracks=[track])
 
 
-def _rendered(soundfont: Path, piece: mido.MidiFile) -> np.ndarray:
+def medley(soundfont: str, seconds: float, seed: int) -> np.ndarray:
+    """int16 samples (S,) at 16 kHz of all the programs of `played`, one after the other, about `seconds` of each.
+
+    Raises EngineError when fluidsynth or the soundfont is not installed.
+    """
+    track = mido.MidiTrack()
+    for program in programs():
+        track += melody(program, seconds, np.random.default_rng((seed, program))).tracks[0]
+        track.append(mido.Message("control_change", control=123, value=0, time=TICKS_PER_SECOND // 4))
+    return _rendered(_found(soundfont), mido.MidiFile(tracks=[track]), "-R", "0", "-C", "0")  # dry, which is quick
+
+
+def _found(soundfont: str) -> Path:
+    path = SOUNDFONTS / soundfont
+    if not path.is_file():
+        raise EngineError(f"{path} is missing; install Debian's {PACKAGES[soundfont]}.")
+    return path
+
+
+def _rendered(soundfont: Path, piece: mido.MidiFile, *options: str) -> np.ndarray:
     """int16 samples (S,) at 16 kHz."""
     with tempfile.TemporaryDirectory() as folder:
         notes, sound = Path(folder) / "notes.mid", Path(folder) / "sound.wav"
         content = io.BytesIO()
         piece.save(file=content)
         notes.write_bytes(content.getvalue())
-        command = ["fluidsynth", "-ni", "-q", "-r", "32000", "-F", str(sound), str(soundfont), str(notes)]
+        command = ["fluidsynth", "-ni", "-q", "-r", "32000", *options, "-F", str(sound), str(soundfont), str(notes)]
         try:
             subprocess.run(command, capture_output=True, check=True)
         except (OSError, subprocess.CalledProcessError) as error:

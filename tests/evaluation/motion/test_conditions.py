@@ -52,3 +52,12 @@ def test_the_telephone_carries_nothing_above_four_kilohertz(burst):
     spectrum = np.abs(np.fft.rfft(under_condition(CONDITIONS["telephone, 8 kHz"], burst, seed=1).audio)) ** 2
     frequencies = np.fft.rfftfreq(len(burst.audio), 1 / RATE)
     assert spectrum[frequencies > 4400].sum() < 0.01 * spectrum.sum()
+
+
+def test_a_soft_voice_has_less_of_its_high_partials():
+    times = np.arange(4 * RATE) / RATE
+    for frequency, decibels in ((250, -1.0), (2000, -12.3), (4000, -20.1)):
+        tone = np.sin(2 * np.pi * frequency * times).astype(np.float32)
+        soft = under_condition(CONDITIONS["spoken softly"], Recording("tone", tone, []), seed=2).audio
+        level = 2 * np.abs(soft @ np.exp(-2j * np.pi * frequency * times)) / len(tone)
+        assert 20 * np.log10(level / 0.1) == pytest.approx(decibels, abs=1.0)

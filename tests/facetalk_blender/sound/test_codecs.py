@@ -17,7 +17,8 @@ aud = pytest.importorskip("aud")
 soundfile = pytest.importorskip("soundfile", reason="only where the engine's packages are too")
 audio = pytest.importorskip("engine.motion.audio")
 sound_strip = import_from_extension("facetalk_blender.sound.strip")
-decoding = import_from_extension("facetalk_blender.sound.decoding")
+decoding_process = import_from_extension("facetalk_blender.sound.decoding_process")
+plain_wav = import_from_extension("facetalk_blender.sound.plain_wav")
 heard_sound = import_from_extension("facetalk_blender.sound.heard_sound")
 
 # Suffix, encoder of ffmpeg, further options; the content decides, so some suffixes lie.
@@ -88,7 +89,7 @@ def spoken(strip):
         except UnreadableSound:
             pass
     for _ in sound.decode():
-        pass
+        time.sleep(0.005)
     fields, arrays = sound.question()
     return audio.load((arrays["samples"], fields["samples_rate"]))
 
@@ -158,32 +159,73 @@ def test_sounds_that_people_met_are_heard(scene, tmp_path, path, packed):
     check(scene, Path(shutil.copy(path, tmp_path)), packed)
 
 
-def test_long_sounds_are_decoded_in_short_pieces(scene, tmp_path):
-    path = encoded(tmp_path, "aac", 44100, 60.0)
+def decoded(path, content=None, start=0.0, duration=60.0):
+    """What another process decodes, and the longest that this thread was held meanwhile, in seconds."""
+    work, longest, before = decoding_process.DecodingProcess(path, content, start, duration), 0.0, time.perf_counter()
+    while work.running:
+        time.sleep(0.001)
+        now = time.perf_counter()
+        longest, before = max(longest, now - before), now
+    return work, longest
+
+
+def test_minutes_of_sound_are_decoded_beside_blender(tmp_path):
+    """The samples are those of Blender, and its main thread goes on."""
+    path = encoded(tmp_path, "aac", 44100, 240.0)
+    work, longest = decoded(path, start=1.0, duration=200.0)
+    assert not work.failed
+    assert work.rate == 44100
+    assert len(work.samples) == pytest.approx(200 * 44100, abs=2)
+    played = aud.Sound(str(path)).data()[44100:]
+    delay, similarity = delay_ms(work.samples[:, 0], played[: len(work.samples), 0])
+    assert abs(delay) < 1.0
+    assert similarity > 0.99
+    assert longest < 0.5  # by aud itself, the thread would be held for a second at least on a quiet machine
+
+
+def test_a_sound_in_memory_is_decoded_and_leaves_nothing(tmp_path, monkeypatch):
+    path = encoded(tmp_path, "vorbis", 44100, 5.0)
+    content = np.frombuffer(path.read_bytes(), np.uint8)
+    kept = tmp_path / "temporary"
+    kept.mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(kept))
+    work, _ = decoded(tmp_path / "is not there.ogg", content, 0.0, 5.0)
+    np.testing.assert_array_equal(work.samples, decoded(path, None, 0.0, 5.0)[0].samples)
+    assert len(work.samples) == pytest.approx(5 * 44100, abs=2000)  # Ogg Vorbis of some encoders ends early
+    assert not list(kept.iterdir())
+
+
+def test_what_cannot_be_decoded_is_told(scene, tmp_path):
+    path = tmp_path / "sound.ogg"
+    path.write_bytes(b"OggS" + bytes(1000))
+    assert decoded(path)[0].failed
+    assert decoded(tmp_path / "is not there.ogg")[0].failed
+
+
+def test_a_decoding_that_is_given_up_ends_its_process(tmp_path):
+    soundfile.write(tmp_path / "long.wav", np.zeros(3600 * 8000, np.int16), 8000)
+    work = decoding_process.DecodingProcess(tmp_path / "long.wav", None, 0.0, 3600.0)
+    work.end()
+    work._thread.join(20)
+    assert not work.running
+    assert work.failed
+    assert work._process.poll() is not None
+
+
+@pytest.mark.parametrize("subtype", ["PCM_16", "PCM_24", "PCM_U8", "FLOAT", "DOUBLE"])
+@pytest.mark.parametrize("form", ["WAV", "WAVEX"])
+def test_plain_wav_files_need_no_decoder(tmp_path, form, subtype):
+    path = tmp_path / "plain.wav"
+    soundfile.write(path, speechlike(1.3, 22050), 22050, subtype=subtype, format=form)
     sound = aud.Sound(str(path))
-    found, seconds = decoding.Decoding(sound, 0.0, 60.0), []
-    begin = time.thread_time()
-    for _ in found.pieces():
-        seconds.append(time.thread_time() - begin)
-        begin = time.thread_time()
-    assert len(seconds) >= 40
-    assert np.median(seconds) < 0.01
-    assert delay_ms(found.samples[:, 0], sound.data()[:, 0])[1] > 0.99
+    assert plain_wav.seconds_of_file(path) == pytest.approx(sound.length / sound.specs[0], abs=1e-9)
+    data = path.read_bytes()
+    assert plain_wav.seconds_of(data[:200], len(data)) == pytest.approx(1.3, abs=1e-4)
+    for damaged in (data[:-100], data[:30], b"RIFX" + data[4:], b""):
+        assert plain_wav.seconds_of(damaged, len(damaged)) is None
 
 
-def test_minutes_of_sound_are_decoded_in_short_pieces():
-    """115 MB, which are not put together at the end."""
-    rate = 24000
-    sound = aud.Sound.buffer(np.random.default_rng(0).standard_normal((600 * rate, 2), np.float32), rate)
-    decoded, seconds = decoding.Decoding(sound, 0.0, 600.0), []
-    pieces = decoded.pieces()
-    while True:
-        begun = time.thread_time()
-        ended = next(pieces, "ended") == "ended"
-        seconds.append(time.thread_time() - begun)
-        if ended:
-            break
-    assert len(decoded.samples) == 600 * rate
-    np.testing.assert_array_equal(decoded.samples[-1000:], sound.data()[-1000:])
-    assert seconds[-1] < np.median(seconds) + 0.005
-    assert np.median(seconds) < 0.01
+@pytest.mark.parametrize("subtype", ["MS_ADPCM", "ULAW"])
+def test_other_wav_files_are_asked_about(tmp_path, subtype):
+    soundfile.write(tmp_path / "other.wav", speechlike(1.0, 22050), 22050, subtype=subtype)
+    assert plain_wav.seconds_of_file(tmp_path / "other.wav") is None
