@@ -32,8 +32,9 @@ CANONICAL_TOLERANCES = 10
 # A block with fewer measured changes takes those around it. Both ends of their range are moved apart by a share of the
 # range and of the greatest change.
 ENOUGH, RANGE_MARGIN, CHANGE_MARGIN = 4, 0.25, 0.05
-# A change of more than this share of the greatest bound is a jump: the next band starts anew.
-JUMP = 0.6
+# A block with a change of more than LEAP of the greatest bound is open, with LEAP_RINGS blocks around: only values that
+# are evaluated again count there. With a change of more than JUMP of it all is open: the next band starts anew.
+LEAP, LEAP_RINGS, JUMP = 0.6, 3, 1.6
 
 
 class TolerantBandSequence(BandSequence):
@@ -72,7 +73,8 @@ class TolerantBandSequence(BandSequence):
         change = (exact - values[flat])[probes]
         if bool((change.abs() > JUMP * self.greatest_bound).any()):
             return False
-        changed = self._changed(block[probes], change, (canonical_now - canonical[probes]).norm(dim=1))
+        opened = self._opened(block[probes], change)
+        changed = self._changed(block[probes], change, (canonical_now - canonical[probes]).norm(dim=1)) | opened
         chosen = changed[block]
         stored = probes[chosen[probes]]
         canonical[stored] = canonical_now[chosen[probes]]
@@ -80,6 +82,10 @@ class TolerantBandSequence(BandSequence):
         exact[further], canonical[further] = self._measure(flat[further])
         known = self._marked(block)
         moved = self._move_bounds(known, changed, block[chosen], (exact - values[flat])[chosen])
+        if opened.any():
+            inside, _ = self._points_of_blocks(torch.nonzero(opened)[:, 0])
+            values[inside] = 0.0
+            moved = torch.cat([moved[~opened[self._blocks(moved)]], inside])
         values[flat[chosen]] = exact[chosen]
         self.evaluated, self.canonical, self.rows = [flat], [canonical], len(flat)
         unknown = moved[values[moved] == 0]
@@ -108,6 +114,11 @@ class TolerantBandSequence(BandSequence):
         only[block] = number
         only[block[chosen]] = -1
         return torch.cat([chosen, only[only >= 0]])
+
+    def _opened(self, block: Tensor, change: Tensor) -> Tensor:
+        """Which blocks a surface may have reached that leapt, by changes (P,) of probes in blocks (P,)."""
+        leapt = self._greatest(block, change.abs(), 0.0) > LEAP * self.greatest_bound
+        return self._pooled(leapt.float(), LEAP_RINGS) > 0 if leapt.any() else leapt
 
     def _changed(self, block: Tensor, change: Tensor, moved: Tensor) -> Tensor:
         """Which blocks have left the tolerance, by changes and canonical movements (P,) of probes in blocks (P,)."""

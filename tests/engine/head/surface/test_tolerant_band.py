@@ -9,7 +9,7 @@ from engine.bundle import Bundle
 from engine.head import BOX, load_head
 from engine.head.surface.extract import SurfaceExtractor
 from engine.head.surface.narrow_band import BandSequence
-from engine.head.surface.tolerant_band import JUMP, SIDE, TolerantBandSequence
+from engine.head.surface.tolerant_band import JUMP, LEAP, SIDE, TolerantBandSequence
 from engine.motion.codes import codes_from_weights
 from engine.shared.arkit import ARKIT_NAMES
 from engine.shared.options import EXACT_RESOLUTION, RESOLUTIONS, TOLERANCE, tolerance_of
@@ -68,11 +68,32 @@ def test_a_jump_starts_anew_with_the_dense_signs():
     assert not sequence.carried
 
 
-def test_a_fast_step_below_a_jump_is_followed():
+def test_a_fast_step_below_a_leap_is_followed():
     sequence = tolerant()
-    for band, dense in bands(0.5 * JUMP * SIDE * CELL * np.arange(5), sequence):
+    for band, dense in bands(0.5 * LEAP * SIDE * CELL * np.arange(5), sequence):
         assert torch.equal(band.values > 0, dense > 0)
     assert sequence.carried
+
+
+def test_where_a_small_part_leaps_only_its_surroundings_are_open():
+    """A tip of the tongue moves by several cells in a frame; the rest of the head is carried."""
+    resolution, points = 96, grid(BOX, 96)
+    cell = min((high - low) / (resolution - 1) for low, high in zip(*BOX, strict=True))
+    sequence = TolerantBandSequence(*BOX, resolution, 1.0, tolerance=TOLERANCE)
+    first = None
+    for shift in np.cumsum([0.0, 0.9, 1.1, -1.0]) * SIDE * cell:
+
+        def field(at, shift=float(shift)):
+            resting = distance(at, torch.tensor([0.0, 0.0, -0.5])) - 0.3
+            return torch.minimum(resting, distance(at, torch.tensor([0.01, shift, 0.1])) - 2 * cell)
+
+        band = sequence.sample(lambda at, field=field: (field(at), at))
+        dense = field(points).view(3 * (resolution,))
+        assert torch.equal(band.values > 0, dense > 0)
+        assert (band.values - dense)[band.row >= 0].abs().max() <= TOLERANCE * cell
+        first = first or band.evaluated
+    assert sequence.carried
+    assert band.evaluated < 0.6 * first
 
 
 def test_the_highest_resolution_alone_is_exact():
