@@ -59,6 +59,9 @@ class FACETALK_PT_talking_head(bpy.types.Panel):
         options.use_property_split = False  # a narrow sidebar would cut their texts
         options.prop(facetalk, "audio_playback")
         options.prop(facetalk, "add_stage")
+        if facetalk.add_stage:
+            for name in ("stage_light", "stage_backdrop", "stage_framing"):
+                column.prop(facetalk, name)
         if session.busy():
             draw_progress(layout)
         else:

@@ -5,7 +5,7 @@ A plan holds nothing of Blender's data, so a tree can be built from it with othe
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 import bpy
@@ -30,17 +30,72 @@ def add_node(tree: bpy.types.NodeTree, kind: str, *inputs, **properties) -> bpy.
     added.location = (180.0 * len(tree.nodes), 0.0)
     for key, value in properties.items():
         setattr(added, key, value)
-    for socket, value in zip(added.inputs, inputs, strict=False):
+    _fill(tree, added.inputs, inputs)
+    return added
+
+
+def _fill(tree: bpy.types.NodeTree, sockets: Iterable[bpy.types.NodeSocket], values: Iterable) -> None:
+    """Link sockets to other ones, or set them to values."""
+    for socket, value in zip(sockets, values, strict=False):
         if isinstance(value, bpy.types.NodeSocket):
             tree.links.new(value, socket)
         else:
             socket.default_value = value
-    return added
 
 
 def add_math(tree: bpy.types.NodeTree, operation: str, *inputs) -> bpy.types.NodeSocket:
     """The output of a new math node."""
     return add_node(tree, "ShaderNodeMath", *inputs, operation=operation).outputs[0]
+
+
+class Fields:
+    """Short words for the fields of a geometry nodes tree: every method adds one node and returns its output."""
+
+    def __init__(self, tree: bpy.types.NodeTree):
+        self.tree = tree
+
+    def node(self, kind: str, *inputs, **properties) -> bpy.types.Node:
+        """A new node, see `add_node`."""
+        return add_node(self.tree, kind, *inputs, **properties)
+
+    def add(self, kind: str, *inputs, **properties) -> bpy.types.NodeSocket:
+        """The first output of a new node."""
+        return self.node(kind, *inputs, **properties).outputs[0]
+
+    def math(self, operation: str, *values) -> bpy.types.NodeSocket:
+        """A math node."""
+        return self.add("ShaderNodeMath", *values, operation=operation)
+
+    def vector(self, operation: str, *values) -> bpy.types.NodeSocket:
+        """A vector math node; its number where the operation gives one."""
+        node = self.node("ShaderNodeVectorMath", operation=operation)
+        _fill(self.tree, (socket for socket in node.inputs if socket.enabled), values)
+        return next(socket for socket in node.outputs if socket.enabled)
+
+    def scaled(self, vector, factor) -> bpy.types.NodeSocket:
+        """A vector times a number."""
+        return self.vector("SCALE", vector, factor)
+
+    def split(self, vector) -> tuple[bpy.types.NodeSocket, ...]:
+        """The three parts of a vector."""
+        return tuple(add_node(self.tree, "ShaderNodeSeparateXYZ", vector).outputs)
+
+    def join(self, x, y, z) -> bpy.types.NodeSocket:
+        """A vector of three numbers."""
+        return self.add("ShaderNodeCombineXYZ", x, y, z)
+
+    def step(self, value, low: float, high: float) -> bpy.types.NodeSocket:
+        """Smoothly from 0 where the value is `low` to 1 where it is `high`; low may be the greater one."""
+        ends = (low, high, 0.0, 1.0) if low < high else (high, low, 1.0, 0.0)
+        return self.add("ShaderNodeMapRange", value, *ends, interpolation_type="SMOOTHSTEP")
+
+    def named(self, name: str, kind: str = "FLOAT_VECTOR") -> bpy.types.NodeSocket:
+        """An attribute of the mesh; zero where it has none of the name."""
+        return self.add("GeometryNodeInputNamedAttribute", name, data_type=kind)
+
+    def store(self, geometry, selection, name: str, value, kind: str = "FLOAT_VECTOR") -> bpy.types.NodeSocket:
+        """Geometry with an attribute of its points."""
+        return self.add("GeometryNodeStoreNamedAttribute", geometry, selection, name, value, data_type=kind)
 
 
 @dataclass(frozen=True)

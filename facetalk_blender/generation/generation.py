@@ -366,7 +366,8 @@ class Generation(Job):
         yield False
         if self.options.add_stage and writer.makes_head:
             self.step = "stage"
-            for _ in stage.stage_around(self._spoken.scene().session_uid, writer.result().session_uid):
+            ids = self._spoken.scene().session_uid, writer.result().session_uid
+            for _ in stage.stage_around(*ids, self.options.stage):
                 yield True
 
     def _remember_cost(self) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from ...engine.shared.options import DEVICE, RESOLUTION, STARTER
 from ...engine.shared.style import Style
 from ..look.appearance import Color
+from ..look.stage import StageChoice
 from ..outputs.curves.expression_curves import CurveSettings
 from ..outputs.frames.frame_storage import FrameStorage
 
@@ -27,6 +28,7 @@ class Options:
     bundle: "starter" or a folder; device: "auto", "cpu" or "cuda".
     frames: scene frames to make surfaces for; None makes all that are heard.
     audio_playback, add_stage: whether to set up playback, and camera and lights around a new head.
+    stage: what camera, lights and backdrop are.
     curves: of Expression Curves.
     style: in which the take is shown; the take itself stays as it was sampled.
     storage: of frame meshes.
@@ -48,6 +50,7 @@ class Options:
     frames: range | None = None
     audio_playback: bool = True
     add_stage: bool = True
+    stage: StageChoice = field(default_factory=StageChoice)
     curves: CurveSettings = field(default_factory=CurveSettings)
     style: Style = field(default_factory=Style)
     storage: FrameStorage = field(default_factory=FrameStorage)
@@ -62,5 +65,5 @@ class Options:
         Names instead of paths: the file may be opened on another computer.
         """
         facts = asdict(self) | {"frames": None, "identity": Path(self.identity).name, "bundle": bundle}
-        del facts["storage"]
+        del facts["storage"], facts["stage"]
         return facts

@@ -10,37 +10,33 @@ import bpy
 import numpy as np
 from mathutils import Vector
 
-from .. import compat
 from ..blender_data.datablocks import resolve
 from ..sound.strip_link import STRIP_PROPERTY
-from .collar import collar, collar_rows, is_worn, put_on, wears_one
+from .bust import bust, bust_rows, is_worn, put_on, wears_one
+from .lighting import BACKDROP_NAME, RIGS, Light, backdrop, set_backdrop
 
 COLLECTION_NAME = "FaceTalk Stage"
 CAMERA_BEFORE_PROPERTY = "facetalk_camera_before"  # of the collection: through which the scene looked before
 CAMERA_LENS = 85.0  # mm, a portrait lens
 CAMERA_DISPLAY_SIZE = 0.015  # metres: at its usual size it is drawn across the face
 CAMERA_ANGLE = math.radians(10.0)  # to the subject's left
-HEADROOM = 0.07  # of the head's height, above it
-NECK_MARGIN = 0.03  # of the head's height, below it
+BOUNDS_PROPERTY = "facetalk_bounds"  # of the collection: least and greatest coordinates of the heads
 LINE_SHARE = 0.3  # of the way to the face: how far the line goes that viewports draw for a light
 
 
+FRAMINGS = {  # name, description, margins above and below the head as shares of its height
+    "BUST": ("Bust", "Head and shoulders", 0.09, 0.22),
+    "CLOSE_UP": ("Close-Up", "The head alone", 0.07, 0.03),
+}
+
+
 @dataclass(frozen=True)
-class Light:
-    """One area light: where it stands as seen from the face (metres; y is away from it), size, power, colour."""
+class StageChoice:
+    """What a stage shall be: keys of RIGS, BACKDROPS and FRAMINGS."""
 
-    name: str
-    position: tuple[float, float, float]
-    size: float
-    watts: float
-    color: tuple[float, float, float]
-
-
-LIGHTS = (
-    Light("FaceTalk Key", (-0.7, -0.85, 0.55), 0.7, 19.0, (1.0, 0.93, 0.85)),
-    Light("FaceTalk Fill", (1.1, -0.9, 0.05), 1.2, 3.5, (0.84, 0.91, 1.0)),
-    Light("FaceTalk Rim", (0.6, 0.75, 0.55), 0.4, 20.0, (0.88, 0.94, 1.0)),
-)
+    light: str = "PORTRAIT"
+    backdrop: str = "DARK"
+    framing: str = "BUST"
 
 
 def has_own_stage(scene: bpy.types.Scene) -> bool:
@@ -63,10 +59,10 @@ def use_camera(scene: bpy.types.Scene, wanted: bool) -> None:
         scene.camera = camera
 
 
-def stage_around(scene_uid: int, head_uid: int) -> Iterator[None]:
+def stage_around(scene_uid: int, head_uid: int, choice: StageChoice | None = None) -> Iterator[None]:
     """Add the stage around an object as it looks at the current frame, in pieces. Takes session_uids.
 
-    Every head has a collar of its own. Camera and lights are for all heads that render; they are placed again only when
+    Every head has a bust of its own. Camera and lights are for all heads that render; they are placed again only when
     a head of another strip comes. Raises DataBlockLost when scene or head is gone.
     """
     scene, head = resolve(bpy.data.scenes, scene_uid), resolve(bpy.data.objects, head_uid)
@@ -80,41 +76,62 @@ def stage_around(scene_uid: int, head_uid: int) -> Iterator[None]:
     bounds = [part for part in bounds if len(part)]
     yield
     rows = []
-    for row in collar_rows(vertices):
+    for row in bust_rows(vertices):
         rows.append(row)
         yield
     low, high = (Vector(bound) for bound in _extent(bounds))
     scene, head = resolve(bpy.data.scenes, scene_uid), resolve(bpy.data.objects, head_uid)
     if (collection := _collection(scene)) is not None and wears_one(head, collection):
-        put_on(collar(rows), head, collection)  # camera and lights stay as the artist may have changed them
+        put_on(bust(rows), head, collection)  # camera and lights stay as the artist may have changed them
         return
     collection = _fresh_collection(scene)
-    put_on(collar(rows), head, collection)
-    _furnish(scene, collection, low, high, aspect)
+    put_on(bust(rows), head, collection)
+    _furnish(scene, collection, low, high, aspect, choice or StageChoice())
 
 
-def add_stage(scene: bpy.types.Scene, vertices: np.ndarray, aspect: float = 1.0) -> bpy.types.Object:
-    """Add camera, lights, backdrop and a collar around a head that is no object of ours, and return the camera.
+def add_stage(
+    scene: bpy.types.Scene, vertices: np.ndarray, aspect: float = 1.0, choice: StageChoice | None = None
+) -> bpy.types.Object:
+    """Add camera, lights, backdrop and a bust around a head that is no object of ours, and return the camera.
 
     vertices: (V, 3) of the head, metres, world space, z up, the face towards -y.
     aspect: width of the picture over its height.
     """
     low, high = Vector(vertices.min(0)), Vector(vertices.max(0))
     collection = _fresh_collection(scene)
-    collection.objects.link(collar(list(collar_rows(vertices))))
-    return _furnish(scene, collection, low, high, aspect)
+    collection.objects.link(bust(list(bust_rows(vertices))))
+    return _furnish(scene, collection, low, high, aspect, choice or StageChoice())
+
+
+def change(scene: bpy.types.Scene, choice: StageChoice) -> None:
+    """Let the scene's stage be another one; the artist's own world stays. Does nothing without a stage."""
+    collection = _collection(scene)
+    if collection is None or BOUNDS_PROPERTY not in collection:
+        return
+    bounds = collection[BOUNDS_PROPERTY]
+    aspect = scene.render.resolution_x / scene.render.resolution_y
+    _furnish(scene, _fresh_collection(scene), Vector(bounds[:3]), Vector(bounds[3:]), aspect, choice)
 
 
 def _furnish(
-    scene: bpy.types.Scene, collection: bpy.types.Collection, low: Vector, high: Vector, aspect: float
+    scene: bpy.types.Scene,
+    collection: bpy.types.Collection,
+    low: Vector,
+    high: Vector,
+    aspect: float,
+    choice: StageChoice,
 ) -> bpy.types.Object:
     """Camera, lights and, in a scene without a world, a backdrop. Gives the camera, through which the scene looks."""
-    camera = _add_camera(collection, low, high, aspect)
+    collection[BOUNDS_PROPERTY] = [*low, *high]
+    camera = _add_camera(collection, low, high, aspect, choice.framing)
     face = Vector(((low.x + high.x) / 2, low.y, _eye_height(low, high)))
-    for light in LIGHTS:
+    for light in RIGS[choice.light].lights:
         _add_light(collection, light, face)
     use_camera(scene, True)
-    scene.world = scene.world or _backdrop()
+    if scene.world is None:
+        scene.world = backdrop(choice.light, choice.backdrop)
+    elif scene.world.name.startswith(BACKDROP_NAME):
+        set_backdrop(scene.world, choice.light, choice.backdrop)
     return camera
 
 
@@ -153,9 +170,12 @@ def _fresh_collection(scene: bpy.types.Scene) -> bpy.types.Collection:
     return collection
 
 
-def _add_camera(collection: bpy.types.Collection, low: Vector, high: Vector, aspect: float) -> bpy.types.Object:
+def _add_camera(
+    collection: bpy.types.Collection, low: Vector, high: Vector, aspect: float, framing: str
+) -> bpy.types.Object:
     height = high.z - low.z
-    top, bottom = high.z + HEADROOM * height, low.z - NECK_MARGIN * height
+    _, _, above, below = FRAMINGS[framing]
+    top, bottom = high.z + above * height, low.z - below * height
     data = bpy.data.cameras.new("FaceTalk Camera")
     data.lens = CAMERA_LENS
     data.display_size = CAMERA_DISPLAY_SIZE
@@ -184,32 +204,3 @@ def _add_light(collection: bpy.types.Collection, light: Light, face: Vector) -> 
     data.cutoff_distance = LINE_SHARE * Vector(light.position).length
     item.rotation_euler = (face - item.location).to_track_quat("-Z", "Y").to_euler()
     collection.objects.link(item)
-
-
-def _backdrop() -> bpy.types.World:
-    """A dark neutral gradient behind the head, and a little even light from all around."""
-    world = bpy.data.worlds.new("FaceTalk Backdrop")
-    tree = compat.use_nodes(world)
-    nodes, links = tree.nodes, tree.links
-    nodes.clear()
-    window = nodes.new("ShaderNodeTexCoord").outputs["Window"]
-    offset = nodes.new("ShaderNodeVectorMath")
-    offset.inputs[1].default_value = (-0.5, -0.45, 0.0)
-    links.new(window, offset.inputs[0])
-    gradient = nodes.new("ShaderNodeTexGradient")
-    gradient.gradient_type = "SPHERICAL"
-    links.new(offset.outputs[0], gradient.inputs["Vector"])
-    ramp = nodes.new("ShaderNodeValToRGB")
-    ramp.color_ramp.elements[0].color = (0.012, 0.013, 0.015, 1.0)
-    ramp.color_ramp.elements[0].position = 0.25
-    ramp.color_ramp.elements[1].color = (0.085, 0.09, 0.1, 1.0)
-    links.new(gradient.outputs["Fac"], ramp.inputs[0])
-    shown, ambient = nodes.new("ShaderNodeBackground"), nodes.new("ShaderNodeBackground")
-    links.new(ramp.outputs[0], shown.inputs["Color"])
-    ambient.inputs["Color"].default_value = (0.09, 0.095, 0.105, 1.0)
-    choose = nodes.new("ShaderNodeMixShader")
-    links.new(nodes.new("ShaderNodeLightPath").outputs["Is Camera Ray"], choose.inputs[0])
-    links.new(ambient.outputs[0], choose.inputs[1])
-    links.new(shown.outputs[0], choose.inputs[2])
-    links.new(choose.outputs[0], nodes.new("ShaderNodeOutputWorld").inputs["Surface"])
-    return world

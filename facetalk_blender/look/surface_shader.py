@@ -7,30 +7,25 @@ the head at rest: they neither swim when it speaks nor depend on texture coordin
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 
 import bpy
 
-from ...engine.shared.regions import IRIS_ANGLE, PUPIL_ANGLE
 from ..blender_data.datablocks import resolve
 from ..blender_data.nodes import ShaderNodes, Socket, Value
 from .appearance import (
     BROW_SHADE,
     COLOR_ATTRIBUTE,
-    DEFAULT_EYE_COLOR,
     DEFAULT_SKIN_COLOR,
-    EYE_ATTRIBUTE,
-    EYE_COLOR_PROPERTY,
     LIP_BLOOD,
     LIP_SHADE,
-    PUPIL_COLOR,
     REST_ATTRIBUTE,
-    SCLERA_COLOR,
     SKIN_ATTRIBUTE,
     SKIN_COLOR_PROPERTY,
     TISSUE_ATTRIBUTE,
 )
+from .eye_shader import EyeShader
+from .wrinkles import WRINKLE_ATTRIBUTE
 
 GROUP_NAME = "FaceTalk Surface"
 UNFINISHED_NAME = "FaceTalk Surface (Unfinished)"
@@ -58,6 +53,12 @@ STUBBLE_TINT = (0.36, 0.36, 0.40)
 # it goes from none of the shade to all of it.
 SHADE_DISTANCE = 0.03
 SHADE_RANGE = (0.66, 0.12)
+# Wrinkles: cells a metre and turns by which they waver; turns from the middle of one to its edge; how deep they are in
+# the bumps of the skin; how much of FOLD_TINT their bottom has, where light hardly comes.
+FOLD_WAVES, FOLD_WAVE = 85.0, 0.7
+FOLD_WIDTH = 0.24
+FOLD_HEIGHT = 3.0
+FOLD_SHADE, FOLD_TINT = 0.75, (0.62, 0.44, 0.40)
 # Shaved hair grows where up + HAIRLINE_SLOPE * back exceeds HAIRLINE, metres.
 HAIRLINE, HAIRLINE_SLOPE = 0.062, 0.9
 
@@ -95,14 +96,23 @@ class _Surface:
         self._rest = nodes.attribute(REST_ATTRIBUTE, "Vector")
         self._pores = nodes.noise(self._rest, 1300.0, 0.0)
         self._skin_detail = nodes.number("Skin Detail", 0.4)
+        self._hollow = self._folds()
 
     def plan(self) -> None:
         n = self._n
         skin = n.object_color(SKIN_COLOR_PROPERTY, "Skin Color", DEFAULT_SKIN_COLOR)
         face = n.mix_shader(n.step(self._lips, 0.1, 0.9), self._skin_shader(skin), self._lip_shader(skin))
         head = n.mix_shader(n.step(n.math("ADD", self._skin, self._lips), 0.0, 1.0), self._mouth_shader(), face)
-        shown = n.mix_shader(n.step(self._ball, 0.38, 0.62), head, self._eye_shader())
+        shown = n.mix_shader(n.step(self._ball, 0.38, 0.62), head, EyeShader(n).plan())
         n.add("NodeGroupOutput", {0: shown, 1: self._in_its_own_shade(shown)})
+
+    def _folds(self) -> Socket:
+        """How near a point lies to the bottom of a deep wrinkle, 0..1."""
+        n = self._n
+        depth, place, _ = n.split(n.attribute(WRINKLE_ATTRIBUTE, "Vector"))
+        waved = n.math("MULTIPLY_ADD", n.noise(self._rest, FOLD_WAVES, 1.0), FOLD_WAVE, place)
+        away = n.math("PINGPONG", waved, 0.5)  # turns to the next fold
+        return n.math("MULTIPLY", n.step(away, FOLD_WIDTH, 0.0), depth)
 
     def _in_its_own_shade(self, shown: Socket) -> Socket:
         """Dark where the head hides the surroundings, whose light reaches mouth and nostrils in EEVEE."""
@@ -121,7 +131,9 @@ class _Surface:
         n = self._n
         color = n.mix(self._brow_hair(), self._skin_color(skin), n.mix(1.0, skin, BROW_SHADE, "MULTIPLY"))
         roughness = n.math("MULTIPLY_ADD", self._pores, 0.25, 0.355)
-        bumps = self._bumps(n.noise(self._rest, 650.0, 1.0))
+        height = n.math("MULTIPLY_ADD", self._hollow, -FOLD_HEIGHT, n.noise(self._rest, 650.0, 1.0))
+        bumps = self._bumps(height)
+        color = n.mix(n.math("MULTIPLY", self._hollow, FOLD_SHADE), color, n.mix(1.0, color, FOLD_TINT, "MULTIPLY"))
         return self._wet(color, roughness, **{"Coat Normal": bumps}, **SKIN_SUBSURFACE)
 
     def _lip_shader(self, skin: Socket) -> Socket:
@@ -132,9 +144,6 @@ class _Surface:
         """Teeth, gums, tongue and the dark of the mouth."""
         roughness = self._n.weighted((self._teeth, -0.18), (self._flesh, -0.12), base=0.36)
         return self._wet(self._region_color, roughness, **MOUTH_SUBSURFACE)
-
-    def _eye_shader(self) -> Socket:
-        return self._wet(self._eye_color(), 0.04, **{"Coat IOR": 1.8})
 
     def _bumps(self, height: Socket) -> Socket:
         return self._n.add("ShaderNodeBump", {"Distance": 0.0006, "Strength": self._skin_detail, "Height": height})
@@ -190,33 +199,3 @@ class _Surface:
         strands = n.noise(n.vector_math("MULTIPLY", self._rest, (1.0, 1.0, 0.4)), 1300.0, 1.0)
         density = n.math("MULTIPLY_ADD", n.math("SUBTRACT", strands, 0.5), 1.7, self._brows)
         return n.math("MULTIPLY", n.step(density, 0.2, 0.8), 0.92)
-
-    def _eye_color(self) -> Socket:
-        n = self._n
-        right, up, forward = n.split(n.attribute(EYE_ATTRIBUTE, "Vector"))
-        radius = n.math("SQRT", n.math("ADD", n.math("MULTIPLY", right, right), n.math("MULTIPLY", up, up)))
-        angle = n.math("ARCTAN2", radius, forward)
-        turn = n.vector_math("NORMALIZE", n.join(right, up, 0.0))
-        degree = math.radians(1.0)
-
-        strands = n.noise(
-            n.vector_math("ADD", turn, n.join(0.0, 0.0, n.math("MULTIPLY", angle, 1.6))),
-            9.0,
-            2.0,
-        )
-        iris = n.object_color(EYE_COLOR_PROPERTY, "Eye Color", DEFAULT_EYE_COLOR)
-        light = n.math("MULTIPLY_ADD", n.step(strands, 0.3, 0.7), 1.0, 0.5)
-        # Lighter around the pupil, dark where the iris meets the white.
-        light = n.math(
-            "MULTIPLY", light, n.math("MULTIPLY_ADD", n.step(angle, 15 * degree, PUPIL_ANGLE * degree), 0.45, 1.0)
-        )
-        light = n.math(
-            "MULTIPLY", light, n.math("MULTIPLY_ADD", n.step(angle, 18.5 * degree, 23.5 * degree), -0.8, 1.0)
-        )
-        iris = n.mix(1.0, iris, n.join(light, light, light), "MULTIPLY")
-
-        corner = n.math("MULTIPLY", n.step(n.math("ABSOLUTE", right), 0.45, 0.95), 0.55)
-        white = n.mix(corner, SCLERA_COLOR, (0.62, 0.36, 0.31))
-        color = n.mix(n.step(angle, (IRIS_ANGLE - 1.6) * degree, (IRIS_ANGLE + 1.0) * degree), iris, white)
-        color = n.mix(n.math("MULTIPLY", n.step(up, 0.05, 0.42), 0.45), color, (0.16, 0.11, 0.10))  # the lid's shadow
-        return n.mix(n.step(angle, (PUPIL_ANGLE + 0.7) * degree, (PUPIL_ANGLE - 0.7) * degree), color, PUPIL_COLOR)

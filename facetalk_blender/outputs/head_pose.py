@@ -1,7 +1,7 @@
 """The head's pose: a modifier of stock nodes bends the neck and turns the head as the take says.
 
 Its six numbers are driven by the strip like all else that plays, so nothing of the extension is needed. The lower end
-of the neck stays, and with it the collar. The artist may change the modifier's Amount, or animate it.
+of the neck stays, and with it the shirt. The artist may change the modifier's Amount, or animate it.
 """
 
 from __future__ import annotations

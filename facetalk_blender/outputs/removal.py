@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 import bpy
 
 from ..blender_data.datablocks import remove_unused, remove_unused_node_groups, resolve, run_to_end
-from ..look.collar import take_off
+from ..look.bust import take_off
 from ..sound.strip_link import STRIP_PROPERTY
 from . import curve_action
 from .result import FRAMES_PROPERTY, UNFINISHED_PROPERTY, results_of

@@ -9,6 +9,7 @@ import numpy as np
 from mathutils import Vector
 
 from ..blender_data.datablocks import DataBlockLost, resolve
+from ..look import face_detail
 from ..sound.strip import Clip
 from ..sound.strip_link import LINK_PROPERTY, STRIP_PROPERTY, connect
 from ..takes.take import TAKE_PROPERTY
@@ -81,6 +82,8 @@ class ResultWriter:
         owner = self.result()
         if self.pose is not None:
             head_pose.add(owner, resolve(bpy.data.scenes, self._scene), self._clip.audio_start, *self.pose)
+        if self.makes_head:
+            face_detail.add(owner)
         del owner[UNFINISHED_PROPERTY]
         owner.name = f"FaceTalk {self._clip.strip_name}"
 

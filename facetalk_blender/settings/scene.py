@@ -7,7 +7,7 @@ import bpy
 from ...engine.shared.identity_text import join_identity
 from ...engine.shared.options import GUIDANCE, RESOLUTION, RESOLUTIONS, STEPS, STRENGTH
 from ..generation.options import Options
-from ..look import stage
+from ..look import lighting, stage
 from ..outputs import result
 from ..outputs.frames.frame_storage import FrameStorage
 from ..sound import strip as sound_strip
@@ -31,6 +31,10 @@ def _stage_wanted(self) -> bool:
 def _choose_stage(self, value: bool) -> None:
     self["stage_choice"] = value
     stage.use_camera(self.id_data, value)
+
+
+def _change_stage(self, _context: bpy.types.Context) -> None:
+    stage.change(self.id_data, self.stage_options())
 
 
 def _take_position(self) -> int:
@@ -181,6 +185,29 @@ class FaceTalkSettings(bpy.types.PropertyGroup):
         set=_choose_stage,
     )
 
+    stage_light: bpy.props.EnumProperty(
+        name="Light",
+        description="Lights around the heads; changing it places camera and lights anew",
+        items=[(key, rig.name, rig.description) for key, rig in lighting.RIGS.items()],
+        update=_change_stage,
+    )
+    stage_backdrop: bpy.props.EnumProperty(
+        name="Backdrop",
+        description="What is seen behind the heads, in a scene without a world of your own",
+        items=[(key, *texts[:2]) for key, texts in lighting.BACKDROPS.items()],
+        update=_change_stage,
+    )
+    stage_framing: bpy.props.EnumProperty(
+        name="Framing",
+        description="How much the camera shows",
+        items=[(key, *texts[:2]) for key, texts in stage.FRAMINGS.items()],
+        update=_change_stage,
+    )
+
+    def stage_options(self) -> stage.StageChoice:
+        """What camera, lights and backdrop shall be."""
+        return stage.StageChoice(self.stage_light, self.stage_backdrop, self.stage_framing)
+
     def identity(self) -> str:
         """Whose head speaks, with the moved controls, as the engine takes it."""
         bases = {"MEAN": "mean", "RANDOM": f"random:{self.head_seed}", "FILE": bpy.path.abspath(self.head_file)}
@@ -214,6 +241,7 @@ class FaceTalkSettings(bpy.types.PropertyGroup):
             device=preferences.device,
             audio_playback=self.audio_playback,
             add_stage=self.add_stage,
+            stage=self.stage_options(),
             curves=self.curves.curve_settings(),
             style=self.style.style(),
             storage=self.frame_storage(preferences.frame_limit),

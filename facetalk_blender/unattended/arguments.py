@@ -15,6 +15,8 @@ from ...engine.shared.identity_text import join_identity, split_identity
 from ...engine.shared.options import Range
 from ...engine.shared.style import LARGEST, add_style_options
 from ..engine_access.programs import typed_program
+from ..look.lighting import BACKDROPS, RIGS
+from ..look.stage import FRAMINGS
 from . import video
 from .outcome import BAD_INPUT, EXIT_CODES, BatchError
 
@@ -22,6 +24,11 @@ OUTPUTS = {"frame-meshes": "FRAME_MESHES", "shape-keys": "SHAPE_KEYS", "expressi
 FRAME_PLACES = {"automatic": "AUTOMATIC", "file": "FILE", "cache": "CACHE"}
 IDENTITY_HELP = "mean, random:SEED or a .npy file, and controls: random:7+jaw_width=1,nose_length=-1"
 DEFAULT_RATE = 24.0
+STAGE = (
+    ("--light", RIGS, "portrait", "lights around the head (default: %(default)s)"),
+    ("--backdrop", BACKDROPS, "dark", "what is seen behind the head (default: %(default)s)"),
+    ("--framing", FRAMINGS, "bust", "how much the camera shows (default: %(default)s)"),
+)
 AUTOMATIC = "automatic"
 LIMITS = {
     "steps": ranges.STEPS,
@@ -128,6 +135,8 @@ def _add_render(parser: argparse.ArgumentParser) -> None:
         default=AUTOMATIC,
         help="render engine (default: eevee where there is a graphics processor, else cycles)",
     )
+    for name, choices, default, text in STAGE:
+        add(name, choices=[key.lower().replace("_", "-") for key in choices], default=default, help=text)
     add("--size", type=_size, default=(480, 480), help="picture size, WIDTHxHEIGHT (default: 480x480)")
     add("--samples", type=int, help="render samples (default: fitting the engine)")
 

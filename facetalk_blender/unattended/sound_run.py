@@ -16,6 +16,7 @@ from ..generation.generation import Generation
 from ..generation.job import State
 from ..generation.options import Options
 from ..generation.session import session
+from ..look.stage import StageChoice
 from ..outputs.curves.expression_curves import CurveSettings
 from ..outputs.frames.frame_storage import FrameStorage
 from ..sound import strip as sound_strip
@@ -112,6 +113,7 @@ class SoundRun:
             bundle=options.bundle,
             device=options.device,
             frames=frames,
+            stage=StageChoice(*(_key(text) for text in (options.light, options.backdrop, options.framing))),
             curves=CurveSettings(targets=tuple(options.target)),
             style=style_of(options),
             storage=FrameStorage(FRAME_PLACES[options.frames_in], folder=folder, coherent=True),
@@ -178,3 +180,7 @@ class SoundRun:
                 self._say(f"Wrote {path}")
         self._say("Took " + ", ".join(f"{stage} {seconds:.1f} s" for stage, seconds in self._seconds.items()))
         self._say(f"Done in {time.perf_counter() - self._started:.1f} s")
+
+
+def _key(word: str) -> str:
+    return word.upper().replace("-", "_")

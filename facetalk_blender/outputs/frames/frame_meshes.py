@@ -10,7 +10,7 @@ import numpy as np
 
 from ....engine.shared.protocol import Message
 from ...blender_data.mesh_building import corners_of
-from ...look import appearance
+from ...look import appearance, face_detail
 from ...look.material import dress_object
 from ...look.refinement import refined
 from ...sound.strip import Clip
@@ -119,7 +119,8 @@ class FrameMeshes(ResultWriter):
         """Drop the room of frames that never came, and remove earlier results of the same take."""
         yield from self._frame_writer.finish()
         yield from super().finish()
-        move_groups_below(self.result(), head_pose.MODIFIER_NAME)
+        for name in (head_pose.MODIFIER_NAME, face_detail.MODIFIER_NAME):
+            move_groups_below(self.result(), name)
 
     def discard(self) -> None:
         """Remove everything that was written; results that it had hidden are as the artist left them."""

@@ -188,23 +188,23 @@ def test_a_stage_that_is_wanted_is_used_and_the_artists_camera_is_remembered(sce
     assert scene.camera.name == "FaceTalk Camera"
 
 
-def test_every_head_has_its_own_collar_and_camera_and_lights_are_for_all(scene, client, tmp_path):
-    def collars():
-        return [item for item in scene.objects if item.name.startswith("FaceTalk Collar")]
+def test_every_head_has_its_own_bust_and_camera_and_lights_are_for_all(scene, client, tmp_path):
+    def busts():
+        return [item for item in scene.objects if item.name.startswith("FaceTalk Bust")]
 
     strips = [speaking_strip(scene, tmp_path) for _ in range(2)]
     heads = [bpy.data.objects[generate(client, strip).result_name] for strip in strips]
-    assert [item.parent for item in collars()] == heads
+    assert [item.parent for item in busts()] == heads
     middle = scene.objects["FaceTalk Key"].location.x + 0.7
     assert heads[0].location.x + 0.05 < middle < heads[1].location.x - 0.05
     assert len([item for item in scene.objects if item.type in {"CAMERA", "LIGHT"}]) == 4
     again = bpy.data.objects[generate(client, strips[1]).result_name]
-    assert {item.parent for item in collars()} == {heads[0], again}
+    assert {item.parent for item in busts()} == {heads[0], again}
     removal = import_from_extension("facetalk_blender.outputs.removal")
     removal.remove_result(again)
-    assert {item.parent for item in collars()} == set(heads)  # an earlier take of the strip wears it
+    assert {item.parent for item in busts()} == set(heads)  # an earlier take of the strip wears it
     removal.remove_result(heads[1])
-    assert [item.parent for item in collars()] == [heads[0]]
+    assert [item.parent for item in busts()] == [heads[0]]
 
 
 def test_nothing_of_the_stage_is_drawn_across_the_face(scene, client, tmp_path):

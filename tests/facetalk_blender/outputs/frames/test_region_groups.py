@@ -95,7 +95,7 @@ def test_groups_survive_saving_without_the_extension(head):
 def test_groups_survive_moving_the_frames_there_and_back(head):
     add_smooth(head)
     names = [modifier.name for modifier in head.modifiers]
-    file = ["FaceTalk Player", "FaceTalk Vertex Groups", "Soft Lips"]
+    file = ["FaceTalk Player", "FaceTalk Face Detail", "FaceTalk Vertex Groups", "Soft Lips"]
     cache = ["FaceTalk Player", "FaceTalk Unpacking", *file[1:]]
     assert names in (file, cache)
     for _ in range(2):
