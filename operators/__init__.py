@@ -13,6 +13,7 @@ from . import (
     model_bundle,
     style_preset,
     takes,
+    tension,
     try_it,
     views,
 )
@@ -29,6 +30,7 @@ CLASSES = (
     *style_preset.CLASSES,
     *takes.CLASSES,
     *frame_storage.CLASSES,
+    *tension.CLASSES,
     *head_identity.CLASSES,
     *engine_runtime.CLASSES,
     *model_bundle.CLASSES,

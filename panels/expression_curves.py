@@ -105,6 +105,7 @@ class FACETALK_PT_expression_curves(bpy.types.Panel):
             row = layout.row(align=True)
             row.operator("facetalk.check_curves", text="Check", icon="CHECKMARK")
             row.operator("facetalk.remove_curves", text="Remove", icon="TRASH")
+            layout.operator("facetalk.add_tension", icon="MOD_CLOTH")
 
 
 def _draw_targets(layout: bpy.types.UILayout, context: bpy.types.Context, curves: bpy.types.PropertyGroup) -> None:

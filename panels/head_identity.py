@@ -7,7 +7,7 @@ import bpy
 from ..facetalk_blender.generation import head_preview
 from ..facetalk_blender.generation.session import session
 from ..facetalk_blender.settings.drawing import draw_text
-from ..facetalk_blender.settings.head import GROUPS, has_head
+from ..facetalk_blender.settings.head import GROUPS, TRAITS, has_head
 
 
 class FACETALK_PT_head(bpy.types.Panel):
@@ -38,8 +38,14 @@ class FACETALK_PT_head(bpy.types.Panel):
         row.operator_menu_enum("facetalk.head_preset", "preset", text="Presets")
         row.operator("facetalk.reset_head", text="", icon="LOOP_BACK")
         column = layout.column()
+        column.prop(head, "skin")
         column.prop(head, "skin_color")
         column.prop(head, "eye_color")
+        header, body = layout.panel("facetalk_head_skin", default_closed=True)
+        header.label(text="Skin")
+        if body is not None:
+            for name in TRAITS:
+                body.prop(head, name, slider=True)
         if head_preview.live_heads(context.scene):
             layout.operator("facetalk.make_output", text="Make Output with This Head", icon="OUTLINER_OB_MESH")
         elif not shown and has_head(context.scene):

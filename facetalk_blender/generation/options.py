@@ -8,6 +8,7 @@ from pathlib import Path
 from ...engine.shared.options import DEVICE, RESOLUTION, STARTER
 from ...engine.shared.style import Style
 from ..look.appearance import Color
+from ..look.skin_traits import SkinTraits
 from ..look.stage import StageChoice
 from ..outputs.curves.expression_curves import CurveSettings
 from ..outputs.frames.frame_storage import FrameStorage
@@ -22,6 +23,7 @@ class Options:
     output: "FRAME_MESHES", "SHAPE_KEYS" or "EXPRESSION_CURVES"; resolution: cells per side for frame meshes.
     identity: "mean", "random:SEED" or a file with an identity code, and moved controls (see identity_text).
     skin_color, eye_color: linear; None leaves the materials' own.
+    skin_traits: what the skin is like beside its colour.
     seed, steps, guidance, strength: of the sampler; None is the model's own number.
     controls: what the performance shall be, {name: number}, see `engine.shared.controls`.
     keyed_controls: the same over time, {name: [(scene frame, number), ...]}, linear in between.
@@ -39,6 +41,7 @@ class Options:
     identity: str = "mean"
     skin_color: Color | None = None
     eye_color: Color | None = None
+    skin_traits: SkinTraits = field(default_factory=SkinTraits)
     seed: int = 0
     steps: int | None = None
     guidance: float | None = None
@@ -65,5 +68,5 @@ class Options:
         Names instead of paths: the file may be opened on another computer.
         """
         facts = asdict(self) | {"frames": None, "identity": Path(self.identity).name, "bundle": bundle}
-        del facts["storage"], facts["stage"]
+        del facts["storage"], facts["stage"], facts["skin_traits"]
         return facts

@@ -12,6 +12,7 @@ import numpy as np
 
 from ..look import appearance
 from ..look.material import material_pieces
+from ..look.skin_traits import set_traits
 from ..outputs.curves import expression_curves
 from ..outputs.frames.frame_meshes import FrameMeshes
 from ..outputs.frames.frames_in_cache import kept_files
@@ -63,6 +64,7 @@ class OutputChoice:
             arrays["times"] = writer.times
         if isinstance(writer, ResultWriter):
             appearance.set_colors(writer.result(), options.skin_color, options.eye_color)
+            set_traits(writer.result(), options.skin_traits)
             writer.result()[STYLE_PROPERTY] = json.dumps(asdict(options.style))
             pose = pose_of(taken.styled(options.style))
             writer.pose = None if pose is None else (pose, taken.rate)

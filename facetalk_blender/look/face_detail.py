@@ -12,12 +12,13 @@ from bpy.types import NodeSocket
 
 from ..blender_data.nodes import Fields, new_modifier_tree
 from .appearance import EYE_ATTRIBUTE, REST_ATTRIBUTE, SKIN_ATTRIBUTE, TISSUE_ATTRIBUTE
-from .wrinkles import WRINKLE_ATTRIBUTE, wrinkles
+from .wrinkles import with_wrinkles
 
 MODIFIER_NAME = "FaceTalk Face Detail"  # of the node tree too
 GAZE_ATTRIBUTE, EYE_UP_ATTRIBUTE = "facetalk_gaze", "facetalk_eye_up"  # on eyeballs: axes of the eye, object space
 LID_ATTRIBUTE = "facetalk_lid"  # on eyeballs: metres to the lids, and 1 where the upper one is nearer, -1 the lower
 LEAST_FORWARD = 0.5  # part of a direction along the gaze: eyes are fitted by their front, which all meshes have
+AMOUNTS_PROPERTY = "facetalk_wrinkle_amounts"  # of a head object: what its modifier has or is to have
 WRINKLES, AGE = "Wrinkles", "Age"  # inputs of the modifier
 DEFAULT_WRINKLES, DEFAULT_AGE = 1.0, 0.2
 
@@ -27,10 +28,13 @@ def add(owner: bpy.types.Object) -> None:
     if MODIFIER_NAME not in owner.modifiers:
         tree = bpy.data.node_groups.get(MODIFIER_NAME) or _build()
         owner.modifiers.new(MODIFIER_NAME, "NODES").node_group = tree
+        if AMOUNTS_PROPERTY in owner:
+            set_amounts(owner, *owner[AMOUNTS_PROPERTY])
 
 
 def set_amounts(owner: bpy.types.Object, wrinkles: float, age: float) -> None:
-    """How deep a head's wrinkles are, 0 to 2, and how old its skin is, 0 to 1. Does nothing without the modifier."""
+    """How deep a head's wrinkles are, 0 to 2, and how old it is, 0 to 1; a modifier that comes later has them too."""
+    owner[AMOUNTS_PROPERTY] = [float(wrinkles), float(age)]
     modifier = owner.modifiers.get(MODIFIER_NAME)
     if modifier is None or modifier.node_group is None:
         return
@@ -48,8 +52,8 @@ def _build() -> bpy.types.NodeTree:
     n, given = Fields(tree), geometry.node.outputs
     geometry = _with_eyes(n, geometry)
     on_skin = n.vector("DOT_PRODUCT", n.named(SKIN_ATTRIBUTE), (1.0, 1.0, 0.0))
-    wrinkled = wrinkles(n, n.named(REST_ATTRIBUTE), given[WRINKLES], given[AGE])
-    geometry = n.store(geometry, n.math("GREATER_THAN", on_skin, 0.0), WRINKLE_ATTRIBUTE, wrinkled)
+    on_skin = n.math("GREATER_THAN", on_skin, 0.0)
+    geometry = with_wrinkles(n, geometry, on_skin, given[WRINKLES], given[AGE])
     n.node("NodeGroupOutput", geometry)
     return tree
 

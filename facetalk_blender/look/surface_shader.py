@@ -25,6 +25,7 @@ from .appearance import (
     TISSUE_ATTRIBUTE,
 )
 from .eye_shader import EyeShader
+from .skin_traits import TRAITS_PROPERTY
 from .wrinkles import WRINKLE_ATTRIBUTE
 
 GROUP_NAME = "FaceTalk Surface"
@@ -37,6 +38,10 @@ SKIN_SUBSURFACE = {
 }
 # Wide enough to gather light that falls on lips and cheeks: the mouth is no black hole behind lips that shade it.
 MOUTH_SUBSURFACE = {"Subsurface Weight": 1.0, "Subsurface Radius": (1.0, 0.75, 0.65), "Subsurface Scale": 0.04}
+PAPILLAE, ENAMEL_WAVES = 1100.0, 260.0  # cells a metre
+# Light from behind comes through the ears: where, and how much of what falls on them.
+EARS = (((0.088, 0.060, 0.004), 0.034, 1.0),)
+EAR_LIGHT, EAR_TINT = 0.28, (1.0, 0.22, 0.12)
 # Where blood shows: centre (the right side mirrors the left) and radius on the head at rest, metres, and strength.
 FLUSHES = (
     ((0.046, -0.034, -0.020), 0.036, 0.75),  # cheeks
@@ -46,6 +51,14 @@ FLUSHES = (
     ((0.018, -0.030, 0.016), 0.012, 0.5),  # inner corners of the eyes
 )
 SHADE_UNDER_EYES = ((0.030, -0.034, 0.004), 0.017, 0.5)
+FRECKLES = (
+    ((0.030, -0.045, -0.008), 0.034, 1.0),
+    ((0.0, -0.062, -0.004), 0.024, 1.0),
+)
+FRECKLED = (0.60, 0.70)  # of the mottling, between which a freckle begins and is whole
+FRECKLE_TINT = (0.62, 0.42, 0.30)
+MAKEUP_ON_LIDS = ((0.031, -0.034, 0.026), 0.014, 0.9)
+LID_SHADOW, LIPSTICK = (0.50, 0.36, 0.36), (0.30, 0.025, 0.04)
 FLUSH_TINT = (1.06, 0.66, 0.60)
 SHADE_TINT = (0.80, 0.70, 0.74)
 STUBBLE_TINT = (0.36, 0.36, 0.40)
@@ -94,9 +107,18 @@ class _Surface:
         self._ball, self._teeth, self._flesh = nodes.split(nodes.attribute(TISSUE_ATTRIBUTE, "Vector"))
         self._region_color = nodes.attribute(COLOR_ATTRIBUTE, "Color")
         self._rest = nodes.attribute(REST_ATTRIBUTE, "Vector")
-        self._pores = nodes.noise(self._rest, 1300.0, 0.0)
+        # Noise lies in a lattice that is seen where it runs with the picture; no view is along this one.
+        tilted = {"Vector": self._rest, "Rotation": (0.6, 0.4, 0.9)}
+        self._grain = nodes.add("ShaderNodeVectorRotate", tilted, rotation_type="EULER_XYZ")
+        x, y, z = nodes.split(self._rest)
+        self._mirrored = nodes.join(nodes.math("ABSOLUTE", x), y, z)
+        self._pores = nodes.noise(self._grain, 1300.0, 0.0)
         self._skin_detail = nodes.number("Skin Detail", 0.4)
-        self._hollow = self._folds()
+        self._hollow, self._tension = self._folds()
+        traits = nodes.add(
+            "ShaderNodeAttribute", output="Vector", attribute_type="OBJECT", attribute_name=TRAITS_PROPERTY
+        )
+        self._redness, self._freckles, self._makeup = nodes.split(traits)
 
     def plan(self) -> None:
         n = self._n
@@ -106,13 +128,13 @@ class _Surface:
         shown = n.mix_shader(n.step(self._ball, 0.38, 0.62), head, EyeShader(n).plan())
         n.add("NodeGroupOutput", {0: shown, 1: self._in_its_own_shade(shown)})
 
-    def _folds(self) -> Socket:
-        """How near a point lies to the bottom of a deep wrinkle, 0..1."""
+    def _folds(self) -> tuple[Socket, Socket]:
+        """How near a point lies to the bottom of a deep wrinkle, 0..1, and the skin's tension."""
         n = self._n
-        depth, place, _ = n.split(n.attribute(WRINKLE_ATTRIBUTE, "Vector"))
-        waved = n.math("MULTIPLY_ADD", n.noise(self._rest, FOLD_WAVES, 1.0), FOLD_WAVE, place)
+        depth, place, tension = n.split(n.attribute(WRINKLE_ATTRIBUTE, "Vector"))
+        waved = n.math("MULTIPLY_ADD", n.noise(self._grain, FOLD_WAVES, 1.0), FOLD_WAVE, place)
         away = n.math("PINGPONG", waved, 0.5)  # turns to the next fold
-        return n.math("MULTIPLY", n.step(away, FOLD_WIDTH, 0.0), depth)
+        return n.math("MULTIPLY", n.step(away, FOLD_WIDTH, 0.0), depth), tension
 
     def _in_its_own_shade(self, shown: Socket) -> Socket:
         """Dark where the head hides the surroundings, whose light reaches mouth and nostrils in EEVEE."""
@@ -131,10 +153,13 @@ class _Surface:
         n = self._n
         color = n.mix(self._brow_hair(), self._skin_color(skin), n.mix(1.0, skin, BROW_SHADE, "MULTIPLY"))
         roughness = n.math("MULTIPLY_ADD", self._pores, 0.25, 0.355)
-        height = n.math("MULTIPLY_ADD", self._hollow, -FOLD_HEIGHT, n.noise(self._rest, 650.0, 1.0))
+        height = n.math("MULTIPLY_ADD", self._hollow, -FOLD_HEIGHT, n.noise(self._grain, 650.0, 1.0))
         bumps = self._bumps(height)
         color = n.mix(n.math("MULTIPLY", self._hollow, FOLD_SHADE), color, n.mix(1.0, color, FOLD_TINT, "MULTIPLY"))
-        return self._wet(color, roughness, **{"Coat Normal": bumps}, **SKIN_SUBSURFACE)
+        shown = self._wet(color, roughness, **{"Coat Normal": bumps}, **SKIN_SUBSURFACE)
+        ears = n.math("MULTIPLY", self._spots(self._mirrored, EARS), EAR_LIGHT)
+        through = n.add("ShaderNodeBsdfTranslucent", {0: n.mix(1.0, color, EAR_TINT, "MULTIPLY")})
+        return n.mix_shader(ears, shown, through)
 
     def _lip_shader(self, skin: Socket) -> Socket:
         bumps = self._bumps(self._n.noise(self._creases(), 900.0, 1.0))
@@ -142,8 +167,15 @@ class _Surface:
 
     def _mouth_shader(self) -> Socket:
         """Teeth, gums, tongue and the dark of the mouth."""
-        roughness = self._n.weighted((self._teeth, -0.18), (self._flesh, -0.12), base=0.36)
-        return self._wet(self._region_color, roughness, **MOUTH_SUBSURFACE)
+        n = self._n
+        roughness = n.weighted((self._teeth, -0.26), (self._flesh, -0.18), base=0.36)
+        # Papillae of the tongue and the grain of gums; enamel is smooth but for slight waves, which break its mirror.
+        papillae = n.math("MULTIPLY", n.noise(self._grain, PAPILLAE, 0.0), self._flesh)
+        waves = n.noise(self._grain, ENAMEL_WAVES, 0.0)
+        bumps = self._bumps(n.math("MULTIPLY_ADD", papillae, 1.6, waves))
+        grain = n.math("MULTIPLY_ADD", n.math("SUBTRACT", papillae, n.math("MULTIPLY", self._flesh, 0.5)), 0.9, 1.0)
+        color = n.mix(1.0, self._region_color, n.join(grain, grain, grain), "MULTIPLY")
+        return self._wet(color, roughness, **{"Coat Normal": bumps}, **MOUTH_SUBSURFACE)
 
     def _bumps(self, height: Socket) -> Socket:
         return self._n.add("ShaderNodeBump", {"Distance": 0.0006, "Strength": self._skin_detail, "Height": height})
@@ -151,10 +183,10 @@ class _Surface:
     def _skin_color(self, skin: Socket) -> Socket:
         """Skin with blood under it, shade under the eyes, shaved hair on the scalp and a fine mottling."""
         n = self._n
-        x, y, z = n.split(self._rest)
-        mirrored = n.join(n.math("ABSOLUTE", x), y, z)
-        uneven = n.step(n.noise(self._rest, 38.0, 0.0), 0.25, 0.75)
-        flush = n.math("MULTIPLY", n.number("Flush", 1.0), self._spots(mirrored, FLUSHES))
+        mirrored, (_, y, z) = self._mirrored, n.split(self._rest)
+        uneven = n.step(n.noise(self._grain, 38.0, 0.0), 0.25, 0.75)
+        blood = n.math("MULTIPLY", n.math("ADD", self._redness, 1.0), n.number("Flush", 1.0))
+        flush = n.math("MULTIPLY", blood, self._spots(mirrored, FLUSHES))
         color = n.mix(
             n.math("MULTIPLY", flush, n.math("MULTIPLY_ADD", uneven, 0.6, 0.4)),
             skin,
@@ -162,9 +194,16 @@ class _Surface:
         )
         color = n.mix(self._spots(mirrored, (SHADE_UNDER_EYES,)), color, n.mix(1.0, color, SHADE_TINT, "MULTIPLY"))
         color = n.mix(self._stubble(y, z, uneven), color, n.mix(1.0, color, STUBBLE_TINT, "MULTIPLY"))
-        noise = n.noise(self._rest, 190.0, 1.0)
+        noise = n.noise(self._grain, 190.0, 1.0)
+        color = n.mix(self._on_lids(mirrored), color, n.mix(1.0, color, LID_SHADOW, "MULTIPLY"))
+        speckled = n.math("MULTIPLY", n.step(noise, *FRECKLED), self._spots(mirrored, FRECKLES))
+        speckled = n.math("MULTIPLY", speckled, self._freckles)
+        color = n.mix(speckled, color, n.mix(1.0, color, FRECKLE_TINT, "MULTIPLY"))
         mottling = n.math("MULTIPLY_ADD", noise, 0.30, 0.85)
         return n.mix(1.0, color, n.join(mottling, n.math("MULTIPLY_ADD", noise, 0.44, 0.78), mottling), "MULTIPLY")
+
+    def _on_lids(self, mirrored: Socket) -> Socket:
+        return self._n.math("MULTIPLY", self._spots(mirrored, (MAKEUP_ON_LIDS,)), self._makeup)
 
     def _spots(self, position: Socket, spots: tuple) -> Socket:
         """The strongest of soft round spots."""
@@ -187,6 +226,11 @@ class _Surface:
         n = self._n
         shade = n.math("MULTIPLY_ADD", n.noise(self._creases(), 420.0, 1.0), 0.5, 0.75)
         color = n.mix(1.0, n.mix(1.0, skin, LIP_SHADE, "MULTIPLY"), LIP_BLOOD, "ADD")
+        # Lips that are drawn or pressed are paler: blood leaves them.
+        pale = n.math("MULTIPLY", n.step(self._tension, 0.12, 0.5), 0.3)
+        color = n.mix(pale, color, n.mix(1.0, skin, (1.0, 0.86, 0.82), "MULTIPLY"))
+        color = n.mix(n.math("MULTIPLY", self._hollow, FOLD_SHADE), color, n.mix(1.0, color, FOLD_TINT, "MULTIPLY"))
+        color = n.mix(n.math("MULTIPLY", self._makeup, 0.8), color, LIPSTICK)
         return n.mix(1.0, color, n.join(shade, shade, shade), "MULTIPLY")
 
     def _creases(self) -> Socket:
@@ -198,4 +242,5 @@ class _Surface:
         n = self._n
         strands = n.noise(n.vector_math("MULTIPLY", self._rest, (1.0, 1.0, 0.4)), 1300.0, 1.0)
         density = n.math("MULTIPLY_ADD", n.math("SUBTRACT", strands, 0.5), 1.7, self._brows)
-        return n.math("MULTIPLY", n.step(density, 0.2, 0.8), 0.92)
+        # Where there are no brows at all the strands' noise must not make specks.
+        return n.math("MULTIPLY", n.step(density, 0.2, 0.8), n.math("MULTIPLY", n.step(self._brows, 0.02, 0.15), 0.92))

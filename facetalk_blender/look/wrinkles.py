@@ -13,6 +13,7 @@ import bpy
 from bpy.types import NodeSocket
 
 from ..blender_data.nodes import Fields
+from .appearance import REST_ATTRIBUTE
 
 WRINKLE_ATTRIBUTE = "facetalk_wrinkle"  # depth of a fold 0..1, its place in turns (folds lie at whole ones), tension
 TENSION_GROUP = "FaceTalk Tension"
@@ -47,12 +48,12 @@ class Fold:
 UP, SIDEWAYS = (0.0, 0.0, 1.0), (1.0, 0.0, 0.0)
 FOLDS = (
     Fold("Forehead", (0.0, -0.043, 0.068), (0.052, 0.040, 0.024), UP, -0.05, -0.22, 0.0085, 0.45, bow=-2.0),
-    Fold("Glabella", (0.0, -0.047, 0.037), (0.013, 0.030, 0.018), SIDEWAYS, -0.03, -0.16, 0.0130, 0.40),
+    Fold("Glabella", (0.0065, -0.047, 0.037), (0.011, 0.030, 0.018), SIDEWAYS, -0.03, -0.16, 0.0130, 0.40),
     Fold("Crow's Feet", (0.060, -0.016, 0.015), (0.013, 0.022, 0.015), UP, -0.03, -0.16, 0.006, 0.55, fans=20.0),
-    Fold("Under Eyes", (0.031, -0.036, 0.001), (0.017, 0.020, 0.008), UP, -0.02, -0.10, 0.0040, 0.50, bow=12.0),
-    Fold("Nasolabial", (0.0312, -0.042, -0.036), (0.009, 0.024, 0.022), (0.83, 0.0, 0.56), -0.05, -0.17, 0.020, 0.55),
+    Fold("Under Eyes", (0.031, -0.036, 0.001), (0.017, 0.020, 0.008), UP, -0.02, -0.18, 0.0045, 0.40, bow=12.0),
+    Fold("Nasolabial", (0.0305, -0.042, -0.038), (0.011, 0.026, 0.027), (0.87, 0.0, 0.49), -0.05, -0.15, 0.030, 0.55),
     Fold("Chin", (0.0, -0.042, -0.096), (0.018, 0.024, 0.013), UP, 0.09, 0.20, 0.0045, 0.15),
-    Fold("Lips", (0.0, -0.050, -0.053), (0.024, 0.030, 0.020), SIDEWAYS, -0.06, -0.20, 0.0040, 0.30),
+    Fold("Lips", (0.0, -0.050, -0.053), (0.024, 0.030, 0.020), SIDEWAYS, -0.09, -0.22, 0.0040, 0.30),
 )
 
 
@@ -78,35 +79,67 @@ def _tension_group() -> bpy.types.NodeTree:
     # Edges along the way count, those across it hardly: the fourth power of the cosine.
     cosine = n.vector("DOT_PRODUCT", n.vector("NORMALIZE", edge), given[1])
     every_way = n.math("SUBTRACT", 1.0, n.vector("DOT_PRODUCT", given[1], given[1]))
-    weight = n.math("ADD", n.math("POWER", n.math("ABSOLUTE", cosine), 4.0), n.math("MAXIMUM", every_way, 0.0))
+    square = n.math("MULTIPLY", cosine, cosine)
+    weight = n.math("MULTIPLY_ADD", square, square, n.math("MAXIMUM", every_way, 0.0))
     weighted = n.math("MULTIPLY", weight, before)
     change = n.math("MULTIPLY", weight, n.math("SUBTRACT", length, before))
     sums = [n.add("GeometryNodeFieldOnDomain", value, data_type="FLOAT", domain="EDGE") for value in (change, weighted)]
     share = n.math("DIVIDE", sums[0], n.math("MAXIMUM", sums[1], 1e-9))
-    n.node("NodeGroupOutput", share)
+    n.node("NodeGroupOutput", n.add("ShaderNodeClamp", share, -1.0, 1.0))  # edges may have no length at rest
     return tree
 
 
-def wrinkles(n: Fields, rest: NodeSocket, strength: NodeSocket, age: NodeSocket) -> NodeSocket:
-    """The vector WRINKLE_ATTRIBUTE of points that lie at `rest` on the head at rest."""
-    x, y, z = n.split(rest)
-    mirrored = n.join(n.math("ABSOLUTE", x), y, z)
-    masks = [_mask(n, mirrored, fold) for fold in FOLDS]
+def with_wrinkles(
+    n: Fields, geometry: NodeSocket, on_skin: NodeSocket, strength: NodeSocket, age: NodeSocket
+) -> NodeSocket:
+    """Geometry whose points have WRINKLE_ATTRIBUTE where `on_skin` is 1.
+
+    Only the part of the mesh that lies in one of FOLDS is looked at, which takes a fifth of the time.
+    """
+    mirrored = _mirrored(n)
+    inside = n.math("MULTIPLY", on_skin, n.math("LESS_THAN", _nearest(n, mirrored), 1.0))
+    part = n.add("GeometryNodeSeparateGeometry", geometry, inside, domain="POINT")
+    # A part's points keep their order: its place in the part is the number of chosen ones before a point.
+    place = n.node("GeometryNodeAccumulateField", inside, data_type="INT", domain="POINT").outputs["Trailing"]
+    value = n.node("GeometryNodeSampleIndex", part, data_type="FLOAT_VECTOR", domain="POINT")
+    n.tree.links.new(_wrinkles(n, strength, age), value.inputs["Value"])
+    n.tree.links.new(place, value.inputs["Index"])
+    return n.store(geometry, inside, WRINKLE_ATTRIBUTE, value.outputs[0])
+
+
+def _mirrored(n: Fields) -> NodeSocket:
+    x, y, z = n.split(n.named(REST_ATTRIBUTE))
+    return n.join(n.math("ABSOLUTE", x), y, z)
+
+
+def _nearest(n: Fields, mirrored: NodeSocket) -> NodeSocket:
+    """Least squared distance from the middle of one of FOLDS, in its radii."""
+    nearest: NodeSocket | float = 9.0
+    for fold in FOLDS:
+        away = _away(n, mirrored, fold)
+        nearest = n.math("MINIMUM", nearest, n.vector("DOT_PRODUCT", away, away))
+    return nearest
+
+
+def _away(n: Fields, mirrored: NodeSocket, fold: Fold) -> NodeSocket:
+    scale = tuple(1.0 / radius for radius in fold.radii)
+    offset = tuple(-middle / radius for middle, radius in zip(fold.centre, fold.radii, strict=True))
+    return n.vector("MULTIPLY_ADD", mirrored, scale, offset)
+
+
+def _wrinkles(n: Fields, strength: NodeSocket, age: NodeSocket) -> NodeSocket:
+    """The vector WRINKLE_ATTRIBUTE."""
+    rest, mirrored = n.named(REST_ATTRIBUTE), _mirrored(n)
+    masks = [n.step(n.vector("LENGTH", _away(n, mirrored, fold)), 1.0, 0.55) for fold in FOLDS]
     across = _chosen(n, masks, [fold.across for fold in FOLDS], "VECTOR")
     # `across` is of the left side.
-    side = n.join(n.math("SIGN", x), 1.0, 1.0)
+    side = n.join(n.math("SIGN", n.split(rest)[0]), 1.0, 1.0)
     stretched = tension(n, rest, n.vector("MULTIPLY", across, side))
     stretched = n.add("GeometryNodeBlurAttribute", stretched, SMOOTHINGS, data_type="FLOAT")
     depths = [_depth(n, mask, fold, stretched, strength, age) for mask, fold in zip(masks, FOLDS, strict=True)]
     places = [_place(n, mirrored, fold) for fold in FOLDS]
     depth, place = (_chosen(n, masks, values, "FLOAT") for values in (depths, places))
     return n.join(depth, place, stretched)
-
-
-def _mask(n: Fields, mirrored: NodeSocket, fold: Fold) -> NodeSocket:
-    scale = tuple(1.0 / radius for radius in fold.radii)
-    away = n.vector("MULTIPLY", n.vector("SUBTRACT", mirrored, fold.centre), scale)
-    return n.step(n.vector("LENGTH", away), 1.0, 0.55)
 
 
 def _chosen(n: Fields, masks: list[NodeSocket], values: list, kind: str) -> NodeSocket:

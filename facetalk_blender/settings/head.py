@@ -6,11 +6,14 @@ others nearly still. `python -m training.head controls` prints the measurements 
 
 from __future__ import annotations
 
+from dataclasses import asdict, fields
+
 import bpy
 
 from ..generation import head_preview
-from ..look import appearance, material
+from ..look import appearance, material, skin_traits
 from ..look.appearance import DEFAULT_EYE_COLOR, DEFAULT_SKIN_COLOR
+from ..look.skin_traits import SKIN_PRESETS
 from ..outputs import result
 from .preferences import engine_choice
 
@@ -21,6 +24,8 @@ GROUPS = {
     "Eyes and Brows": ("eye_width", "eye_opening", "eye_spacing", "brow_height", "brow_ridge"),
     "Mouth": ("mouth_width", "lip_fullness"),
 }
+OWN_SKIN = "OWN"  # no preset of the skin
+TRAITS = ("wrinkles", "age", "redness", "freckles", "makeup")
 CONTROLS = tuple(name for names in GROUPS.values() for name in names)
 PRESETS: dict[str, dict[str, float]] = {
     "Slender": {"face_width": -1.6, "jaw_width": -1.2, "neck_width": -1.4, "face_length": 0.9, "nose_width": -0.8},
@@ -46,6 +51,29 @@ def show_colors(head: FaceTalkHead, context: bpy.types.Context) -> None:
         item.update_tag()
     material.show_colors(*colors)
     refresh_preview(head, context)
+
+
+def show_traits(head: FaceTalkHead, _context: bpy.types.Context) -> None:
+    """Let the chosen take's heads have the skin's traits."""
+    for item in _heads(head.id_data):
+        skin_traits.set_traits(item, head.traits())
+        item.update_tag()
+
+
+def _apply_skin(head: FaceTalkHead, _context: bpy.types.Context) -> None:
+    if head.skin == OWN_SKIN:
+        return
+    color, traits = SKIN_PRESETS[head.skin]
+    for name, value in asdict(traits).items():
+        setattr(head, name, value)
+    head.skin_color = color
+
+
+def _trait(name: str, description: str, least: float, greatest: float) -> bpy.props.FloatProperty:
+    default = getattr(skin_traits.SkinTraits(), name.lower().replace("-", ""))
+    return bpy.props.FloatProperty(
+        name=name, description=description, default=default, min=least, max=greatest, step=5, update=show_traits
+    )
 
 
 def has_head(scene: bpy.types.Scene) -> bool:
@@ -100,6 +128,24 @@ class FaceTalkHead(bpy.types.PropertyGroup):
         name="Eyes", description="Colour of the iris", subtype="COLOR", default=DEFAULT_EYE_COLOR, min=0.0, max=1.0,
         update=show_colors,
     )  # fmt: skip
+
+    skin: bpy.props.EnumProperty(
+        name="Preset",
+        description="Colour and traits of the skin together; all of them can be changed afterwards",
+        items=[(OWN_SKIN, "Own", "As it is set below"), *((name, name, "") for name in SKIN_PRESETS)],
+        update=_apply_skin,
+    )
+    wrinkles: _trait("Wrinkles", "How deep skin folds where a face gathers it", 0.0, 2.0)
+    age: _trait("Age", "Folds that stay when the face is at rest", 0.0, 1.0)
+    redness: _trait("Redness", "How much blood shows in cheeks, nose and ears", -1.0, 1.0)
+    freckles: _trait("Freckles", "On nose and cheeks", 0.0, 1.0)
+    makeup: _trait("Make-Up", "Colour on lips, lids and cheeks", 0.0, 1.0)
+
+    def traits(self) -> skin_traits.SkinTraits:
+        """What the skin is like beside its colour."""
+        return skin_traits.SkinTraits(
+            **{item.name: getattr(self, item.name) for item in fields(skin_traits.SkinTraits)}
+        )
 
     def controls(self) -> dict[str, float]:
         """The value of every control."""

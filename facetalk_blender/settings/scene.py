@@ -231,6 +231,7 @@ class FaceTalkSettings(bpy.types.PropertyGroup):
             identity=self.identity(),
             skin_color=tuple(look.skin_color),
             eye_color=tuple(look.eye_color),
+            skin_traits=look.traits(),
             seed=self.seed,
             steps=max(self.steps, 1) if self.use_steps else None,
             guidance=self.guidance if self.use_guidance else None,

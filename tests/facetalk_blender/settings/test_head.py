@@ -1,6 +1,7 @@
 """The head's settings: sliders, presets, random heads, identity codes in files, and the preview."""
 
 import time
+from dataclasses import asdict
 from types import SimpleNamespace
 
 import numpy as np
@@ -209,3 +210,26 @@ def test_in_a_window_only_the_last_move_is_asked_for(settings, scene, client, mo
     window.run()
     assert head_preview.find(scene) is None
     assert session.preview.problem == ""
+
+
+def test_a_skin_preset_sets_colour_and_traits_which_can_be_changed_afterwards(settings, scene):
+    head = scene.facetalk_head
+    for name, (color, traits) in head_identity.SKIN_PRESETS.items():
+        head.skin = name
+        assert tuple(head.skin_color) == pytest.approx(color)
+        for trait, value in asdict(traits).items():
+            assert getattr(head, trait) == pytest.approx(value)
+    head.freckles = 0.25
+    assert head.traits().freckles == 0.25
+    head.skin = "OWN"
+    assert head.traits().freckles == 0.25
+
+
+def test_skin_presets_keep_to_the_sliders_ranges(settings, scene):
+    sliders = scene.facetalk_head.bl_rna.properties
+    assert len(head_identity.SKIN_PRESETS) == 5
+    for color, traits in head_identity.SKIN_PRESETS.values():
+        assert 1.0 > color[0] > color[1] > color[2] > 0.0  # skin is never bluer than red
+        assert set(asdict(traits)) == set(head_identity.TRAITS)
+        for name, value in asdict(traits).items():
+            assert sliders[name].hard_min <= value <= sliders[name].hard_max
