@@ -7,6 +7,7 @@ the other on the main thread; a reader thread takes cancellations at once and en
 |---|---|---|---|
 | info | bundle, device | | info |
 | sample | bundle, device, audio, sound, sampler settings, resample | sound, keep, keep_pose | progress, take |
+| feeling | audio, sound | sound | feeling |
 | weights | bundle, device, rate | weights (N,52 or 57) | progress, take |
 | capture | bundle, device, video, start, duration, face | | progress, take |
 | surfaces | bundle, device, rate, style, resolution, identity | codes (N,200), times (F,) seconds | progress, surface |
@@ -69,6 +70,7 @@ class EngineProcess:
         self._handlers = {
             "info": self._info,
             "sample": self._sample,
+            "feeling": self._feeling,
             "weights": self._weights,
             "capture": self._capture,
             "surfaces": self._surfaces,
@@ -143,6 +145,13 @@ class EngineProcess:
             cancelled=lambda: request.request in self._cancelled,
         )
         self._send_take(request, take)
+
+    def _feeling(self, request: Message) -> None:
+        from .motion.voice_emotion import feeling
+
+        found = feeling(_recording(request)[0])
+        facts = {"emotion": found.emotion, "controls": found.controls, "deviations": found.deviations}
+        self._answer(request, "feeling", facts)
 
     def _weights(self, request: Message) -> None:
         engine = self._loaded_engine(request)

@@ -7,6 +7,7 @@ from pathlib import Path
 from evaluation.head.report import report_text as head_text
 from evaluation.motion.performance import report_text as performance_text
 from evaluation.motion.report import report_text as motion_text
+from evaluation.motion.voice_emotion import report_text as voice_emotion_text
 from evaluation.shared.reports import rewrite_report
 from evaluation.studies.ablation_report import report_text as ablations_text
 from evaluation.studies.captured_report import report_text as captured_text
@@ -16,6 +17,7 @@ REPORTS = {
     "head": head_text,
     "motion": motion_text,
     "performance": performance_text,
+    "voice_emotion": voice_emotion_text,
     "ablations": ablations_text,
     "captured": captured_text,
 }

@@ -16,6 +16,7 @@ from . import (
     tension,
     try_it,
     views,
+    voice_feeling,
 )
 
 CLASSES = (
@@ -26,6 +27,7 @@ CLASSES = (
     *import_weights.CLASSES,
     *generate.CLASSES,
     *try_it.CLASSES,
+    *voice_feeling.CLASSES,
     *views.CLASSES,
     *style_preset.CLASSES,
     *takes.CLASSES,

@@ -159,6 +159,9 @@ def _draw_performance(
     column = body.column()
     column.use_property_decorate = True  # they are read frame by frame
     column.enabled = not set(ASKED).isdisjoint(known)
+    column.operator("facetalk.performance_from_voice", icon="SPEAKER")
+    if performance.heard:
+        draw_text(column, context, performance.heard, "INFO")
     for name in ASKED:
         if name == GAZE_HOLD:
             _draw_gaze(column, context, performance)

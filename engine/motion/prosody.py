@@ -43,7 +43,7 @@ def prosody(samples: np.ndarray, frames: int, rate: float = CODE_RATE) -> np.nda
     (quarter octaves from the clip's median), spectral tilt (10 dB from the clip's mean, more is more effort),
     prominence (about 1 at a syllable that this voice accents).
     """
-    level, high, voicing, pitch = _analysed(np.asarray(samples, np.float32))
+    level, high, voicing, pitch = analysed(np.asarray(samples, np.float32))
     reference = max(float(np.percentile(level, 92)), _QUIET)
     relative = np.clip((level - reference) / 40 + 1, 0, 1.25)
     voicing = voicing * np.clip((relative - 0.35) / 0.2, 0, 1)
@@ -78,7 +78,7 @@ def accents(table: np.ndarray, rate: float = CODE_RATE) -> tuple[np.ndarray, np.
     return (peaks + np.clip(shift, -0.5, 0.5)) / rate, prominence[peaks]
 
 
-def _analysed(samples: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+def analysed(samples: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Level and level above 1 kHz in dB, voicing and pitch in Hz, (H,) each."""
     pairs = samples[: len(samples) // _DECIMATION * _DECIMATION].reshape(-1, _DECIMATION)
     signal = np.pad(pairs.mean(axis=1), (_WINDOW // 2, _WINDOW))

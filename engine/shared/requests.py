@@ -40,6 +40,7 @@ TYPES: dict[str, tuple[type, ...]] = {
 NEEDED = {
     "sample": ("audio",),
     "capture": ("video",),
+    "feeling": ("audio",),
     "surfaces": ("rate", "codes", "times"),
     "shape_keys": ("rate", "codes"),
     "import": ("model", "sources", "output"),

@@ -50,6 +50,15 @@ class FaceTalkPerformance(bpy.types.PropertyGroup):
     )
     gaze_hold: _amount("gaze_hold", "How much the gaze is held on its target; 0 is free", 1.0)
 
+    heard: bpy.props.StringProperty(
+        name="Heard", description="What From Voice found in the sound of the chosen strip", options={"HIDDEN"}
+    )
+
+    def take_over(self, found: dict[str, float]) -> None:
+        """Set emotions and energy to what was found in a voice; the others go back to neutral."""
+        for name in (*EMOTIONS, ENERGY):
+            setattr(self, name, found.get(name, 0.0))
+
     def target(self) -> bpy.types.Object | None:
         """What the eyes shall look at; None when they are free or it is not there."""
         return {"CAMERA": self.id_data.camera, "OBJECT": self.gaze_object}.get(self.gaze_target)

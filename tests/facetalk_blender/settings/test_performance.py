@@ -117,3 +117,18 @@ def test_controls_of_a_bundle_are_read_from_its_files(registered, tmp_path):
     assert controls_of(str(tmp_path)) == ("joy",)
     (tmp_path / "config.json").write_text('{"motion": [')
     assert controls_of(str(tmp_path)) == ()
+
+
+def test_from_voice_sets_emotion_and_energy_and_shows_what_was_heard(settings):
+    settings.performance.anger = 0.4
+    assert bpy.ops.facetalk.performance_from_voice() == {"FINISHED"}
+    found = settings.performance
+    assert (found.joy, found.energy, found.anger) == (pytest.approx(0.6), pytest.approx(0.25), 0.0)
+    assert found.heard == "Sounds like joy: high."
+    assert "Sounds like joy" in " ".join(drawn("talking_head.FACETALK_PT_talking_head"))
+
+
+def test_from_voice_needs_a_strip(registered):
+    assert not bpy.ops.facetalk.performance_from_voice.poll()
+    with pytest.raises(RuntimeError, match="load a sound"):
+        bpy.ops.facetalk.performance_from_voice()

