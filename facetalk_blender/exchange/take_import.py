@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Generator
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 import bpy
@@ -18,6 +20,7 @@ from ..sound.digest import DIGESTS
 from ..takes import take
 
 UNUSABLE = "The engine sent an unusable answer; check that it fits the extension."
+UNFIT = (AttributeError, KeyError, TypeError, ValueError)  # what answers to another request raise
 
 
 class TakeImport(Job):
@@ -44,7 +47,8 @@ class TakeImport(Job):
         self._bundle = Path(engine_choice[0]).name
         self._answer: Message | None = None
         self._made: take.Take | None = None
-        self._content = ""
+        self._content: Future[str] | None = None
+        self._storing: Generator[bool, None, bpy.types.Text] | None = None
         self._text = 0
         self._engine = Conversation(client, *engine_choice)
 
@@ -57,9 +61,10 @@ class TakeImport(Job):
         deadline = time.perf_counter() + seconds
         try:
             while self.running and time.perf_counter() < deadline:
-                if self._content:
-                    self._store()
-                    break
+                if self._content is not None:
+                    if not self._store():
+                        break
+                    continue
                 message = self._engine.poll()
                 if message is None:
                     break
@@ -72,10 +77,12 @@ class TakeImport(Job):
         """Give it up; there is no take yet."""
         if self.running:
             self._engine.cancel()
+            self._storing = None  # which removes what is written
             self.state = State.CANCELLED
 
     def start_again(self) -> None:
-        """Nothing has been made that an undo could take."""
+        """Write the text again: an undo may have taken it."""
+        self._storing = None
 
     def take_text(self) -> bpy.types.Text | None:
         """The take, once it is in the file."""
@@ -93,24 +100,43 @@ class TakeImport(Job):
         elif message.kind == "done":
             try:
                 self._made = self.take_of(self._answer)
-                self._content = take.content_of(self._made)
-            except (AttributeError, KeyError, TypeError, ValueError):
+            except UNFIT:
                 self._fail(UNUSABLE)
+                return
+            worker = ThreadPoolExecutor(max_workers=1)
+            self._content = worker.submit(take.content_of, self._made)
+            worker.shutdown(wait=False)
 
-    def _store(self) -> None:
+    def _store(self) -> bool:
+        """Write a piece of the take; False when there is nothing to do just now. Raises DataBlockLost."""
+        if self._storing is None:
+            try:
+                self._storing = self._begin_storing()
+            except UNFIT:
+                self._fail(UNUSABLE)
+        if self._storing is None:
+            return False
+        try:
+            next(self._storing)
+        except StopIteration as stored:
+            text = stored.value
+            text[take.IMPORTED_PROPERTY] = self._source
+            self._text = text.session_uid
+            self.notes.append(f"{self._source} is a take now; Make Output shows it.")
+            self.state, self.fraction = State.DONE, 1.0
+        return True
+
+    def _begin_storing(self) -> Generator[bool, None, bpy.types.Text] | None:
+        """The pieces of the take; None while another thread makes its text or reads the sound."""
         scene = resolve(bpy.data.scenes, self._scene)
         strip = sound_strip.find_strip(scene, self._strip)
         if strip is None:
             raise DataBlockLost
         digest = DIGESTS.of(strip)
-        if digest is None:
-            return  # another thread still reads the sound
+        if digest is None or not self._content.done():
+            return None
         part = (self._audio_start, self._audio_start + self._made.duration)
-        text = take.store(self._content, 0, scene, self._strip, digest, part)
-        text[take.IMPORTED_PROPERTY] = self._source
-        self._text = text.session_uid
-        self.notes.append(f"{self._source} is a take now; Make Output shows it.")
-        self.state, self.fraction = State.DONE, 1.0
+        return take.storing(self._content.result(), 0, scene, self._strip, digest, part)
 
     def _fail(self, reason: str) -> None:
         self.error, self.state = reason, State.FAILED

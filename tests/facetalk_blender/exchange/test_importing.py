@@ -1,6 +1,7 @@
 """A recording becomes a take of the chosen strip, and is written again as it was."""
 
 import csv
+import time
 
 import numpy as np
 import pytest
@@ -13,6 +14,8 @@ from engine.shared.arkit import ARKIT_NAMES
 live_link = import_from_extension("facetalk_blender.exchange.live_link")
 take = import_from_extension("facetalk_blender.takes.take")
 status = import_from_extension("facetalk_blender.takes.status")
+weights_import = import_from_extension("facetalk_blender.exchange.weights_import")
+Message = import_from_extension("engine.shared.protocol").Message
 LENGTH = 48
 
 
@@ -73,6 +76,68 @@ def test_a_file_of_another_kind_is_refused(imported, tmp_path):
     with pytest.raises(RuntimeError, match="no recording of ARKit weights"):
         bpy.ops.facetalk.import_weights(filepath=str(path))
     assert len(take.takes_of(bpy.context.scene)) == 1
+
+
+class AnsweringClient:
+    """An engine that has made codes of ten minutes already."""
+
+    def __init__(self, count):
+        codes = np.random.default_rng(0).random((count, 200), np.float32)
+        self.messages = [Message("take", 1, {}, {"codes": codes}), Message("done", 1, {})]
+
+    def start(self):
+        """It runs."""
+
+    def request(self, *question):
+        """The number of every question is 1."""
+        return 1
+
+    def poll(self):
+        """The next answer."""
+        return self.messages.pop(0) if self.messages else None
+
+    def cancel(self, request):
+        """Nothing is under way."""
+
+
+@pytest.fixture
+def long_import(registered, tmp_path):
+    """An import of ten minutes at 24 frames per second, and the texts before it."""
+    strip, count = speaking_strip(bpy.context.scene, tmp_path, seconds=2.0), 14400
+    weights = np.random.default_rng(1).random((count, len(ARKIT_NAMES)), np.float32)
+    recorded = weights_import.Recording(weights, 24.0, None, "a program")
+    return weights_import.WeightsImport(AnsweringClient(count), strip, recorded, "long.csv", ("starter", "cpu"))
+
+
+def ticks_until(job, ended):
+    """CPU seconds that this thread worked in each tick, until something is true."""
+    seconds, longest = [], time.monotonic() + 120
+    while not ended():
+        begun = time.thread_time()
+        job.tick()
+        seconds.append(time.thread_time() - begun)
+        time.sleep(0.002)
+        assert time.monotonic() < longest
+    return seconds
+
+
+def test_ten_minutes_are_stored_in_short_ticks(long_import):
+    seconds = ticks_until(long_import, lambda: not long_import.running)
+    assert not long_import.error
+    text = long_import.take_text()
+    assert text[take.IMPORTED_PROPERTY] == "long.csv"
+    assert len(take.load(text).codes) == 14400
+    assert len(seconds) > 4
+    assert np.median(seconds) < 0.01
+    assert sorted(seconds)[-2] < 0.02
+
+
+def test_an_import_that_is_cancelled_leaves_no_text(long_import):
+    before = set(bpy.data.texts.keys())
+    ticks_until(long_import, lambda: set(bpy.data.texts.keys()) != before)
+    long_import.cancel()
+    assert set(bpy.data.texts.keys()) == before
+    assert not long_import.tick()
 
 
 def test_without_a_strip_it_says_what_to_do(registered, recording):
