@@ -456,6 +456,17 @@ class Engine:
                 self._kept_extractor = wanted, extractor
                 self._tables.saw(code, len(expressions), extractor.band.canonical_points())
 
+    def template_at_rest(self, identity: str | np.ndarray | None = None) -> np.ndarray | None:
+        """Where the template's vertices (V, 3) lie on a head at rest (in canonical space), metres, Blender's axes.
+
+        None when the bundle has no template, or when it is not known how that follows an identity.
+        """
+        if self.bundle.missing("shape_keys"):
+            return None
+        prepared = self.head.prepare_identity(self.identity_code(identity))
+        canonical = self.head.template.canonical(self.head.modes.coefficients(prepared.code))
+        return blender_metres(canonical.cpu().numpy())
+
     def work_ahead(self) -> bool:
         """A piece of work by which later surfaces of a head seen for a while are faster; False if none is left."""
         return "_tables" in self.__dict__ and self._tables.step()

@@ -188,10 +188,13 @@ class EngineProcess:
         frames = engine.surfaces(
             take, identity=fields.get("identity"), resolution=int(fields.get("resolution", RESOLUTION)), times=times
         )
+        template = engine.template_at_rest(fields.get("identity"))
         for surface in frames:
             self._check_cancelled(request)
             arrays = {"vertices": surface.vertices, "faces": surface.faces, "regions": surface.regions}
             arrays |= _place_arrays(surface)
+            if template is not None:  # with the first surface alone
+                arrays["template_rest"], template = template, None
             self._answer(request, "surface", {"index": surface.index, "region_names": surface.region_names}, arrays)
             self._progress(request, "Extracting surfaces", (surface.index + 1) / len(times))
 

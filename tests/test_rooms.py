@@ -51,6 +51,8 @@ FLOORS = (
     ("facetalk_blender/blender_data",),
     ("facetalk_blender/engine_access", "facetalk_blender/sound", "facetalk_blender/retargeting"),
     ("facetalk_blender/takes", "facetalk_blender/look"),
+    ("facetalk_blender/hair",),
+    ("facetalk_blender/person",),
     ("facetalk_blender/outputs",),
     ("facetalk_blender/outputs/frames", "facetalk_blender/outputs/curves"),
     ("facetalk_blender/generation",),

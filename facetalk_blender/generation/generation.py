@@ -17,6 +17,7 @@ from ...engine.shared.errors import EngineError, NotWritable
 from ...engine.shared.protocol import Message
 from ..blender_data.datablocks import DataBlockLost, run_to_end
 from ..engine_access.client import EngineClient
+from ..hair.worn import putting_on
 from ..look import stage
 from ..outputs.removal import remove_unfinished
 from ..outputs.result_writer import ResultWriter
@@ -364,6 +365,10 @@ class Generation(Job):
         self.result_name, self.notes = owner.name, [*self._spoken.notes(), *writer.notes]
         self._set_up_playback()
         yield False
+        if self.options.cut is not None and writer.makes_head:
+            self.step = "hair"
+            for _ in putting_on(writer.result().session_uid, self.options.cut, self._spoken.scene().session_uid):
+                yield True
         if self.options.add_stage and writer.makes_head:
             self.step = "stage"
             ids = self._spoken.scene().session_uid, writer.result().session_uid

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from ...engine.shared.options import DEVICE, RESOLUTION, STARTER
 from ...engine.shared.style import Style
+from ..hair.worn import Cut
 from ..look.appearance import Color
 from ..look.skin_traits import SkinTraits
 from ..look.stage import StageChoice
@@ -34,6 +35,7 @@ class Options:
     curves: of Expression Curves.
     style: in which the take is shown; the take itself stays as it was sampled.
     storage: of frame meshes.
+    cut: the hair of a new head; None leaves it bald, with painted brows.
     """
 
     output: str = "FRAME_MESHES"
@@ -57,6 +59,7 @@ class Options:
     curves: CurveSettings = field(default_factory=CurveSettings)
     style: Style = field(default_factory=Style)
     storage: FrameStorage = field(default_factory=FrameStorage)
+    cut: Cut | None = None
 
     def sampler(self) -> dict:
         """What the engine's sampler is asked for."""
@@ -68,5 +71,5 @@ class Options:
         Names instead of paths: the file may be opened on another computer.
         """
         facts = asdict(self) | {"frames": None, "identity": Path(self.identity).name, "bundle": bundle}
-        del facts["storage"], facts["stage"], facts["skin_traits"]
+        del facts["storage"], facts["stage"], facts["skin_traits"], facts["cut"]
         return facts

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 import bpy
 
 from ..blender_data.datablocks import remove_unused, remove_unused_node_groups, resolve, run_to_end
+from ..hair import worn
 from ..look.bust import take_off
 from ..sound.strip_link import STRIP_PROPERTY
 from . import curve_action
@@ -36,8 +37,9 @@ def result_removal(result: bpy.types.Object) -> Iterator[None]:
     mesh = result.data
     actions = [action for action, _ in curve_action.uses(mesh.shape_keys)] if mesh.shape_keys else []
     take_off(result, _heir(result))
+    places = worn.forget(result)
     bpy.data.objects.remove(result)
-    remove_unused(bpy.data.meshes, [mesh])
+    remove_unused(bpy.data.meshes, [mesh, *places])
     remove_unused(bpy.data.actions, actions)
     remove_unused_players(trees, caches)
     if isinstance(frames, bpy.types.Collection):

@@ -10,6 +10,7 @@ import numpy as np
 
 from ....engine.shared.protocol import Message
 from ...blender_data.mesh_building import corners_of
+from ...hair.worn import remember_places
 from ...look import appearance, face_detail
 from ...look.material import dress_object
 from ...look.refinement import refined
@@ -98,6 +99,8 @@ class FrameMeshes(ResultWriter):
         """Take a "surface" of the engine; `work` stores it."""
         if message.kind != "surface":
             return
+        if "template_rest" in message.arrays:
+            remember_places(self.result(), message.arrays["template_rest"])
         position = self._asked[int(message.fields["index"])]
         colors = appearance.colors_of(self.result())
         self._frame_writer.add(position, _frame_of_message, message.fields, message.arrays, colors)

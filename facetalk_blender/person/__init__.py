@@ -1,0 +1,1 @@
+"""Persons: heads, skin, eyes and hair that fit each other."""
