@@ -12,6 +12,7 @@ from .outputs import curve_following
 from .settings import curves as expression_settings
 from .settings import head as head_identity
 from .settings import model_bundles, performance, readiness
+from .settings import person as person_settings
 from .settings import scene as properties
 from .settings import style as style_settings
 from .takes import renamed_strips
@@ -21,6 +22,7 @@ CLASSES = (
     *model_bundles.CLASSES,
     *expression_settings.CLASSES,
     *head_identity.CLASSES,
+    *person_settings.CLASSES,
     *performance.CLASSES,
     *style_settings.CLASSES,
     *properties.CLASSES,
@@ -55,11 +57,13 @@ def register() -> None:
     for cls in CLASSES:
         bpy.utils.register_class(cls)
     bpy.types.Scene.facetalk_head = bpy.props.PointerProperty(type=head_identity.FaceTalkHead)
+    bpy.types.Scene.facetalk_person = bpy.props.PointerProperty(type=person_settings.FaceTalkPerson)
     bpy.types.Scene.facetalk = bpy.props.PointerProperty(type=properties.FaceTalkSettings)
     for handlers, function in _handlers():
         handlers.append(function)
     _command = bpy.utils.register_cli_command("facetalk", command.main)
     bpy.utils.register_preset_path(str(style_settings.PRESET_ROOT))
+    person_settings.register()
     readiness.look_soon()
 
 
@@ -68,10 +72,12 @@ def unregister() -> None:
     bpy.utils.unregister_cli_command(_command)
     readiness.stop_looking()
     bpy.utils.unregister_preset_path(str(style_settings.PRESET_ROOT))
+    person_settings.unregister()
     session.clear()
     for handlers, function in reversed(_handlers()):
         handlers.remove(function)
     del bpy.types.Scene.facetalk
+    del bpy.types.Scene.facetalk_person
     del bpy.types.Scene.facetalk_head
     for cls in reversed(CLASSES):
         bpy.utils.unregister_class(cls)

@@ -11,6 +11,7 @@ from . import (
     import_weights,
     load_sound,
     model_bundle,
+    person,
     style_preset,
     takes,
     tension,
@@ -34,6 +35,7 @@ CLASSES = (
     *frame_storage.CLASSES,
     *tension.CLASSES,
     *head_identity.CLASSES,
+    *person.CLASSES,
     *engine_runtime.CLASSES,
     *model_bundle.CLASSES,
 )

@@ -246,6 +246,7 @@ class FaceTalkSettings(bpy.types.PropertyGroup):
             curves=self.curves.curve_settings(),
             style=self.style.style(),
             storage=self.frame_storage(preferences.frame_limit),
+            cut=self.id_data.facetalk_person.wish(),
         )
 
 

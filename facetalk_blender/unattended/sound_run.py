@@ -116,6 +116,7 @@ class SoundRun:
             stage=StageChoice(*(_key(text) for text in (options.light, options.backdrop, options.framing))),
             curves=CurveSettings(targets=tuple(options.target)),
             style=style_of(options),
+            cut=options.cut,
             storage=FrameStorage(FRAME_PLACES[options.frames_in], folder=folder, coherent=True),
         )
 
