@@ -22,7 +22,7 @@ ROOT_ATTRIBUTE = "facetalk_root"  # of a strand: its root at rest
 RANK_ATTRIBUTE = "facetalk_rank"
 NOW_ATTRIBUTE = "facetalk_now"
 # Of a dense mesh, how many vertices are enough to find supports among: on the scalp, on the face; all about the eyes.
-ENOUGH_ON_SCALP, ENOUGH_ON_FACE = 9000.0, 30000.0
+ENOUGH_ON_SCALP, ENOUGH_ON_FACE = 20000.0, 40000.0
 FACE_BEGINS = 0.02  # y in metres
 THINNED = 0.45  # by which power of their share fewer strands get wider
 LEAST_AREA = 1e-8  # square metres, of twice the triangle of the supports

@@ -63,8 +63,8 @@ def _lengths(style: Style, roots: Roots, rng: np.random.Generator) -> np.ndarray
     return length * (1 + style.varied * rng.uniform(-1, 0.6, len(length)))
 
 
-def _comb(style: Style, places: np.ndarray, roots: Roots) -> np.ndarray:
-    """Where hair at places (S, 3) is combed to, unit vectors (S, 3)."""
+def _comb(style: Style, places: np.ndarray, roots: Roots, parting: np.ndarray) -> np.ndarray:
+    """Where hair at places (S, 3) is combed to, unit vectors (S, 3). parting: (S,) x where each strand parts."""
     x, y, z = places.T
     root_x = roots.places[:, 0]
     if style.comb == "forward":
@@ -75,10 +75,10 @@ def _comb(style: Style, places: np.ndarray, roots: Roots) -> np.ndarray:
         return unit(BUN - places)
     if style.comb == "out":
         return unit(places - MIDDLE + np.array([0, 0, 0.02]))
-    away = np.sign(root_x - style.part)
+    away = np.sign(root_x - parting)
     if style.comb == "parted" and style.gravity < 0.3:  # short sides, the top swept over
         on_top = _ramp(roots.places[:, 2], 0.07, 0.1)
-        sweep = np.stack([away * 1.0, -0.15 + 3.0 * y, 0.1 - _ramp(np.abs(x), 0.04, 0.075)], 1)
+        sweep = np.stack([away * 1.0, 0.25 + 3.0 * y, -0.1 - 1.6 * _ramp(np.abs(x), 0.03, 0.07)], 1)
         down = np.stack([0.2 * np.sign(root_x), 0.35 + 0 * x, -1.0 + 0 * x], 1)
         return unit(sweep * on_top[:, None] + down * (1 - on_top[:, None]))
     # Long hair: from the parting to the sides, backwards over the temples, then down.
@@ -94,12 +94,19 @@ def _grown(scalp: Scalp, style: Style, roots: Roots, lengths: np.ndarray, rng: n
     points[:, 0] = place = roots.places
     step = (lengths / steps)[:, None]
     layer = style.layer * rng.random(count) ** 0.7
-    jitter = 0.22 * rng.normal(size=(count, 3))
-    direction = unit(roots.normals * style.lift + _comb(style, place, roots) * (1 - style.lift * 0.8) + jitter * 0.6)
+    jitter = style.jitter * rng.normal(size=(count, 3))
+    # No straight line: strands next to the parting go to either side.
+    parting = style.part + rng.normal(0, 0.0025, count)
+    first = _comb(style, place, roots, parting)
+    direction = unit(roots.normals * style.lift + first * (1 - style.lift * 0.8) + jitter * 0.6)
     down = np.array([0, 0, -1.0])
     for number in range(1, style.points):
         walked = number / steps * lengths
-        comb = _comb(style, place, roots)
+        comb = _comb(style, place, roots, parting)
+        if style.comb != "out":  # along the head, not away from it
+            radial = unit(place - MIDDLE)
+            high = 0.85 * _ramp(place[:, 2:], -0.01, 0.06)  # below the ears it hangs freely
+            comb = unit(comb - high * radial * np.maximum((comb * radial).sum(1, keepdims=True), 0))
         pull = np.clip(style.gravity * walked / 0.05, 0, 1.6)[:, None]
         turn = np.clip(step / 0.02, 0.1, 0.8)
         if style.comb == "out":

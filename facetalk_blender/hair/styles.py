@@ -14,7 +14,8 @@ class Style:
     comb: "forward", "parted", "down", "out" or "bun"; part: x of the parting.
     lift: how far roots stand up, 0..1; layer: how thick the hair lies; gravity: how soon it falls, 0..1.
     clump: how much strands gather, 0..1; wave: amplitude of flat waves and their number a metre; curl: the same of
-    spirals; frizz: how far strands wander; flyaways: share of strands that leave the others.
+    spirals; frizz: how far strands wander; flyaways: share of strands that leave the others; jitter: how far each one
+    leaves the comb; varied: how far lengths differ; tip: its radius, of the root's.
     """
 
     count: int
@@ -23,7 +24,7 @@ class Style:
     sides: float
     back: float
     fringe: float | None = None
-    width: float = 0.00009
+    width: float = 0.00012
     comb: str = "down"
     part: float = 0.0
     lift: float = 0.3
@@ -34,6 +35,7 @@ class Style:
     curl: tuple[float, float] = (0.0, 0.0)
     frizz: float = 0.0015
     flyaways: float = 0.03
+    jitter: float = 0.22
     varied: float = 0.2
     tip: float = 0.3
 
@@ -43,21 +45,21 @@ STYLES: dict[str, Style] = {
                     frizz=0.0, flyaways=0.0),
     "buzz": Style(17000, 3, 0.007, 0.0045, 0.0045, width=0.00007, comb="forward", lift=0.55, layer=0.001, clump=0.0,
                   frizz=0.0006, flyaways=0.0),
-    "crew": Style(17000, 4, 0.022, 0.008, 0.008, fringe=0.026, comb="forward", lift=0.6, layer=0.004, gravity=0.05,
-                  clump=0.35, frizz=0.0018),
-    "short": Style(17000, 6, 0.048, 0.026, 0.03, fringe=0.05, comb="forward", lift=0.4, layer=0.012, gravity=0.15,
-                   clump=0.5, wave=(0.0016, 30.0), frizz=0.003),
-    "side_part": Style(17000, 7, 0.085, 0.03, 0.03, fringe=0.095, comb="parted", part=0.026, lift=0.45, layer=0.012,
-                       gravity=0.12, clump=0.5, wave=(0.0015, 22.0), frizz=0.002),
+    "crew": Style(22000, 4, 0.022, 0.010, 0.010, fringe=0.026, comb="forward", lift=0.6, layer=0.004, gravity=0.05,
+                  clump=0.3, frizz=0.0022, jitter=0.35),
+    "short": Style(21000, 6, 0.048, 0.028, 0.032, fringe=0.045, comb="forward", lift=0.45, layer=0.01, gravity=0.2,
+                   clump=0.4, wave=(0.0016, 30.0), frizz=0.004, jitter=0.4),
+    "side_part": Style(21000, 7, 0.075, 0.03, 0.032, fringe=0.08, comb="parted", part=0.03, lift=0.4, layer=0.014,
+                       gravity=0.2, clump=0.45, wave=(0.0015, 22.0), frizz=0.003, jitter=0.28),
     "bob": Style(16000, 10, 0.235, 0.15, 0.14, comb="parted", part=0.012, lift=0.3, layer=0.016, gravity=0.5, clump=0.5,
                  frizz=0.002, varied=0.07),
     "long_straight": Style(15000, 12, 0.37, 0.30, 0.27, comb="parted", lift=0.25, layer=0.014, gravity=0.55, clump=0.6,
                            wave=(0.002, 9.0), frizz=0.003, varied=0.12),
     "long_wavy": Style(15000, 18, 0.36, 0.30, 0.27, comb="parted", part=0.02, lift=0.4, layer=0.022, gravity=0.5,
                        clump=0.7, wave=(0.008, 15.0), frizz=0.005, varied=0.15),
-    "curly": Style(11000, 26, 0.13, 0.115, 0.12, comb="out", lift=0.8, layer=0.02, gravity=0.3, clump=0.75,
+    "curly": Style(12000, 22, 0.095, 0.095, 0.1, comb="out", lift=0.6, layer=0.02, gravity=0.75, clump=0.75,
                    curl=(0.0055, 62.0), frizz=0.006, varied=0.3, flyaways=0.06),
-    "afro": Style(14000, 22, 0.075, 0.07, 0.07, comb="out", lift=1.0, layer=0.0, gravity=0.0, clump=0.45,
+    "afro": Style(15000, 16, 0.052, 0.046, 0.046, comb="out", lift=1.0, layer=0.0, gravity=0.0, clump=0.45,
                   curl=(0.0028, 170.0), frizz=0.006, varied=0.18, flyaways=0.05),
     "bun": Style(15000, 9, 0.2, 0.2, 0.18, comb="bun", lift=0.12, layer=0.006, gravity=0.0, clump=0.4, frizz=0.0016,
                  varied=0.04, flyaways=0.025),

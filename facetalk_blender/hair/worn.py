@@ -16,7 +16,7 @@ import numpy as np
 
 from ...engine.shared.errors import EngineError
 from ..blender_data.datablocks import resolve
-from ..look.appearance import REST_ATTRIBUTE
+from ..look.appearance import HAIR_WORN_PROPERTY, REST_ATTRIBUTE
 from . import following, hair_material
 from .facial_hair import beard, brows, lashes
 from .hairdresser import hair
@@ -29,7 +29,6 @@ VIEWPORT_SHARE = 0.3  # of the strands in viewports, where nobody has chosen
 HAIR_PROPERTY = "facetalk_hair"  # of a head: the object of its hair
 PLACES_PROPERTY = "facetalk_hair_places"  # of a head of free topology: a mesh of the scalp's rows at rest
 CUT_PROPERTY = "facetalk_cut"  # of the hair: what it was made of
-PAINTED_PROPERTY = "facetalk_hair_worn"  # of a head: 1 turns painted brows and scalp of its material off
 NO_PLACES = "This head does not know where its hair would grow; generate it again."
 OTHER_HEAD = "This head is not of the starter's family, so it is not known where its hair would grow."
 
@@ -132,7 +131,7 @@ def _put_on(head: bpy.types.Object, cut: Cut, scene: bpy.types.Scene, strands: l
     item.parent = head
     _hide_with(item, head)
     _follow(item, head, _supports(head.name, map_, places if fixed else places[: map_.supports]))
-    head[HAIR_PROPERTY], head[PAINTED_PROPERTY] = item, 1.0
+    head[HAIR_PROPERTY], head[HAIR_WORN_PROPERTY] = item, 1.0
     item[CUT_PROPERTY] = asdict(cut)
     recolor(head, cut)
     set_shares(head, *(shares or (VIEWPORT_SHARE, 1.0)))
@@ -184,7 +183,7 @@ def take_off(head: bpy.types.Object) -> None:
     """Remove a head's hair, with what was made for it."""
     item = worn_by(head)
     head.pop(HAIR_PROPERTY, None)
-    head.pop(PAINTED_PROPERTY, None)
+    head.pop(HAIR_WORN_PROPERTY, None)
     if item is None or item.library is not None:
         return
     modifier = item.modifiers.get(following.NAME)

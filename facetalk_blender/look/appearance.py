@@ -21,6 +21,7 @@ TISSUE_ATTRIBUTE = "facetalk_tissue"  # weights of eyeball, teeth, gums and tong
 EYE_ATTRIBUTE = "facetalk_eye"  # on an eyeball: direction from its centre, right, up and forward of the gaze
 REST_ATTRIBUTE = "facetalk_rest"  # where the vertex lies on the head at rest, metres
 SKIN_COLOR_PROPERTY, EYE_COLOR_PROPERTY = "facetalk_skin_color", "facetalk_eye_color"  # of a head object, linear RGBA
+HAIR_WORN_PROPERTY = "facetalk_hair_worn"  # of a head object, 0..1: how far painted brows and scalp give way to hair
 
 Color = tuple[float, float, float]
 DEFAULT_SKIN_COLOR: Color = (0.60, 0.325, 0.23)

@@ -17,6 +17,7 @@ from .appearance import (
     BROW_SHADE,
     COLOR_ATTRIBUTE,
     DEFAULT_SKIN_COLOR,
+    HAIR_WORN_PROPERTY,
     LIP_BLOOD,
     LIP_SHADE,
     REST_ATTRIBUTE,
@@ -119,6 +120,11 @@ class _Surface:
             "ShaderNodeAttribute", output="Vector", attribute_type="OBJECT", attribute_name=TRAITS_PROPERTY
         )
         self._redness, self._freckles, self._makeup = nodes.split(traits)
+        worn = nodes.add(
+            "ShaderNodeAttribute", output="Fac", attribute_type="OBJECT", attribute_name=HAIR_WORN_PROPERTY
+        )
+        bare = nodes.math("SUBTRACT", 1.0, worn)
+        self._painted_hair = nodes.math("MULTIPLY", nodes.number("Painted Hair", 1.0), bare)
 
     def plan(self) -> None:
         n = self._n
@@ -220,7 +226,11 @@ class _Surface:
         place = n.math("MULTIPLY_ADD", back, HAIRLINE_SLOPE, up)
         scalp = n.step(n.math("MULTIPLY_ADD", uneven, 0.006, place), HAIRLINE - 0.006, HAIRLINE + 0.012)
         dots = n.math("MULTIPLY_ADD", n.step(self._pores, 0.62, 0.42), 0.5, 0.5)
-        return n.math("MULTIPLY", n.math("MULTIPLY", scalp, dots), n.number("Scalp Stubble", 0.75))
+        return n.math(
+            "MULTIPLY",
+            n.math("MULTIPLY", scalp, dots),
+            n.math("MULTIPLY", n.number("Scalp Stubble", 0.75), self._painted_hair),
+        )
 
     def _lip_color(self, skin: Socket) -> Socket:
         n = self._n
@@ -243,4 +253,5 @@ class _Surface:
         strands = n.noise(n.vector_math("MULTIPLY", self._rest, (1.0, 1.0, 0.4)), 1300.0, 1.0)
         density = n.math("MULTIPLY_ADD", n.math("SUBTRACT", strands, 0.5), 1.7, self._brows)
         # Where there are no brows at all the strands' noise must not make specks.
-        return n.math("MULTIPLY", n.step(density, 0.2, 0.8), n.math("MULTIPLY", n.step(self._brows, 0.02, 0.15), 0.92))
+        shown = n.math("MULTIPLY", n.step(self._brows, 0.02, 0.15), n.math("MULTIPLY", self._painted_hair, 0.92))
+        return n.math("MULTIPLY", n.step(density, 0.2, 0.8), shown)
