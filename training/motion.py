@@ -4,11 +4,16 @@
 
 The speech encoder of `--bundle` is frozen; its features are computed once per scene. Every epoch draws a new
 performance for every scene, so that one recording has many faces.
+
+    python -m training.motion --captures FOLDER --output RUN
+
+continues a bundle's decoder on one person's captures (`training.own_captures`) and writes the bundle RUN/bundle.
 """
 
 from __future__ import annotations
 
 import argparse
+import shutil
 import sys
 from dataclasses import asdict, replace
 from functools import cache
@@ -24,10 +29,11 @@ from engine.importing.wav2vec2 import import_speech_encoder
 from engine.motion.codes import expression_basis
 from engine.motion.denoiser import DenoiserConfig, ExpressionDecoder, load_expression_decoder
 from engine.motion.diffusion import CosineSchedule
-from engine.motion.sampling_defaults import SamplingDefaults
+from engine.motion.sampling_defaults import PREFIX, SamplingDefaults
 from engine.motion.speech import load_speech_encoder
 from engine.shared.arkit import ARKIT_NAMES
 from engine.shared.controls import CONTROL_NAMES
+from engine.shared.errors import EngineError
 from engine.shared.lip_opening import REST_OPENING_MM, opening_slopes
 from training.data.corpus import load_corpus
 from training.motion_examples import (
@@ -40,6 +46,7 @@ from training.motion_examples import (
     scene_features,
     scene_prosody,
 )
+from training.own_captures import captures_of, likeness, own_scenes
 from training.run.learner import load_weights
 from training.run.loop import Recipe, Run, step_seed
 from training.run.options import SPEECH_ENCODER_HELP, add_run_options, add_speech_options, exit_status, run_of
@@ -62,6 +69,7 @@ POSE_WEIGHT, BROW_WEIGHT = 1.0, 0.1
 POSE_SPEED_WEIGHT = 6.0
 # The paper trains 50,000 steps at 1e-4; the short budget needs a larger rate with warm-up and cosine decay.
 PEAK_LEARNING_RATE = 8e-4
+OWN_LEARNING_RATE, OWN_MINUTES = 2e-4, 12.0  # of a person's captures, which shall not make it forget the rest
 RECIPE = Recipe(warm_up_steps=200, final_rate=0.02, average_decay=0.998, save_every=100)
 DEFAULTS = SamplingDefaults(
     steps=8, sampler="dpm++", guidance=1.5, mouth_temperature=0.8, lid_temperature=0.9, smooth=0.05, seal=0.015,
@@ -217,10 +225,38 @@ def _begins_at_zero(name: str, config: DenoiserConfig, trained: DenoiserConfig) 
     return name.startswith("prosody_projection") and not trained.prosody_dimensions
 
 
+def learn_own(options: argparse.Namespace) -> None:
+    """Continue a bundle's decoder on one person's captures; tell what that has changed on what was kept out of them."""
+    if options.minutes is None and options.steps is None:
+        options.minutes = OWN_MINUTES
+    if options.learning_rate == PEAK_LEARNING_RATE:
+        options.learning_rate = OWN_LEARNING_RATE
+    run, device = run_of(options), choose_device(options.device)
+    bundle = Bundle.open(options.start or options.bundle)
+    encoder = load_speech_encoder(bundle, device)
+    captures = captures_of(options.captures)
+    scenes = own_scenes(captures, options.seed)
+    crops = CropMaker(scenes, scene_features(encoder, scenes), options.seed, prosody=scene_prosody(scenes))
+    run.write_config({"captures": [capture.name for capture in captures]})
+    before = likeness(load_expression_decoder(bundle, device), encoder, captures)
+    train(run, crops, device, sizes=load_expression_decoder(bundle).config, start=bundle.folder)
+    trained = Bundle.open(run.folder / "export")
+    after = likeness(load_expression_decoder(trained, device), encoder, captures)
+    for name, value in before.items():
+        print(f"{name}, correlation with what was kept out: {value:.2f} before, {after[name]:.2f} after")
+    whole = run.folder / "bundle"
+    shutil.copytree(bundle.folder, whole, dirs_exist_ok=True)
+    defaults = {key: value for key, value in bundle.section("motion").items() if key.startswith(PREFIX)}
+    merge_section(whole, "motion", trained.section("motion") | defaults, trained.tensors("motion"))
+    print(f"{whole}: add it as a model bundle")
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Command line. Returns 0, or 2 after printing one line that says what to put right."""
     parser = argparse.ArgumentParser("python -m training.motion", description="Train the starter's expression decoder.")
-    add_speech_options(parser)
+    add_speech_options(parser, required=False)
+    own = f"continue on one person's captures instead (default: {OWN_MINUTES:g} min at {OWN_LEARNING_RATE:g})"
+    parser.add_argument("--captures", type=Path, help=own)
     encoders = parser.add_mutually_exclusive_group()
     encoders.add_argument("--bundle", default="starter", help="bundle folder with the trained speech encoder")
     encoders.add_argument("--speech-encoder", type=Path, help=SPEECH_ENCODER_HELP)
@@ -230,6 +266,11 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
 
     def command() -> None:
+        if options.captures is not None:
+            learn_own(options)
+            return
+        if options.data is None:
+            raise EngineError("Give the data folder with --data, or a person's captures with --captures.")
         run, device = run_of(options), choose_device(options.device)
         if options.speech_encoder is None:
             encoder = load_speech_encoder(Bundle.open(options.bundle), device)

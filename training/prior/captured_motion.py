@@ -45,7 +45,12 @@ def load_capture(path: Path) -> np.ndarray:
     add("mouthFunnel", extra["mouth_oh_c"], 0.25)
     add("mouthPucker", extra["mouth_oh_c"], 0.10)
     add("mouthPucker", extra["mouth_oo_c"], 0.50)
-    weights = np.clip(weights, 0.0, 1.0)
+    return sealed_lips(np.clip(weights, 0.0, 1.0))
+
+
+def sealed_lips(weights: np.ndarray) -> np.ndarray:
+    """Captured weights (N, 57) with lips that touch sealed by `mouthClose`, which a capture does not know: (N, 57)."""
+    weights = np.array(weights, np.float32)
     opening = lip_opening_mm(weights)
     contact = np.clip((2 * CONTACT_MM - opening) / CONTACT_MM, 0.0, 1.0)
     surplus = contact * np.clip(opening - SEALED_OPENING_MM, 0.0, None)

@@ -9,6 +9,7 @@ import numpy as np
 
 from engine.motion.prosody import PROMINENCE, accents, prosody
 from engine.shared.arkit import ARKIT_NAMES
+from engine.shared.controls import CAPTURED, CONTROL_NAMES
 from engine.shared.units import CODE_RATE, SAMPLE_RATE
 from training.data.augmentation import Augmenter
 from training.data.corpus import Clip, Corpus
@@ -26,7 +27,8 @@ SILENT_SHARE = 0.10
 class Scene:
     """audio: (S,) float32 at 16 kHz. segments: phones over the scene. voice: what stands out in it.
 
-    capture: (N, 57) real mouth weights or None. captured_clip: key of the clip that was captured.
+    capture: (N, 57) real mouth weights or None. captured_clip: key of the clip that was captured. as_usual: whether the
+    captured speaker's is the usual way to speak, which need not be asked for.
     """
 
     audio: np.ndarray
@@ -34,11 +36,15 @@ class Scene:
     voice: Voice
     capture: np.ndarray | None = None
     captured_clip: str = ""
+    as_usual: bool = False
 
     def performance(self, seed: int, expressive: bool = True) -> Performance:
         """One performance of the scene over SCENE_FRAMES. expressive: whether it may have an emotion."""
         capture = None if self.capture is None else self.capture * np.random.default_rng((seed, 1)).uniform(0.9, 1.1)
-        return perform(self.segments, SCENE_FRAMES, seed, self.voice, capture=capture, expressive=expressive)
+        performed = perform(self.segments, SCENE_FRAMES, seed, self.voice, capture=capture, expressive=expressive)
+        if self.as_usual:
+            performed.controls[:, CONTROL_NAMES.index(CAPTURED)] = 0.0
+        return performed
 
 
 class SceneMaker:
@@ -80,14 +86,18 @@ class SceneMaker:
 
     def captured(self, clip: Clip, capture: np.ndarray) -> list[Scene]:
         """Consecutive scenes of a recording with captured motion; pauses are where the capture rests."""
-        audio = self.corpus.audio(clip)
+        return self.recorded(self.corpus.audio(clip), capture[: int(clip.duration * CODE_RATE)], clip.key)
+
+    def recorded(self, audio: np.ndarray, capture: np.ndarray, key: str, as_usual: bool = False) -> list[Scene]:
+        """Consecutive scenes of a recording (S,) with its captured weights (N, 57)."""
         scenes = []
-        for index in range(min(len(capture) // SCENE_FRAMES, int(clip.duration / SCENE_SECONDS))):
+        audio = np.pad(audio, (0, max(round(len(capture) / CODE_RATE * SAMPLE_RATE) - len(audio), 0)))
+        for index in range(len(capture) // SCENE_FRAMES):
             window = capture[index * SCENE_FRAMES : (index + 1) * SCENE_FRAMES]
             start = int(index * SCENE_SECONDS * SAMPLE_RATE)
             part = audio[start : start + int(SCENE_SECONDS * SAMPLE_RATE)]
             augmented = self.augmenter.speech(part, self.generator)
-            scenes.append(Scene(augmented, _pauses_of(window), voice_of(part), window, clip.key))
+            scenes.append(Scene(augmented, _pauses_of(window), voice_of(part), window, key, as_usual))
         return scenes
 
     def _pause(self) -> int:

@@ -36,9 +36,9 @@ def add_run_options(
     parser.set_defaults(default_minutes=minutes)
 
 
-def add_speech_options(parser: argparse.ArgumentParser) -> None:
+def add_speech_options(parser: argparse.ArgumentParser, required: bool = True) -> None:
     """Options of a training on the speech data."""
-    parser.add_argument("--data", type=Path, required=True, help="data folder")
+    parser.add_argument("--data", type=Path, required=required, help="data folder")
     parser.add_argument("--cache", type=Path, help="decoded audio (default: RUN/cache)")
     parser.add_argument("--synthesised", type=int, default=3600, help="sentences spoken by natural voices")
 
