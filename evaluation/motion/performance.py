@@ -22,8 +22,9 @@ from engine.shared.controls import CAPTURED, EMOTIONS
 from engine.shared.errors import EngineError
 from engine.shared.lip_opening import lip_opening_mm
 from engine.shared.options import DEVICE, STARTER
+from engine.shared.pose import POSE_NAMES
 from engine.shared.units import CODE_RATE, SAMPLE_RATE
-from evaluation.motion import liveliness, metrics
+from evaluation.motion import grid_lips, liveliness, metrics
 from evaluation.motion.recordings import Recording, native_speech
 from evaluation.shared.reports import paragraph, table, write_report
 from training.data.corpus import load_recordings
@@ -158,7 +159,27 @@ def silence_figures(engine: Engine, seed: int) -> dict:
     audio = np.zeros(int(SILENCE_SECONDS * SAMPLE_RATE), np.float32)
     takes = [take_of(engine, audio, seed + s) for s in range(SEEDS)]
     opening = max(float(lip_opening_mm(weights_of(take)).max()) for take in takes)
-    return face_figures(takes, [audio] * SEEDS) | {"largest_opening_mm": opening}
+    poses = [take.pose for take in takes if take.pose is not None]
+    figures = face_figures(takes, [audio] * SEEDS) | {"largest_opening_mm": opening}
+    if poses:
+        figures["lift_sd"] = float(np.mean([pose[:, POSE_NAMES.index("z")].std() for pose in poses]))
+        figures["drift"] = float(np.mean([np.ptp(pose[:, :3], axis=0).max() for pose in poses]))
+    return figures
+
+
+def lips_figures(engine: Engine, data: Path, seed: int) -> dict:
+    """Lip opening of takes against GRID's tracked lips: mean correlation in a sentence, and power by band."""
+    correlations, powers = [], [np.zeros(4), np.zeros(4)]
+    for number, (audio, truth) in enumerate(grid_lips.sentences(data)):
+        found = np.clip(lip_opening_mm(weights_of(take_of(engine, audio, seed + number))), 0, None)
+        length = min(len(found), len(truth))
+        correlations.append(metrics.correlation(found[:length], truth[:length]))
+        for place, values in enumerate((found, truth)):
+            powers[place] += liveliness.band_powers(values[:length])
+    if not correlations:
+        return {}
+    ratios = list(map(float, powers[0] / powers[1]))
+    return {"sentences": len(correlations), "correlation": float(np.mean(correlations)), "powers": ratios}
 
 
 def seconds_to_codes(engine: Engine, audio: np.ndarray, seed: int) -> float:
@@ -182,6 +203,7 @@ def evaluate(engine: Engine, data: Path, seed: int) -> dict:
         "silence": silence_figures(engine, seed),
         "seeds": seed_figures(engine, recordings[:EMOTION_RECORDINGS], seed),
         "speed": speed_figures(engine, data, seed),
+        "lips": lips_figures(engine, data, seed),
         "seconds_to_codes": seconds_to_codes(engine, recordings[0].audio, seed),
     }
     if EMOTIONS[0] in engine.info()["controls"]:
@@ -201,6 +223,8 @@ ROWS = {
     "nods_at_accents": ("nods within 80 ms of a pitch accent", "60 %", "{:.0%}"),
     "nods_by_chance": ("the same by chance", "", "{:.0%}"),
     "closures": ("/p b m/ that close", "", "{:.1%}"),
+    "lift_sd": ("breath and drift: the head's height, mm", "alive", "{:.1f}"),
+    "drift": ("and its widest turn in ten seconds, degrees", "alive", "{:.1f}"),
     "largest_opening_mm": ("largest lip opening, mm", "closed", "{:.2f}"),
 }
 
@@ -234,6 +258,13 @@ def report_text(figures: dict) -> str:
     )
     header = ["takes", "of", *(f"{low:g} to {high:g} Hz" for low, high in liveliness.BANDS), "correlation of the jaw"]
     lines += ["", *table(header, _speed_rows(figures["speed"]))]
+    if lips := figures.get("lips"):
+        bands = ", ".join(f"{value:.2f}" for value in lips["powers"])
+        lines += [""]
+        lines += paragraph(
+            f"Lip opening of takes of {lips['sentences']} of GRID's sentences, whose lips no training has seen, against "
+            f"the tracked ones: correlation {lips['correlation']:.2f} (wanted: 0.85), power by band {bands}."
+        )
     if "emotions" in figures:
         lines += ["", "## Emotions", ""]
         lines += paragraph(
