@@ -262,8 +262,8 @@ def report_text(figures: dict) -> str:
         bands = ", ".join(f"{value:.2f}" for value in lips["powers"])
         lines += [""]
         lines += paragraph(
-            f"Lip opening of takes of {lips['sentences']} of GRID's sentences, whose lips no training has seen, against "
-            f"the tracked ones: correlation {lips['correlation']:.2f} (wanted: 0.85), power by band {bands}."
+            f"Lip opening of takes of {lips['sentences']} of GRID's sentences, whose lips no training has seen, "
+            f"against the tracked ones: correlation {lips['correlation']:.2f} (wanted: 0.85), power by band {bands}."
         )
     if "emotions" in figures:
         lines += ["", "## Emotions", ""]
