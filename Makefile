@@ -2,7 +2,7 @@ PYTHON ?= python3
 VENV := .venv/bin/python
 AUDIO ?= demo/voice.wav
 
-.PHONY: demo test test-quick test-faults test-processors test-matrix test-app package setup evaluate benchmark lint api voice
+.PHONY: demo research-demo test test-quick test-faults test-processors test-matrix test-app package setup evaluate benchmark lint api voice
 
 setup:
 	@PYTHON=$(PYTHON) tools/setup.sh
@@ -72,6 +72,10 @@ evaluate: setup
 	$(VENV) -m evaluation.motion --data "$(DATA)" --output docs/evaluation
 	$(VENV) -m evaluation.motion.performance --data "$(DATA)" --output docs/evaluation
 	$(VENV) -m evaluation.head --data "$(DATA)" --output docs/evaluation --identities $(HEADS)
+
+## From rendered captures to fitted codes, three small models and the paper's tables (docs/research.md), in out/research
+research-demo: setup
+	@DATA="$(DATA)" tools/research_demo.sh out/research
 
 ## Times of every stage, for docs/performance.md
 benchmark: setup
