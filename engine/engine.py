@@ -29,7 +29,7 @@ from .shared.identity_text import split_identity
 from .shared.options import DEVICE, RESOLUTION, RESOLUTIONS, STARTER, STRENGTH, TABLES_FOLDER, tolerance_of
 from .shared.pose import POSE_NAMES, checked_pose
 from .shared.style import Style
-from .shared.units import CODE_RATE, METRES_PER_UNIT
+from .shared.units import CODE_RATE, METRES_PER_UNIT, SAMPLE_RATE
 from .shared.weights import WEIGHT_NAMES
 
 if TYPE_CHECKING:
@@ -325,10 +325,21 @@ class Engine:
         from .face_capture.capture import capture
 
         motion = capture(
-            video, self.head, start=start, duration=duration, face=face, progress=progress, cancelled=cancelled
+            video,
+            self.head,
+            start=start,
+            duration=duration,
+            face=face,
+            progress=progress,
+            cancelled=cancelled,
+            lips_of_voice=self.lips_of_voice,
         )
         take = self.take_from_weights(motion.weights, CODE_RATE, provenance={"captured": motion.facts()})
         return replace(take, pose=motion.pose)
+
+    def lips_of_voice(self, samples: np.ndarray) -> np.ndarray | None:
+        """How far the lips are open by samples (S,) at 16 kHz: (N,) mm, None where the bundle cannot tell."""
+        return None if self.bundle.missing("sample") else self.sample((samples, SAMPLE_RATE)).lip_opening_mm
 
     def take_from_codes(
         self,

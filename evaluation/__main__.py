@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from evaluation.capture.one_camera_report import report_text as one_camera_text
 from evaluation.head.report import report_text as head_text
 from evaluation.motion.performance import report_text as performance_text
 from evaluation.motion.report import report_text as motion_text
@@ -20,6 +21,7 @@ REPORTS = {
     "voice_emotion": voice_emotion_text,
     "ablations": ablations_text,
     "captured": captured_text,
+    "one_camera": one_camera_text,
 }
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import importlib.util
+import logging
 import os
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -190,10 +191,12 @@ def _client(place: Place) -> Iterator[Any]:
     import dask
 
     workers = place.workers or os.cpu_count() or 1
-    # Any free port for the page: another run may have the usual one.
+    # Any free port for the page: another run may have the usual one. What fails is told in a sentence, not by Dask.
     with (
         dask.config.set(PATIENCE),
-        LocalCluster(n_workers=workers, threads_per_worker=1, dashboard_address="127.0.0.1:0") as cluster,
+        LocalCluster(
+            n_workers=workers, threads_per_worker=1, dashboard_address="127.0.0.1:0", silence_logs=logging.CRITICAL
+        ) as cluster,
         _closed(Client(cluster)) as client,
     ):
         yield client

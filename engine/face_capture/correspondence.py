@@ -74,3 +74,6 @@ FACE_POINTS = (
 # Points that hardly any expression moves: corners of the eyes and the bridge of the nose.
 STABLE = (33, 133, 362, 263, 168, 197, 5)
 TEMPLATE_STABLE = tuple(next(point.place for point in FACE_POINTS if point.number == number) for number in STABLE)
+# Inner lips that meet, the mouth's corners, and what tells its width.
+LIP_PAIRS, MOUTH_CORNERS = ((13, 14), (82, 87), (312, 317)), (61, 291)
+WIDTH_PAIRS = (MOUTH_CORNERS, (78, 308))

@@ -1,6 +1,7 @@
 """Weights of a head that moves as tracked face points do.
 
-A tracker's own scores understate what lips do, rounding above all, so they only lead where the points say nothing.
+A tracker's own scores tell the kind of a movement well and its size badly: of the lips' opening above all. Both are
+weighed against each other, each with its usual error.
 """
 
 from __future__ import annotations
@@ -12,36 +13,28 @@ import numpy as np
 
 from ..shared.arkit import ARKIT_NAMES
 from ..shared.errors import EngineError
+from ..shared.units import CODE_RATE
 from ..shared.weights import WEIGHT_NAMES
-from .correspondence import STABLE, TEMPLATE_STABLE, FacePoint
+from .correspondence import LIP_PAIRS, MOUTH_CORNERS, STABLE, TEMPLATE_STABLE, FacePoint
+from .evidence import Evidence, PointModel
 
 LEAST_SEEN = 0.5  # share of the frames
 REST_SHARE = 0.15  # of the frames that were seen, those that move least, tell the face at rest
-# Standard deviations that weigh the terms: of a point (model units, 0.8 mm), of its depth, of a score against the
-# weight, and of a weight's change per frame at 25 frames a second.
-POINT_ERROR, DEPTH_ERROR, SCORE_ERROR, CHANGE = 0.0032, 0.0128, 0.3, 0.08
-# What is seen of speech first is whether lips touch, so their distance counts by itself, 0.12 mm.
-LIP_PAIRS, MOUTH_CORNERS = ((13, 14), (82, 87), (312, 317)), (61, 291)
-OPENING_ERROR = 0.0005
 TOUCH_PERCENTILE, WIDEST_TOUCH = 10.0, 0.03  # of the frames; of the mouth's width
-# Lids close within two or three frames, lips for one of 40 ms.
+CLOSED_MM = 1.0  # of a voice's take
+TOUCH_SECONDS, NEARLY_TOUCHING = 0.06, 0.012  # how far voice and picture may differ: 60 ms, 3 mm
+# How far a score may be from the weight: of what speech uses, of what it hardly does, of gaze and what no point sees.
+SCORE_ERROR, RARE_ERROR, BY_SCORE_ERROR = 0.1, 0.03, 0.02
+RARE = (
+    "noseSneer", "cheekPuff", "mouthFrown", "mouthDimple", "mouthLeft", "mouthRight", "mouthRoll",
+    "jawLeft", "jawRight", "jawForward",
+)  # fmt: skip
+# Standard deviation of a weight's change per frame at 25 frames a second. Lids close within two or three frames, lips
+# for one of 40 ms.
+USUAL_RATE, CHANGE = 25.0, 0.08
 FASTER = {"eyeBlink": 0.6, "jawOpen": 0.6, "mouthClose": 1.0, "mouth": 0.25}
-BY_SCORE_ERROR = 0.02  # of gaze and of what no point sees
 ITERATIONS = 600
-USUAL_RATE = 25.0
 ACTIVE = ("jaw", "mouth", "brow", "eyeBlink", "eyeWide", "eyeSquint", "cheek", "nose")
-
-
-@dataclass(frozen=True)
-class PointModel:
-    """How a head's points move, in model units.
-
-    points: n face points. displacements: (n, 57, 3) per unit of weight. rest_opening: of the lips at rest.
-    """
-
-    points: Sequence[FacePoint]
-    displacements: np.ndarray
-    rest_opening: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -57,12 +50,18 @@ class FittedWeights:
 
 
 def fit_weights(
-    points: np.ndarray, scores: np.ndarray, numbers: Sequence[int], model: PointModel, rate: float = USUAL_RATE
+    points: np.ndarray,
+    scores: np.ndarray,
+    numbers: Sequence[int],
+    model: PointModel,
+    rate: float = USUAL_RATE,
+    touching: np.ndarray | None = None,
 ) -> FittedWeights:
     """Weights of tracked points.
 
     points: (F, m, 3) in pixels, x right, y down, z away from the camera; NaN where the face was lost. scores: (F, 52)
-    of ARKIT_NAMES. numbers: which of MediaPipe's 478 points the m are. rate: frames per second.
+    of ARKIT_NAMES. numbers: which of MediaPipe's 478 points the m are. rate: frames per second. touching: (F,) bool,
+    where the voice says that the lips touch, which short closures of a slow camera need.
 
     Raises EngineError when the face was lost in most frames, or points that are needed were not tracked.
     """
@@ -75,8 +74,10 @@ def fit_weights(
         raise EngineError(
             f"The face was lost in {100 * (1 - seen.mean()):.0f} % of the pictures; film it from the front, well lit."
         )
-    scores = np.where(seen[:, None], scores, 0.0)
+    scores = without_rest(np.where(seen[:, None], scores, 0.0), seen)
     moved, opening = displacements_of(points, scores, seen, place, model.points)
+    if touching is not None:
+        opening = with_closures(opening, touching & seen, rate)
     weights, off = _solved(moved[seen], opening[seen] - model.rest_opening, scores[seen], model, rate)
     frames, known = np.arange(len(points)), np.flatnonzero(seen)
     bridged = np.stack([np.interp(frames, known, column) for column in weights.T], 1)
@@ -108,6 +109,34 @@ def displacements_of(
     return moved, apart - touching
 
 
+def touching_lips(opening_mm: np.ndarray, times: np.ndarray) -> np.ndarray:
+    """At which of the pictures' times (F,), in seconds, the lips touch by a voice's take, (F,) bool.
+
+    opening_mm: (N,) of the take at 24 Hz.
+    """
+    closed = np.flatnonzero(opening_mm <= CLOSED_MM) / CODE_RATE
+    return np.isin(np.arange(len(times)), [int(np.abs(times - second).argmin()) for second in closed])
+
+
+def with_closures(opening: np.ndarray, touching: np.ndarray, rate: float) -> np.ndarray:
+    """The lips' opening (F, pairs), brought to touch once in every run of frames (F,) that asks for it.
+
+    That is where they are nearest in the run and a little around it, as voice and picture need not agree on the frame.
+    Lips that stay far apart are left so: the picture knows better.
+    """
+    result = opening.copy()
+    reach = round(TOUCH_SECONDS * rate)
+    edges = np.flatnonzero(np.diff(np.concatenate([[0], touching.astype(int), [0]])))
+    frames = np.arange(len(opening))
+    for begin, end in zip(edges[::2], edges[1::2], strict=True):
+        first = max(begin - reach, 0)
+        nearest = first + int(opening[first : end + reach].mean(1).argmin())
+        if opening[nearest].mean() < NEARLY_TOUCHING:
+            around = np.clip(1 - np.abs(frames - nearest) / (reach + 1), 0, 1)
+            result -= around[:, None] * np.maximum(result[nearest], 0.0)
+    return result
+
+
 def stabilised(points: np.ndarray, stable: Sequence[int], seen: np.ndarray) -> np.ndarray:
     """Points (F, m, 3) with the motion of the whole head taken out, by those that no expression moves."""
     reference = points[np.flatnonzero(seen)[0]]
@@ -127,6 +156,12 @@ def resting(scores: np.ndarray, seen: np.ndarray) -> np.ndarray:
     return np.argsort(activity)[: max(int(REST_SHARE * seen.sum()), 1)]
 
 
+def without_rest(scores: np.ndarray, seen: np.ndarray) -> np.ndarray:
+    """Scores (F, 52) without what the tracker says of the face at rest, which is that person's shape, not motion."""
+    usual = np.median(scores[resting(scores, seen)], axis=0)
+    return np.clip((scores - usual) / np.maximum(1 - usual, 0.2), 0.0, 1.0)
+
+
 def similarity(source: np.ndarray, target: np.ndarray) -> tuple[float, np.ndarray, np.ndarray]:
     """Scale, rotation (3, 3) and shift (3,) that bring source (P, 3) nearest to target (P, 3) (Umeyama 1991)."""
     middles = source.mean(0), target.mean(0)
@@ -142,22 +177,12 @@ def _solved(
     moved: np.ndarray, opening: np.ndarray, scores: np.ndarray, model: PointModel, rate: float
 ) -> tuple[np.ndarray, np.ndarray]:
     """Weights (F, 57) in 0..1 that explain displacements best, by an accelerated projected gradient (FISTA)."""
-    trust = np.array([point.trust for point in model.points])
-    precision = np.sqrt(trust)[:, None] / np.array([POINT_ERROR, POINT_ERROR, DEPTH_ERROR])  # (n, 3)
-    design = (precision[:, None] * model.displacements).transpose(0, 2, 1).reshape(-1, len(WEIGHT_NAMES))
-    target = (precision * moved).reshape(len(moved), -1)
-    place = {point.number: row for row, point in enumerate(model.points)}
-    parting = [model.displacements[place[u], :, 1] - model.displacements[place[v], :, 1] for u, v in LIP_PAIRS]
-    design = np.concatenate([design, np.stack(parting) / OPENING_ERROR])
-    target = np.concatenate([target, opening / OPENING_ERROR], 1)
-    design[:, [number for number, name in enumerate(WEIGHT_NAMES) if name.startswith("eyeLook")]] = 0.0
-    felt = (design**2).sum(0) > 1.0
-    prior = 1 / np.where(felt, SCORE_ERROR, BY_SCORE_ERROR) ** 2  # (57,)
+    evidence = Evidence(model)
+    square, product = evidence.design.T @ evidence.design, evidence.target(moved, opening) @ evidence.design
+    prior = _prior(square.diagonal() > 1.0)
     wanted = np.zeros((len(moved), len(WEIGHT_NAMES)))
     wanted[:, : scores.shape[1]] = scores
-    change = np.array([_change(name) for name in WEIGHT_NAMES]) * USUAL_RATE / rate
-    tie = 1 / change**2
-    square, product = design.T @ design, target @ design
+    tie = 1 / (np.array([_change(name) for name in WEIGHT_NAMES]) * USUAL_RATE / rate) ** 2
     # Every weight has a step of its own, as some move the points a hundred times as far as others.
     own = square.diagonal() + prior + 2 * tie
     scaled = square / np.sqrt(np.outer(own, own))
@@ -170,9 +195,13 @@ def _solved(
         next_pace = (1 + np.sqrt(1 + 4 * pace**2)) / 2
         ahead = following + (pace - 1) / next_pace * (following - weights)
         weights, pace = following, next_pace
-    explained = np.einsum("fw,nwc->fnc", weights, model.displacements)
-    flat = np.linalg.norm((explained - moved)[..., :2], axis=2).mean(1)
-    return weights, flat
+    return weights, evidence.misfit(moved, weights)
+
+
+def _prior(felt: np.ndarray) -> np.ndarray:
+    """How much each weight keeps to its score, (57,), by whether the points feel it."""
+    rare = np.array([name.startswith(RARE) for name in WEIGHT_NAMES])
+    return 1 / np.where(felt, np.where(rare, RARE_ERROR, SCORE_ERROR), BY_SCORE_ERROR) ** 2
 
 
 def _change(name: str) -> float:

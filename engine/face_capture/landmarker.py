@@ -128,7 +128,7 @@ def _landmarker(model: str | Path):
     options = vision.FaceLandmarkerOptions(
         base_options=tasks.BaseOptions(model_asset_buffer=Path(model).read_bytes()),
         running_mode=vision.RunningMode.VIDEO,
-        num_faces=FACES,
+        num_faces=FACES,  # asked for a single one, MediaPipe smooths lips and lids in time
         output_face_blendshapes=True,
         output_facial_transformation_matrixes=True,
     )

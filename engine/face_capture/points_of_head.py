@@ -7,8 +7,8 @@ import torch
 
 from ..head import NeuralHead
 from ..shared.weights import WEIGHT_NAMES
-from .correspondence import FACE_POINTS
-from .fitting import LIP_PAIRS, PointModel
+from .correspondence import FACE_POINTS, LIP_PAIRS
+from .evidence import PointModel
 
 
 def point_model(head: NeuralHead) -> PointModel:

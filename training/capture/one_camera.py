@@ -40,7 +40,7 @@ def make_sequence(video: Path, folder: Path, engine: Engine, landmarker: Path) -
 
 def write_sequence(folder: Path, track: FaceTrack, samples: np.ndarray, engine: Engine) -> str:
     """Write what was tracked, with its sound (S,) at 16 kHz, as a dataset's sequence; what to tell of it."""
-    motion = motion_of(track, engine.head)
+    motion = motion_of(track, engine.head, engine.lips_of_voice(samples))
     frames = min(len(motion.weights), round(len(samples) / SAMPLE_RATE * CODE_RATE))
     weights, pose = motion.weights[:frames], motion.pose[:frames]
     write_sound(folder / "audio" / CLEANED, samples[: round(frames / CODE_RATE * SAMPLE_RATE)])

@@ -4,15 +4,16 @@ import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
-from engine.face_capture.correspondence import FACE_POINTS, STABLE
+from engine.face_capture.correspondence import FACE_POINTS, LIP_PAIRS, STABLE, TEMPLATE_STABLE
+from engine.face_capture.evidence import Evidence, PointModel
 from engine.face_capture.fitting import (
-    LIP_PAIRS,
-    PointModel,
     at_code_times,
     fit_weights,
     resting,
     similarity,
     stabilised,
+    touching_lips,
+    with_closures,
 )
 from engine.face_capture.head_pose import ORIGIN, TO_BLENDER, head_pose
 from engine.face_capture.landmarker import track_face
@@ -79,12 +80,49 @@ def test_points_win_where_a_score_understates():
     assert np.abs(found.weights[:, jaw] - weights[:, jaw]).max() < 0.06 < 0.6 * weights[:, jaw].max()
 
 
-def test_gaze_is_the_trackers():
+def test_gaze_is_the_trackers_as_it_leaves_the_face_at_rest():
     points, weights = model(), motion()
     scores = scores_of(weights)
-    scores[:, ARKIT_NAMES.index("eyeLookUpLeft")] = 0.37
+    scores[:, ARKIT_NAMES.index("eyeLookUpLeft")] = 0.2
+    scores[40:, ARKIT_NAMES.index("eyeLookUpLeft")] = 0.6
     found = fit_weights(tracked(weights, points), scores, NUMBERS, points)
-    np.testing.assert_allclose(found.weights[:, WEIGHT_NAMES.index("eyeLookUpLeft")], 0.37, atol=0.01)
+    gaze = found.weights[:, WEIGHT_NAMES.index("eyeLookUpLeft")]
+    np.testing.assert_allclose(gaze[:37], 0.0, atol=0.02)
+    np.testing.assert_allclose(gaze[43:], 0.5, atol=0.02)
+
+
+def test_a_wrong_head_pose_is_no_expression():
+    points = model()
+    places = np.array([point.place for point in points.points]) - np.array(TEMPLATE_STABLE).mean(0)
+    turn = Rotation.from_euler("xyz", [1.5, -1.0, 0.5], degrees=True).as_matrix()
+    moved = 1.01 * places @ turn.T - places + (0.002, -0.003, 0.001)
+    evidence = Evidence(points)
+    none = np.zeros((1, len(WEIGHT_NAMES)))
+    opening = np.zeros((1, len(LIP_PAIRS)))
+    assert np.abs(moved).max() > 0.009  # more than 2 mm
+    felt, of_jaw = evidence.target(moved[None], opening), evidence.design[:, WEIGHT_NAMES.index("jawOpen")]
+    assert np.linalg.norm(felt) < 0.05 * np.linalg.norm(of_jaw)
+    assert evidence.misfit(moved[None], none)[0] < 0.1 * np.linalg.norm(moved[:, :2], axis=1).mean()
+
+
+def test_a_voice_closes_lips_that_nearly_touch():
+    opening = np.full((20, 3), 0.03)
+    opening[5], opening[6], opening[13] = 0.009, 0.005, 0.02
+    touching = np.zeros(20, bool)
+    touching[[4, 5, 13]] = True
+    closed = with_closures(opening, touching, 25.0)
+    np.testing.assert_allclose(closed[6], 0.0, atol=1e-12)  # the nearest of what is around, not the voice's own frame
+    np.testing.assert_allclose(closed[9:], opening[9:])  # lips 5 mm apart are left to the picture
+    assert (closed <= opening).all()
+
+
+def test_closures_of_a_voice_come_to_the_times_of_the_pictures():
+    opening = np.full(48, 8.0)
+    opening[24] = 0.2  # one code frame, at 1 s
+    for rate in (25.0, 12.0, 60.0):
+        times = np.arange(int(1.9 * rate)) / rate
+        found = touching_lips(opening, times)
+        assert found.any() and np.abs(times[found] - 1.0).max() < 0.08
 
 
 def test_lost_frames_are_bridged():
