@@ -1,6 +1,6 @@
 """What one camera tells: MediaPipe on rendered heads whose motion is known, and on a filmed speaker whose phones are.
 
-    python -m evaluation.capture.one_camera --data DATA --landmarker face_landmarker.task --output docs/evaluation
+    python -m evaluation.capture.one_camera --data DATA --output docs/evaluation
 
 Writes `one_camera.md` and `one_camera.json`. The tracker's own scores, read as weights, stand beside the fit.
 """
@@ -19,12 +19,12 @@ from scipy.spatial.transform import Rotation
 from engine.engine import Engine
 from engine.face_capture.fitting import fit_weights, touching_lips
 from engine.face_capture.head_pose import TO_BLENDER, head_pose
-from engine.face_capture.landmarker import POINTS, track_face
+from engine.face_capture.landmarker import MODEL, POINTS, track_face
 from engine.face_capture.points_of_head import point_model
 from engine.face_capture.video import Picture
 from engine.motion.codes import codes_from_weights
 from engine.shared.errors import EngineError
-from engine.shared.units import CODE_RATE, MILLIMETRES_PER_UNIT, SAMPLE_RATE
+from engine.shared.units import CODE_RATE, MILLIMETRES_PER_UNIT
 from engine.shared.weights import WEIGHT_NAMES
 from evaluation.capture.filmed import RATE, FilmedSentence, figures_of, filmed_sentences, heard
 from evaluation.capture.one_camera_report import report_text
@@ -141,7 +141,7 @@ def main(arguments: list[str] | None = None) -> int:
         "python -m evaluation.capture.one_camera", description=__doc__, formatter_class=plain
     )
     parser.add_argument("--data", type=Path, required=True, help="data folder with head/ and grid/ (docs/train.md)")
-    parser.add_argument("--landmarker", type=Path, required=True, help="MediaPipe's face_landmarker.task")
+    parser.add_argument("--landmarker", type=Path, default=MODEL, help="MediaPipe's face_landmarker.task")
     parser.add_argument(
         "--step", type=int, default=SENTENCE_STEP, help="every so many sentences (default: %(default)s)"
     )
@@ -161,8 +161,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _closures(sentence: FilmedSentence, engine: Engine) -> np.ndarray | None:
-    samples = sentence.utterance.samples.astype(np.float32) / 32768
-    opening = engine.sample((samples, SAMPLE_RATE)).lip_opening_mm
+    opening = engine.lips_of_voice(sentence.utterance.samples.astype(np.float32) / 32768)
     return None if opening is None else touching_lips(opening, sentence.times)
 
 

@@ -13,8 +13,7 @@ def report_text(figures: dict) -> str:
     lines = ["# One camera", ""]
     lines += paragraph(
         "What [MediaPipe's face landmarker](../research.md#one-camera) sees, and what the fit makes of it. "
-        "Made by `python -m evaluation.capture.one_camera --data DATA --landmarker face_landmarker.task --output "
-        "docs/evaluation`."
+        "Made by `python -m evaluation.capture.one_camera --data DATA --output docs/evaluation`."
     )
     lines += ["", "## Rendered heads", ""]
     lines += paragraph(
