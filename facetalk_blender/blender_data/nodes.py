@@ -137,7 +137,7 @@ class ShaderNodes:
             node = tree.nodes.new(planned.kind)
             node.location = (200.0 * (index // 5), -260.0 * (index % 5))
             for name, value in planned.properties.items():
-                setattr(node, name, value)
+                setattr(node, name, bpy.data.node_groups[value] if name == "node_tree" else value)
             for key, value in planned.output_values.items():
                 _socket(node.outputs, key).default_value = value
             for key, value in planned.inputs.items():
@@ -166,6 +166,10 @@ class ShaderNodes:
         given = self.add("ShaderNodeAttribute", attribute_type="OBJECT", attribute_name=property_name)
         fallback = self._constant("ShaderNodeRGB", label, (*default, 1.0))
         return self.mix(Socket(given.node, "Alpha"), fallback, Socket(given.node, "Color"))
+
+    def group(self, name: str) -> Socket:
+        """The first output of the node group of a name, which is there when the nodes are made."""
+        return self.add("ShaderNodeGroup", node_tree=name)
 
     def split(self, vector: Value) -> tuple[Socket, Socket, Socket]:
         """The three parts of a vector."""

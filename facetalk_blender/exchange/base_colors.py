@@ -16,6 +16,7 @@ import numpy as np
 from .. import compat
 from ..blender_data.nodes import add_node, new_modifier_tree
 from ..look.appearance import COLOR_ATTRIBUTE, Color, colors_of
+from ..look.face_detail import MODIFIER_NAME as FACE_DETAIL
 from ..look.material import shown_color
 from ..look.surface_shader import GROUP_NAME
 from ..outputs.frames.frame_writer import PLAYER_NAME
@@ -38,7 +39,7 @@ def plain_materials(kind: str, items: list[bpy.types.Object]) -> Iterator[None]:
     undo = []
     try:
         for item in heads:
-            undo.append(_add_colors(kind, item))
+            undo += [_add_colors(kind, item), _without_face_detail(item)]
             for slot in item.material_slots:
                 if _is_own(slot.material):
                     plain[slot.material] = plain.get(slot.material) or _plain(slot.material, colors_of(item))
@@ -50,6 +51,21 @@ def plain_materials(kind: str, items: list[bpy.types.Object]) -> Iterator[None]:
         for take_back in undo:
             take_back()
         bpy.data.batch_remove(plain.values())
+
+
+def _without_face_detail(head: bpy.types.Object) -> Callable[[], None]:
+    """Let a head do without what only its own shader reads; what takes that back."""
+    modifier = head.modifiers.get(FACE_DETAIL)
+    if modifier is None:
+        return lambda: None
+    shown = modifier.show_viewport, modifier.show_render
+    modifier.show_viewport = modifier.show_render = False
+
+    def take_back() -> None:
+        found = head.modifiers[FACE_DETAIL]
+        found.show_viewport, found.show_render = shown
+
+    return take_back
 
 
 def _is_own(material: bpy.types.Material | None) -> bool:

@@ -7,7 +7,7 @@ the head at rest: they neither swim when it speaks nor depend on texture coordin
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import bpy
 
@@ -30,7 +30,7 @@ from .skin_traits import TRAITS_PROPERTY
 from .wrinkles import WRINKLE_ATTRIBUTE
 
 GROUP_NAME = "FaceTalk Surface"
-UNFINISHED_NAME = "FaceTalk Surface (Unfinished)"
+EYE_GROUP_NAME = "FaceTalk Eye"  # a group in it
 SURFACE, SURFACE_IN_EEVEE = "Surface", "Surface in EEVEE"  # outputs of the group
 SKIN_SUBSURFACE = {
     "Subsurface Weight": 0.6,
@@ -67,9 +67,8 @@ STUBBLE_TINT = (0.36, 0.36, 0.40)
 # it goes from none of the shade to all of it.
 SHADE_DISTANCE = 0.03
 SHADE_RANGE = (0.66, 0.12)
-# Wrinkles: cells a metre and turns by which they waver; turns from the middle of one to its edge; how deep they are in
-# the bumps of the skin; how much of FOLD_TINT their bottom has, where light hardly comes.
-FOLD_WAVES, FOLD_WAVE = 85.0, 0.7
+# Wrinkles: turns from the middle of one to its edge; how deep they are in the bumps of the skin; how much of FOLD_TINT
+# their bottom has, where light hardly comes.
 FOLD_WIDTH = 0.24
 FOLD_HEIGHT = 3.0
 FOLD_SHADE, FOLD_TINT = 0.75, (0.62, 0.44, 0.40)
@@ -79,20 +78,32 @@ HAIRLINE, HAIRLINE_SLOPE = 0.062, 0.9
 
 def surface_group_pieces() -> Iterator[None]:
     """Make the node group in pieces; one in the file is used as it is, so that an artist's changes to it stay."""
-    if GROUP_NAME in bpy.data.node_groups:
+    if GROUP_NAME not in bpy.data.node_groups:
+        # Every node that is added costs as much as there are already: two groups take half the time of one.
+        yield from _group_pieces(EYE_GROUP_NAME, (SURFACE,), _plan_eye)
+        yield from _group_pieces(GROUP_NAME, (SURFACE, SURFACE_IN_EEVEE), lambda nodes: _Surface(nodes).plan())
+
+
+def _group_pieces(name: str, outputs: tuple[str, ...], plan: Callable[[ShaderNodes], None]) -> Iterator[None]:
+    if name in bpy.data.node_groups:
         return
-    leftover = bpy.data.node_groups.get(UNFINISHED_NAME)
+    unfinished = f"{name} (Unfinished)"
+    leftover = bpy.data.node_groups.get(unfinished)
     if leftover is not None:
         bpy.data.node_groups.remove(leftover)
-    tree = bpy.data.node_groups.new(UNFINISHED_NAME, "ShaderNodeTree")
-    for name in (SURFACE, SURFACE_IN_EEVEE):
-        tree.interface.new_socket(name, in_out="OUTPUT", socket_type="NodeSocketShader")
+    tree = bpy.data.node_groups.new(unfinished, "ShaderNodeTree")
+    for output in outputs:
+        tree.interface.new_socket(output, in_out="OUTPUT", socket_type="NodeSocketShader")
     session_uid = tree.session_uid
     nodes = ShaderNodes()
-    _Surface(nodes).plan()
+    plan(nodes)
     yield
     yield from nodes.pieces(session_uid)
-    resolve(bpy.data.node_groups, session_uid).name = GROUP_NAME
+    resolve(bpy.data.node_groups, session_uid).name = name
+
+
+def _plan_eye(nodes: ShaderNodes) -> None:
+    nodes.add("NodeGroupOutput", {0: EyeShader(nodes).plan()})
 
 
 class _Surface:
@@ -109,8 +120,8 @@ class _Surface:
         self._region_color = nodes.attribute(COLOR_ATTRIBUTE, "Color")
         self._rest = nodes.attribute(REST_ATTRIBUTE, "Vector")
         # Noise lies in a lattice that is seen where it runs with the picture; no view is along this one.
-        tilted = {"Vector": self._rest, "Rotation": (0.6, 0.4, 0.9)}
-        self._grain = nodes.add("ShaderNodeVectorRotate", tilted, rotation_type="EULER_XYZ")
+        tilt = nodes.vector_math("CROSS_PRODUCT", self._rest, (0.5, 0.35, 0.6))
+        self._grain = nodes.vector_math("ADD", self._rest, tilt)
         x, y, z = nodes.split(self._rest)
         self._mirrored = nodes.join(nodes.math("ABSOLUTE", x), y, z)
         self._pores = nodes.noise(self._grain, 1300.0, 0.0)
@@ -131,15 +142,14 @@ class _Surface:
         skin = n.object_color(SKIN_COLOR_PROPERTY, "Skin Color", DEFAULT_SKIN_COLOR)
         face = n.mix_shader(n.step(self._lips, 0.1, 0.9), self._skin_shader(skin), self._lip_shader(skin))
         head = n.mix_shader(n.step(n.math("ADD", self._skin, self._lips), 0.0, 1.0), self._mouth_shader(), face)
-        shown = n.mix_shader(n.step(self._ball, 0.38, 0.62), head, EyeShader(n).plan())
+        shown = n.mix_shader(n.step(self._ball, 0.38, 0.62), head, n.group(EYE_GROUP_NAME))
         n.add("NodeGroupOutput", {0: shown, 1: self._in_its_own_shade(shown)})
 
     def _folds(self) -> tuple[Socket, Socket]:
         """How near a point lies to the bottom of a deep wrinkle, 0..1, and the skin's tension."""
         n = self._n
         depth, place, tension = n.split(n.attribute(WRINKLE_ATTRIBUTE, "Vector"))
-        waved = n.math("MULTIPLY_ADD", n.noise(self._grain, FOLD_WAVES, 1.0), FOLD_WAVE, place)
-        away = n.math("PINGPONG", waved, 0.5)  # turns to the next fold
+        away = n.math("PINGPONG", place, 0.5)  # turns to the next fold
         return n.math("MULTIPLY", n.step(away, FOLD_WIDTH, 0.0), depth), tension
 
     def _in_its_own_shade(self, shown: Socket) -> Socket:
@@ -250,7 +260,7 @@ class _Surface:
     def _brow_hair(self) -> Socket:
         """Brows as strands: soft at their border, denser inside."""
         n = self._n
-        strands = n.noise(n.vector_math("MULTIPLY", self._rest, (1.0, 1.0, 0.4)), 1300.0, 1.0)
+        strands = n.noise(n.vector_math("MULTIPLY", self._rest, (1.0, 1.0, 0.4)), 1500.0, 0.0)
         density = n.math("MULTIPLY_ADD", n.math("SUBTRACT", strands, 0.5), 1.7, self._brows)
         # Where there are no brows at all the strands' noise must not make specks.
         shown = n.math("MULTIPLY", n.step(self._brows, 0.02, 0.15), n.math("MULTIPLY", self._painted_hair, 0.92))

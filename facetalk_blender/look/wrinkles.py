@@ -19,6 +19,8 @@ WRINKLE_ATTRIBUTE = "facetalk_wrinkle"  # depth of a fold 0..1, its place in tur
 TENSION_GROUP = "FaceTalk Tension"
 SMOOTHINGS = 2  # of the tension: meshes that change with every frame differ in their edges
 
+WAVES, WAVER = 85.0, 0.7  # folds waver: cells of noise a metre, and turns
+
 Vector = tuple[float, float, float]
 
 
@@ -139,7 +141,9 @@ def _wrinkles(n: Fields, strength: NodeSocket, age: NodeSocket) -> NodeSocket:
     depths = [_depth(n, mask, fold, stretched, strength, age) for mask, fold in zip(masks, FOLDS, strict=True)]
     places = [_place(n, mirrored, fold) for fold in FOLDS]
     depth, place = (_chosen(n, masks, values, "FLOAT") for values in (depths, places))
-    return n.join(depth, place, stretched)
+    waver = n.node("ShaderNodeTexNoise", rest, noise_dimensions="3D")
+    waver.inputs["Scale"].default_value, waver.inputs["Detail"].default_value = WAVES, 1.0
+    return n.join(depth, n.math("MULTIPLY_ADD", waver.outputs[0], WAVER, place), stretched)
 
 
 def _chosen(n: Fields, masks: list[NodeSocket], values: list, kind: str) -> NodeSocket:

@@ -17,7 +17,7 @@ from ...engine.shared.style import LARGEST, add_style_options
 from ..engine_access.programs import typed_program
 from ..hair.styles import BALD, BEARDS, NO_BEARD, STYLES
 from ..look.lighting import BACKDROPS, RIGS
-from ..look.stage import FRAMINGS
+from ..look.stage import FRAMINGS, StageChoice
 from ..person.persons import LARGEST_SEED, persons
 from . import video
 from .chosen_person import choose
@@ -171,6 +171,12 @@ def _check(parser: argparse.ArgumentParser, options: argparse.Namespace) -> None
     except EngineError as error:
         raise BatchError(str(error), BAD_INPUT) from error
     options.asked = {name: value if isinstance(value, float) else value.tolist() for name, value in asked.items()}
+
+
+def stage_of(options: argparse.Namespace) -> StageChoice:
+    """What camera, lights and backdrop shall be."""
+    words = options.light, options.backdrop, options.framing
+    return StageChoice(*(word.upper().replace("-", "_") for word in words))
 
 
 def _frame_range(text: str) -> tuple[int, int]:

@@ -16,12 +16,11 @@ from ..generation.generation import Generation
 from ..generation.job import State
 from ..generation.options import Options
 from ..generation.session import session
-from ..look.stage import StageChoice
 from ..outputs.curves.expression_curves import CurveSettings
 from ..outputs.frames.frame_storage import FrameStorage
 from ..sound import strip as sound_strip
 from . import graphics, output_files, video
-from .arguments import AUTOMATIC, DEFAULT_RATE, FRAME_PLACES, OUTPUTS
+from .arguments import AUTOMATIC, DEFAULT_RATE, FRAME_PLACES, OUTPUTS, stage_of
 from .contact_sheet import write_contact_sheet
 from .outcome import BAD_INPUT, ENGINE_FAILED, NOT_WRITABLE, RENDER_FAILED, BatchError, reason_of, say
 from .report import report
@@ -113,7 +112,7 @@ class SoundRun:
             bundle=options.bundle,
             device=options.device,
             frames=frames,
-            stage=StageChoice(*(_key(text) for text in (options.light, options.backdrop, options.framing))),
+            stage=stage_of(options),
             curves=CurveSettings(targets=tuple(options.target)),
             style=style_of(options),
             cut=options.cut,
@@ -181,7 +180,3 @@ class SoundRun:
                 self._say(f"Wrote {path}")
         self._say("Took " + ", ".join(f"{stage} {seconds:.1f} s" for stage, seconds in self._seconds.items()))
         self._say(f"Done in {time.perf_counter() - self._started:.1f} s")
-
-
-def _key(word: str) -> str:
-    return word.upper().replace("-", "_")

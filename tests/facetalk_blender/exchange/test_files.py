@@ -86,6 +86,8 @@ def test_usd_of_a_head_has_its_colours(head):
     colors = np.array(UsdGeom.Gprim(mesh).GetDisplayColorPrimvar().Get())
     assert len(colors) == len(mesh.GetAttribute("points").Get())
     np.testing.assert_allclose(colors[0], [0.2, 0.1, 0.05], atol=0.01)
+    computed = {"facetalk_gaze", "facetalk_lid", "facetalk_wrinkle"}  # what only the head's own shader reads
+    assert not computed & {primvar.GetPrimvarName() for primvar in UsdGeom.PrimvarsAPI(mesh).GetPrimvars()}
 
 
 @pytest.mark.parametrize("place", ["FILE", "CACHE"])
@@ -101,6 +103,9 @@ def test_usd_of_frame_meshes_has_their_colours(scene, client, tmp_path, place):
     before = [modifier.name for modifier in item.modifiers], set(bpy.data.node_groups.keys())
     stage = Usd.Stage.Open(str(export("usd", tmp_path / "head.usdc", strip)))
     assert ([modifier.name for modifier in item.modifiers], set(bpy.data.node_groups.keys())) == before
+    assert all(
+        modifier.show_viewport and modifier.show_render for modifier in item.modifiers if "Detail" in modifier.name
+    )
     (mesh,) = (prim for prim in stage.Traverse() if prim.IsA(UsdGeom.Mesh))
     primvars = UsdGeom.PrimvarsAPI(mesh)
     assert not [primvar for primvar in primvars.GetPrimvars() if "facetalk" in primvar.GetPrimvarName()]

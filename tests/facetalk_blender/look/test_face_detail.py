@@ -79,7 +79,7 @@ def test_a_forehead_that_is_gathered_or_old_has_folds(scene, scale, age, deep):
     assert depth[folded].max() == pytest.approx(wrinkles.FOLDS[0].age if age else 1.0, abs=0.01)
     # Folds lie a spacing apart: their place grows by one turn for each.
     slope = np.polyfit(rest[folded, 2], place[folded], 1)[0]
-    assert slope == pytest.approx(1 / wrinkles.FOLDS[0].spacing, rel=0.02)
+    assert slope == pytest.approx(1 / wrinkles.FOLDS[0].spacing, rel=0.15)  # they waver
 
 
 def test_no_wrinkles_are_asked_for(scene):
