@@ -48,7 +48,7 @@ REGION_SLOTS = {
 }
 SLOTS = tuple(dict.fromkeys(REGION_SLOTS.values()))
 TISSUE_COLORS: dict[str, Color] = {
-    "teeth": (0.62, 0.58, 0.51),
+    "teeth": (0.585, 0.55, 0.505),
     "gums": (0.47, 0.155, 0.145),
     "tongue": (0.50, 0.19, 0.18),
     "mouth_cavity": (0.13, 0.025, 0.022),
