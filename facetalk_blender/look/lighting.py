@@ -50,11 +50,11 @@ RIGS = {
         "Daylight",
         "The even light of a large window, and of the sky",
         (
-            Light("FaceTalk Key", (-0.9, -0.95, 0.5), 1.5, 26.0, (0.94, 0.97, 1.0)),
-            Light("FaceTalk Fill", (1.1, -0.8, -0.1), 1.5, 6.5, (1.0, 0.96, 0.9)),
+            Light("FaceTalk Key", (-1.1, -0.75, 0.5), 1.2, 27.0, (0.95, 0.97, 1.0)),
+            Light("FaceTalk Fill", (1.1, -0.8, -0.1), 1.5, 3.5, (1.0, 0.96, 0.9)),
             Light("FaceTalk Rim", (0.5, 0.8, 0.75), 0.6, 12.0, (1.0, 0.97, 0.92)),
         ),
-        (0.22, 0.24, 0.27),
+        (0.12, 0.135, 0.16),
     ),
     "DRAMATIC": Rig(
         "Dramatic",
