@@ -70,7 +70,7 @@ SHADE_RANGE = (0.66, 0.12)
 # Wrinkles: turns from the middle of one to its edge; how deep they are in the bumps of the skin; how much of FOLD_TINT
 # their bottom has, where light hardly comes.
 FOLD_WIDTH = 0.24
-FOLD_HEIGHT = 3.0
+FOLD_HEIGHT = 1.9
 FOLD_SHADE, FOLD_TINT = 0.75, (0.62, 0.44, 0.40)
 # Shaved hair grows where up + HAIRLINE_SLOPE * back exceeds HAIRLINE, metres.
 HAIRLINE, HAIRLINE_SLOPE = 0.062, 0.9
