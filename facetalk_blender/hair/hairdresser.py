@@ -96,7 +96,7 @@ def _grown(scalp: Scalp, style: Style, roots: Roots, lengths: np.ndarray, rng: n
     layer = style.layer * rng.random(count) ** 0.7
     jitter = style.jitter * rng.normal(size=(count, 3))
     # No straight line: strands next to the parting go to either side.
-    parting = style.part + rng.normal(0, 0.0025, count)
+    parting = style.part + rng.normal(0, 0.0045, count)
     first = _comb(style, place, roots, parting)
     direction = unit(roots.normals * style.lift + first * (1 - style.lift * 0.8) + jitter * 0.6)
     down = np.array([0, 0, -1.0])

@@ -7,13 +7,15 @@ from dataclasses import replace
 
 from ...engine.shared.identity_text import join_identity
 from ..hair.worn import Cut
+from ..look.skin_traits import SkinTraits
 from ..person.persons import Person, drawn_person, persons
 
 
 def choose(options: argparse.Namespace) -> None:
-    """Fill in identity, colours and cut from the person; options that were given stay."""
+    """Fill in identity, colours, traits of the skin and cut from the person; options that were given stay."""
     person = _person(options)
     options.cut = _cut(options, person)
+    options.skin_traits = SkinTraits(**person.traits) if person else SkinTraits()
     if person is not None:
         options.identity = options.identity or join_identity(person.identity, person.controls)
         options.skin_colour = options.skin_colour or person.skin

@@ -16,6 +16,7 @@ from ..generation.generation import Generation
 from ..generation.job import State
 from ..generation.options import Options
 from ..generation.session import session
+from ..hair import worn
 from ..outputs.curves.expression_curves import CurveSettings
 from ..outputs.frames.frame_storage import FrameStorage
 from ..sound import strip as sound_strip
@@ -90,6 +91,9 @@ class SoundRun:
             raise BatchError(generation.error, NOT_WRITABLE if generation.not_writable else ENGINE_FAILED)
         for note in generation.notes:
             print(f"Warning: {note}", file=sys.stderr)
+        head = bpy.data.objects.get(generation.result_name)
+        if self._options.cut is not None and head is not None and (reason := worn.problem(head)):
+            print(f"Warning: {reason} It stays bald.", file=sys.stderr)
         session.stop_engine()
         self._seconds |= generation.seconds
         return generation
@@ -115,6 +119,7 @@ class SoundRun:
             stage=stage_of(options),
             curves=CurveSettings(targets=tuple(options.target)),
             style=style_of(options),
+            skin_traits=options.skin_traits,
             cut=options.cut,
             storage=FrameStorage(FRAME_PLACES[options.frames_in], folder=folder, coherent=True),
         )

@@ -84,6 +84,9 @@ class CheckedLayout:
     def panel(self, _name, default_closed=False):
         return self, self
 
+    def template_icon_view(self, data, name, **_options):
+        self.prop(data, name)
+
     def label(self, text="", **_options):
         self.shown.append(text)
 
