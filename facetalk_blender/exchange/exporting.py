@@ -19,8 +19,11 @@ from .base_colors import is_head, plain_materials
 from .formats import FORMATS, exporter
 from .gltf_file import set_rest_weights
 from .live_link import write_csv
+from .pose_rig import pose_rigs
 from .scene_weights import scene_weights
 from .subjects import rigs_of, whole_character
+
+BY_BONES = ("gltf", "fbx")  # formats that know no modifier of nodes
 
 
 def problem(kind: str, items: list[bpy.types.Object], text: bpy.types.Text | None = None) -> str:
@@ -68,7 +71,9 @@ def export(
         write_csv(path, found.weights, rate, scene.frame_start, found.rotations)
         return
     written = whole_character(scene, items) if whole else items
-    _run_exporter(kind, path, scene, written, _options(kind, scene, items, written))
+    posed = written if kind in BY_BONES else []
+    with pose_rigs(scene, posed):
+        _run_exporter(kind, path, scene, written, _options(kind, scene, items, written))
     if kind == "gltf":
         set_rest_weights(path, {item.data.name: rest_values(item.data.shape_keys) for item in items})
     if kind == "usd":

@@ -12,6 +12,7 @@ from speaking_faces import artists_action, bake, expected, face, speech
 
 exporting = import_from_extension("facetalk_blender.exchange.exporting")
 subjects = import_from_extension("facetalk_blender.exchange.subjects")
+head_pose = import_from_extension("facetalk_blender.outputs.head_pose")
 formats = import_from_extension("facetalk_blender.exchange.formats")
 EngineError = import_from_extension("engine.shared.errors").EngineError
 LENGTH = 24
@@ -74,6 +75,40 @@ def test_the_motion_comes_back(speaking, tmp_path, kind):
     if kind != "alembic":
         names = {block.name for block in item.data.shape_keys.key_blocks}
         assert {"jawOpen", "mouthClose"} <= names
+
+
+def shown_points(item, frame):
+    """Places (V, 3) of an object's vertices in the world as they are shown."""
+    bpy.context.scene.frame_set(frame)
+    found = item.evaluated_get(bpy.context.evaluated_depsgraph_get())
+    return np.array([tuple(found.matrix_world @ vertex.co) for vertex in found.data.vertices])
+
+
+@pytest.mark.parametrize("kind", ["gltf", "fbx"])
+def test_the_head_turns_by_a_bone_where_no_modifier_is_known(speaking, tmp_path, kind):
+    strip, item, _ = speaking
+    item["facetalk_strip"] = strip.name
+    times = np.arange(LENGTH) / 24
+    pose = np.zeros((LENGTH, 6), np.float32)
+    pose[:, 0], pose[:, 1], pose[:, 2] = 12 * np.sin(5 * times), 15 * np.sin(3 * times), -6 * np.sin(4 * times)
+    pose[:, 3], pose[:, 5] = 4 * times, -3 * times
+    before = {frame: shown_points(item, frame) for frame in FRAMES}
+    head_pose.add(item, bpy.context.scene, 0.0, pose, 24.0)
+    wanted = {frame: shown_points(item, frame) for frame in FRAMES}
+    assert np.abs(wanted[FRAMES[1]] - before[FRAMES[1]]).max() > 0.005
+    objects, groups = set(bpy.data.objects), len(item.vertex_groups)
+    path = write(kind, tmp_path, strip)
+    assert (set(bpy.data.objects), len(item.vertex_groups)) == (objects, groups)
+    assert [modifier.type for modifier in item.modifiers].count("ARMATURE") == 0
+    importer = {"gltf": bpy.ops.import_scene.gltf, "fbx": partial(bpy.ops.import_scene.fbx, anim_offset=0.0)}[kind]
+    found = next(one for one in read_back(importer, path) if one.data.shape_keys is not None)
+    start = START if kind == "gltf" else 0
+    used = sorted({index for polygon in item.data.polygons for index in polygon.vertices})
+    assert len(found.data.vertices) >= len(used) >= 3
+    for frame in FRAMES:
+        places = shown_points(found, frame - start)
+        away = np.linalg.norm(places[:, None] - wanted[frame], axis=2)  # vertices may have another order
+        assert away.min(axis=0)[used].max() < 0.002  # glTF has no loose ones
 
 
 def test_exporting_changes_nothing(speaking, tmp_path):
