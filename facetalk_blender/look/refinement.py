@@ -15,7 +15,9 @@ import numpy as np
 from ...engine.shared.regions import EYE_REGIONS, IRIS_ANGLE, PUPIL_ANGLE
 from .appearance import Regions
 
-FINEST = 0.0015  # metres: meshes whose edges are shorter are fine enough
+# Metres. A mesh whose edges are no longer than FINE_ENOUGH, as at 128 points a side, is only cut along borders; what is
+# coarser is halved until edges at borders are shorter than FINEST.
+FINE_ENOUGH, FINEST = 0.002, 0.0015
 LEAST_FACES = 2000  # of a head; of less nothing is expected
 MOST_LEVELS = 2  # how often an edge at a border is halved
 OUTLINED = (EYE_REGIONS, ("lips",), ("teeth",))  # whose borders a mesh of any fineness is cut along
@@ -34,7 +36,7 @@ def refined(
     if len(faces) < LEAST_FACES:
         return vertices, faces, regions, ends[0]
     length = _edge_length(vertices, faces)
-    levels = math.ceil(math.log2(length / FINEST)) if length > FINEST else 0
+    levels = math.ceil(math.log2(length / FINEST)) if length > FINE_ENOUGH else 0
     for _ in range(min(levels, MOST_LEVELS)):
         edges = np.unique(_edges(faces)[0][_at_border(faces, regions)])
         pairs, faces = _cut(faces, edges, len(vertices))

@@ -7,7 +7,9 @@ import errno
 import os
 import shutil
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
+from threading import Thread
 
 import bpy
 
@@ -132,18 +134,39 @@ def not_written(path: Path, error: OSError) -> BatchError:
 
 
 def save_file(part: Path, path: Path) -> None:
-    """Save a copy of the opened file to `part`, which is `path` in the end."""
+    """Save a copy of the opened file to `part`, which is `path` in the end. Raises BatchError."""
+    begin_saving(part, path)()
+
+
+def begin_saving(part: Path, path: Path) -> Callable[[], None]:
+    """Begin to save a copy of the opened file to `part`, which is `path` in the end; what is returned waits for it.
+
+    The file may be changed meanwhile: a thread compresses what has been saved. Both raise BatchError.
+    """
     whole = part.with_name(f"whole-{part.name}") if long_compression.available() else part
     try:
         bpy.ops.wm.save_as_mainfile(filepath=str(whole), compress=whole == part, copy=True, relative_remap=True)
     except RuntimeError as error:
         raise not_written(path, OSError(reason_of(error))) from error
-    if whole != part:
+    failed: list[OSError] = []
+
+    def pack() -> None:
         try:
             long_compression.compress(whole, part)
+            whole.unlink()
         except OSError as error:
-            raise not_written(path, error) from error
-        whole.unlink()
+            failed.append(error)
+
+    def wait() -> None:
+        if whole != part:
+            packing.join()
+        if failed:
+            raise not_written(path, failed[0]) from failed[0]
+
+    packing = Thread(target=pack, name="compression", daemon=True)
+    if whole != part:
+        packing.start()
+    return wait
 
 
 def check_room(folder: Path) -> None:

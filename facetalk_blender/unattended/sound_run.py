@@ -35,6 +35,7 @@ class SoundRun:
         self._started = time.perf_counter()
         self._seconds: dict[str, float] = {}
         self._shown = ""
+        self._saved: Callable[[], None] = lambda: None  # waits until the .blend is complete
 
     def run(self) -> None:
         """Generate, render and write everything. Raises BatchError or EngineError."""
@@ -49,6 +50,7 @@ class SoundRun:
                 self._timed("save", self._save, scene)
             if options.output:
                 self._timed("render", self._render, scene)
+            self._timed("compress", self._saved)
             if options.contact_sheet:
                 self._timed("contact_sheet", self._write_sheet, generation, frames)
             if options.json:
@@ -133,7 +135,7 @@ class SoundRun:
         scene.render.filepath = "//"
         path, frames = self._options.blend, output_files.frames_folder(self._options)
         parts = self._outputs.beside(path)
-        output_files.save_file(parts / "scene.blend", path)
+        self._saved = output_files.begin_saving(parts / "scene.blend", path)  # and render beside it
         if (made := parts / frames.name).is_dir():
             self._outputs.add(made, frames)
         self._outputs.add(parts / "scene.blend", path)

@@ -145,3 +145,17 @@ def test_polygons_of_a_ring_around_the_gaze_have_one_slot():
         slots = appearance.Look.of(told, turned, colors).slots.reshape(-1, 32)
         assert (slots == slots[:, :1]).all()
         assert {appearance.SLOTS[slot] for slot in slots[:, 0]} == {"Pupil", "Iris", "Eyes"}
+
+
+def test_a_fine_mesh_is_only_cut_along_borders():
+    vertices, faces, regions = eyeball()
+    edge = np.median(np.linalg.norm(vertices[faces[:, 0]] - vertices[faces[:, 1]], axis=1))
+    counts = []
+    for wanted in (1.1, 0.9):
+        scaled = vertices * (wanted * refinement.FINE_ENOUGH / edge)
+        finer, divided, told, _ = refinement.refined(scaled.astype(np.float32), faces, regions)
+        counts.append(len(divided))
+    assert len(faces) < counts[1] < 0.6 * counts[0]
+    iris = np.array(NAMES)[told.weights.argmax(1)] == "iris"
+    angle = np.degrees(np.arccos(np.clip(finer[:, 2] / np.linalg.norm(finer, axis=1), -1, 1)))
+    assert iris[(angle > 11) & (angle < 22)].all() and not iris[angle > 26].any()

@@ -49,3 +49,13 @@ def test_a_disk_that_takes_nothing_is_told(alike, tmp_path, monkeypatch):
     monkeypatch.setattr(long_compression, "compress", full)
     with pytest.raises(import_from_extension("facetalk_blender.unattended.outcome").BatchError, match="make room"):
         output_files.save_file(tmp_path / "scene.blend", tmp_path / "head.blend")
+
+
+def test_what_changes_while_a_file_is_compressed_is_not_in_it(alike, tmp_path):
+    path = tmp_path / "scene.blend"
+    wait = output_files.begin_saving(path, path)
+    bpy.data.meshes["Alike 0"].name = "Renamed"
+    wait()
+    assert [item.name for item in tmp_path.iterdir()] == ["scene.blend"]
+    bpy.ops.wm.open_mainfile(filepath=str(path))
+    assert "Alike 0" in bpy.data.meshes and "Renamed" not in bpy.data.meshes
