@@ -17,7 +17,7 @@ from .appearance import Regions
 
 # Metres. A mesh whose edges are no longer than FINE_ENOUGH, as at 128 points a side, is only cut along borders; what is
 # coarser is halved until edges at borders are shorter than FINEST.
-FINE_ENOUGH, FINEST = 0.002, 0.0015
+FINE_ENOUGH, FINEST = 0.0025, 0.0015
 LEAST_FACES = 2000  # of a head; of less nothing is expected
 MOST_LEVELS = 2  # how often an edge at a border is halved
 OUTLINED = (EYE_REGIONS, ("lips",), ("teeth",))  # whose borders a mesh of any fineness is cut along
