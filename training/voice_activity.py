@@ -81,7 +81,7 @@ def train(run: Run, features: Tensor, labels: Tensor, encoder: str = "") -> None
     """Train until the budget is used and export at every checkpoint. encoder: digest of what made the features."""
     torch.manual_seed(run.seed)
     network = VoiceActivity(VoiceActivityConfig(features=features.shape[-1], encoder=encoder))
-    optimiser = torch.optim.AdamW(network.parameters(), weight_decay=0.02)
+    optimiser = torch.optim.AdamW(network.parameters(), weight_decay=0.1)
     validated = torch.arange(len(labels)) % VALIDATED == 0
     trained = (~validated).nonzero()[:, 0]
 
@@ -105,10 +105,10 @@ def main(arguments: list[str] | None = None) -> int:
     """Command line. Returns 0, or 2 after printing one line that says what to put right."""
     parser = argparse.ArgumentParser("python -m training.voice_activity", description="Train the voice activity.")
     add_speech_options(parser)
-    add_run_options(parser, learning_rate=3e-3, steps=1500)
+    add_run_options(parser, learning_rate=3e-3, steps=1200)
     parser.add_argument("--bundle", default=STARTER, help="bundle whose speech encoder is listened to")
     parser.add_argument("--add", action="store_true", help="put the trained network into that bundle")
-    parser.add_argument("--examples", type=int, default=1200, help="of ten seconds (default: %(default)s)")
+    parser.add_argument("--examples", type=int, default=1800, help="of ten seconds (default: %(default)s)")
     options = parser.parse_args(arguments)
 
     def command() -> None:

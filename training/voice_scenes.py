@@ -17,7 +17,7 @@ LENGTH = int(SECONDS * SAMPLE_RATE)
 SHARES = {"so762": 0.45, "festvox-ru": 0.15, "kokoro": 0.25, "flite": 0.08, "festival": 0.04, "espeak": 0.03}
 PLAYED_SECONDS = 6.0  # of each instrument
 IGNORED = -1.0  # label of frames that teach nothing
-VOICES_IN_A_CROWD = (6, 24)
+VOICES_IN_A_CROWD = (6, 40)
 SOFT = 0.12  # share of the clips that are spoken with little effort
 
 
@@ -109,7 +109,7 @@ class SceneMaker:
             if sound is None or not again:
                 sound = sounds[generator.integers(len(sounds))]
                 begin = int(generator.uniform(0, max(len(sound) - LENGTH, 1)))
-                speed = np.exp(generator.uniform(-0.25, 0.25))
+                speed = np.exp(generator.uniform(-0.6, 0.6))
                 piece = sound[begin : begin + LENGTH]
                 piece = np.interp(np.arange(0, len(piece), speed), np.arange(len(piece)), piece)
                 piece = piece / (piece.std() + 1e-5) * generator.uniform(0.5, 1)
@@ -125,6 +125,10 @@ class SceneMaker:
             samples = self.corpus.audio(self._clip(generator))
             samples = np.resize(samples / (samples.std() + 1e-5), LENGTH)
             audio += 10 ** generator.uniform(-0.15, 0.15) * np.roll(samples, int(generator.integers(LENGTH)))
+        if generator.random() < 0.4:  # they cheer: drawn out, and rougher than words
+            audio = fftconvolve(
+                audio, generator.standard_normal(int(generator.uniform(0.05, 0.5) * SAMPLE_RATE)), "same"
+            )
         if generator.random() < 0.7:
             rooms = self.augmenter.rooms
             audio = fftconvolve(audio, rooms[generator.integers(len(rooms))])[:LENGTH]

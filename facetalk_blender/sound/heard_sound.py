@@ -26,16 +26,19 @@ class HeardSound:
         self._clip = clip
         self._content = None if packed is None else np.frombuffer(packed.data, np.uint8)
         self._decoding: DecodingProcess | None = None
-        self._seconds = self._plain_seconds()
+        head, size = self._head()
+        self._seconds = plain_wav.seconds_of(head, size)
         self.readable = self._seconds is not None
-        if not self.readable:
+        # To ask about other WAV files is slow too, and what is in them is seldom plain to the engine.
+        if not self.readable and not plain_wav.is_wav(head):
             sound = decoding.sound_of(strip, clip.path)
             self.readable, self._seconds = decoding.plays_as_read(sound), decoding.seconds_of(sound)
 
-    def _plain_seconds(self) -> float | None:
-        if self._content is None:
-            return plain_wav.seconds_of_file(self._clip.path)
-        return plain_wav.seconds_of(self._content[: plain_wav.HEAD_BYTES].tobytes(), len(self._content))
+    def _head(self) -> tuple[bytes, int]:
+        """The beginning of the sound's content, and the size of all of it."""
+        if self._content is not None:
+            return self._content[: plain_wav.HEAD_BYTES].tobytes(), len(self._content)
+        return plain_wav.head_of(self._clip.path)
 
     @property
     def decoded(self) -> bool:

@@ -15,18 +15,28 @@ BYTES = {INTEGERS: (1, 2, 3, 4), FLOATS: (4, 8)}  # of a sample
 FORMAT = struct.Struct("<HHIIHH")  # kind, channels, rate, bytes a second, bytes a frame, bits
 
 
-def seconds_of_file(path: Path) -> float | None:
-    """Length of a file of plain samples; None for others, and for those that are damaged."""
+def head_of(path: Path) -> tuple[bytes, int]:
+    """The beginning of a file, and its size; nothing of one that cannot be read."""
     try:
         with path.open("rb") as file:
-            return seconds_of(file.read(HEAD_BYTES), path.stat().st_size)
+            return file.read(HEAD_BYTES), path.stat().st_size
     except OSError:
-        return None
+        return b"", 0
+
+
+def is_wav(head: bytes) -> bool:
+    """Whether this is the beginning of a WAV file, plain or not."""
+    return head[:4] == b"RIFF" and head[8:12] == b"WAVE"
+
+
+def seconds_of_file(path: Path) -> float | None:
+    """Length of a file of plain samples; None for others, and for those that are damaged."""
+    return seconds_of(*head_of(path))
 
 
 def seconds_of(head: bytes, size: int) -> float | None:
     """The same for the beginning of a file and the size of all of it."""
-    if head[:4] != b"RIFF" or head[8:12] != b"WAVE":
+    if not is_wav(head):
         return None
     frame = rate = 0
     place = 12

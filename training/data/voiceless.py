@@ -6,18 +6,16 @@ is of other packages, soundfonts and voices than what is trained on.
 
 from __future__ import annotations
 
-import io
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import soundfile
 from scipy.signal import butter, lfilter, sosfilt
 
 from engine.shared.errors import EngineError
 from engine.shared.units import SAMPLE_RATE
-from training.data.utterance import read_audio, to_samples
+from training.data.utterance import read_audio
 
 SHORTEST = 0.08  # seconds
 
@@ -53,8 +51,6 @@ _STAMPS = "/usr/share/tuxpaint/stamps"
 TRAINED = (
     Source("tuxpaint-stamps-default", _STAMPS, ("animals/**/*.ogg",), ("_desc", "mammals")),
     Source("tuxpaint-stamps-default", _STAMPS, ("household/**/*.ogg", "hobbies/**/*.ogg"), ("_desc",)),
-    Source("simutrans-pak64", "/usr/share/games/simutrans/pak/sound", ("*.wav",)),
-    Source("openttd-opensfx", "/usr/share/games/openttd/baseset/opensfx", ("opensfx.cat",)),
     Source("frozen-bubble-data", "/usr/share/games/frozen-bubble/snd", ("applause.ogg", "launch.ogg", "rebound.ogg")),
     Source(
         "sonic-pi-samples", "/usr/share/sonic-pi", ("samples/*.flac",),
@@ -79,24 +75,9 @@ def recorded(sources: Iterable[Source] = TRAINED) -> Iterator[np.ndarray]:
     """
     for source in sources:
         for path in source.paths():
-            for samples in _contents(path):
-                samples = samples.astype(np.float32) / 32768
-                if len(samples) >= SHORTEST * SAMPLE_RATE and samples.std() > 1e-4:
-                    yield samples - samples.mean()
-
-
-def _contents(path: Path) -> Iterator[np.ndarray]:
-    """int16 samples of a sound file, or of each one in OpenTTD's archive of WAV files."""
-    if path.suffix != ".cat":
-        yield read_audio(path)
-        return
-    archive = path.read_bytes()
-    place = archive.find(b"RIFF")
-    while place >= 0:
-        size = int.from_bytes(archive[place + 4 : place + 8], "little") + 8
-        samples, rate = soundfile.read(io.BytesIO(archive[place : place + size]), dtype="float32", always_2d=True)
-        yield to_samples(samples.mean(axis=1), rate)
-        place = archive.find(b"RIFF", place + size)
+            samples = read_audio(path).astype(np.float32) / 32768
+            if len(samples) >= SHORTEST * SAMPLE_RATE and samples.std() > 1e-4:
+                yield samples - samples.mean()
 
 
 Synthesis = Callable[[int, np.random.Generator], np.ndarray]
@@ -150,7 +131,10 @@ def whistle(length: int, generator: np.random.Generator) -> np.ndarray:
 def barks(length: int, generator: np.random.Generator) -> np.ndarray:
     """Barks, howls and growls of one animal; (length,)."""
     audio, place = np.zeros(length), int(generator.uniform(0, 0.5) * SAMPLE_RATE)
-    base, seconds = generator.uniform(120, 900), generator.uniform(0.06, 0.9)
+    base, seconds = (
+        np.exp(generator.uniform(np.log(40), np.log(1200))),
+        np.exp(generator.uniform(np.log(0.06), np.log(2.5))),
+    )
     formants = generator.uniform((400, 900, 2000), (1000, 2200, 4000))
     while place < length:
         count = int(seconds * generator.uniform(0.7, 1.3) * SAMPLE_RATE)

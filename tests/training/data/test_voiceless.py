@@ -34,16 +34,6 @@ def test_files_of_a_package_without_those_that_speak(tmp_path):
     assert abs(sound.mean()) < 1e-6
 
 
-def test_an_archive_of_wav_files_is_taken_apart(tmp_path):
-    content = b"table of contents"
-    for index, count in enumerate((16000, 8000)):
-        soundfile.write(tmp_path / "one.wav", np.random.default_rng(index).normal(0, 0.1, count), 16000)
-        content += (tmp_path / "one.wav").read_bytes() + b"name\0"
-    (tmp_path / "all.cat").write_bytes(content)
-    found = list(voiceless.recorded([voiceless.Source("archive", str(tmp_path), ("*.cat",))]))
-    assert [len(sound) for sound in found] == [16000, 8000]
-
-
 def test_a_package_that_is_missing_is_named(tmp_path):
     source = voiceless.Source("some-sounds", str(tmp_path / "none"), ("*.wav",))
     assert not source.installed
