@@ -30,7 +30,7 @@ from engine.devices import choose_device
 from engine.importing.wav2vec2 import import_speech_encoder, import_wav2vec2
 from engine.motion.denoiser import DenoiserConfig, ExpressionDecoder, load_expression_decoder
 from engine.motion.diffusion import CosineSchedule
-from engine.motion.landmarks import SECTION, LandmarkCondition
+from engine.motion.landmarks import SECTION, LandmarkCondition, steady
 from engine.motion.sampling_defaults import SamplingDefaults
 from engine.motion.speech import load_speech_encoder
 from engine.shared.errors import EngineError
@@ -199,7 +199,9 @@ def speech_condition(options: argparse.Namespace, _: list[TrackedSequence], devi
 
 def landmark_condition(options: argparse.Namespace, training: list[TrackedSequence], _: torch.device) -> Condition:
     """Features of captured landmarks; the export gets those that all others are brought to."""
-    condition = LandmarkCondition.from_clip(read_landmarks(training[0].folder))
+    # All others are brought to the first clip that shows most of eyes and nose.
+    clips = [read_landmarks(sequence.folder) for sequence in training]
+    condition = LandmarkCondition.from_clip(max(clips, key=lambda clip: len(steady(clip)) if clip.ndim == 3 else 0))
     if not rank():
         (options.output / "export").mkdir(parents=True, exist_ok=True)
         update_config(options.output / "export", lambda config: config.update({SECTION: condition.section()}))

@@ -22,7 +22,8 @@ SECTION = "landmarks"
 RIGID = [27, 28, 29, 30, 36, 39, 42, 45]
 EYES = (36, 45)  # outer corners; a tenth of a millimetre or a metre, their distance tells the size
 UNIT_SHARE = 0.03  # of that distance: what counts as one, about 3 mm
-LEAST_SEEN = 0.5  # share of frames in which a rigid point has to be known
+LEAST_SEEN = 0.5  # share of frames in which a rigid point has to be known, or it is left out
+FEWEST = 5  # rigid points that tell the head's motion
 
 
 @dataclass(frozen=True)
@@ -46,8 +47,11 @@ class LandmarkCondition:
 
     @classmethod
     def from_clip(cls, landmarks: np.ndarray) -> LandmarkCondition:
-        """A condition whose reference is a clip's (N, 68, 3) middle position."""
-        rest = np.median(_filled(landmarks), axis=0)
+        """A condition whose reference is a clip's (N, 68, 3) middle position.
+
+        Raises EngineError for landmarks of another shape, or without all of those of eyes and nose that do not move.
+        """
+        rest = np.median(_filled(landmarks, len(RIGID)), axis=0)
         return cls(rest - rest[RIGID].mean(axis=0))
 
     def section(self) -> dict:
@@ -62,16 +66,16 @@ class LandmarkCondition:
 
         Raises EngineError for landmarks of another shape, or without enough of the eyes and nose.
         """
-        points = self._still(_filled(landmarks))
+        points = self._still(_filled(landmarks, FEWEST), steady(landmarks))
         moved = points - np.median(points, axis=0)
         unit = UNIT_SHARE * float(np.linalg.norm(self.reference[EYES[0]] - self.reference[EYES[1]]))
         return torch.from_numpy((moved / unit).reshape(len(points), DIMENSIONS).astype(np.float32))
 
-    def _still(self, points: np.ndarray) -> np.ndarray:
+    def _still(self, points: np.ndarray, rigid: list[int]) -> np.ndarray:
         """Points (N, 68, 3) in the reference's axes and size, the rigid ones on the reference's."""
-        centres = points[:, RIGID].mean(axis=1, keepdims=True)
-        wanted = self.reference[RIGID] - self.reference[RIGID].mean(axis=0)
-        found = points[:, RIGID] - centres  # (N, R, 3)
+        centres = points[:, rigid].mean(axis=1, keepdims=True)
+        wanted = self.reference[rigid] - self.reference[rigid].mean(axis=0)
+        found = points[:, rigid] - centres  # (N, R, 3)
         # One size for the clip: a head does not grow.
         scale = np.sqrt(np.square(wanted).sum() / np.median(np.square(found).sum(axis=(1, 2))))
         left, _, right = np.linalg.svd(found.transpose(0, 2, 1) @ wanted)  # (N, 3, 3)
@@ -80,16 +84,23 @@ class LandmarkCondition:
         return scale * (points - centres) @ (left @ right)
 
 
-def _filled(landmarks: np.ndarray) -> np.ndarray:
-    """Landmarks (N, 68, 3) without gaps. Raises EngineError for what cannot be filled."""
+def steady(landmarks: np.ndarray) -> list[int]:
+    """Which of the points that stay where they are in the head are seen in enough frames of (N, 68, 3)."""
+    known = np.isfinite(landmarks).all(axis=2).mean(axis=0)
+    return [point for point in RIGID if known[point] >= LEAST_SEEN]
+
+
+def _filled(landmarks: np.ndarray, fewest: int) -> np.ndarray:
+    """Landmarks (N, 68, 3) without gaps; fewest: of the rigid ones that must be known. Raises EngineError otherwise."""
     points = np.array(landmarks, np.float64)
     if points.ndim != 3 or points.shape[1:] != (COUNT, 3) or not len(points):
         raise EngineError(f"Landmarks should be {COUNT} points in space a frame, not of shape {points.shape}.")
     known = np.isfinite(points).all(axis=2)  # (N, 68)
-    lost = [point for point in RIGID if known[:, point].mean() < LEAST_SEEN]
-    if lost:
+    rigid = steady(points)
+    if len(rigid) < fewest:
+        lost = next(point for point in RIGID if point not in rigid)
         raise EngineError(
-            f"Landmark {lost[0]} of nose or eyes is missing in most frames, so the head's own motion cannot be told; "
+            f"Landmark {lost} of nose or eyes is missing in most frames, so the head's own motion cannot be told; "
             "capture the face from the front."
         )
     frames = np.arange(len(points))
@@ -99,7 +110,7 @@ def _filled(landmarks: np.ndarray) -> np.ndarray:
             points[:, point, axis] = np.interp(frames, frames[seen], points[seen, point, axis]) if seen.any() else 0.0
     never = ~known.any(axis=0)
     # They move with the head: at its middle, where they come out at rest.
-    points[:, never] = points[:, RIGID].mean(axis=1, keepdims=True)
-    if not np.ptp(points[:, RIGID], axis=1).max() > 0:
+    points[:, never] = points[:, rigid].mean(axis=1, keepdims=True)
+    if not np.ptp(points[:, rigid], axis=1).max() > 0:
         raise EngineError("The landmarks lie in one point; capture the face again.")
     return points

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
-from engine.motion.landmarks import RIGID, LandmarkCondition
+from engine.motion.landmarks import RIGID, LandmarkCondition, steady
 from engine.shared.errors import EngineError
 
 
@@ -50,6 +50,22 @@ def test_gaps_are_bridged_and_unseen_points_rest():
     assert np.abs(features[:, 3]).max() < 1e-6
     np.testing.assert_allclose(features[10, 50], condition.features(face(1)).reshape(-1, 68, 3)[10, 50], atol=0.8)
     assert np.isfinite(features).all()
+
+
+def test_a_few_eyes_and_noses_that_no_camera_saw_are_done_without():
+    condition = LandmarkCondition.from_clip(face(1))
+    landmarks = turned(face(1), 1)
+    landmarks[:, 36], landmarks[5:, 45], landmarks[:30, 27] = np.nan, np.nan, np.nan
+    features = condition.features(landmarks).numpy().reshape(-1, 68, 3)
+    expected = condition.features(face(1)).numpy().reshape(-1, 68, 3)
+    np.testing.assert_allclose(features[:, 48:], expected[:, 48:], atol=1e-4)
+    assert np.abs(features[:, 36]).max() < 1e-4
+    assert 36 not in steady(landmarks) and 30 in steady(landmarks)
+    with pytest.raises(EngineError, match="Landmark 27 of nose or eyes"):
+        LandmarkCondition.from_clip(landmarks)
+    landmarks[:, [28, 29]] = np.nan
+    with pytest.raises(EngineError, match="Landmark 27 of nose or eyes"):
+        condition.features(landmarks)
 
 
 @pytest.mark.parametrize(
