@@ -98,7 +98,10 @@ def _grown(scalp: Scalp, style: Style, roots: Roots, lengths: np.ndarray, rng: n
     # No straight line: strands next to the parting go to either side.
     parting = style.part + rng.normal(0, 0.0045, count)
     first = _comb(style, place, roots, parting)
-    direction = unit(roots.normals * style.lift + first * (1 - style.lift * 0.8) + jitter * 0.6)
+    lift = np.full((count, 1), style.lift)
+    if style.comb == "parted":
+        lift *= 0.3 + 0.7 * np.clip(np.abs(place[:, :1] - style.part) / 0.04, 0, 1)
+    direction = unit(roots.normals * lift + first * (1 - lift * 0.8) + jitter * 0.6)
     down = np.array([0, 0, -1.0])
     for number in range(1, style.points):
         walked = number / steps * lengths
@@ -115,11 +118,14 @@ def _grown(scalp: Scalp, style: Style, roots: Roots, lengths: np.ndarray, rng: n
             wanted = comb + down * pull + jitter * 0.5
         direction = unit(direction * (1 - turn) + unit(wanted) * turn)
         moved = place + direction * step
-        outside = _outside(scalp, moved, layer * np.clip(walked / 0.02, 0, 1) + 0.0007)
+        thick = layer * np.clip(walked / 0.02, 0, 1)
+        if style.comb == "parted":  # flat beside the parting: no gap opens there
+            thick = thick * (0.15 + 0.85 * np.clip(np.abs(place[:, 0] - style.part) / 0.04, 0, 1))
+        outside = _outside(scalp, moved, thick + 0.0007)
         direction = unit(direction + 2.0 * (outside - moved) / np.maximum(step, 1e-6))
         # As long as it was: pushing out must not stretch it.
         place = place + unit(outside - place) * step
-        place = _outside(scalp, place, layer * np.clip(walked / 0.02, 0, 1) + 0.0004)
+        place = _outside(scalp, place, thick + 0.0004)
         points[:, number] = place
     return points
 
