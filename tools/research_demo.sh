@@ -9,7 +9,7 @@ cd "$(dirname "$0")/.."
 out=${1:-out/research}
 python=.venv/bin/python
 people=${PEOPLE:-3} sentences=${SENTENCES:-4} width=${WIDTH:-96} cameras=${CAMERAS:-8}
-fit_steps=${FIT_STEPS:-40} fit_points=${FIT_POINTS:-300} fit_rate=${FIT_RATE:-0.02} # few steps need large ones
+fit_steps=${FIT_STEPS:-80} fit_points=${FIT_POINTS:-300} fit_rate=${FIT_RATE:-0.01} # few steps need large ones
 flame_steps=${FLAME_STEPS:-200} train_steps=${TRAIN_STEPS:-80} train_rate=${TRAIN_RATE:-0.0005}
 training="--steps $train_steps --learning-rate $train_rate --validation 0.25"
 captures=$out/captures set=$out/fitted plain=$out/without-temporal-term
@@ -55,6 +55,6 @@ step "landmarks against the truth" evaluation.capture.landmarks "$captures" --da
     --flame "FLAME by the voice=$out/takes-flame" --output "$out/landmark-errors"
 step "vertices of the FLAME baseline" training.flame_sequences "$out/takes-flame" --data "$DATA" --output "$out/vertices"
 step "tables" evaluation.tables --audio "$out/takes-decoder" --output "$out/tables" --codes "fitted=$set" \
-    --codes "without temporal term=$plain" --bundle "decoder=$out/decoder/export" \
+    --codes "without temporal term=$plain" --codes "decoder=$out/takes-decoder" \
     --codes "landmarks=$out/takes-landmarks" --vertices "FLAME=$out/vertices" --reference fitted
 echo "$out/fits.md, landmark-errors.md and tables/tables.md hold the tables; docs/research.md says what they mean."

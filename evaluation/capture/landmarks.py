@@ -33,7 +33,7 @@ from training.run.options import exit_status
 
 MOUTH = slice(48, 68)
 INNER_LIPS = (62, 66)  # middle of the upper and of the lower one
-STILL = "no motion"
+STILL, STILL_MM = "no motion", 1e-3
 ROWS = ("landmarks, mm", "of the mouth, mm", "lip opening, mm", "lip opening, correlation")
 
 
@@ -64,8 +64,9 @@ def motion_of_flame(model: FlameModel, coefficients: np.ndarray) -> np.ndarray:
 def errors(found: np.ndarray, true: np.ndarray, rest_opening: float) -> dict[str, float]:
     """Figures of one sequence. found, true: (N, 68, 3) mm. rest_opening: mm between the lips at rest."""
     off = np.linalg.norm(found - true, axis=2)
-    openings = [rest_opening + motion[:, INNER_LIPS[0], 1] - motion[:, INNER_LIPS[1], 1] for motion in (found, true)]
-    alike = np.corrcoef(*openings)[0, 1] if min(opening.std() for opening in openings) > 1e-9 else 0.0
+    upper, lower = INNER_LIPS
+    openings = [rest_opening + (motion[:, upper, 1] - motion[:, lower, 1]).astype(float) for motion in (found, true)]
+    alike = np.corrcoef(*openings)[0, 1] if min(map(np.ptp, openings)) > STILL_MM else 0.0
     values = (off.mean(), off[:, MOUTH].mean(), np.abs(openings[0] - openings[1]).mean(), alike)
     return dict(zip(ROWS, map(float, values), strict=True))
 

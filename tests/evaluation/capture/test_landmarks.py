@@ -74,7 +74,7 @@ def test_errors_in_closed_form():
     assert figures[ROWS[1]] == pytest.approx(opening / 20)
     assert figures[ROWS[2]] == pytest.approx(opening)
     assert figures[ROWS[3]] == pytest.approx(1.0)
-    still = errors(np.zeros_like(true), true, 0.5)
+    still = errors(np.zeros(true.shape, np.float32), true.astype(np.float32), 0.637)
     assert still[ROWS[3]] == 0.0 and still[ROWS[2]] == pytest.approx(2 * opening)
 
 
