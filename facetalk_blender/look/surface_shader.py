@@ -52,10 +52,7 @@ FLUSHES = (
     ((0.018, -0.030, 0.016), 0.012, 0.5),  # inner corners of the eyes
 )
 SHADE_UNDER_EYES = ((0.030, -0.034, 0.004), 0.017, 0.5)
-FRECKLES = (
-    ((0.030, -0.045, -0.008), 0.034, 1.0),
-    ((0.0, -0.062, -0.004), 0.024, 1.0),
-)
+FRECKLES = (((0.018, -0.050, -0.006), 0.042, 1.0),)
 FRECKLED = (0.60, 0.70)  # of the mottling, between which a freckle begins and is whole
 FRECKLE_TINT = (0.62, 0.42, 0.30)
 MAKEUP_ON_LIDS = ((0.031, -0.034, 0.026), 0.014, 0.9)
@@ -169,7 +166,7 @@ class _Surface:
         n = self._n
         color = n.mix(self._brow_hair(), self._skin_color(skin), n.mix(1.0, skin, BROW_SHADE, "MULTIPLY"))
         roughness = n.math("MULTIPLY_ADD", self._pores, 0.25, 0.355)
-        height = n.math("MULTIPLY_ADD", self._hollow, -FOLD_HEIGHT, n.noise(self._grain, 650.0, 1.0))
+        height = n.math("MULTIPLY_ADD", self._hollow, -FOLD_HEIGHT, n.noise(self._grain, 720.0, 0.0))
         bumps = self._bumps(height)
         color = n.mix(n.math("MULTIPLY", self._hollow, FOLD_SHADE), color, n.mix(1.0, color, FOLD_TINT, "MULTIPLY"))
         shown = self._wet(color, roughness, **{"Coat Normal": bumps}, **SKIN_SUBSURFACE)
