@@ -89,6 +89,21 @@ def add_removal_of_attributes(
     return node.outputs[0]
 
 
+def modifier_input(modifier: bpy.types.NodesModifier, identifier: str) -> object:
+    """The value of an input of a geometry nodes modifier, by the identifier of its socket."""
+    if bpy.app.version >= (5, 2, 0):
+        return getattr(modifier.properties.inputs, identifier).value
+    return modifier[identifier]
+
+
+def set_modifier_input(modifier: bpy.types.NodesModifier, identifier: str, value: object) -> None:
+    """Set an input of a geometry nodes modifier, by the identifier of its socket."""
+    if bpy.app.version >= (5, 2, 0):
+        getattr(modifier.properties.inputs, identifier).value = value
+    else:
+        modifier[identifier] = value
+
+
 def eevee() -> str:
     """Identifier of the EEVEE render engine."""
     return "BLENDER_EEVEE" if bpy.app.version >= (5, 0, 0) else "BLENDER_EEVEE_NEXT"

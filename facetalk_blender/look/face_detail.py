@@ -10,6 +10,7 @@ from __future__ import annotations
 import bpy
 from bpy.types import NodeSocket
 
+from .. import compat
 from ..blender_data.nodes import Fields, new_modifier_tree
 from .appearance import EYE_ATTRIBUTE, REST_ATTRIBUTE, SKIN_ATTRIBUTE, TISSUE_ATTRIBUTE
 from .wrinkles import with_wrinkles
@@ -40,7 +41,7 @@ def set_amounts(owner: bpy.types.Object, wrinkles: float, age: float) -> None:
         return
     for item in modifier.node_group.interface.items_tree:
         if item.name in (WRINKLES, AGE) and item.in_out == "INPUT":
-            modifier[item.identifier] = wrinkles if item.name == WRINKLES else age
+            compat.set_modifier_input(modifier, item.identifier, wrinkles if item.name == WRINKLES else age)
     owner.update_tag()
 
 

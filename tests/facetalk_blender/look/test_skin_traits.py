@@ -4,6 +4,7 @@ import pytest
 from blender_scene import bpy, generate, speaking_strip
 from repository import import_from_extension
 
+compat = import_from_extension("facetalk_blender.compat")
 face_detail = import_from_extension("facetalk_blender.look.face_detail")
 skin_traits = import_from_extension("facetalk_blender.look.skin_traits")
 
@@ -14,7 +15,7 @@ def amounts(item):
     """Inputs of the modifier by their names."""
     modifier = item.modifiers[face_detail.MODIFIER_NAME]
     sockets = [s for s in modifier.node_group.interface.items_tree if s.in_out == "INPUT" and s.name != "Geometry"]
-    return {socket.name: modifier[socket.identifier] for socket in sockets}
+    return {socket.name: compat.modifier_input(modifier, socket.identifier) for socket in sockets}
 
 
 @pytest.mark.parametrize("output", ["FRAME_MESHES", "SHAPE_KEYS", "EXPRESSION_CURVES"])
