@@ -224,7 +224,7 @@ class _Surface:
         strongest = None
         for centre, radius, strength in spots:
             distance = n.vector_math("DISTANCE", position, centre, output="Value")
-            spot = n.math("MULTIPLY", n.step(distance, radius, 0.1 * radius), strength)
+            spot = n.add("ShaderNodeMapRange", dict(enumerate((distance, 0.1 * radius, radius, strength, 0.0))))
             strongest = spot if strongest is None else n.math("MAXIMUM", strongest, spot)
         return strongest
 
