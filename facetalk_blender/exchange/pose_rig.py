@@ -14,6 +14,7 @@ import numpy as np
 from mathutils import Matrix, Vector
 
 from ...engine.shared.pose import NECK_BASE, POSE_NAMES, bend, rotations
+from .. import compat
 from ..outputs.head_pose import AMOUNT, MODIFIER_NAME
 
 NECK, HEAD = "FaceTalk Neck", "FaceTalk Head"  # bones, and the vertex groups that follow them
@@ -45,7 +46,7 @@ def _poses(scene: bpy.types.Scene, items: list[bpy.types.Object]) -> dict[str, n
         for item in items:
             modifier = item.modifiers[MODIFIER_NAME]
             nodes, interface = modifier.node_group.nodes, modifier.node_group.interface.items_tree
-            amount = modifier[interface[AMOUNT].identifier] if modifier.show_viewport else 0.0
+            amount = compat.modifier_input(modifier, interface[AMOUNT].identifier) if modifier.show_viewport else 0.0
             values = [nodes[name].outputs[0].default_value for name in POSE_NAMES]
             tables[item.name].append(amount * np.array(values, np.float32))
     scene.frame_set(frame[0], subframe=frame[1])

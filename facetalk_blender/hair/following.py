@@ -53,9 +53,8 @@ def _build() -> NodeTree:
     followed = _followed(tree, strands, found)
     # Without a head, the strands stay where they were made.
     size = add_node(tree, "GeometryNodeAttributeDomainSize", head, component="MESH").outputs["Point Count"]
-    there = add_node(tree, "FunctionNodeCompare", data_type="INT", operation="GREATER_THAN")
-    tree.links.new(size, there.inputs[2])
-    add_node(tree, "NodeGroupOutput", _switched(tree, "GEOMETRY", there.outputs[0], strands, followed))
+    there = add_math(tree, "GREATER_THAN", size, 0.5)
+    add_node(tree, "NodeGroupOutput", _switched(tree, "GEOMETRY", there, strands, followed))
     return tree
 
 
@@ -80,11 +79,11 @@ def _found(tree: NodeTree, head: NodeSocket, supports: NodeSocket, fixed: NodeSo
     by_number = _noted(tree, supports, was, _sampled(tree, head, position, number))
     captured = add_node(tree, "GeometryNodeCaptureAttribute", head)
     captured.capture_items.new("VECTOR", "Now")
-    tree.links.new(position, captured.inputs[1])
+    tree.links.new(position, captured.inputs["Now"])
     points = add_node(tree, "GeometryNodeMeshToPoints", captured.outputs[0], _enough(tree, head, rest), rest).outputs[0]
     nearest = add_node(tree, "GeometryNodeSampleNearest", points, position).outputs[0]
     was = _sampled(tree, points, position, nearest)
-    by_place = _noted(tree, supports, was, _sampled(tree, points, captured.outputs[1], nearest))
+    by_place = _noted(tree, supports, was, _sampled(tree, points, captured.outputs["Now"], nearest))
     return _switched(tree, "GEOMETRY", fixed, by_place, by_number)
 
 
@@ -130,11 +129,11 @@ def _followed(tree: NodeTree, strands: NodeSocket, found: NodeSocket) -> NodeSoc
     kept = add_node(tree, "GeometryNodeCaptureAttribute", strands, domain="CURVE")
     for kind, name, value in (("VECTOR", "Root", place), ("ROTATION", "Turn", turn), ("VECTOR", "Rest", root)):
         kept.capture_items.new(kind, name)
-        tree.links.new(value, kept.inputs[len(kept.capture_items)])
+        tree.links.new(value, kept.inputs[name])
     position = add_node(tree, "GeometryNodeInputPosition").outputs[0]
-    offset = _vector(tree, "SUBTRACT", position, kept.outputs[3])
-    turned = add_node(tree, "FunctionNodeRotateVector", offset, kept.outputs[2]).outputs[0]
-    moved = _vector(tree, "ADD", kept.outputs[1], turned)
+    offset = _vector(tree, "SUBTRACT", position, kept.outputs["Rest"])
+    turned = add_node(tree, "FunctionNodeRotateVector", offset, kept.outputs["Turn"]).outputs[0]
+    moved = _vector(tree, "ADD", kept.outputs["Root"], turned)
     placed = add_node(tree, "GeometryNodeSetPosition", kept.outputs[0])
     tree.links.new(moved, placed.inputs["Position"])
     return placed.outputs[0]

@@ -15,6 +15,7 @@ import bpy
 import numpy as np
 
 from ...engine.shared.errors import EngineError
+from .. import compat
 from ..blender_data.datablocks import resolve
 from ..look.appearance import HAIR_WORN_PROPERTY, REST_ATTRIBUTE
 from . import following, hair_material
@@ -167,7 +168,8 @@ def set_shares(head: bpy.types.Object, viewport: float, render: float) -> None:
     if modifier is None:
         return
     sockets = _identifiers(modifier.node_group)
-    modifier[sockets[following.VIEWPORT]], modifier[sockets[following.RENDER]] = float(viewport), float(render)
+    for name, share in ((following.VIEWPORT, viewport), (following.RENDER, render)):
+        compat.set_modifier_input(modifier, sockets[name], float(share))
     item.update_tag()
 
 
@@ -176,7 +178,7 @@ def _shares(item: bpy.types.Object | None) -> tuple[float, float] | None:
     if modifier is None or modifier.node_group is None:
         return None
     sockets = _identifiers(modifier.node_group)
-    return tuple(modifier[sockets[name]] for name in (following.VIEWPORT, following.RENDER))
+    return tuple(compat.modifier_input(modifier, sockets[name]) for name in (following.VIEWPORT, following.RENDER))
 
 
 def take_off(head: bpy.types.Object) -> None:
@@ -187,7 +189,9 @@ def take_off(head: bpy.types.Object) -> None:
     if item is None or item.library is not None:
         return
     modifier = item.modifiers.get(following.NAME)
-    supports = modifier[_identifiers(modifier.node_group)[following.SUPPORTS]] if modifier else None
+    supports = None
+    if modifier is not None and modifier.node_group is not None:
+        supports = compat.modifier_input(modifier, _identifiers(modifier.node_group)[following.SUPPORTS])
     curves = item.data
     bpy.data.objects.remove(item)
     if curves.users == 0:
@@ -286,8 +290,9 @@ def _follow(item: bpy.types.Object, head: bpy.types.Object, supports: bpy.types.
     modifier = item.modifiers.new(following.NAME, "NODES")
     modifier.node_group = following.following_tree()
     sockets = _identifiers(modifier.node_group)
-    modifier[sockets[following.HEAD]], modifier[sockets[following.SUPPORTS]] = head, supports
-    modifier[sockets[following.FIXED]] = _own_places(head) is None
+    values = {following.HEAD: head, following.SUPPORTS: supports, following.FIXED: _own_places(head) is None}
+    for name, value in values.items():
+        compat.set_modifier_input(modifier, sockets[name], value)
 
 
 def _identifiers(tree: bpy.types.NodeTree) -> dict[str, str]:
