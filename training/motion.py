@@ -72,7 +72,7 @@ PEAK_LEARNING_RATE = 8e-4
 OWN_LEARNING_RATE, OWN_MINUTES = 2e-4, 12.0  # of a person's captures, which shall not make it forget the rest
 RECIPE = Recipe(warm_up_steps=200, final_rate=0.02, average_decay=0.998, save_every=100)
 DEFAULTS = SamplingDefaults(
-    steps=8, sampler="dpm++", guidance=1.5, mouth_temperature=0.8, lid_temperature=0.9, smooth=0.05, seal=0.015,
+    steps=8, sampler="dpm++", guidance=1.5, mouth_temperature=0.8, lid_temperature=0.9, smooth=0.037, seal=0.015,
     lids=1.0, gaze_still=0.21, pose_smooth=0.1,
 )  # fmt: skip
 

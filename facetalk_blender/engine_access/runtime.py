@@ -112,7 +112,7 @@ def _version_problem(version: str) -> str:
 
 
 def _capture_line(facts: dict) -> str:
-    packages = facts.get("optional", {})
+    packages = facts["optional"]
     missing = [name for name, version in packages.items() if version == "missing"]
     if not missing:
         return "Capture from Video: " + ", ".join(f"{name} {version}" for name, version in packages.items())
@@ -126,7 +126,8 @@ def _report_lines(runtime: Runtime, facts: dict, problem: str) -> list[str]:
         f"Python {facts['python']}: {runtime.source}, {facts['executable']}",
         "Packages: " + ", ".join(f"{name} {version}" for name, version in facts["packages"].items()),
     ]
-    lines.append(_capture_line(facts))
+    if facts.get("optional"):
+        lines.append(_capture_line(facts))
     if facts["device"]:
         lines.append(f"Device: {facts['device']}, {facts['device_name']}")
     if facts["memory"]:

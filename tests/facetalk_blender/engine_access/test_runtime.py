@@ -83,3 +83,11 @@ def test_the_real_engine_reports_itself():
     pytest.importorskip("torch")
     assert run.error == run.problem == ""
     assert any(line.startswith("Packages: torch ") for line in run.report)
+
+
+def test_the_report_says_what_captures_from_video_lack():
+    facts = {"executable": "/usr/bin/python3", "optional": {"mediapipe": "missing", "av": "1.0"}}
+    line = runtime._capture_line(facts)
+    assert line == "Capture from Video: lacks mediapipe; /usr/bin/python3 -m pip install mediapipe"
+    facts["optional"]["mediapipe"] = "2.0"
+    assert runtime._capture_line(facts) == "Capture from Video: mediapipe 2.0, av 1.0"
