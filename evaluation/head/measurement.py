@@ -20,7 +20,6 @@ from evaluation.head.openings import (
     Eyeballs,
     LipSheets,
     lid_opening,
-    lip_opening,
     lip_section,
     mouth_points,
     wrong_shares,
@@ -28,6 +27,7 @@ from evaluation.head.openings import (
 from evaluation.head.poses import EVALUATION_SEED, POSES, evaluation_poses
 from evaluation.head.surface_groups import GROUPS, GroupPoints, group_of_triangles
 from evaluation.head.zero_level import Field, nearest_feet
+from evaluation.shared.lip_section import lip_opening
 from training.head.ground_truth import HeadSolid, HeadTopology
 from training.head.ict import FaceKit, random_coefficients
 from training.head.sampling import SurfaceSampler

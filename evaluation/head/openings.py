@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import igl
 import numpy as np
-from scipy.ndimage import distance_transform_edt, label, zoom
 from scipy.spatial import cKDTree
 
 from engine.shared.regions import REGION_NAMES
 from engine.shared.units import UNITS_PER_MILLIMETRE
+from evaluation.shared.lip_section import SECTION_STEP
 from training.head.ict import FaceKit
 from training.head.labels import vertex_regions
 
-SECTION_STEP = 0.25 * UNITS_PER_MILLIMETRE
-SECTION_REFINEMENT = 4  # the section is interpolated to 0.06 mm
 LIP_REACH = 12.0 * UNITS_PER_MILLIMETRE  # from the landmarks of the lips, in the canonical pose
 LIP_POINTS_APART = 0.05 * UNITS_PER_MILLIMETRE
 EYE_STEP = 0.2 * UNITS_PER_MILLIMETRE
@@ -33,22 +31,6 @@ def lip_section(landmarks: np.ndarray) -> tuple[np.ndarray, tuple[int, int], np.
     y, z = np.arange(low, high, SECTION_STEP), np.arange(back, front, SECTION_STEP)
     points = np.stack(np.meshgrid([0.0], y, z, indexing="ij"), -1).reshape(-1, 3)
     return points, (len(y), len(z)), (landmarks[[62, 66]][:, 1:] - (low, back)) / SECTION_STEP
-
-
-def lip_opening(distances: np.ndarray, seeds: np.ndarray) -> float:
-    """Smallest distance in mm between the two lips in a section (Y, Z) of signed distances; 0 where they are joined.
-
-    seeds: (2, 2) grid places on the upper and on the lower lip. A lip is the connected solid nearest to its seed.
-    """
-    solid = zoom(distances, SECTION_REFINEMENT, order=1, grid_mode=False) <= 0
-    step = (np.array(solid.shape) - 1) / (np.array(distances.shape) - 1)
-    parts, _ = label(solid)
-    places = np.argwhere(solid)
-    upper, lower = (parts[tuple(places[np.linalg.norm(places - seed * step, axis=1).argmin()])] for seed in seeds)
-    if upper == lower:
-        return 0.0
-    from_lower = distance_transform_edt(parts != lower)
-    return float(from_lower[parts == upper].min() - 1) * SECTION_STEP / step[0] / UNITS_PER_MILLIMETRE
 
 
 class LipSheets:

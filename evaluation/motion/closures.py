@@ -17,12 +17,12 @@ from engine.head.topology.correspondence import posed_positions
 from engine.motion.codes import expression_basis, weights_from_codes
 from engine.shared.units import SAMPLE_RATE, UNITS_PER_MILLIMETRE
 from engine.shared.weights import WEIGHT_NAMES
-from evaluation.head.openings import SECTION_STEP
-from evaluation.head.openings import lip_opening as opening_of_section
 from evaluation.motion import metrics
 from evaluation.motion.metrics import Count
 from evaluation.motion.performer import Motion, Performer
 from evaluation.motion.recordings import Recording
+from evaluation.shared.lip_section import SECTION_STEP
+from evaluation.shared.lip_section import lip_opening as opening_of_section
 from training.phones import BILABIALS, LABIODENTALS, PHONES, SILENCE, Segment
 
 SHORT, QUIET_DECIBELS = 0.05, -6.0  # seconds; of the sound around a phone, against its recording

@@ -9,15 +9,14 @@ from scipy.spatial import cKDTree
 
 from engine.shared.units import MILLIMETRES_PER_UNIT
 from evaluation.head.openings import (
-    SECTION_STEP,
     SIGHT,
     LipSheets,
     lid_opening,
-    lip_opening,
     middle_section,
     sight_lines,
     wrong_shares,
 )
+from evaluation.shared.lip_section import SECTION_STEP, lip_opening
 
 MILLIMETRE = 1 / MILLIMETRES_PER_UNIT
 
