@@ -48,7 +48,7 @@ FLOORS = (
     ("evaluation/capture",),
     ("evaluation",),
     ("facetalk_blender/compat", "facetalk_blender/extension"),
-    ("facetalk_blender/blender_data",),
+    ("facetalk_blender/blender_data", "facetalk_blender/engine_access/programs"),
     ("facetalk_blender/engine_access", "facetalk_blender/sound", "facetalk_blender/retargeting"),
     ("facetalk_blender/takes", "facetalk_blender/look"),
     ("facetalk_blender/hair",),
