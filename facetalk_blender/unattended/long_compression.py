@@ -13,9 +13,9 @@ LEVEL = 3
 WINDOW_LOG = 27  # 128 MB: the most that readers take without being asked
 LEAST_MATCH = 16  # bytes
 MATCHES_SOUGHT_LOG = 4  # at every 16th byte
-SHORT_MATCHES_LOG = 18  # places that are remembered for shorter matches
+SHORT_MATCHES_LOG = 22  # places that are remembered for shorter matches
 # Numbers of vertices and edges recur singly, so matches of three bytes count, and which ones is worth a look ahead: a
-# fifth smaller than by level 3's own search, for four times its seconds.
+# fifth smaller than by level 3's own search, for five times its seconds.
 LEAST_SHORT_MATCH, SEARCH_LOG, TARGET_LENGTH = 3, 2, 16
 
 
