@@ -31,7 +31,7 @@ POSE_SCALE = (1.6, 2.0, 1.4, 1.2, 2.0, 1.2)
 # Rare events that everybody sees count more than their share of the frames: lips that close on a bilabial, a lower lip
 # under the teeth, and blinks. With a plain mean the short training left four of ten bilabials closed and half of the
 # blinks.
-CLOSURE_WEIGHT, TUCK_WEIGHT, BLINK_WEIGHT = 6.0, 3.0, 2.0
+CLOSURE_WEIGHT, TUCK_WEIGHT, BLINK_WEIGHT = 6.0, 3.0, 4.0
 FULL_PRESS = 0.2  # mouthPress of a bilabial; resting lips have a quarter of it
 FULL_ROLL = 0.4  # mouthRollLower of a labiodental; a bilabial has less than a third of it
 
