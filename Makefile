@@ -11,7 +11,7 @@ setup:
 demo: setup
 	@mkdir -p out
 	@$(VENV) facetalk_blender/batch.py -- --audio "$(AUDIO)" --output out/demo.mp4 --blend out/demo.blend \
-		--contact-sheet out/demo.png --json out/demo.json
+		--contact-sheet out/demo.png --json out/demo.json --hair crew
 	@echo "Watch out/demo.mp4; open out/demo.blend in Blender 5 and press Space; out/demo.png shows moments of it."
 
 test: setup
