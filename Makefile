@@ -2,7 +2,7 @@ PYTHON ?= python3
 VENV := .venv/bin/python
 AUDIO ?= demo/voice.wav
 
-.PHONY: demo research-demo test test-quick test-faults test-processors test-matrix test-app package setup evaluate benchmark lint api voice
+.PHONY: demo research-demo test test-quick test-faults test-codecs test-processors test-matrix test-app package setup evaluate benchmark lint api voice
 
 setup:
 	@PYTHON=$(PYTHON) tools/setup.sh
@@ -25,6 +25,10 @@ test-quick: setup
 SHARE ?= 1
 test-faults: setup
 	FACETALK_FAULTS=long FACETALK_FAULT_SHARE=$(SHARE) $(VENV) -m pytest tests/faults
+
+## Every codec at every rate, twelve lengths each, from files and packed (docs/reliability.md): twenty minutes
+test-codecs: setup
+	FACETALK_CODECS=all $(VENV) -m pytest tests/facetalk_blender/sound/test_codecs.py
 
 ## The tests of numbers with the kernels of other processors, less than two minutes each: those that every x86-64 has, on
 ## one thread; those of AVX2, on two. The variables steer NumPy's BLAS, NumPy, PyTorch's BLAS twice (the first on Intel

@@ -1,5 +1,6 @@
 """Every sound that Blender plays is heard, packed or not, at most a millisecond off Blender's own mixdown."""
 
+import os
 import shutil
 import subprocess
 import time
@@ -51,6 +52,7 @@ CODECS = {
 }
 RATES = (16000, 44100, 48000)
 LENGTHS = np.random.default_rng(7).uniform(0.6, 9.0, 12)
+WHOLE_TABLE = os.environ.get("FACETALK_CODECS") == "all"
 FFMPEG = shutil.which("ffmpeg")
 
 
@@ -141,12 +143,16 @@ def test_a_codec_is_heard(scene, tmp_path, name, packed):
 @pytest.mark.parametrize("rate", RATES)
 @pytest.mark.parametrize("name", CODECS)
 def test_all_lengths_are_heard(scene, tmp_path, name, rate):
-    for index, seconds in enumerate(LENGTHS):
-        for packed in (False, True):
-            bpy.ops.wm.read_factory_settings(use_empty=True)
-            folder = tmp_path / f"{index} {packed}"
-            folder.mkdir()
-            check(bpy.context.scene, encoded(folder, name, rate, seconds), packed)
+    """All of LENGTHS, from a file and packed, by `make test-codecs`; two of these cases for each name and rate else."""
+    cases = [(seconds, packed) for seconds in LENGTHS for packed in (False, True)]
+    if not WHOLE_TABLE:
+        turn = len(RATES) * list(CODECS).index(name) + RATES.index(rate)
+        cases = [cases[(5 * turn) % len(cases)], cases[(5 * turn + 7) % len(cases)]]
+    for index, (seconds, packed) in enumerate(cases):
+        bpy.ops.wm.read_factory_settings(use_empty=True)
+        folder = tmp_path / str(index)
+        folder.mkdir()
+        check(bpy.context.scene, encoded(folder, name, rate, seconds), packed)
 
 
 REPORTS = sorted((ROOT / "tests" / "fixtures" / "reports").glob("sound_*"))
