@@ -38,7 +38,7 @@ def test_the_small_zip_holds_the_extension_and_nothing_else(small_zip):
     unwanted = ("tests/", "docs/", "benchmarks/", "tools/", "demo/", "dist/", "training/", "wheels/downloads/")
     assert not [name for name in names if name.startswith((*unwanted, ".")) or "__pycache__" in name]
     assert {name.rpartition(".")[2] for name in names if not name.startswith("engine/starter/")} <= {
-        "py", "toml", "md", "LICENSE", "json", "npz", "svg", "png", "ogg"
+        "py", "toml", "md", "LICENSE", "json", "npz", "svg", "png", "jpg", "ogg", "task", "txt"
     }  # fmt: skip
 
 
