@@ -27,6 +27,8 @@ def test_the_same_seed_gives_the_same_melody():
     assert list(first.tracks[0]) == list(second.tracks[0])
 
 
-def test_a_missing_soundfont_names_its_package():
-    with pytest.raises(EngineError, match="fluid-soundfont-gm"):
-        next(instruments.played("none.sf2"))
+@pytest.mark.parametrize(("soundfont", "package"), instruments.PACKAGES.items())
+def test_a_missing_soundfont_names_its_package(soundfont, package, tmp_path, monkeypatch):
+    monkeypatch.setattr(instruments, "SOUNDFONTS", tmp_path)
+    with pytest.raises(EngineError, match=package):
+        next(instruments.played(soundfont))
