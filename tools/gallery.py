@@ -8,30 +8,16 @@ Needs an interpreter with bpy and the engine's packages (`make setup`). Rows are
 from __future__ import annotations
 
 import argparse
-import importlib
-import sys
-import tempfile
-import types
 from pathlib import Path
 
 import bpy
 import numpy as np
+from studio import ROOT, add_head, appearance, engine, part, rendered, save_jpeg, shapes
 
-ROOT = Path(__file__).resolve().parents[1]
-package = sys.modules["facetalk_extension"] = types.ModuleType("facetalk_extension")
-package.__path__ = [str(ROOT)]
-
-
-def _part(name: str) -> types.ModuleType:
-    return importlib.import_module(f"facetalk_extension.{name}")
-
-
-appearance, material, stage = (_part(f"facetalk_blender.look.{name}") for name in ("appearance", "material", "stage"))
-mesh_building = _part("facetalk_blender.blender_data.mesh_building")
-presets, video = _part("facetalk_blender.settings.head").PRESETS, _part("facetalk_blender.unattended.video")
-EngineClient = _part("facetalk_blender.engine_access.client").EngineClient
-compat, join_identity = _part("facetalk_blender.compat"), _part("engine.shared.identity_text").join_identity
-WEIGHT_NAMES = _part("engine.shared.weights").WEIGHT_NAMES
+stage, video = part("facetalk_blender.look.stage"), part("facetalk_blender.unattended.video")
+presets, compat = part("facetalk_blender.settings.head").PRESETS, part("facetalk_blender.compat")
+join_identity = part("engine.shared.identity_text").join_identity
+WEIGHT_NAMES = part("engine.shared.weights").WEIGHT_NAMES
 
 ZOOM = 1.2  # into the stage's portrait: the face fills the tile
 # Identity, linear skin colour, linear eye colour.
@@ -74,48 +60,20 @@ def main() -> None:
     parser.add_argument("--tile", type=int, default=150, help="pixels a side")
     parser.add_argument("--samples", type=int, default=8)
     options = parser.parse_args()
-    client = EngineClient(sys.executable, ROOT)
-    client.start()
-    try:
-        rows = []
+    rows = []
+    with engine() as client:
         for number, (identity, skin, eyes) in enumerate(HEADS):
-            template, positions = _shapes(client, identity)
+            template, positions = shapes(client, identity)
             rows.append(_row(template, positions, (skin, eyes), options.tile, options.samples))
             print(f"Head {number + 1} of {len(HEADS)}: {identity}", flush=True)
-    finally:
-        client.stop()
-    _save(np.concatenate(rows), options.output)
-
-
-def _shapes(client: EngineClient, identity: str) -> tuple[object, np.ndarray]:
-    """The template message of an identity, and the positions (57, V, 3) of every weight at one."""
-    number = client.request("arkit_shapes", {"bundle": "starter", "device": "cpu", "identity": identity})
-    template, positions = None, []
-    while True:
-        message = client.wait(1.0)
-        if message is None or message.request != number:
-            continue
-        if message.kind == "error":
-            raise SystemExit(message.fields["message"])
-        if message.kind == "template":
-            template = message
-        elif message.kind == "positions":
-            positions.append(message.arrays["vertices"])
-        elif message.kind == "done":
-            return template, np.array(positions)
+    save_jpeg(np.concatenate(rows[::-1]), options.output)
 
 
 def _row(template, positions: np.ndarray, colors: tuple, tile: int, samples: int) -> np.ndarray:
-    """Pictures (tile, columns * tile, 3) of one head."""
-    bpy.ops.wm.read_factory_settings(use_empty=True)
+    """Pictures (tile, columns * tile, 3) of one head, the first row the lowest."""
+    neutral = template.arrays["vertices"]
+    head = add_head(template, neutral, colors)
     scene = bpy.context.scene
-    neutral, polygons = template.arrays["vertices"], template.arrays["polygons"]
-    head = bpy.data.objects.new("Head", bpy.data.meshes.new("Head"))
-    scene.collection.objects.link(head)
-    appearance.set_colors(head, *colors)
-    mesh_building.fill_mesh(head.data, neutral, polygons)
-    regions = appearance.Regions.of_message(template.fields, template.arrays)
-    material.dress_mesh(head.data, appearance.Look.of(regions, polygons, colors))
     stage.add_stage(scene, neutral).data.lens *= ZOOM
     video.set_up(scene, "cycles", (tile, tile), samples)
     compat.set_image_output(scene.render.image_settings)
@@ -125,30 +83,8 @@ def _row(template, positions: np.ndarray, colors: tuple, tile: int, samples: int
         posed = neutral + np.tensordot(amounts, positions - neutral, 1)
         head.data.attributes["position"].data.foreach_set("vector", np.ascontiguousarray(posed, np.float32).ravel())
         head.data.update()
-        tiles.append(_render(scene))
+        tiles.append(rendered(scene))
     return np.concatenate(tiles, 1)
-
-
-def _render(scene: bpy.types.Scene) -> np.ndarray:
-    with tempfile.TemporaryDirectory() as folder:
-        scene.render.filepath = str(Path(folder, "tile.png"))
-        bpy.ops.render.render(write_still=True)
-        image = bpy.data.images.load(scene.render.filepath)
-        width, height = image.size
-        pixels = np.empty(width * height * 4, np.float32)
-        image.pixels.foreach_get(pixels)
-        bpy.data.images.remove(image)
-        return pixels.reshape(height, width, 4)[::-1, :, :3]
-
-
-def _save(picture: np.ndarray, path: Path) -> None:
-    height, width, _ = picture.shape
-    image = bpy.data.images.new("Gallery", width, height)
-    pixels = np.ones((height, width, 4), np.float32)
-    pixels[..., :3] = picture[::-1]
-    image.pixels.foreach_set(pixels.ravel())
-    image.file_format = "JPEG"
-    image.save(filepath=str(path), quality=88)
 
 
 if __name__ == "__main__":

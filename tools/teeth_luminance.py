@@ -9,17 +9,14 @@ that of the skin around the mouth, for each rig. Needs an interpreter with bpy a
 from __future__ import annotations
 
 import argparse
-import sys
-import tempfile
-from pathlib import Path
 
 import bpy
 import numpy as np
-from gallery import EXPRESSIONS, ROOT, WEIGHT_NAMES, EngineClient, _part, _shapes
+from gallery import EXPRESSIONS, WEIGHT_NAMES
+from studio import add_head, appearance, engine, part, rendered, shapes
 
-appearance, material, stage = (_part(f"facetalk_blender.look.{name}") for name in ("appearance", "material", "stage"))
-lighting, mesh_building = _part("facetalk_blender.look.lighting"), _part("facetalk_blender.blender_data.mesh_building")
-compat, video = _part("facetalk_blender.compat"), _part("facetalk_blender.unattended.video")
+stage, lighting = part("facetalk_blender.look.stage"), part("facetalk_blender.look.lighting")
+compat, video = part("facetalk_blender.compat"), part("facetalk_blender.unattended.video")
 
 EE = EXPRESSIONS[2]
 LUMINANCE = np.array((0.2126, 0.7152, 0.0722), np.float32)
@@ -35,12 +32,8 @@ def main() -> None:
     parser.add_argument("--samples", type=int, default=8)
     parser.add_argument("--light", choices=[name.lower() for name in lighting.RIGS], action="append")
     options = parser.parse_args()
-    client = EngineClient(sys.executable, ROOT)
-    client.start()
-    try:
-        template, positions = _shapes(client, "mean")
-    finally:
-        client.stop()
+    with engine() as client:
+        template, positions = shapes(client, "mean")
     for light in options.light or [name.lower() for name in lighting.RIGS]:
         ratio, teeth, skin = measure(template, positions, light.upper(), options.size, options.samples)
         print(f"{light}: teeth {teeth:.3f}, skin {skin:.3f}, ratio {ratio:.2f}", flush=True)
@@ -50,26 +43,21 @@ def measure(template, positions: np.ndarray, light: str, size: int, samples: int
     """Luminance of teeth over skin, of teeth, and of skin, at "ee" under a rig."""
     scene, head = _scene(template, positions, light)
     video.set_up(scene, "cycles", (size, size), samples)
-    picture = _render(scene) @ LUMINANCE
+    picture = _linear(scene) @ LUMINANCE
     shown = _regions(scene, head)
     teeth, skin = (float(picture[shown[..., channel] > 0.9].mean()) for channel in (0, 1))
     return teeth / skin, teeth, skin
 
 
 def _scene(template, positions: np.ndarray, light: str) -> tuple[bpy.types.Scene, bpy.types.Object]:
-    bpy.ops.wm.read_factory_settings(use_empty=True)
-    scene = bpy.context.scene
-    neutral, polygons = template.arrays["vertices"], template.arrays["polygons"]
+    neutral = template.arrays["vertices"]
     amounts = np.array([EE.get(name, 0.0) for name in WEIGHT_NAMES], np.float32)
-    head = bpy.data.objects.new("Head", bpy.data.meshes.new("Head"))
-    scene.collection.objects.link(head)
-    mesh_building.fill_mesh(head.data, neutral + np.tensordot(amounts, positions - neutral, 1), polygons)
-    regions = appearance.Regions.of_message(template.fields, template.arrays)
-    colors = appearance.colors_of(head)
-    material.dress_mesh(head.data, appearance.Look.of(regions, polygons, colors))
-    teeth = template.arrays["regions"][:, regions.names.index("teeth")] > 127
+    head = add_head(template, neutral + np.tensordot(amounts, positions - neutral, 1))
+    scene = bpy.context.scene
+    names = appearance.Regions.of_message(template.fields, template.arrays).names
+    teeth = template.arrays["regions"][:, names.index("teeth")] > 127
     camera = stage.add_stage(scene, neutral, 1.0, stage.StageChoice(light=light))
-    lips = neutral[template.arrays["regions"][:, regions.names.index("lips")] > 127]
+    lips = neutral[template.arrays["regions"][:, names.index("lips")] > 127]
     middle = lips.mean(0)
     camera.location, camera.rotation_euler = middle - (0.0, 0.75, 0.0), (np.pi / 2, 0.0, 0.0)
     camera.data.lens = LENS
@@ -100,22 +88,14 @@ def _regions(scene: bpy.types.Scene, head: bpy.types.Object) -> np.ndarray:
     for slot in head.material_slots:
         slot.material = shown
     scene.cycles.samples, scene.cycles.use_denoising = 4, False
-    return _render(scene)
+    return _linear(scene)
 
 
-def _render(scene: bpy.types.Scene) -> np.ndarray:
-    """Linear picture (H, W, 3)."""
+def _linear(scene: bpy.types.Scene) -> np.ndarray:
+    """Linear picture (H, W, 3), its first row the lowest."""
     compat.set_image_output(scene.render.image_settings)
     scene.render.image_settings.file_format = "OPEN_EXR"
-    with tempfile.TemporaryDirectory() as folder:
-        scene.render.filepath = str(Path(folder, "mouth.exr"))
-        bpy.ops.render.render(write_still=True)
-        image = bpy.data.images.load(scene.render.filepath)
-        width, height = image.size
-        pixels = np.empty(width * height * 4, np.float32)
-        image.pixels.foreach_get(pixels)
-        bpy.data.images.remove(image)
-        return pixels.reshape(height, width, 4)[..., :3]
+    return rendered(scene)
 
 
 if __name__ == "__main__":
