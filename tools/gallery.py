@@ -19,7 +19,7 @@ presets, compat = part("facetalk_blender.settings.head").PRESETS, part("facetalk
 join_identity = part("engine.shared.identity_text").join_identity
 WEIGHT_NAMES = part("engine.shared.weights").WEIGHT_NAMES
 
-ZOOM = 1.2  # into the stage's portrait: the face fills the tile
+ZOOM = 1.2  # into the close-up: the face fills the tile
 # Identity, linear skin colour, linear eye colour.
 HEADS = (
     ("mean", appearance.DEFAULT_SKIN_COLOR, appearance.DEFAULT_EYE_COLOR),
@@ -74,7 +74,7 @@ def _row(template, positions: np.ndarray, colors: tuple, tile: int, samples: int
     neutral = template.arrays["vertices"]
     head = add_head(template, neutral, colors)
     scene = bpy.context.scene
-    stage.add_stage(scene, neutral).data.lens *= ZOOM
+    stage.add_stage(scene, neutral, choice=stage.StageChoice(framing="CLOSE_UP")).data.lens *= ZOOM
     video.set_up(scene, "cycles", (tile, tile), samples)
     compat.set_image_output(scene.render.image_settings)
     tiles = []
