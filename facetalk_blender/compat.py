@@ -89,15 +89,17 @@ def add_removal_of_attributes(
     return node.outputs[0]
 
 
-def modifier_input(modifier: bpy.types.NodesModifier, identifier: str) -> object:
-    """The value of an input of a geometry nodes modifier, by the identifier of its socket."""
+def modifier_input(modifier: bpy.types.NodesModifier, name: str) -> object:
+    """The value of an input of a geometry nodes modifier, by the name of its socket."""
+    identifier = modifier.node_group.interface.items_tree[name].identifier
     if bpy.app.version >= (5, 2, 0):
         return getattr(modifier.properties.inputs, identifier).value
     return modifier[identifier]
 
 
-def set_modifier_input(modifier: bpy.types.NodesModifier, identifier: str, value: object) -> None:
-    """Set an input of a geometry nodes modifier, by the identifier of its socket."""
+def set_modifier_input(modifier: bpy.types.NodesModifier, name: str, value: object) -> None:
+    """Set an input of a geometry nodes modifier, by the name of its socket."""
+    identifier = modifier.node_group.interface.items_tree[name].identifier
     if bpy.app.version >= (5, 2, 0):
         getattr(modifier.properties.inputs, identifier).value = value
     else:

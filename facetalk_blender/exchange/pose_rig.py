@@ -45,8 +45,8 @@ def _poses(scene: bpy.types.Scene, items: list[bpy.types.Object]) -> dict[str, n
         scene.frame_set(moment)
         for item in items:
             modifier = item.modifiers[MODIFIER_NAME]
-            nodes, interface = modifier.node_group.nodes, modifier.node_group.interface.items_tree
-            amount = compat.modifier_input(modifier, interface[AMOUNT].identifier) if modifier.show_viewport else 0.0
+            nodes = modifier.node_group.nodes
+            amount = compat.modifier_input(modifier, AMOUNT) if modifier.show_viewport else 0.0
             values = [nodes[name].outputs[0].default_value for name in POSE_NAMES]
             tables[item.name].append(amount * np.array(values, np.float32))
     scene.frame_set(frame[0], subframe=frame[1])

@@ -37,7 +37,7 @@ class VoiceFeeling(Job):
         """engine_choice: bundle and device. Raises EngineError when the strip cannot be heard."""
         super().__init__(State.LOAD)
         self._sound = HeardSound(strip, sound_strip.clip_of(strip))
-        self._decoding: Iterator[None] | None = None if self._sound.readable else self._sound.decode()
+        self._decoding: Iterator[float] | None = None if self._sound.readable else self._sound.decode()
         self._answer: Message | None = None
         self.controls: dict[str, float] = {}
         self.text = ""
@@ -52,10 +52,10 @@ class VoiceFeeling(Job):
             while self.running and time.perf_counter() < deadline:
                 if self._decoding is not None:
                     self._decode()
-                elif (message := self._engine.poll()) is None:
+                    break  # another process works on it
+                if (message := self._engine.poll()) is None:
                     break
-                else:
-                    self._receive(message)
+                self._receive(message)
         except EngineError as error:
             self._fail(str(error))
         return self.running

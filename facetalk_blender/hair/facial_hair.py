@@ -90,7 +90,7 @@ def _lash_places(scalp: Scalp, eye: int, sheet: np.ndarray, left: np.ndarray, pa
     return places[sheet, left] * (1 - part) + places[sheet, left + 1] * part
 
 
-def beard(scalp: Scalp, name: str, seed: int, length: float = 1.0, density: float = 1.0) -> list[Strands]:
+def beard(scalp: Scalp, name: str, seed: int, density: float = 1.0) -> list[Strands]:
     """The strands of a beard."""
     style, made = BEARDS[name], []
     for number, (mask, count, size) in enumerate(style.parts):
@@ -103,7 +103,7 @@ def beard(scalp: Scalp, name: str, seed: int, length: float = 1.0, density: floa
             comb = np.stack([2.0 * x, 0.2 - 0.9 * (z < -0.085), -1.0 + 0 * x], 1)
         comb = comb + rng.normal(0, 0.3, comb.shape)
         local = (scalp.mask(mask)[scalp.triangles[roots.triangles]] * roots.shares).sum(1)
-        lengths = size * length * rng.uniform(0.55, 1.1, len(x)) * (0.35 + 0.65 * np.clip(local, 0, 1))
+        lengths = size * rng.uniform(0.55, 1.1, len(x)) * (0.35 + 0.65 * np.clip(local, 0, 1))
         points = _bent(roots, comb, lengths, style.points, rise=0.55, settle=style.droop)
         points = _wandering(points, style.frizz, rng)
         radii = tapered(style.width, len(x), style.points, 0.4, rng.uniform(0.8, 1.2, len(x)))

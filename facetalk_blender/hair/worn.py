@@ -39,8 +39,8 @@ class Cut:
     """What a head wears.
 
     style, beard: names of STYLES and BEARDS, or BALD and NO_BEARD; seed: of all that is random.
-    length: factor; density: 0..1 of hair and beard; receding: 0..1 of the hairline; brows, lashes: factors of their
-    thickness and length. melanin, redness, grey: 0..1.
+    length: factor of the hair; density: factor of hair and beard; receding: 0..1 of the hairline. brows,
+    lashes: factors of their thickness and length. melanin, redness, grey: 0..1.
     """
 
     style: str = "short"
@@ -67,7 +67,7 @@ def strands_of(cut: Cut, map_: Scalp) -> list[Strands]:
     if cut.style in STYLES:
         made.append(hair(map_, cut.style, cut.seed, cut.length, cut.receding, cut.density))
     if cut.beard in BEARDS:
-        made += beard(map_, cut.beard, cut.seed, 1.0, cut.density)
+        made += beard(map_, cut.beard, cut.seed, cut.density)
     return made
 
 
@@ -167,9 +167,8 @@ def set_shares(head: bpy.types.Object, viewport: float, render: float) -> None:
     modifier = item.modifiers.get(following.NAME) if item else None
     if modifier is None:
         return
-    sockets = _identifiers(modifier.node_group)
     for name, share in ((following.VIEWPORT, viewport), (following.RENDER, render)):
-        compat.set_modifier_input(modifier, sockets[name], float(share))
+        compat.set_modifier_input(modifier, name, float(share))
     item.update_tag()
 
 
@@ -177,8 +176,7 @@ def _shares(item: bpy.types.Object | None) -> tuple[float, float] | None:
     modifier = item.modifiers.get(following.NAME) if item else None
     if modifier is None or modifier.node_group is None:
         return None
-    sockets = _identifiers(modifier.node_group)
-    return tuple(compat.modifier_input(modifier, sockets[name]) for name in (following.VIEWPORT, following.RENDER))
+    return tuple(compat.modifier_input(modifier, name) for name in (following.VIEWPORT, following.RENDER))
 
 
 def take_off(head: bpy.types.Object) -> None:
@@ -191,7 +189,7 @@ def take_off(head: bpy.types.Object) -> None:
     modifier = item.modifiers.get(following.NAME)
     supports = None
     if modifier is not None and modifier.node_group is not None:
-        supports = compat.modifier_input(modifier, _identifiers(modifier.node_group)[following.SUPPORTS])
+        supports = compat.modifier_input(modifier, following.SUPPORTS)
     curves = item.data
     bpy.data.objects.remove(item)
     if curves.users == 0:
@@ -289,15 +287,9 @@ def _new(curves: bpy.types.Curves, name: str, kind: str, domain: str, values: np
 def _follow(item: bpy.types.Object, head: bpy.types.Object, supports: bpy.types.Object) -> None:
     modifier = item.modifiers.new(following.NAME, "NODES")
     modifier.node_group = following.following_tree()
-    sockets = _identifiers(modifier.node_group)
     values = {following.HEAD: head, following.SUPPORTS: supports, following.FIXED: _own_places(head) is None}
     for name, value in values.items():
-        compat.set_modifier_input(modifier, sockets[name], value)
-
-
-def _identifiers(tree: bpy.types.NodeTree) -> dict[str, str]:
-    sockets = (item for item in tree.interface.items_tree if item.item_type == "SOCKET" and item.in_out == "INPUT")
-    return {socket.name: socket.identifier for socket in sockets}
+        compat.set_modifier_input(modifier, name, value)
 
 
 def _collection(scene: bpy.types.Scene) -> bpy.types.Collection:

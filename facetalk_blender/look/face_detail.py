@@ -39,9 +39,9 @@ def set_amounts(owner: bpy.types.Object, wrinkles: float, age: float) -> None:
     modifier = owner.modifiers.get(MODIFIER_NAME)
     if modifier is None or modifier.node_group is None:
         return
-    for item in modifier.node_group.interface.items_tree:
-        if item.name in (WRINKLES, AGE) and item.in_out == "INPUT":
-            compat.set_modifier_input(modifier, item.identifier, wrinkles if item.name == WRINKLES else age)
+    for name, value in ((WRINKLES, wrinkles), (AGE, age)):
+        if modifier.node_group.interface.items_tree.get(name) is not None:  # an artist may use a group without it
+            compat.set_modifier_input(modifier, name, value)
     owner.update_tag()
 
 

@@ -15,7 +15,7 @@ def amounts(item):
     """Inputs of the modifier by their names."""
     modifier = item.modifiers[face_detail.MODIFIER_NAME]
     sockets = [s for s in modifier.node_group.interface.items_tree if s.in_out == "INPUT" and s.name != "Geometry"]
-    return {socket.name: compat.modifier_input(modifier, socket.identifier) for socket in sockets}
+    return {socket.name: compat.modifier_input(modifier, socket.name) for socket in sockets}
 
 
 @pytest.mark.parametrize("output", ["FRAME_MESHES", "SHAPE_KEYS", "EXPRESSION_CURVES"])
