@@ -23,6 +23,7 @@ from engine.face_capture.landmarker import MODEL, POINTS, track_face
 from engine.face_capture.points_of_head import point_model
 from engine.face_capture.video import Picture
 from engine.motion.codes import codes_from_weights
+from engine.shared.controls import BLINK_RATE
 from engine.shared.errors import EngineError
 from engine.shared.units import CODE_RATE, MILLIMETRES_PER_UNIT
 from engine.shared.weights import WEIGHT_NAMES
@@ -66,7 +67,8 @@ def rendered_heads(data: Path, engine: Engine) -> Iterator[TalkingHead]:
         first, second = FEELINGS[person], FEELINGS[(person + 1) % len(FEELINGS)]
         waves = np.array([[t / 10, np.sin(1.4 * t / 10)] for t in range(100)])
         up, down = (np.stack([waves[:, 0], np.clip(sign * waves[:, 1], 0, 1)], 1) for sign in (1, -1))
-        take = engine.sample(VOICE, seed=person, controls={first: up, second: down})
+        # In few seconds not everybody blinks, unless more blinks are asked for.
+        take = engine.sample(VOICE, seed=person, controls={first: up, second: down, BLINK_RATE: 1.0})
         if take.weights is None:
             raise EngineError("This bundle's codes have no ARKit weights; run 'fit-arkit' on it first.")
         coefficients = np.zeros(100) if person == 0 else random_coefficients(generator)

@@ -18,8 +18,8 @@ def report_text(figures: dict) -> str:
     lines += ["", "## Rendered heads", ""]
     lines += paragraph(
         f"{len(heads)} heads of ICT-FaceKit, {figures['frames']} pictures of 288 × 360 pixels: the "
-        "starter's takes of the demo's sentence with joy, surprise and anger that come and go, on a head that moves as "
-        "a seated speaker's. Correlation with the truth, mean (lowest) of the heads."
+        "starter's takes of the demo's sentence with joy, surprise and anger that come and go and some more blinks, on "
+        "a head that moves as a seated speaker's. Correlation with the truth, mean (lowest) of the heads."
     )
     rows = [
         [channel, *(_spread([head[name].get(channel) for head in heads]) for name in ("scores", "fit"))]
