@@ -10,7 +10,7 @@ from evaluation.motion.closures import closure_figures
 from evaluation.motion.conditions import CONDITIONS, Among, under_condition
 from evaluation.motion.figures import diversity, references_of, sampled_figures, silence_figures, speech_figures
 from evaluation.motion.performer import Performer
-from evaluation.motion.plots import plot_moments, plot_recording
+from evaluation.motion.plots import plot_misses, plot_moments, plot_recording
 from evaluation.motion.recordings import Recording
 from training.prior.performance import perform
 
@@ -34,13 +34,14 @@ def evaluate(performer: Performer, recordings: list[Recording], seed: int, outpu
     for recording, motion, reference in list(zip(recordings, motions, references, strict=True))[:PLOTTED]:
         plot_recording(output, recording, motion, reference)
         plot_moments(output, recording, motion, performer.head)
-    defaults = performer.defaults
+    defaults, closures = performer.defaults, closure_figures(performer, recordings, motions)
+    plot_misses(output, recordings, motions, closures["worst"])
     return {
         "plotted": [recording.key for recording in recordings[:PLOTTED]],
         "default_sampler": defaults.sampler, "default_steps": defaults.steps, "guidance": defaults.guidance,
         "mouth_temperature": defaults.mouth_temperature, "lid_temperature": defaults.lid_temperature,
         "speech": speech_figures(recordings, motions, references),
-        "closures": closure_figures(performer, recordings, motions),
+        "closures": closures,
         "not_refined": speech_figures(recordings, not_refined, references),
         "prior": speech_figures(recordings, prior, references),
         "silence": silence_figures(performer, seed), "diversity": asdict(diversity(performer, recordings)),

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import matplotlib
 import numpy as np
+from scipy.signal import spectrogram
 
 from engine.head import NeuralHead
 from engine.shared.arkit import ARKIT_NAMES
@@ -21,6 +22,8 @@ from matplotlib import pyplot
 from matplotlib.axes import Axes
 
 PLOT_SECONDS = 6.0
+MISS_SECONDS = 0.4  # before and after a missed closure
+HIGHEST_HERTZ = 5000.0  # what tells /p b m/ from other consonants lies below
 COMPARED_FIGURES = ("bilabial_closure", "correlation", "mouth_jitter_mm", "blinks_per_minute")
 
 
@@ -105,6 +108,44 @@ def plot_moments(output: Path, recording: Recording, motion: Motion, head: Neura
         axis.axis("off")
     figure.savefig(output / f"frames_{Path(recording.key).name}.jpg", dpi=100)
     pyplot.close(figure)
+
+
+def plot_misses(output: Path, recordings: list[Recording], motions: list[Motion], misses: list[dict]) -> None:
+    """motion_misses.png: what is heard around each missed closure, and how far the lips are open.
+
+    misses: the `worst` of `closures.closure_figures`.
+    """
+    spoken = {recording.key: (recording, motion) for recording, motion in zip(recordings, motions, strict=True)}
+    columns = max((len(misses) + 1) // 2, 1)
+    figure, axes = pyplot.subplots(2, columns, figsize=(13, 5), layout="constrained", squeeze=False)
+    for axis, miss in zip(axes.flat, misses, strict=False):
+        recording, motion = spoken[miss["recording"]]
+        _draw_miss(axis, recording, motion, miss)
+    for axis in axes.flat[len(misses) :]:
+        axis.axis("off")
+    figure.savefig(output / "motion_misses.png", dpi=80)
+    pyplot.close(figure)
+
+
+def _draw_miss(axis: Axes, recording: Recording, motion: Motion, miss: dict) -> None:
+    """Spectrogram with phones and, on an axis of its own, the lip opening around one missed closure."""
+    middle = miss["seconds"] + miss["milliseconds"] / 2000
+    first, last = middle - MISS_SECONDS, middle + MISS_SECONDS
+    frequencies, times, power = spectrogram(recording.audio, SAMPLE_RATE, nperseg=256, noverlap=192)
+    shown, low = (times >= first) & (times <= last), frequencies <= HIGHEST_HERTZ
+    decibels = 10 * np.log10(power[np.ix_(low, shown)] + 1e-12)
+    axis.pcolormesh(times[shown], frequencies[low] / 1000, decibels, cmap="Greys", vmin=decibels.max() - 60)
+    for segment in recording.segments:
+        if first < (segment.start + segment.end) / 2 < last and segment.phone != SILENCE:
+            axis.text((segment.start + segment.end) / 2, 4.6, segment.phone, fontsize=7, ha="center")
+    axis.axvspan(miss["seconds"], miss["seconds"] + miss["milliseconds"] / 1000, color="tab:orange", alpha=0.3)
+    axis.set_title(f"{Path(recording.key).name} {miss['seconds']:.2f} s", fontsize=8)
+    lips = axis.twinx()
+    lips.plot(np.arange(len(motion.opening)) / CODE_RATE, motion.opening, color="tab:blue")
+    lips.set_ylim(-2, 30)
+    lips.tick_params(labelsize=6)
+    axis.tick_params(labelsize=6)
+    axis.set_xlim(first, last)
 
 
 def plotted_frames(motion: Motion) -> int:

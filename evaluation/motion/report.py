@@ -120,6 +120,13 @@ def _closures(closures: dict) -> list[str]:
         "The widest misses:",
         "",
         *table(["recording", "phone", "at, s", "ms", "before", "dB", "opening, mm"], misses),
+        "",
+        *paragraph(
+            "Each of them: the sound up to 5 kHz, its phones, the missed one in orange, and the lip opening in mm "
+            "(right scale)."
+        ),
+        "",
+        "![The widest misses](motion_misses.png)",
     ]  # fmt: skip
 
 

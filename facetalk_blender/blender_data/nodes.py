@@ -5,7 +5,7 @@ A plan holds nothing of Blender's data, so a tree can be built from it with othe
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 import bpy
@@ -96,6 +96,40 @@ class Fields:
     def store(self, geometry, selection, name: str, value, kind: str = "FLOAT_VECTOR") -> bpy.types.NodeSocket:
         """Geometry with an attribute of its points."""
         return self.add("GeometryNodeStoreNamedAttribute", geometry, selection, name, value, data_type=kind)
+
+
+@dataclass(frozen=True)
+class FieldGroup:
+    """A group of geometry nodes, made when it is first needed; one of the name in the file is used as it is.
+
+    Adding a node costs as much as there are already, so many small groups are quick to make and a large one is not.
+    inputs, outputs: names with what they are: "Float", "Vector" or "Geometry". plan: adds the nodes; gets the outputs
+    of the group's input node and gives what enters its output node.
+    """
+
+    name: str
+    inputs: dict[str, str]
+    outputs: dict[str, str]
+    plan: Callable[[Fields, bpy.types.bpy_prop_collection], Sequence[bpy.types.NodeSocket]]
+
+    def tree(self) -> bpy.types.NodeTree:
+        """The group."""
+        return bpy.data.node_groups.get(self.name) or self._built()
+
+    def use(self, n: Fields, *inputs) -> bpy.types.bpy_prop_collection:
+        """The outputs of a node of the group in another tree."""
+        node = n.node("GeometryNodeGroup", node_tree=self.tree())
+        _fill(n.tree, node.inputs, inputs)
+        return node.outputs
+
+    def _built(self) -> bpy.types.NodeTree:
+        tree = bpy.data.node_groups.new(self.name, "GeometryNodeTree")
+        for direction, sockets in (("INPUT", self.inputs), ("OUTPUT", self.outputs)):
+            for name, kind in sockets.items():
+                tree.interface.new_socket(name, in_out=direction, socket_type=f"NodeSocket{kind}")
+        n = Fields(tree)
+        n.node("NodeGroupOutput", *self.plan(n, n.node("NodeGroupInput").outputs))
+        return tree
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from pathlib import Path
 import bpy
 import numpy as np
 
-from ..look import appearance
+from ..look import appearance, face_detail
 from ..look.material import material_pieces
 from ..look.skin_traits import set_traits
 from ..outputs.curves import expression_curves
@@ -38,9 +38,10 @@ class OutputChoice:
         self._plans = expression_curves.plans(options.curves) if on_targets else []
 
     def materials(self) -> Iterator[None]:
-        """Make the materials of a head, unless there will be none."""
+        """Make the materials and node groups of a head, unless there will be none."""
         if not self._plans:
             yield from material_pieces()
+            yield from face_detail.group_pieces()
 
     def writer(
         self, spoken: StripTake, frames: range, frame_size: float, bundle: str

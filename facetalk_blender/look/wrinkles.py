@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import bpy
 from bpy.types import NodeSocket
 
-from ..blender_data.nodes import Fields
+from ..blender_data.nodes import FieldGroup, Fields
 from .appearance import REST_ATTRIBUTE
 
 WRINKLE_ATTRIBUTE = "facetalk_wrinkle"  # depth of a fold 0..1, its place in turns (folds lie at whole ones), tension
@@ -64,17 +64,11 @@ def tension(n: Fields, rest: NodeSocket, across: NodeSocket | Vector) -> NodeSoc
 
     rest: where points lie at rest. across: unit vector of the way at rest; zero counts every way.
     """
-    group = bpy.data.node_groups.get(TENSION_GROUP) or _tension_group()
-    return n.add("GeometryNodeGroup", rest, across, node_tree=group)
+    return TENSION.use(n, rest, across)[0]
 
 
-def _tension_group() -> bpy.types.NodeTree:
-    tree = bpy.data.node_groups.new(TENSION_GROUP, "GeometryNodeTree")
-    for name in ("Rest", "Across"):
-        tree.interface.new_socket(name, in_out="INPUT", socket_type="NodeSocketVector")
-    tree.interface.new_socket("Tension", in_out="OUTPUT", socket_type="NodeSocketFloat")
-    n = Fields(tree)
-    given, ends = n.node("NodeGroupInput").outputs, n.node("GeometryNodeInputMeshEdgeVertices").outputs
+def _plan_tension(n: Fields, given) -> list[NodeSocket]:
+    ends = n.node("GeometryNodeInputMeshEdgeVertices").outputs
     at_rest = [n.add("GeometryNodeFieldAtIndex", given[0], end, data_type="FLOAT_VECTOR") for end in ends[:2]]
     edge = n.vector("SUBTRACT", at_rest[1], at_rest[0])
     length, before = n.vector("DISTANCE", ends[2], ends[3]), n.vector("LENGTH", edge)
@@ -87,72 +81,69 @@ def _tension_group() -> bpy.types.NodeTree:
     change = n.math("MULTIPLY", weight, n.math("SUBTRACT", length, before))
     sums = [n.add("GeometryNodeFieldOnDomain", value, data_type="FLOAT", domain="EDGE") for value in (change, weighted)]
     share = n.math("DIVIDE", sums[0], n.math("MAXIMUM", sums[1], 1e-9))
-    n.node("NodeGroupOutput", n.add("ShaderNodeClamp", share, -1.0, 1.0))  # edges may have no length at rest
-    return tree
+    return [n.add("ShaderNodeClamp", share, -1.0, 1.0)]  # edges may have no length at rest
 
 
-def with_wrinkles(
-    n: Fields, geometry: NodeSocket, on_skin: NodeSocket, strength: NodeSocket, age: NodeSocket
-) -> NodeSocket:
-    """Geometry whose points have WRINKLE_ATTRIBUTE where `on_skin` is 1.
+TENSION = FieldGroup(TENSION_GROUP, {"Rest": "Vector", "Across": "Vector"}, {"Tension": "Float"}, _plan_tension)
 
-    Only the part of the mesh that lies in one of FOLDS is looked at, which takes a fifth of the time.
+
+def _plan_regions(n: Fields, given) -> list[NodeSocket]:
+    """What tells in which region a point lies, 1 in the middle and 0 outside, for each of FOLDS.
+
+    Before that: the least squared distance from the middle of one of them, in its radii; the way in which skin is
+    gathered, on the left side; the place at rest, mirrored to the left side.
     """
-    mirrored = _mirrored(n)
-    inside = n.math("MULTIPLY", on_skin, n.math("LESS_THAN", _nearest(n, mirrored), 1.0))
-    part = n.add("GeometryNodeSeparateGeometry", geometry, inside, domain="POINT")
-    # A part's points keep their order: its place in the part is the number of chosen ones before a point.
-    place = n.node("GeometryNodeAccumulateField", inside, data_type="INT", domain="POINT").outputs["Trailing"]
-    value = n.node("GeometryNodeSampleIndex", part, data_type="FLOAT_VECTOR", domain="POINT")
-    n.tree.links.new(_wrinkles(n, strength, age), value.inputs["Value"])
-    n.tree.links.new(place, value.inputs["Index"])
-    return n.store(geometry, inside, WRINKLE_ATTRIBUTE, value.outputs[0])
-
-
-def _mirrored(n: Fields) -> NodeSocket:
     x, y, z = n.split(n.named(REST_ATTRIBUTE))
-    return n.join(n.math("ABSOLUTE", x), y, z)
-
-
-def _nearest(n: Fields, mirrored: NodeSocket) -> NodeSocket:
-    """Least squared distance from the middle of one of FOLDS, in its radii."""
+    mirrored = n.join(n.math("ABSOLUTE", x), y, z)
     nearest: NodeSocket | float = 9.0
+    across: NodeSocket | Vector = (0.0, 0.0, 0.0)
+    masks = []
     for fold in FOLDS:
-        away = _away(n, mirrored, fold)
-        nearest = n.math("MINIMUM", nearest, n.vector("DOT_PRODUCT", away, away))
-    return nearest
+        scale = tuple(1.0 / radius for radius in fold.radii)
+        offset = tuple(-middle / radius for middle, radius in zip(fold.centre, fold.radii, strict=True))
+        nearest, across, mask = list(REGION.use(n, mirrored, scale, offset, fold.across, nearest, across))
+        masks.append(mask)
+    return [nearest, across, mirrored, *masks]
 
 
-def _away(n: Fields, mirrored: NodeSocket, fold: Fold) -> NodeSocket:
-    scale = tuple(1.0 / radius for radius in fold.radii)
-    offset = tuple(-middle / radius for middle, radius in zip(fold.centre, fold.radii, strict=True))
-    return n.vector("MULTIPLY_ADD", mirrored, scale, offset)
+def _plan_region(n: Fields, given) -> list[NodeSocket]:
+    mirrored, scale, offset, own, nearest, across = list(given)[:6]
+    away = n.vector("MULTIPLY_ADD", mirrored, scale, offset)
+    mask = n.step(n.vector("LENGTH", away), 1.0, 0.55)
+    nearest = n.math("MINIMUM", nearest, n.vector("DOT_PRODUCT", away, away))
+    return [nearest, _chosen(n, mask, across, own, "VECTOR"), mask]
 
 
-def _wrinkles(n: Fields, strength: NodeSocket, age: NodeSocket) -> NodeSocket:
-    """The vector WRINKLE_ATTRIBUTE."""
-    rest, mirrored = n.named(REST_ATTRIBUTE), _mirrored(n)
-    masks = [n.step(n.vector("LENGTH", _away(n, mirrored, fold)), 1.0, 0.55) for fold in FOLDS]
-    across = _chosen(n, masks, [fold.across for fold in FOLDS], "VECTOR")
-    # `across` is of the left side.
-    side = n.join(n.math("SIGN", n.split(rest)[0]), 1.0, 1.0)
-    stretched = tension(n, rest, n.vector("MULTIPLY", across, side))
-    stretched = n.add("GeometryNodeBlurAttribute", stretched, SMOOTHINGS, data_type="FLOAT")
-    depths = [_depth(n, mask, fold, stretched, strength, age) for mask, fold in zip(masks, FOLDS, strict=True)]
-    places = [_place(n, mirrored, fold) for fold in FOLDS]
-    depth, place = (_chosen(n, masks, values, "FLOAT") for values in (depths, places))
-    waver = n.node("ShaderNodeTexNoise", rest, noise_dimensions="3D")
-    waver.inputs["Scale"].default_value, waver.inputs["Detail"].default_value = WAVES, 1.0
-    return n.join(depth, n.math("MULTIPLY_ADD", waver.outputs[0], WAVER, place), stretched)
+def _chosen(n: Fields, mask, otherwise, value, kind: str) -> NodeSocket:
+    """The value where a point lies in a region; the later one where two meet."""
+    return n.add("GeometryNodeSwitch", n.math("GREATER_THAN", mask, 0.0), otherwise, value, input_type=kind)
 
 
-def _chosen(n: Fields, masks: list[NodeSocket], values: list, kind: str) -> NodeSocket:
-    """The value of the region in which a point lies; the later one where two meet."""
-    chosen = (0.0, 0.0, 0.0) if kind == "VECTOR" else 0.0
-    for mask, value in zip(masks, values, strict=True):
-        inside = n.math("GREATER_THAN", mask, 0.0)
-        chosen = n.add("GeometryNodeSwitch", inside, chosen, value, input_type=kind)
-    return chosen
+REGION = FieldGroup(
+    "FaceTalk Fold Region",
+    dict.fromkeys(("Mirrored", "Scale", "Offset", "Own Across"), "Vector") | {"Nearest": "Float", "Across": "Vector"},
+    {"Nearest": "Float", "Across": "Vector", "Mask": "Float"},
+    _plan_region,
+)
+REGIONS = FieldGroup(
+    "FaceTalk Fold Regions",
+    {},
+    {"Nearest": "Float", "Across": "Vector", "Mirrored": "Vector"} | {fold.name: "Float" for fold in FOLDS},
+    _plan_regions,
+)
+
+
+def _fold_group(fold: Fold) -> FieldGroup:
+    """Depth and place of one region's folds, in place of those that are there outside the region."""
+    measures = {"Mirrored": "Vector", "Mask": "Float", "Tension": "Float", "Strength": "Float", "Age": "Float"}
+    result = {"Depth": "Float", "Place": "Float"}
+
+    def plan(n: Fields, given) -> list[NodeSocket]:
+        mirrored, mask, stretched, strength, age, *otherwise = list(given)[: len(measures) + len(result)]
+        found = _depth(n, mask, fold, stretched, strength, age), _place(n, mirrored, fold)
+        return [_chosen(n, mask, before, value, "FLOAT") for before, value in zip(otherwise, found, strict=True)]
+
+    return FieldGroup(f"FaceTalk Folds, {fold.name}", measures | result, result, plan)
 
 
 def _depth(n: Fields, mask, fold: Fold, stretched, strength, age) -> NodeSocket:
@@ -169,3 +160,49 @@ def _place(n: Fields, mirrored: NodeSocket, fold: Fold) -> NodeSocket:
     along = n.vector("DOT_PRODUCT", n.join(x, y, z), fold.across)
     along = n.math("MULTIPLY_ADD", n.math("MULTIPLY", x, x), -fold.bow, along)
     return n.math("DIVIDE", along, fold.spacing)
+
+
+FOLD_GROUPS = tuple(_fold_group(fold) for fold in FOLDS)
+
+
+def _plan_wrinkles(n: Fields, given) -> list[NodeSocket]:
+    """The vector WRINKLE_ATTRIBUTE where the skin is 1, kept on points of the geometry.
+
+    Only the part of the mesh that lies in one of FOLDS is looked at, which takes a fifth of the time.
+    """
+    geometry, on_skin, strength, age = list(given)[:4]
+    nearest, *_ = REGIONS.use(n)
+    inside = n.math("MULTIPLY", on_skin, n.math("LESS_THAN", nearest, 1.0))
+    part = n.add("GeometryNodeSeparateGeometry", geometry, inside, domain="POINT")
+    # A part's points keep their order: its place in the part is the number of chosen ones before a point.
+    place = n.node("GeometryNodeAccumulateField", inside, data_type="INT", domain="POINT").outputs["Trailing"]
+    value = n.node("GeometryNodeSampleIndex", part, data_type="FLOAT_VECTOR", domain="POINT")
+    n.tree.links.new(_wrinkles(n, strength, age), value.inputs["Value"])
+    n.tree.links.new(place, value.inputs["Index"])
+    return [n.store(geometry, inside, WRINKLE_ATTRIBUTE, value.outputs[0])]
+
+
+def _wrinkles(n: Fields, strength: NodeSocket, age: NodeSocket) -> NodeSocket:
+    """The vector WRINKLE_ATTRIBUTE."""
+    rest = n.named(REST_ATTRIBUTE)
+    _, across, mirrored, *masks = list(REGIONS.use(n))
+    # `across` is of the left side.
+    side = n.join(n.math("SIGN", n.split(rest)[0]), 1.0, 1.0)
+    stretched = tension(n, rest, n.vector("MULTIPLY", across, side))
+    stretched = n.add("GeometryNodeBlurAttribute", stretched, SMOOTHINGS, data_type="FLOAT")
+    depth: NodeSocket | float = 0.0
+    place: NodeSocket | float = 0.0
+    for group, mask in zip(FOLD_GROUPS, masks, strict=True):
+        depth, place = list(group.use(n, mirrored, mask, stretched, strength, age, depth, place))
+    waver = n.node("ShaderNodeTexNoise", rest, noise_dimensions="3D")
+    waver.inputs["Scale"].default_value, waver.inputs["Detail"].default_value = WAVES, 1.0
+    return n.join(depth, n.math("MULTIPLY_ADD", waver.outputs[0], WAVER, place), stretched)
+
+
+WRINKLE_GROUP = FieldGroup(
+    "FaceTalk Wrinkles",
+    {"Geometry": "Geometry", "On Skin": "Float", "Strength": "Float", "Age": "Float"},
+    {"Geometry": "Geometry"},
+    _plan_wrinkles,
+)
+WRINKLE_GROUPS = (TENSION, REGION, REGIONS, *FOLD_GROUPS, WRINKLE_GROUP)  # each after those that it uses

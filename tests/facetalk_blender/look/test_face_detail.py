@@ -139,8 +139,18 @@ def test_the_distance_to_a_lid_is_that_to_its_surface(scene):
 def test_only_stock_nodes_compute_it(scene):
     item = head_of(scene, *grid())
     face_detail.add(item)
-    trees = [item.modifiers[face_detail.MODIFIER_NAME].node_group, bpy.data.node_groups[wrinkles.TENSION_GROUP]]
+    trees = [tree for tree in bpy.data.node_groups if tree.bl_idname == "GeometryNodeTree"]
+    assert {item.modifiers[face_detail.MODIFIER_NAME].node_group.name, wrinkles.TENSION_GROUP} < {t.name for t in trees}
     for tree in trees:
         kinds = {node.bl_idname for node in tree.nodes}
         assert all(kind.startswith(("GeometryNode", "ShaderNode", "FunctionNode", "NodeGroup")) for kind in kinds)
         assert all(hasattr(bpy.types, kind) for kind in kinds)
+
+
+def test_groups_made_in_pieces_are_those_of_the_modifier_and_none_is_large(scene):
+    """Adding a node takes as long as there are already: no piece may hold the window up."""
+    for _ in face_detail.group_pieces():
+        assert max(len(tree.nodes) for tree in bpy.data.node_groups) < 90
+    made = {tree.name for tree in bpy.data.node_groups}
+    face_detail.add(head_of(scene, *grid()))
+    assert {tree.name for tree in bpy.data.node_groups} == made
