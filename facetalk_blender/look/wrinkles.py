@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import bpy
 from bpy.types import NodeSocket
 
 from ..blender_data.nodes import FieldGroup, Fields
