@@ -1,7 +1,7 @@
 #!/bin/sh
 # From rendered captures to fitted codes, a small decoder, a landmark model, the FLAME baseline and the tables:
 #   DATA=/path/to/data tools/research_demo.sh out/research
-# Sizes are far below the paper's, so that two cores need less than 45 minutes (docs/research.md says which). What is
+# Sizes are far below the paper's, so that two cores need about 20 minutes (docs/research.md says which). What is
 # finished is kept: a stopped run goes on.
 set -eu
 cd "$(dirname "$0")/.."
