@@ -51,7 +51,8 @@ class Session:
     """The one place for what is remembered between two calls from Blender.
 
     job: the generation or conversion under way, or the last one. engine_task: the installation or check of the engine
-    under way, or the last one; bundle_import: the same of a model bundle. question: to the engine about a head.
+    under way, or the last one; bundle_import: the same of a model bundle, person_library of an asset library.
+    question: to the engine about a head.
     pace: how quick the engine is, being measured or measured; looked_at: which engine was checked on its own.
     """
 
@@ -66,6 +67,7 @@ class Session:
         self.job: Job | None = None
         self.engine_task: BackgroundTask | None = None
         self.bundle_import: BundleImport | None = None
+        self.person_library: BackgroundTask | None = None
         self.question: HeadRequest | None = None
         self.preview = PreviewState()
         self.pace: BackgroundTask | None = None
@@ -77,6 +79,7 @@ class Session:
         self.end_job()
         self.set_engine_task(None)
         self.set_bundle_import(None)
+        self.set_person_library(None)
         self.set_pace(None)
         self.stop_engine()
         self.costs.clear()
@@ -138,6 +141,12 @@ class Session:
         if self.bundle_import is not None:
             self.bundle_import.cancel()
         self.bundle_import = new
+
+    def set_person_library(self, new: BackgroundTask | None) -> None:
+        """Make the writing of an asset library the current one; the one before it ends."""
+        if self.person_library is not None:
+            self.person_library.cancel()
+        self.person_library = new
 
     def set_job(self, new: Job) -> None:
         """Make a job the current one. Nothing is measured beside it, which would slow both down."""

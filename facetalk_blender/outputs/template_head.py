@@ -37,7 +37,7 @@ class TemplateWriter(ResultWriter):
         """Take the "template" or "positions" of the engine; `work` makes use of it."""
         if message.kind == "template":
             colors = colors_of(self.result())
-            self._queue.add(self._template_pieces, _ready_to_write, message.fields, message.arrays, colors)
+            self._queue.add(self._template_pieces, ready_to_write, message.fields, message.arrays, colors)
         elif message.kind == "positions":
             self._queue.add(self._key_pieces, _key_positions, message.fields, message.arrays)
 
@@ -86,7 +86,7 @@ class TemplateWriter(ResultWriter):
         yield
 
 
-def _ready_to_write(
+def ready_to_write(
     fields: dict, arrays: dict[str, np.ndarray], colors: tuple[Color, Color]
 ) -> tuple[Geometry, np.ndarray, Look, list[tuple[str, float, list[int]]]]:
     """A "template" of the engine as arrays that go into a mesh unchanged. NumPy only: a worker thread calls it."""

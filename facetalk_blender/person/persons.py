@@ -46,6 +46,11 @@ class Person:
         return f"{self.sex.capitalize()}, {self.age}, {self.origin}: {hair}{beard}"
 
 
+def picture(name: str) -> Path:
+    """The picture of a person of the table."""
+    return FILE.parent / "pictures" / f"{name.lower()}.jpg"
+
+
 @cache
 def persons() -> dict[str, Person]:
     """The persons by name."""

@@ -11,7 +11,7 @@ from ..hair import worn
 from ..hair.styles import BALD, BEARDS, NO_BEARD, STYLES
 from ..hair.worn import Cut
 from ..outputs import result
-from ..person.persons import FILE, LARGEST_SEED, Person, persons
+from ..person.persons import LARGEST_SEED, Person, persons, picture
 
 OWN = "OWN"  # no person of the table
 NO_HEAD = "These act on the next head; generate one to see them."
@@ -68,7 +68,7 @@ def person_items(_self, _context: bpy.types.Context | None) -> list[tuple[str, s
 
 
 def _icon(name: str) -> int | str:
-    path = FILE.parent / "pictures" / f"{name.lower()}.jpg"
+    path = picture(name)
     if _previews is None or not path.is_file():
         return "USER"
     return (_previews.get(name) or _previews.load(name, str(path), "IMAGE")).icon_id

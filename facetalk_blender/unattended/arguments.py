@@ -53,7 +53,8 @@ def parse(words: list[str]) -> argparse.Namespace:
         prog="blender --background --python facetalk_blender/batch.py --",
         description="Make a video of a head that speaks a recording.",
         epilog="With --scene-settings, takes of the opened file instead, as its panel is set: "
-        "see --scene-settings --help. With the word batch first, all jobs of a table: see batch --help."
+        "see --scene-settings --help. With the word batch first, all jobs of a table: see batch --help. "
+        "With the word persons first, an asset library of the persons: see persons --help."
         f"\n\n{EXIT_CODES}",
     )
     _add_files(parser)

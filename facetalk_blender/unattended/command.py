@@ -10,7 +10,7 @@ from pathlib import Path
 
 from ...engine.shared.errors import EngineError
 from ..generation.session import session
-from . import arguments, output_files, scene_run, table_run
+from . import arguments, output_files, person_library, scene_run, table_run
 from .outcome import BAD_INPUT, INTERRUPTED, NOT_WRITABLE, OK, BatchError, leave
 from .sound_run import SoundRun
 
@@ -28,7 +28,9 @@ def main(words: list[str] | None = None, enable: Callable[[], None] | None = Non
     try:
         if words[:1] == [table_run.WORD]:
             return table_run.run(words[1:], installed=enable is None)
-        if "--scene-settings" in words:
+        if words[:1] == [person_library.WORD]:
+            person_library.run(words[1:])
+        elif "--scene-settings" in words:
             scene_run.run(words, enable)
         else:
             options = arguments.parse(words)

@@ -34,13 +34,14 @@ def check(options: argparse.Namespace) -> None:
         if path is not None:
             path = path.resolve()
             setattr(options, name, path)
-            _check(path, suffix, f"--{name.replace('_', '-')}")
+            check_path(path, suffix, f"--{name.replace('_', '-')}")
     frames = frames_folder(options)
     if frames.exists() and not all(path.is_dir() or is_frame_file(path) for path in frames.rglob("*")):
         raise BatchError(f"{frames} holds other files than frames; choose another name for --blend.", NOT_WRITABLE)
 
 
-def _check(path: Path, suffix: str, option: str) -> None:
+def check_path(path: Path, suffix: str, option: str) -> None:
+    """Raises BatchError where a whole path cannot be written, or does not end in a suffix; option: what named it."""
     if path.suffix.lower() != suffix:
         raise BatchError(f"{option} must end in {suffix}, not '{path.name}'.", BAD_INPUT)
     if path.is_dir():

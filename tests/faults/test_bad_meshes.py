@@ -78,7 +78,7 @@ def in_pieces(geometry, look):
 
 
 def template(fields, arrays):
-    geometry, uv, look, members = template_head._ready_to_write(fields, arrays, COLORS)
+    geometry, uv, look, members = template_head.ready_to_write(fields, arrays, COLORS)
     mesh = in_pieces(geometry, look)
     mesh.uv_layers.new(name="UVMap").uv.foreach_set("vector", uv)
     return mesh
