@@ -1,6 +1,7 @@
 """Persons as assets: what the library holds, read by a Blender that has never heard of the extension."""
 
 import json
+import os
 import subprocess
 import sys
 
@@ -65,6 +66,8 @@ def read(path):
 def test_a_person_of_the_library_needs_no_extension(registered, tmp_path):
     (tmp_path / "blender_assets.cats.txt").write_text("VERSION 1\n\nf0: mine")
     path = tmp_path / "persons.blend"
+    chosen = module("facetalk_blender.settings.preferences").preferences(bpy.context)
+    chosen.engine_python = os.environ.get("FACETALK_ENGINE_PYTHON", "")
     assert bpy.ops.facetalk.save_persons(filepath=str(path), names="kofi") == {"FINISHED"}
     assert (tmp_path / "blender_assets.cats.txt").read_text() == "VERSION 1\n\nf0: mine\n" + OWN
     assert {item.name for item in tmp_path.iterdir()} == {"persons.blend", "blender_assets.cats.txt"}
