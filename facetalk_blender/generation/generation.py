@@ -226,7 +226,7 @@ class Generation(Job):
         if message is None:
             if (silent := self._engine.silent_seconds) > SILENT_SECONDS:
                 self.stage_text = f"The engine has not been heard for {silent:.0f} s"
-            return False
+            return self._stream.work_ahead()
         try:
             self._receive(message)
         except EngineError as error:

@@ -24,6 +24,7 @@ class ResultStream:
         """Raises EngineError when targets of curves cannot be used."""
         self.writer: ResultWriter | None = None
         self._choice = OutputChoice(options)
+        self._ahead: Iterator[None] | None = self._choice.materials()
         self._prepared = self._received = False
         self._idle = True
         self._question: tuple[str, dict, dict] | None = None
@@ -52,8 +53,19 @@ class ResultStream:
         return self.writer.result()
 
     def materials(self) -> Iterator[None]:
-        """Make the materials that the result needs, in pieces."""
+        """Make the materials that the result needs, in pieces; what `work_ahead` has made is there already."""
+        self._ahead = None
         return self._choice.materials()
+
+    def work_ahead(self) -> bool:
+        """Make a piece of the materials, while the engine is waited for; False when there is nothing to make."""
+        if self._ahead is None:
+            return False
+        try:
+            next(self._ahead)
+        except (StopIteration, DataBlockLost):  # an undo has taken what was made: `materials` makes it again
+            self._ahead = None
+        return True
 
     def open(self, spoken: StripTake, frames: range, frame_size: float, bundle: str) -> tuple[str, dict, dict] | None:
         """Begin a result: kind, fields and arrays of the question whose answers it is made of.

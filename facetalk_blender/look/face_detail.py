@@ -28,7 +28,7 @@ DEFAULT_WRINKLES, DEFAULT_AGE = 1.0, 0.2
 
 def group_pieces() -> Iterator[None]:
     """Make the node groups in pieces, so that `add` finds them; those in the file stay as they are."""
-    for group in (*WRINKLE_GROUPS, COVARIANCE, EYE_AXES, EYES):
+    for group in GROUPS:
         group.tree()
         yield
     _tree()
@@ -155,3 +155,4 @@ EYE_AXES = FieldGroup(
     "FaceTalk Eye Axes", {"Eyes": "Geometry", "Own": "Float"}, {"Gaze": "Vector", "Up": "Vector"}, _plan_axes
 )
 EYES = FieldGroup("FaceTalk Eyes", {"Geometry": "Geometry"}, {"Geometry": "Geometry"}, _plan_eyes)
+GROUPS = (*WRINKLE_GROUPS, COVARIANCE, EYE_AXES, EYES)  # each after those that it uses

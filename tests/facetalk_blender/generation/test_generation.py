@@ -10,12 +10,14 @@ from blender_scene import bpy, generate, speaking_strip, tick_until
 from repository import import_from_extension
 
 generation = import_from_extension("facetalk_blender.generation.generation")
+face_detail = import_from_extension("facetalk_blender.look.face_detail")
 EngineError = import_from_extension("engine.shared.errors").EngineError
 KINDS = ("objects", "meshes", "texts", "collections", "actions")
+KEPT = {face_detail.MODIFIER_NAME, *(group.name for group in face_detail.GROUPS)}  # for the next head, as materials are
 
 
 def counts():
-    players = sum(tree.type == "GEOMETRY" for tree in bpy.data.node_groups)  # materials stay for the next head
+    players = sum(tree.type == "GEOMETRY" and tree.name not in KEPT for tree in bpy.data.node_groups)
     return {kind: len(getattr(bpy.data, kind)) for kind in KINDS} | {"players": players}
 
 
@@ -125,6 +127,27 @@ def test_progress_only_grows_and_stages_are_timed(scene, client, tmp_path):
     assert fractions == sorted(fractions)
     assert fractions[-1] == 1.0
     assert {"load", "sample", "surfaces", "finish"} <= set(run.seconds)
+
+
+def test_materials_are_made_while_the_engine_works(scene, client, tmp_path, monkeypatch):
+    run = start(client, speaking_strip(scene, tmp_path))
+    with monkeypatch.context() as patch:
+        patch.setattr(run._engine, "poll", lambda: None)
+        tick_until(run, lambda: KEPT <= {tree.name for tree in bpy.data.node_groups})
+    assert bpy.data.materials
+    assert run.state is generation.State.LOAD
+    tick_until(run, lambda: not run.running)
+    assert run.state is generation.State.DONE, run.error
+
+
+def test_materials_that_an_undo_takes_meanwhile_are_made_again(scene, client, tmp_path):
+    run = start(client, speaking_strip(scene, tmp_path))
+    tick_until(run, lambda: len(bpy.data.node_groups) > 0)
+    bpy.data.batch_remove(bpy.data.node_groups)
+    tick_until(run, lambda: not run.running)
+    assert run.state is generation.State.DONE, run.error
+    assert {tree.name for tree in bpy.data.node_groups} >= KEPT
+    assert all(slot.material for slot in bpy.data.objects[run.result_name].material_slots)
 
 
 def test_a_packed_recording_is_spoken_without_a_file(scene, client, tmp_path, monkeypatch):
