@@ -80,8 +80,8 @@ def environment(bpy_version: str, base: str) -> Path:
         return ENGINE_PYTHON
     folder = ROOT / f".venv-{bpy_version}"
     python, mark = folder / "bin" / "python", folder / ".requirements"
-    # The tests compare with the engine's resampling, which needs SciPy.
-    wanted = [f"bpy=={bpy_version}", *(pins[name] for name in ("scipy", "pytest", "hypothesis"))]
+    # The tests compare with what the engine hears, which needs SciPy and SoundFile.
+    wanted = [f"bpy=={bpy_version}", *(pins[name] for name in ("scipy", "soundfile", "pytest", "hypothesis"))]
     if not mark.is_file() or mark.read_text() != "\n".join(wanted):
         print(f"Making {folder.name}", flush=True)
         subprocess.run([base, "-m", "venv", folder], check=True)

@@ -17,12 +17,13 @@ from ..extension import user_folder, wheel_folders
 from ..outputs.frames.frame_storage import MISSING_FRAMES
 from ..outputs.frames.unused_frames import LIKELY
 from ..sound.digest import DIGESTS
+from ..sound.packed import CONTENTS
 from .costs import Costs
 from .head_request import HeadRequest
 from .job import Job, State
 
 ENGINE_ROOT = Path(__file__).resolve().parents[2]  # in which the package `engine` lies
-CACHES = (DIGESTS, MISSING_FRAMES, LIKELY)  # what lower floors remember of files
+CACHES = (DIGESTS, CONTENTS, MISSING_FRAMES, LIKELY)  # what lower floors remember of files
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,7 @@ from ..sound import strip as sound_strip
 from ..sound import strip_link
 from ..sound.digest import DIGESTS
 from ..sound.heard_sound import HeardSound
+from ..sound.packed import content_of
 from ..takes import take
 from .options import Options
 
@@ -40,6 +41,8 @@ class StripTake:
 
         Raises EngineError when strip, take or range cannot be used."""
         self.take = take.load(source) if source else None
+        # Kept to the end, so that Blender copies a packed sound once.
+        content = content_of(strip.sound) if self.take is None or frame_range else None
         self.clip = sound_strip.clip_of(strip) if self.take is None else _clip_of_take(strip, self.take)
         if self.take is None:
             self.clip = _short_enough(self.clip, frames)
@@ -52,6 +55,7 @@ class StripTake:
         if source:
             self._digest, self._part = source[take.SOUND_PROPERTY], tuple(source[take.PART_PROPERTY])
         self.sound = HeardSound(strip, self.clip) if self.take is None or self.new_codes else None
+        del content
         self._link = ""
         self.sampled = False  # whether the engine has sent a take
 

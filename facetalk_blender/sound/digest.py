@@ -7,7 +7,9 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 import bpy
+import numpy as np
 
+from .packed import content_of, key_of
 from .strip import sound_path
 
 
@@ -32,9 +34,9 @@ class SoundDigests:
                 return ""
             key = (str(path), facts.st_size, facts.st_mtime_ns)
         else:
-            key = ("packed", bpy.data.filepath, strip.sound.name, packed.size)
+            key = key_of(strip.sound)
         if key not in self._found:
-            content = None if packed is None else packed.data
+            content = content_of(strip.sound)
             self._worker = self._worker or ThreadPoolExecutor(1, "facetalk-digest")
             self._found[key] = self._worker.submit(_content_digest, path, content)
         return self._found[key].result() if wait or self._found[key].done() else None
@@ -50,7 +52,7 @@ class SoundDigests:
 DIGESTS = SoundDigests()
 
 
-def _content_digest(path: Path, content: bytes | None) -> str:
+def _content_digest(path: Path, content: np.ndarray | None) -> str:
     if content is not None:
         return hashlib.sha256(content).hexdigest()
     try:

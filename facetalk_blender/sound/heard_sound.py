@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import bpy
-import numpy as np
 
 from ...engine.shared.errors import EngineError
 from . import decoding, plain_wav
 from .decoding_process import DecodingProcess
+from .packed import content_of
 from .strip import Clip
 
 MISSING_SECONDS = 0.2  # by which a container's length may be off
@@ -22,9 +22,8 @@ class HeardSound:
     """
 
     def __init__(self, strip: bpy.types.SoundStrip, clip: Clip):
-        packed = strip.sound.packed_file
         self._clip = clip
-        self._content = None if packed is None else np.frombuffer(packed.data, np.uint8)
+        self._content = content_of(strip.sound)
         self._decoding: DecodingProcess | None = None
         head, size = self._head()
         self._seconds = plain_wav.seconds_of(head, size)

@@ -12,6 +12,7 @@ from ...engine.shared.errors import EngineError
 from ...engine.shared.options import MAXIMUM_SECONDS
 from .. import compat
 from . import audibility, decoding, plain_wav
+from .packed import CONTENTS
 
 SHORTEST_CLIP = 0.1  # seconds
 CONTEXT_SECONDS = 2.0  # of sound around a moment, which its codes depend on
@@ -91,7 +92,10 @@ def load_sound(scene: bpy.types.Scene, path: str | Path, frame: int, channel: in
 
 def _seconds(strip: bpy.types.SoundStrip, path: Path) -> float:
     """Length of a strip's whole sound; 0 when it cannot be read."""
-    plain = plain_wav.seconds_of_file(path) if strip.sound.packed_file is None else None
+    if strip.sound.packed_file is None:
+        plain = plain_wav.seconds_of_file(path)
+    else:
+        plain = plain_wav.seconds_of(CONTENTS.head(strip.sound), strip.sound.packed_file.size)
     return decoding.seconds_of(decoding.sound_of(strip, path)) if plain is None else plain
 
 
