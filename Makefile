@@ -28,7 +28,7 @@ test-faults: setup
 
 ## Every codec at every rate, twelve lengths each, from files and packed (docs/reliability.md): twenty minutes
 test-codecs: setup
-	FACETALK_CODECS=all $(VENV) -m pytest tests/facetalk_blender/sound/test_codecs.py
+	FACETALK_CODECS=24 $(VENV) -m pytest tests/facetalk_blender/sound/test_codecs.py
 
 ## The tests of numbers with the kernels of other processors, less than two minutes each: those that every x86-64 has, on
 ## one thread; those of AVX2, on two. The variables steer NumPy's BLAS, NumPy, PyTorch's BLAS twice (the first on Intel
