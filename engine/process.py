@@ -147,10 +147,19 @@ class EngineProcess:
         self._send_take(request, take)
 
     def _feeling(self, request: Message) -> None:
-        from .motion.voice_emotion import feeling
+        from .motion.voice_emotion import feeling, phrases
 
-        found = feeling(_recording(request)[0])
-        facts = {"emotion": found.emotion, "controls": found.controls, "deviations": found.deviations}
+        samples = _recording(request)[0]
+        found = feeling(samples)
+        facts: dict[str, object] = {
+            "emotion": found.emotion,
+            "controls": found.controls,
+            "deviations": found.deviations,
+        }
+        facts["phrases"] = [
+            {"start": one.start, "end": one.end, "emotion": one.feeling.emotion, "controls": one.feeling.controls}
+            for one in phrases(samples)
+        ]
         self._answer(request, "feeling", facts)
 
     def _weights(self, request: Message) -> None:

@@ -14,8 +14,8 @@ from .running import JobOperator, can_run
 
 
 class FACETALK_OT_performance_from_voice(JobOperator, bpy.types.Operator):
-    """Set emotion and energy to what the chosen strip's voice sounds like, by rules on its pitch, brightness and pace.
-    A place to begin: change or key them as you like"""
+    """Set emotion and energy to what the chosen strip's voice sounds like, by rules on its pitch, brightness and pace;
+    where it has several phrases, key them phrase by phrase. A place to begin: change them as you like"""
 
     bl_idname = "facetalk.performance_from_voice"
     bl_label = "From Voice"
@@ -38,7 +38,8 @@ class FACETALK_OT_performance_from_voice(JobOperator, bpy.types.Operator):
         """Set the controls and show what was heard."""
         scene = next((scene for scene in bpy.data.scenes if scene.session_uid == self._scene), None)
         if scene is not None:
-            scene.facetalk.performance.take_over(job.controls)
+            phrases = [(phrase.start, phrase.end, phrase.controls) for phrase in job.phrases]
+            scene.facetalk.performance.take_over(job.controls, phrases)
             scene.facetalk.performance.heard = job.text
         super().report_done(job)
 

@@ -1,11 +1,12 @@
-"""Six films of ten seconds: joy, anger, sadness, neutral talk, a question, silence; a picture in six to look at.
+"""Six films of ten seconds: joy, anger, sadness, neutral talk, a question, silence; four pictures a second to look at.
 
     python tools/films.py --data DATA --output FOLDER [--strip docs/images/films.jpg] [--only joy,silence] [-- OPTIONS]
 
 For each there are NAME.wav, NAME.mp4 and NAME.jpg, whose pictures have the sound's level below them, red where one of
 its pitch accents lies. --strip writes a row of pictures for each film. What follows `--` goes to the batch run,
-e.g. `--size 480x480 --samples 16`. Sounds are actors of DATA/emodb, where it is there, LJ Speech, and a question by
-Kokoro; they are for looking, not for publishing. Finished films are kept.
+e.g. `--size 480x480 --samples 16`; with `--fps 4` nothing but these pictures is rendered. Sounds are actors of
+DATA/emodb, where it is there, LJ Speech, and a question by Kokoro; they are for looking, not for publishing. Finished
+films are kept.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ sys.path.insert(0, str(ROOT))
 
 from engine.motion import audio  # noqa: E402
 from engine.motion.prosody import LEVEL, accents, prosody  # noqa: E402
-from engine.shared.units import SAMPLE_RATE  # noqa: E402
+from engine.shared.units import CODE_RATE, SAMPLE_RATE  # noqa: E402
 
 SECONDS, PAUSE = 10.0, 0.5
 ASKED = {
@@ -41,7 +42,7 @@ ASKED = {
 ACTRESS, PLAYED = "08", {"joy": "F", "anger": "W", "sadness": "T"}
 LJ = ("LJ001-0002", "LJ001-0004", "LJ001-0007", "LJ001-0008")
 QUICK = ("--head-output", "shape-keys", "--size", "240x240", "--samples", "6", "--framing", "close-up")
-EVERY, TILE, COLUMNS, BAR = 6, 120, 10, 14  # of the pictures to look at
+LOOKED_AT, TILE, COLUMNS, BAR = 4, 120, 10, 14  # pictures a second to look at; of their sheet
 STRIP_TILES, STRIP_TILE = 9, 150
 LEVEL_COLOUR, ACCENT_COLOUR, PAPER = (110, 160, 200), (220, 60, 50), (18, 18, 20)
 
@@ -84,21 +85,23 @@ def pictures_of(film: Path) -> tuple[list[Image.Image], float]:
 
 
 def sheet_of(pictures: list[Image.Image], rate: float, samples: np.ndarray) -> Image.Image:
-    """One picture in six, each with the level of its sound and a mark for an accent."""
-    heard = prosody(samples, len(pictures), rate)
-    moments = accents(heard, rate)[0] * rate
-    shown = pictures[::EVERY]
+    """LOOKED_AT pictures a second, each with the level of its sound from then on and a mark for an accent."""
+    count = round(len(pictures) / rate * CODE_RATE)
+    heard = prosody(samples, count)
+    moments = accents(heard)[0] * CODE_RATE
+    shown = pictures[:: max(round(rate / LOOKED_AT), 1)]
+    bars = round(CODE_RATE / LOOKED_AT)
     rows = -(-len(shown) // COLUMNS)
     sheet = Image.new("RGB", (COLUMNS * TILE, rows * (TILE + BAR)), PAPER)
     draw = ImageDraw.Draw(sheet)
     for index, picture in enumerate(shown):
         left, top = index % COLUMNS * TILE, index // COLUMNS * (TILE + BAR)
         sheet.paste(picture.resize((TILE, TILE)), (left, top))
-        for place in range(EVERY):
-            frame = index * EVERY + place
-            if frame >= len(pictures):
+        for place in range(bars):
+            frame = index * bars + place
+            if frame >= count:
                 break
-            x, width = left + place * TILE // EVERY, TILE // EVERY - 2
+            x, width = left + place * TILE // bars, TILE // bars - 2
             height = round((BAR - 2) * float(np.clip(heard[frame, LEVEL], 0, 1)))
             colour = ACCENT_COLOUR if np.any(np.abs(moments - frame) <= 0.5) else LEVEL_COLOUR
             draw.rectangle((x, top + TILE + BAR - 1 - height, x + width, top + TILE + BAR - 1), fill=colour)

@@ -37,6 +37,10 @@ PROFILES = {
     "disgust": (-0.5, 0, 0.5, 0, -1.5, 0.5, 0),
 }
 LEAST, MOST = 0.3, 1.0  # of a found emotion
+# Seconds: pauses that part phrases; the shortest phrase that is judged by itself, and the longest, which is divided; a
+# pause that always parts; how much of the whole voice's measures steadies those of a phrase.
+PAUSE, SHORTEST, LONGEST, BREAK, STEADY = 0.25, 2.0, 7.0, 1.5, 2.0
+_RATE = 100  # of the analysis
 ENERGY_WEIGHTS = (0.2, 0.1, 0.25, 0.1, 0.1, 0, 0)
 
 
@@ -49,15 +53,66 @@ class Feeling:
     deviations: dict[str, float]
 
 
+@dataclass(frozen=True)
+class Phrase:
+    """What is said between two pauses: seconds of the sound, and how it sounds."""
+
+    start: float
+    end: float
+    feeling: Feeling
+
+
 def feeling(samples: np.ndarray) -> Feeling:
     """What a voice (S,) at 16 kHz sounds like. Raises EngineError where hardly anybody speaks."""
-    found = measures(samples)
+    return _nearest(_away(_measured(_Analysis.of(samples))))
+
+
+def phrases(samples: np.ndarray) -> list[Phrase]:
+    """How each phrase of a voice (S,) at 16 kHz sounds. Raises EngineError where hardly anybody speaks.
+
+    A few syllables measure badly, so the whole voice counts as STEADY seconds more of every phrase.
+    """
+    heard = _Analysis.of(samples)
+    whole = _away(_measured(heard))
+    found = []
+    for first, last in _phrase_spans(heard.loud):
+        own = _measured(heard.part(first, last))
+        away = whole if own is None else _away(own)
+        seconds = (last - first) / _RATE
+        away = (seconds * away + STEADY * whole) / (seconds + STEADY)
+        found.append(Phrase(first / _RATE, last / _RATE, _nearest(away)))
+    return found
+
+
+def _phrase_spans(loud: np.ndarray) -> list[tuple[int, int]]:
+    """First and end of each phrase of analysis frames (H,) that sound or not."""
+    edges = np.flatnonzero(np.diff(np.concatenate([[0], loud.astype(int), [0]])))
+    spans: list[tuple[int, int]] = []
+    for start, end in zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True):
+        pause = start - spans[-1][1] if spans else np.inf
+        short = bool(spans) and spans[-1][1] - spans[-1][0] < SHORTEST * _RATE
+        if pause < PAUSE * _RATE or (short and pause < BREAK * _RATE):
+            spans[-1] = spans[-1][0], end
+        else:
+            spans.append((start, end))
+    divided = []
+    for start, end in spans:
+        edges = np.linspace(start, end, int(np.ceil((end - start) / (LONGEST * _RATE))) + 1).round().astype(int)
+        divided += list(zip(edges[:-1].tolist(), edges[1:].tolist(), strict=True))
+    return [(start, end) for start, end in divided if end - start >= PAUSE * _RATE]
+
+
+def _away(found: dict[str, float] | None) -> np.ndarray:
+    """How far measures are from those of people who read, standard deviations (7,)."""
     if found is None:
         raise EngineError("No voice is heard in this sound; choose a strip in which somebody speaks.")
+    away = np.array([(found[name] - REFERENCE[name][0]) / REFERENCE[name][1] for name in MEASURES])
+    return np.clip(away, -FARTHEST, FARTHEST)
+
+
+def _nearest(away: np.ndarray) -> Feeling:
     names = list(PROFILES)
     profiles = np.array([PROFILES[name] for name in names], float)
-    away = np.array([(found[name] - REFERENCE[name][0]) / REFERENCE[name][1] for name in MEASURES])
-    away = np.clip(away, -FARTHEST, FARTHEST)
     nearest = int(np.square(away - profiles).sum(1).argmin())
     emotion, profile = names[nearest], profiles[nearest]
     controls = {ENERGY: round(float(np.clip(away @ ENERGY_WEIGHTS, -1, 1)), 2)}
@@ -73,8 +128,30 @@ def measures(samples: np.ndarray) -> dict[str, float] | None:
     1 kHz, dB; dynamics: deviation of the level of voiced frames, dB; rate: syllables a second that sounds; pauses:
     share of silence inside; roughness: what voiced frames lack of whole periodicity.
     """
-    level, high, voicing, pitch = analysed(np.asarray(samples, np.float32))
-    loud = level > np.percentile(level, 95) - 28
+    return _measured(_Analysis.of(samples))
+
+
+@dataclass(frozen=True)
+class _Analysis:
+    """Level and level above 1 kHz in dB, voicing, pitch in Hz, and what sounds, (H,) each."""
+
+    level: np.ndarray
+    high: np.ndarray
+    voicing: np.ndarray
+    pitch: np.ndarray
+    loud: np.ndarray
+
+    @classmethod
+    def of(cls, samples: np.ndarray) -> _Analysis:
+        level, high, voicing, pitch = analysed(np.asarray(samples, np.float32))
+        return cls(level, high, voicing, pitch, level > np.percentile(level, 95) - 28)
+
+    def part(self, first: int, last: int) -> _Analysis:
+        return _Analysis(*(getattr(self, name)[first:last] for name in ("level", "high", "voicing", "pitch", "loud")))
+
+
+def _measured(heard: _Analysis) -> dict[str, float] | None:
+    level, high, voicing, pitch, loud = heard.level, heard.high, heard.voicing, heard.pitch, heard.loud
     voiced = loud & (voicing > 0.5)
     if voiced.sum() < 20:
         return None

@@ -74,6 +74,13 @@ def report_text(figures: dict) -> str:
         f"{high:.0%}. "
         "Boredom is no control; to hear it as neutral is right."
     )
+    lines += [""]
+    lines += paragraph(
+        "It ends here. What was looked for and not found: recordings of felt or played speech whose licence allows "
+        "weights to be trained on them and published (EmoDB states none; the voices that speak for the training have "
+        "one mood). Most of what is missed is heard as neutral, or as another raised voice; rules with other numbers "
+        "could only be chosen by these ten actors, and so would be learnt from them."
+    )
     return "\n".join(lines) + "\n"
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 
 import bpy
 
@@ -25,6 +26,7 @@ from ..sound import playback
 from ..sound import strip as sound_strip
 from ..takes import renamed_strips
 from ..takes.take import Take
+from . import gaze_target
 from .conversation import UNUSABLE, Conversation, failure
 from .costs import Workload
 from .job import TICK_SECONDS, Job, State
@@ -302,10 +304,31 @@ class Generation(Job):
             self._make_head()
 
     def _sample(self) -> None:
-        if self._spoken.sound.readable:
+        if self.options.gaze is not None:
+            self._steps = self._gaze_steps()
+        elif self._spoken.sound.readable:
             self._engine.ask("sample", *self._spoken.request(self.options))
         else:
             self._steps = self._decoding_steps()
+
+    def _gaze_steps(self) -> Iterator[bool]:
+        """Where the target is at every moment becomes two controls more."""
+        self.step, clip = "gaze", self.clip
+        found: dict[str, list] = {}
+        yield from gaze_target.following(
+            self.options.gaze, clip.frame_start, clip.frame_end, clip.frames_per_second, found
+        )
+        numbers, over_time = gaze_target.as_controls(found)
+        self.options = replace(
+            self.options,
+            controls=self.options.controls | numbers,
+            keyed_controls=self.options.keyed_controls | over_time,
+            gaze=None,
+        )
+        if self._spoken.sound.readable:
+            self._engine.ask("sample", *self._spoken.request(self.options))
+        else:
+            yield from self._decoding_steps()
 
     def _decoding_steps(self) -> Iterator[bool]:
         """The engine cannot read the sound as Blender plays it: it gets Blender's samples."""

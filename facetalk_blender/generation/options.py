@@ -13,6 +13,7 @@ from ..look.skin_traits import SkinTraits
 from ..look.stage import StageChoice
 from ..outputs.curves.expression_curves import CurveSettings
 from ..outputs.frames.frame_storage import FrameStorage
+from .gaze_target import GazeTarget
 
 SAMPLER_OPTIONS = ("seed", "steps", "guidance", "strength", "controls")
 
@@ -28,6 +29,7 @@ class Options:
     seed, steps, guidance, strength: of the sampler; None is the model's own number.
     controls: what the performance shall be, {name: number}, see `engine.shared.controls`.
     keyed_controls: the same over time, {name: [(scene frame, number), ...]}, linear in between.
+    gaze: what the eyes look at, from which two more controls follow; None leaves them free.
     bundle: "starter" or a folder; device: "auto", "cpu" or "cuda".
     frames: scene frames to make surfaces for; None makes all that are heard.
     audio_playback, add_stage: whether to set up playback, and camera and lights around a new head.
@@ -50,6 +52,7 @@ class Options:
     strength: float = 1.0
     controls: dict[str, float] = field(default_factory=dict)
     keyed_controls: dict[str, list[tuple[float, float]]] = field(default_factory=dict)
+    gaze: GazeTarget | None = None
     bundle: str = STARTER
     device: str = DEVICE
     frames: range | None = None
@@ -71,5 +74,5 @@ class Options:
         Names instead of paths: the file may be opened on another computer.
         """
         facts = asdict(self) | {"frames": None, "identity": Path(self.identity).name, "bundle": bundle}
-        del facts["storage"], facts["stage"], facts["skin_traits"], facts["cut"]
+        del facts["gaze"], facts["storage"], facts["stage"], facts["skin_traits"], facts["cut"]
         return facts

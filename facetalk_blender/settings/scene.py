@@ -238,6 +238,7 @@ class FaceTalkSettings(bpy.types.PropertyGroup):
             strength=self.strength,
             controls=self.performance.controls(known),
             keyed_controls=self.performance.curves(known),
+            gaze=self.performance.gaze(known),
             bundle=bundle,
             device=preferences.device,
             audio_playback=self.audio_playback,

@@ -140,7 +140,13 @@ def answer(message):
             error = "tone.wav is damaged; convert it."
         else:
             controls = {"joy": 0.6, "energy": 0.25}
-            write("feeling", message.request, {"emotion": "joy", "controls": controls, "deviations": {"pitch": 1.4}})
+            found = (("joy", {"joy": 0.5, "energy": 0.25}), ("neutral", {"energy": -0.5}))
+            phrases = [
+                {"start": i, "end": i + 0.75, "emotion": emotion, "controls": asked}
+                for i, (emotion, asked) in enumerate(found)
+            ]
+            facts = {"emotion": "joy", "controls": controls, "deviations": {"pitch": 1.4}, "phrases": phrases}
+            write("feeling", message.request, facts)
     elif kind == "surfaces":
         complete = frames(message, len(message.arrays["times"]), "surface", shapes.surface)
     elif kind == "shape_keys":
