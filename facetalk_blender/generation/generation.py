@@ -390,7 +390,8 @@ class Generation(Job):
         yield False
         if self.options.cut is not None and writer.makes_head:
             self.step = "hair"
-            for _ in putting_on(writer.result().session_uid, self.options.cut, self._spoken.scene().session_uid):
+            head, scene = writer.result().session_uid, self._spoken.scene().session_uid
+            for _ in putting_on(head, self.options.cut, scene, self.options.strands):
                 yield True
         if self.options.add_stage and writer.makes_head:
             self.step = "stage"

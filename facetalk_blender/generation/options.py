@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ...engine.shared.options import DEVICE, RESOLUTION, STARTER
 from ...engine.shared.style import Style
-from ..hair.worn import Cut
+from ..hair.worn import SHARES, Cut
 from ..look.appearance import Color
 from ..look.skin_traits import SkinTraits
 from ..look.stage import StageChoice
@@ -38,6 +38,7 @@ class Options:
     style: in which the take is shown; the take itself stays as it was sampled.
     storage: of frame meshes.
     cut: the hair of a new head; None leaves it bald, with painted brows.
+    strands: shares of them that viewports and renders show, 0..1.
     """
 
     output: str = "FRAME_MESHES"
@@ -63,6 +64,7 @@ class Options:
     style: Style = field(default_factory=Style)
     storage: FrameStorage = field(default_factory=FrameStorage)
     cut: Cut | None = None
+    strands: tuple[float, float] = SHARES
 
     def sampler(self) -> dict:
         """What the engine's sampler is asked for."""
@@ -74,5 +76,6 @@ class Options:
         Names instead of paths: the file may be opened on another computer.
         """
         facts = asdict(self) | {"frames": None, "identity": Path(self.identity).name, "bundle": bundle}
-        del facts["gaze"], facts["storage"], facts["stage"], facts["skin_traits"], facts["cut"]
+        for name in ("gaze", "storage", "stage", "skin_traits", "cut", "strands"):
+            del facts[name]
         return facts

@@ -26,12 +26,25 @@ from .strands import Strands, carried
 from .styles import BEARDS, NO_BEARD, STYLES
 
 COLLECTION = "FaceTalk Hair"
-VIEWPORT_SHARE = 0.3  # of the strands in viewports, where nobody has chosen
+SHARES = 0.3, 1.0  # of the strands that viewports and renders show, where nobody has chosen
 HAIR_PROPERTY = "facetalk_hair"  # of a head: the object of its hair
 PLACES_PROPERTY = "facetalk_hair_places"  # of a head of free topology: a mesh of the scalp's rows at rest
 CUT_PROPERTY = "facetalk_cut"  # of the hair: what it was made of
 NO_PLACES = "This head does not know where its hair would grow; generate it again."
 OTHER_HEAD = "This head is not of the starter's family, so it is not known where its hair would grow."
+
+
+# Least and greatest of the numbers of a cut.
+CUT_LIMITS: dict[str, tuple[float, float]] = {
+    "length": (0.3, 2.0),
+    "density": (0.1, 1.5),
+    "receding": (0.0, 1.0),
+    "brows": (0.0, 2.0),
+    "lashes": (0.2, 1.6),
+    "melanin": (0.0, 1.0),
+    "redness": (0.0, 1.0),
+    "grey": (0.0, 1.0),
+}
 
 
 @dataclass(frozen=True)
@@ -51,7 +64,7 @@ class Cut:
     receding: float = 0.0
     brows: float = 1.0
     lashes: float = 1.0
-    melanin: float = 0.75
+    melanin: float = 0.8
     redness: float = 0.3
     grey: float = 0.0
 
@@ -102,8 +115,10 @@ def put_on(head: bpy.types.Object, cut: Cut, scene: bpy.types.Scene) -> bpy.type
     return _put_on(head, cut, scene, strands_of(cut, scalp()))
 
 
-def putting_on(head_uid: int, cut: Cut, scene_uid: int) -> Iterator[None]:
+def putting_on(head_uid: int, cut: Cut, scene_uid: int, shares: tuple[float, float] = SHARES) -> Iterator[None]:
     """The same in pieces, of session_uids; strands are made in a thread. Nothing on a head that cannot wear hair.
+
+    shares: of the strands that viewports and renders show.
 
     Raises DataBlockLost when head or scene is gone.
     """
@@ -116,6 +131,7 @@ def putting_on(head_uid: int, cut: Cut, scene_uid: int) -> Iterator[None]:
             yield
     head, scene = resolve(bpy.data.objects, head_uid), resolve(bpy.data.scenes, scene_uid)
     _put_on(head, cut, scene, made.result())
+    set_shares(head, *shares)
     yield
 
 
@@ -135,7 +151,7 @@ def _put_on(head: bpy.types.Object, cut: Cut, scene: bpy.types.Scene, strands: l
     head[HAIR_PROPERTY], head[HAIR_WORN_PROPERTY] = item, 1.0
     item[CUT_PROPERTY] = asdict(cut)
     recolor(head, cut)
-    set_shares(head, *(shares or (VIEWPORT_SHARE, 1.0)))
+    set_shares(head, *(shares or SHARES))
     head.update_tag()
     return item
 

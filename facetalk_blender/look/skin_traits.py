@@ -26,6 +26,14 @@ class SkinTraits:
     makeup: float = 0.0
 
 
+# Least and greatest of the traits.
+TRAIT_LIMITS: dict[str, tuple[float, float]] = {
+    "wrinkles": (0.0, 2.0),
+    "age": (0.0, 1.0),
+    "redness": (-1.0, 1.0),
+    "freckles": (0.0, 1.0),
+    "makeup": (0.0, 1.0),
+}
 # Linear colour and traits. They were looked at under every light rig.
 SKIN_PRESETS: dict[str, tuple[Color, SkinTraits]] = {
     "Porcelain": ((0.690, 0.440, 0.355), SkinTraits(age=0.1, redness=0.35, freckles=0.6)),

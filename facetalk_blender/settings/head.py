@@ -25,7 +25,7 @@ GROUPS = {
     "Mouth": ("mouth_width", "lip_fullness"),
 }
 OWN_SKIN = "OWN"  # no preset of the skin
-TRAITS = ("wrinkles", "age", "redness", "freckles", "makeup")
+TRAITS = tuple(skin_traits.TRAIT_LIMITS)
 CONTROLS = tuple(name for names in GROUPS.values() for name in names)
 PRESETS: dict[str, dict[str, float]] = {
     "Slender": {"face_width": -1.6, "jaw_width": -1.2, "neck_width": -1.4, "face_length": 0.9, "nose_width": -0.8},
@@ -69,8 +69,9 @@ def _apply_skin(head: FaceTalkHead, _context: bpy.types.Context) -> None:
     head.skin_color = color
 
 
-def _trait(name: str, description: str, least: float, greatest: float) -> bpy.props.FloatProperty:
-    default = getattr(skin_traits.SkinTraits(), name.lower().replace("-", ""))
+def _trait(name: str, description: str) -> bpy.props.FloatProperty:
+    key = name.lower().replace("-", "")
+    default, (least, greatest) = getattr(skin_traits.SkinTraits(), key), skin_traits.TRAIT_LIMITS[key]
     return bpy.props.FloatProperty(
         name=name, description=description, default=default, min=least, max=greatest, step=5, update=show_traits
     )
@@ -135,11 +136,11 @@ class FaceTalkHead(bpy.types.PropertyGroup):
         items=[(OWN_SKIN, "Own", "As it is set below"), *((name, name, "") for name in SKIN_PRESETS)],
         update=_apply_skin,
     )
-    wrinkles: _trait("Wrinkles", "How deep skin folds where a face gathers it", 0.0, 2.0)
-    age: _trait("Age", "Folds that stay when the face is at rest", 0.0, 1.0)
-    redness: _trait("Redness", "How much blood shows in cheeks, nose and ears", -1.0, 1.0)
-    freckles: _trait("Freckles", "On nose and cheeks", 0.0, 1.0)
-    makeup: _trait("Make-Up", "Colour on lips, lids and cheeks", 0.0, 1.0)
+    wrinkles: _trait("Wrinkles", "How deep skin folds where a face gathers it")
+    age: _trait("Age", "Folds that stay when the face is at rest")
+    redness: _trait("Redness", "How much blood shows in cheeks, nose and ears")
+    freckles: _trait("Freckles", "On nose and cheeks")
+    makeup: _trait("Make-Up", "Colour on lips, lids and cheeks")
 
     def traits(self) -> skin_traits.SkinTraits:
         """What the skin is like beside its colour."""

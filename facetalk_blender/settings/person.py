@@ -113,14 +113,16 @@ def _show_counts(settings: FaceTalkPerson, _context: bpy.types.Context) -> None:
 
 
 def _show_shares(head: bpy.types.Object, settings: FaceTalkPerson) -> None:
-    worn.set_shares(head, settings.viewport / 100.0, settings.render / 100.0)
+    worn.set_shares(head, *settings.shares())
 
 
 def _named(names: dict | tuple, first: tuple[str, str]) -> list[tuple[str, str, str]]:
     return [(*first, ""), *((name, name.replace("_", " ").title(), "") for name in names)]
 
 
-def _factor(name: str, description: str, default: float, most: float, least: float = 0.0, update=_cut_again):
+def _number(name: str, description: str, update=_cut_again):
+    """A number of the cut, with its default and limits."""
+    default, (least, most) = getattr(Cut(), name.lower()), worn.CUT_LIMITS[name.lower()]
     return bpy.props.FloatProperty(
         name=name, description=description, default=default, min=least, max=most, step=5, update=update
     )
@@ -140,7 +142,7 @@ class FaceTalkPerson(bpy.types.PropertyGroup):
         update=_cut_again,
     )  # fmt: skip
     style: bpy.props.EnumProperty(
-        name="Style", description="How the hair is cut", items=_named(STYLES, (BALD, "Bald")), default="short",
+        name="Style", description="How the hair is cut", items=_named(STYLES, (BALD, "Bald")), default=Cut().style,
         update=_cut_again,
     )  # fmt: skip
     beard: bpy.props.EnumProperty(
@@ -150,21 +152,21 @@ class FaceTalkPerson(bpy.types.PropertyGroup):
     seed: bpy.props.IntProperty(
         name="Seed", description="Another number grows other strands", min=0, max=LARGEST_SEED, update=_cut_again
     )
-    length: _factor("Length", "Of the style's own", 1.0, 2.0, 0.3)
-    density: _factor("Density", "How many strands grow, of the style's own", 1.0, 1.5, 0.1)
-    receding: _factor("Receding", "How far the hairline has gone back", 0.0, 1.0)
-    brows: _factor("Brows", "How thick the brows are", 1.0, 2.0)
-    lashes: _factor("Lashes", "How long the lashes are", 1.0, 1.6, 0.2)
-    melanin: _factor("Melanin", "How dark: 0.1 is blond, 0.5 light brown, 0.9 black", 0.8, 1.0, update=_recolor)
-    redness: _factor("Redness", "How red", 0.3, 1.0, update=_recolor)
-    grey: _factor("Grey", "Share of the strands that have lost their colour", 0.0, 1.0, update=_recolor)
+    length: _number("Length", "Of the style's own")
+    density: _number("Density", "How many strands grow, of the style's own")
+    receding: _number("Receding", "How far the hairline has gone back")
+    brows: _number("Brows", "How thick the brows are")
+    lashes: _number("Lashes", "How long the lashes are")
+    melanin: _number("Melanin", "How dark: 0.1 is blond, 0.5 light brown, 0.9 black", update=_recolor)
+    redness: _number("Redness", "How red", update=_recolor)
+    grey: _number("Grey", "Share of the strands that have lost their colour", update=_recolor)
     viewport: bpy.props.IntProperty(
         name="Viewport", description="Share of the strands that viewports show", subtype="PERCENTAGE", min=1, max=100,
-        default=round(100 * worn.VIEWPORT_SHARE), update=_show_counts,
+        default=round(100 * worn.SHARES[0]), update=_show_counts,
     )  # fmt: skip
     render: bpy.props.IntProperty(
         name="Render", description="Share of the strands that render: 50 for previews. Fewer strands are wider",
-        subtype="PERCENTAGE", min=1, max=100, default=100, update=_show_counts,
+        subtype="PERCENTAGE", min=1, max=100, default=round(100 * worn.SHARES[1]), update=_show_counts,
     )  # fmt: skip
 
     def wish(self) -> Cut | None:
@@ -172,6 +174,10 @@ class FaceTalkPerson(bpy.types.PropertyGroup):
         if not self.use_hair:
             return None
         return Cut(**{name: getattr(self, name) for name in asdict(Cut())})
+
+    def shares(self) -> tuple[float, float]:
+        """Shares of the strands that viewports and renders show, 0..1."""
+        return self.viewport / 100.0, self.render / 100.0
 
     def set_cut(self, cut: Cut) -> None:
         """Take all of a cut at once; heads are not changed."""

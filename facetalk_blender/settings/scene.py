@@ -248,6 +248,7 @@ class FaceTalkSettings(bpy.types.PropertyGroup):
             style=self.style.style(),
             storage=self.frame_storage(preferences.frame_limit),
             cut=self.id_data.facetalk_person.wish(),
+            strands=self.id_data.facetalk_person.shares(),
         )
 
 

@@ -15,12 +15,9 @@ from ...engine.shared.identity_text import join_identity, split_identity
 from ...engine.shared.options import Range
 from ...engine.shared.style import LARGEST, add_style_options
 from ..engine_access.programs import typed_program
-from ..hair.styles import BALD, BEARDS, NO_BEARD, STYLES
 from ..look.lighting import BACKDROPS, RIGS
 from ..look.stage import FRAMINGS, StageChoice
-from ..person.persons import LARGEST_SEED, persons
-from . import video
-from .chosen_person import choose
+from . import chosen_person, video
 from .outcome import BAD_INPUT, EXIT_CODES, BatchError
 
 OUTPUTS = {"frame-meshes": "FRAME_MESHES", "shape-keys": "SHAPE_KEYS", "expression-curves": "EXPRESSION_CURVES"}
@@ -100,10 +97,7 @@ def _add_head(parser: argparse.ArgumentParser) -> None:
     add("--identity", type=identity, help=f"{IDENTITY_HELP} (default: mean)")
     add("--skin-colour", type=colour, help="colour of the skin, #RRGGBB (default: a light one)")
     add("--eye-colour", type=colour, help="colour of the iris, #RRGGBB (default: a grey blue)")
-    add("--person", choices=persons(), help="head, colours and hair of a person; what else is given goes before it")
-    add("--seed-person", type=int, help="a person that is drawn by this number instead")
-    add("--hair", choices=(BALD, *STYLES), help="style of the hair (default: the person's; without one, none)")
-    add("--beard", choices=(NO_BEARD, *BEARDS), help="the beard (default: the person's)")
+    chosen_person.add_options(parser)
 
 
 def _add_sampling(parser: argparse.ArgumentParser) -> None:
@@ -162,11 +156,10 @@ def _check(parser: argparse.ArgumentParser, options: argparse.Namespace) -> None
         if value is not None and not limits.holds(value):
             parser.error(f"--{name.replace('_', '-')} must lie between {limits.least:g} and {limits.greatest:g}")
 
-    if options.person and options.seed_person is not None:
-        parser.error("--person and --seed-person name two persons: give one of them")
-    if options.seed_person is not None and not 0 <= options.seed_person <= LARGEST_SEED:
-        parser.error(f"--seed-person must lie between 0 and {LARGEST_SEED}")
-    choose(options)
+    try:
+        chosen_person.choose(options)
+    except ValueError as error:
+        parser.error(str(error))
     try:
         asked = controls_of(options)
     except EngineError as error:

@@ -20,7 +20,7 @@ from ..hair import worn
 from ..outputs.curves.expression_curves import CurveSettings
 from ..outputs.frames.frame_storage import FrameStorage
 from ..sound import strip as sound_strip
-from . import graphics, output_files, video
+from . import chosen_person, graphics, output_files, video
 from .arguments import AUTOMATIC, DEFAULT_RATE, FRAME_PLACES, OUTPUTS, stage_of
 from .contact_sheet import write_contact_sheet
 from .outcome import BAD_INPUT, ENGINE_FAILED, NOT_WRITABLE, RENDER_FAILED, BatchError, reason_of, say
@@ -94,7 +94,7 @@ class SoundRun:
         for note in generation.notes:
             print(f"Warning: {note}", file=sys.stderr)
         head = bpy.data.objects.get(generation.result_name)
-        if self._options.cut is not None and head is not None and (reason := worn.problem(head)):
+        if chosen_person.wanted(self._options) and head is not None and (reason := worn.problem(head)):
             print(f"Warning: {reason} It stays bald.", file=sys.stderr)
         session.stop_engine()
         self._seconds |= generation.seconds
@@ -123,6 +123,7 @@ class SoundRun:
             style=style_of(options),
             skin_traits=options.skin_traits,
             cut=options.cut,
+            strands=(worn.SHARES[0], options.strands / 100.0),
             storage=FrameStorage(FRAME_PLACES[options.frames_in], folder=folder, coherent=True),
         )
 

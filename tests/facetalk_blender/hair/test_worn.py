@@ -134,6 +134,16 @@ def test_viewports_show_the_share_that_is_asked_for(fixed):
         assert number == pytest.approx(always + share * (whole - always), abs=3)
 
 
+def test_a_new_head_shows_the_shares_that_were_chosen_before(fixed):
+    scene = bpy.context.scene
+    for _ in worn.putting_on(fixed.session_uid, worn.Cut(style="buzz"), scene.session_uid, (0.5, 0.2)):
+        pass
+    modifier = worn.worn_by(fixed).modifiers[following.NAME]
+    compat = import_from_extension("facetalk_blender.compat")
+    shown = [compat.modifier_input(modifier, name) for name in (following.VIEWPORT, following.RENDER)]
+    assert shown == pytest.approx([0.5, 0.2])
+
+
 def test_hair_is_hidden_with_its_head_and_goes_with_it(fixed):
     item = worn.put_on(fixed, worn.Cut(style="bob", seed=1), bpy.context.scene)
     assert worn.worn_by(fixed) == item

@@ -31,7 +31,10 @@ def test_a_person_sets_head_colours_and_hair(settings):
     assert (wish.style, wish.beard) == ("buzz", "goatee")
     assert wish.melanin == pytest.approx(kofi.cut.melanin)
     assert settings.identity().startswith("mean+")
-    assert settings.options(module("facetalk_blender.settings.preferences").preferences(bpy.context)).cut == wish
+    scene.facetalk_person.viewport, scene.facetalk_person.render = 10, 40
+    made = settings.options(module("facetalk_blender.settings.preferences").preferences(bpy.context))
+    assert made.cut == wish
+    assert made.strands == (0.1, 0.4)
 
 
 def test_every_person_has_an_item_and_its_controls_exist(settings):
