@@ -39,7 +39,8 @@ def hair(
     # At the hairline hair is finer and shorter.
     edge = np.clip((density[scalp.triangles[roots.triangles]] * roots.shares[:, :, None][..., 0]).sum(1), 0.45, 1.0)
     radii = tapered(style.width, len(lengths), style.points, style.tip, spread * edge)
-    return Strands(points, radii, roots.triangles, roots.shares, ranks_of(len(lengths)), SCALP)
+    # Flyaways are for renders of all strands: few and wide ones would look like wires.
+    return Strands(points, radii, roots.triangles, roots.shares, ranks_of(len(lengths), loose), SCALP)
 
 
 def _ramp(value: np.ndarray, low: float, high: float) -> np.ndarray:

@@ -81,9 +81,14 @@ def unit(vectors: np.ndarray) -> np.ndarray:
     return vectors / np.maximum(np.linalg.norm(vectors, axis=-1, keepdims=True), 1e-12)
 
 
-def ranks_of(count: int) -> np.ndarray:
-    """Ranks (S,) of strands in a random order."""
-    return ((np.arange(count) + 0.5) / max(count, 1)).astype(np.float32)
+def ranks_of(count: int, last: np.ndarray | None = None) -> np.ndarray:
+    """Ranks (S,) of strands in a random order. last: (S,) those that come after all others."""
+    ranks = ((np.arange(count) + 0.5) / max(count, 1)).astype(np.float32)
+    if last is None:
+        return ranks
+    ordered = np.empty_like(ranks)
+    ordered[np.argsort(last, kind="stable")] = ranks
+    return ordered
 
 
 def tapered(width: float, count: int, points: int, tip: float = 0.25, spread: np.ndarray | None = None) -> np.ndarray:

@@ -16,6 +16,7 @@ class Style:
     clump: how much strands gather, 0..1; wave: amplitude of flat waves and their number a metre; curl: the same of
     spirals; frizz: how far strands wander; flyaways: share of strands that leave the others; jitter: how far each one
     leaves the comb; varied: how far lengths differ; tip: its radius, of the root's.
+    cover: how far the scalp below has the hair's colour, 0..1.
     """
 
     count: int
@@ -38,13 +39,14 @@ class Style:
     jitter: float = 0.22
     varied: float = 0.2
     tip: float = 0.3
+    cover: float = 0.85
 
 
 STYLES: dict[str, Style] = {
     "shaved": Style(15000, 2, 0.0015, 0.0012, 0.0012, width=0.00006, comb="forward", lift=0.6, layer=0.0, clump=0.0,
-                    frizz=0.0, flyaways=0.0),
+                    frizz=0.0, flyaways=0.0, cover=0.35),
     "buzz": Style(17000, 3, 0.007, 0.0045, 0.0045, width=0.00007, comb="forward", lift=0.55, layer=0.001, clump=0.0,
-                  frizz=0.0006, flyaways=0.0),
+                  frizz=0.0006, flyaways=0.0, cover=0.6),
     "crew": Style(25000, 4, 0.022, 0.012, 0.012, fringe=0.026, comb="forward", lift=0.6, layer=0.004, gravity=0.05,
                   clump=0.3, frizz=0.0022, jitter=0.35),
     "short": Style(21000, 6, 0.048, 0.028, 0.032, fringe=0.045, comb="forward", lift=0.45, layer=0.01, gravity=0.2,

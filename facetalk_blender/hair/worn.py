@@ -17,7 +17,7 @@ import numpy as np
 from ...engine.shared.errors import EngineError
 from .. import compat
 from ..blender_data.datablocks import resolve
-from ..look.appearance import HAIR_WORN_PROPERTY, REST_ATTRIBUTE
+from ..look.appearance import HAIR_WORN_PROPERTY, REST_ATTRIBUTE, SCALP_COLOR_PROPERTY
 from . import following, hair_material
 from .facial_hair import beard, brows, lashes
 from .hairdresser import hair
@@ -25,6 +25,8 @@ from .scalp import Scalp, scalp
 from .strands import Strands, carried
 from .styles import BEARDS, NO_BEARD, STYLES
 
+# Pictures with a side of so many pixels or more show all strands; below, how fast fewer are enough.
+ALL_AT_PIXELS, SHARE_POWER, LEAST_SHARE = 1000.0, 3.0, 0.08
 COLLECTION = "FaceTalk Hair"
 SHARES = 0.3, 1.0  # of the strands that viewports and renders show, where nobody has chosen
 HAIR_PROPERTY = "facetalk_hair"  # of a head: the object of its hair
@@ -167,7 +169,16 @@ def recolor(head: bpy.types.Object, cut: Cut) -> None:
     hair_material.hair_material().diffuse_color = (*hair_material.color_of(*cut.colors), 1.0)
     item.color = (*hair_material.color_of(*cut.colors), 1.0)
     item[CUT_PROPERTY] = asdict(cut)
-    item.update_tag()
+    dimmed = (hair_material.DIMMED * channel for channel in hair_material.color_of(*cut.colors))
+    head[SCALP_COLOR_PROPERTY] = [*dimmed, _cover(cut)]
+    for changed in (item, head):
+        changed.update_tag()
+
+
+def _cover(cut: Cut) -> float:
+    """How far the scalp is painted with the colour of its hair, 0..1; less where the hairline has gone back."""
+    cover = STYLES[cut.style].cover if cut.style in STYLES else 0.0
+    return float(cover * min(cut.density, 1.0) * (1 - 0.8 * cut.receding))
 
 
 def cut_of(item: bpy.types.Object) -> Cut:
@@ -175,6 +186,11 @@ def cut_of(item: bpy.types.Object) -> Cut:
     stored = item.get(CUT_PROPERTY)
     known = {} if stored is None else {name: stored[name] for name in asdict(Cut()) if name in stored}
     return Cut(**known)
+
+
+def share_for(size: tuple[int, int]) -> float:
+    """The share of the strands that a picture of so many pixels can show: in a small one, wider ones are as thin."""
+    return float(np.clip((min(size) / ALL_AT_PIXELS) ** SHARE_POWER, LEAST_SHARE, 1.0))
 
 
 def set_shares(head: bpy.types.Object, viewport: float, render: float) -> None:
@@ -200,6 +216,7 @@ def take_off(head: bpy.types.Object) -> None:
     item = worn_by(head)
     head.pop(HAIR_PROPERTY, None)
     head.pop(HAIR_WORN_PROPERTY, None)
+    head.pop(SCALP_COLOR_PROPERTY, None)
     if item is None or item.library is not None:
         return
     modifier = item.modifiers.get(following.NAME)

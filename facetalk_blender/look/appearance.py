@@ -23,6 +23,8 @@ REST_ATTRIBUTE = "facetalk_rest"  # where the vertex lies on the head at rest, m
 SKIN_COLOR_PROPERTY, EYE_COLOR_PROPERTY = "facetalk_skin_color", "facetalk_eye_color"  # of a head object, linear RGBA
 HAIR_WORN_PROPERTY = "facetalk_hair_worn"  # of a head object, 0..1: how far painted brows and scalp give way to hair
 
+SCALP_COLOR_PROPERTY = "facetalk_scalp_color"  # of a head object, linear RGBA: under the hair; alpha: how far it covers
+
 Color = tuple[float, float, float]
 DEFAULT_SKIN_COLOR: Color = (0.60, 0.325, 0.23)
 DEFAULT_EYE_COLOR: Color = (0.085, 0.135, 0.14)

@@ -23,6 +23,7 @@ MATERIAL_NAME, SHIRT_COLOR = "FaceTalk Shirt", (0.045, 0.055, 0.075)
 MOVEMENT_NAME = "FaceTalk Bust Movement"  # of the modifier and its node tree
 WEARER_PROPERTY = "facetalk_wearer"  # of a bust: the strip whose heads wear it
 NECK_BAND = 0.025  # metres of neck above the lower end that the collar follows
+END_BAND, SECTORS = 0.045, 24  # metres of neck among which its end is looked for, in so many directions
 NECK_SLOPE = 0.6  # how much the front of the neck comes forward per metre upwards, at most
 SEGMENTS = 96
 BANDS = (0.003, 0.006, 0.009, 0.013, 0.02, np.inf)  # metres up and down
@@ -59,7 +60,7 @@ TURN_SHARE = 0.12  # of the head's turn that the shoulders take part in
 
 def bust_rows(vertices: np.ndarray) -> Iterator[np.ndarray]:
     """Rows (SEGMENTS, 3) of a bust for a head of vertices (V, 3) in metres, world space, z up."""
-    low = vertices[:, 2].min()
+    low = _lower_end(vertices)
     angles = np.linspace(0, 2 * np.pi, SEGMENTS, endpoint=False)
     circle = np.stack([np.cos(angles), np.sin(angles)], 1)  # (SEGMENTS, 2)
     for height, distance in COLLAR:
@@ -198,6 +199,16 @@ def wears_one(head: bpy.types.Object, collection: bpy.types.Collection) -> bool:
 def is_worn(item: bpy.types.Object) -> bool:
     """Whether an object is a bust that a head wears."""
     return WEARER_PROPERTY in item
+
+
+def _lower_end(vertices: np.ndarray) -> float:
+    """Where the neck ends all around: skin that hangs lower in some directions goes below the shirt."""
+    near = vertices[vertices[:, 2] < vertices[:, 2].min() + END_BAND]
+    x, y = (near[:, :2] - (near[:, :2].min(0) + near[:, :2].max(0)) / 2).T
+    sectors = ((np.arctan2(y, x) / (2 * np.pi) + 0.5) * SECTORS).astype(int) % SECTORS
+    lowest = np.full(SECTORS, np.inf)
+    np.minimum.at(lowest, sectors, near[:, 2])
+    return float(lowest[np.isfinite(lowest)].max())
 
 
 def _neck(vertices: np.ndarray, low: float, height: float, circle: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

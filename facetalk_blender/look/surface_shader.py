@@ -21,6 +21,7 @@ from .appearance import (
     LIP_BLOOD,
     LIP_SHADE,
     REST_ATTRIBUTE,
+    SCALP_COLOR_PROPERTY,
     SKIN_ATTRIBUTE,
     SKIN_COLOR_PROPERTY,
     TISSUE_ATTRIBUTE,
@@ -169,7 +170,10 @@ class _Surface:
         height = n.math("MULTIPLY_ADD", self._hollow, -FOLD_HEIGHT, n.noise(self._grain, 720.0, 0.0))
         bumps = self._bumps(height)
         color = n.mix(n.math("MULTIPLY", self._hollow, FOLD_SHADE), color, n.mix(1.0, color, FOLD_TINT, "MULTIPLY"))
-        shown = self._wet(color, roughness, **{"Coat Normal": bumps}, **SKIN_SUBSURFACE)
+        _, y, z = n.split(self._rest)
+        matt = n.math("SUBTRACT", 1.0, self._under_hair(y, z)[0])
+        below = SKIN_SUBSURFACE | {"Subsurface Weight": n.math("MULTIPLY", matt, SKIN_SUBSURFACE["Subsurface Weight"])}
+        shown = self._wet(color, roughness, **{"Coat Normal": bumps, "Coat Weight": matt}, **below)
         ears = n.math("MULTIPLY", self._spots(self._mirrored, EARS), EAR_LIGHT)
         through = n.add("ShaderNodeBsdfTranslucent", {0: n.mix(1.0, color, EAR_TINT, "MULTIPLY")})
         return n.mix_shader(ears, shown, through)
@@ -207,6 +211,8 @@ class _Surface:
         )
         color = n.mix(self._spots(mirrored, (SHADE_UNDER_EYES,)), color, n.mix(1.0, color, SHADE_TINT, "MULTIPLY"))
         color = n.mix(self._stubble(y, z, uneven), color, n.mix(1.0, color, STUBBLE_TINT, "MULTIPLY"))
+        cover, hair = self._under_hair(y, z)
+        color = n.mix(cover, color, hair)
         noise = n.noise(self._grain, 190.0, 1.0)
         color = n.mix(self._on_lids(mirrored), color, n.mix(1.0, color, LID_SHADOW, "MULTIPLY"))
         speckled = n.math("MULTIPLY", n.step(noise, *FRECKLED), self._spots(mirrored, FRECKLES))
@@ -238,6 +244,14 @@ class _Surface:
             n.math("MULTIPLY", scalp, dots),
             n.math("MULTIPLY", n.number("Scalp Stubble", 0.75), self._painted_hair),
         )
+
+    def _under_hair(self, back: Socket, up: Socket) -> tuple[Socket, Socket]:
+        """How far the scalp has the colour of the hair that grows on it, and that: it shows between strands."""
+        n = self._n
+        under = n.add("ShaderNodeAttribute", attribute_type="OBJECT", attribute_name=SCALP_COLOR_PROPERTY)
+        place = n.math("MULTIPLY_ADD", back, HAIRLINE_SLOPE, up)
+        scalp = n.step(place, HAIRLINE + 0.002, HAIRLINE + 0.020)
+        return n.math("MULTIPLY", scalp, Socket(under.node, "Alpha")), Socket(under.node, "Color")
 
     def _lip_color(self, skin: Socket) -> Socket:
         n = self._n

@@ -14,7 +14,7 @@ from ..person.persons import LARGEST_SEED, Person, drawn_person, persons
 
 PAINTED = "none"  # in place of a style: no strands at all
 HAIR, SKIN = "hair_", "skin_"  # before the names of numbers, among the options
-STRANDS = Range("--strands", 1, 100)
+STRANDS = Range("share of the strands", 1, 100)
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -30,7 +30,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         for name, (least, most) in limits.items():
             option = "--" + (prefix + name).replace("_", "-")
             add(option, type=float, help=f"{least:g} to {most:g} (default: the person's)")
-    add("--strands", type=float, default=100.0, help="percent of the strands that render (default: %(default)g)")
+    text = "percent of the strands that render, %s (default: in the video what its size can show, in the .blend all)"
+    add("--strands", type=float, help=text % STRANDS)
 
 
 def choose(options: argparse.Namespace) -> None:

@@ -123,7 +123,7 @@ class SoundRun:
             style=style_of(options),
             skin_traits=options.skin_traits,
             cut=options.cut,
-            strands=(worn.SHARES[0], options.strands / 100.0),
+            strands=(worn.SHARES[0], options.strands / 100.0 if options.strands else worn.SHARES[1]),
             storage=FrameStorage(FRAME_PLACES[options.frames_in], folder=folder, coherent=True),
         )
 
@@ -142,6 +142,10 @@ class SoundRun:
         self._outputs.add(parts / "scene.blend", path)
 
     def _render(self, scene: bpy.types.Scene) -> None:
+        if self._options.strands is None and not self._options.target:
+            for head in filter(worn.worn_by, scene.objects):
+                viewport, _ = worn.SHARES
+                worn.set_shares(head, viewport, worn.share_for(self._options.size))
         count = scene.frame_end - scene.frame_start + 1
         path = self._outputs.beside(self._options.output) / "video.mp4"
         try:

@@ -37,6 +37,16 @@ def test_hair_stays_outside_of_the_skull(name):
     assert (inside[points[:, 2] > 0.03] > 0.004).mean() < 0.02
 
 
+def test_flyaways_come_last():
+    ranks = strands.ranks_of(8, np.array([True, False] * 4))
+    assert sorted(ranks) == pytest.approx(strands.ranks_of(8))
+    assert ranks[::2].min() > ranks[1::2].max()
+    made = hairdresser.hair(scalp, "curly", seed=3)
+    # Few strands are those that lie with the others: they reach less far away than all of them.
+    far = np.linalg.norm(made.points[:, -1] - made.points[:, 0], axis=1)
+    assert far[made.ranks < 0.3].std() < far.std()
+
+
 def test_a_seed_gives_the_same_strands_and_another_one_others():
     first, again = (hairdresser.hair(scalp, "long_wavy", seed=5) for _ in range(2))
     other = hairdresser.hair(scalp, "long_wavy", seed=6)

@@ -134,6 +134,34 @@ def test_viewports_show_the_share_that_is_asked_for(fixed):
         assert number == pytest.approx(always + share * (whole - always), abs=3)
 
 
+def test_a_picture_gets_as_many_strands_as_it_can_show():
+    shares = [worn.share_for(size) for size in ((16, 16), (480, 480), (1280, 720), (1080, 1920), (4096, 4096))]
+    assert shares == sorted(shares)
+    assert shares[0] > 0.05
+    assert shares[1] < 0.25
+    assert shares[-2:] == [1.0, 1.0]
+
+
+def test_the_scalp_has_the_colour_of_its_hair(fixed):
+    scene, material = bpy.context.scene, import_from_extension("facetalk_blender.hair.hair_material")
+    worn.put_on(fixed, worn.Cut(style="long_straight", melanin=0.9, redness=0.2), scene)
+    dark = list(fixed["facetalk_scalp_color"])
+    assert dark[:3] == pytest.approx([material.DIMMED * value for value in material.color_of(0.9, 0.2)])
+    worn.recolor(fixed, worn.Cut(style="long_straight", melanin=0.2))
+    fair = list(fixed["facetalk_scalp_color"])
+    assert min(np.array(fair[:3]) / dark[:3]) > 2
+    assert fair[3] == dark[3] > 0.5
+    covers = []
+    for cut in (worn.Cut(style="shaved"), worn.Cut(style="crew", receding=1.0), worn.Cut(style="bald")):
+        worn.put_on(fixed, cut, scene)
+        covers.append(fixed["facetalk_scalp_color"][3])
+    assert covers[0] < 0.5
+    assert covers[1] < 0.3
+    assert covers[2] == 0.0
+    worn.take_off(fixed)
+    assert "facetalk_scalp_color" not in fixed
+
+
 def test_a_new_head_shows_the_shares_that_were_chosen_before(fixed):
     scene = bpy.context.scene
     for _ in worn.putting_on(fixed.session_uid, worn.Cut(style="buzz"), scene.session_uid, (0.5, 0.2)):

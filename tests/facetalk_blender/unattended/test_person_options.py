@@ -23,7 +23,7 @@ def test_without_options_it_is_the_panels_default(registered):
 
     found, panel = options(), bpy.context.scene.facetalk_person
     assert vars(found.cut) == pytest.approx(vars(panel.wish()))
-    assert found.strands == panel.shares()[1] * 100
+    assert found.strands is None
     assert found.skin_traits == SkinTraits()
     assert not chosen_person.wanted(found)
     # The panel offers the same persons, styles and beards.
