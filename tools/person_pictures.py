@@ -27,6 +27,7 @@ compat, video = part("facetalk_blender.compat"), part("facetalk_blender.unattend
 join_identity = part("engine.shared.identity_text").join_identity
 WEIGHT_NAMES = part("engine.shared.weights").WEIGHT_NAMES
 COLUMNS = 4
+STRANDS_OF = 5  # small tiles have the strands of pictures so many times larger
 
 
 def _both(**weights: float) -> dict[str, float]:
@@ -112,6 +113,8 @@ def _expressions(
     """One row of pictures of a person."""
     scene, camera = _dressed(template, person, options)
     _keep_hair_inside(camera)
+    side = STRANDS_OF * options.tile
+    worn.set_shares(scene.objects["Head"], worn.SHARES[0], worn.share_for((side, side)))
     tiles = []
     for weights in EXPRESSIONS.values():
         _pose(scene, template, positions, weights)

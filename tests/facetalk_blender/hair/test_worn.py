@@ -206,6 +206,46 @@ def test_an_appended_head_brings_its_hair_and_plays_without_the_extension(fixed,
     assert all(any(kind.startswith(prefix) for prefix in stock) for kind in kinds)
 
 
+def test_a_linked_head_and_its_hair_follow(fixed, tmp_path):
+    item = worn.put_on(fixed, worn.Cut(style="buzz", seed=1), bpy.context.scene)
+    both = bpy.data.collections.new("Both")
+    for found in (fixed, item):
+        both.objects.link(found)
+    bpy.context.scene.collection.children.link(both)
+    path = str(tmp_path / "head.blend")
+    bpy.ops.wm.save_as_mainfile(filepath=path)
+    bpy.ops.wm.read_factory_settings(use_empty=True)
+    with bpy.data.libraries.load(path, link=True) as (_there, wanted):
+        wanted.collections = ["Both"]
+    (linked,) = wanted.collections
+    bpy.context.scene.collection.children.link(linked)
+    head = next(found for found in linked.objects if found.type == "MESH")
+    places, rest = shown(head[worn.HAIR_PROPERTY])
+    assert np.percentile(np.linalg.norm(places - moved(rest), axis=1), 99) < 0.0001
+    worn.take_off(head)  # what is linked cannot be taken away
+    assert [found.type for found in linked.objects if found.type == "CURVES"] == ["CURVES"]
+
+
+def test_the_scale_of_the_scene_changes_nothing(fixed):
+    scene = bpy.context.scene
+    usual, _ = shown(worn.put_on(fixed, worn.Cut(style="buzz", seed=1), scene))
+    scene.unit_settings.scale_length = 0.01
+    assert np.allclose(shown(worn.put_on(fixed, worn.Cut(style="buzz", seed=1), scene))[0], usual, atol=1e-6)
+
+
+@pytest.mark.parametrize("missing", ["facetalk_tissue", "facetalk_skin"])
+def test_a_head_without_regions_or_eyes_keeps_its_hair(free, missing):
+    free.data.attributes.remove(free.data.attributes[missing])
+    item = worn.put_on(free, worn.Cut(style="crew", seed=1), bpy.context.scene)
+    places, rest = shown(item)
+    assert np.isfinite(places).all()
+    distance = np.linalg.norm(places - moved(rest), axis=1)
+    if missing == "facetalk_tissue":  # eyeballs count as skin: near enough
+        assert np.percentile(distance, 95) < 0.0005
+    else:  # no skin to be held by: hair stays where it grew
+        assert np.abs(places - rest).max() < 1e-5
+
+
 def test_other_heads_are_refused_with_a_reason(scene):
     mesh = bpy.data.meshes.new("stranger")
     mesh.from_pydata([(0, 0, 0), (1, 0, 0), (0, 1, 0)], [], [(0, 1, 2)])

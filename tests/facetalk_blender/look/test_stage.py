@@ -65,6 +65,14 @@ def test_a_bust_starts_at_the_neck_and_widens_to_shoulders():
     assert max(steps) < 0.03  # no row is far from the next
 
 
+def test_skin_that_hangs_lower_on_one_side_does_not_pull_the_collar_down():
+    usual = list(bust.bust_rows(neck()))
+    flap = np.array([(-0.06, 0.08, -HEIGHT / 2 - depth) for depth in (0.01, 0.02, 0.025)], np.float32)
+    rows = list(bust.bust_rows(np.concatenate([neck(), flap])))
+    assert np.abs(rows[2][:, 2] - usual[2][:, 2]).max() < 0.001
+    assert rows[20][:, 2].min() < flap[:, 2].min()  # below the shirt
+
+
 def test_a_bust_breathes_and_goes_a_little_way_with_the_head(scene):
     collection = bpy.data.collections.new("Stage")
     scene.collection.children.link(collection)
