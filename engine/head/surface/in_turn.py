@@ -65,7 +65,7 @@ class _GroupWork:
         self.extractors, self.expressions, self.threads = extractors, expressions, single_threads(count)
         self.surfaces: dict[int, Future[Surface]] = {frame: Future() for frame in range(len(expressions))}
         self.waiting = [deque(frame for group in divided[own::count] for frame in group) for own in range(count)]
-        self.running: list[Future[None] | None] = count * [None]
+        self.running: list[Future[None] | None] = [None for _ in extractors]
         self.allowed, self.lock = 0, Lock()
 
     def allow(self, frames: int) -> None:
