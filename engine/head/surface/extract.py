@@ -15,7 +15,7 @@ from ...shared.errors import EngineError
 from ...shared.units import MILLIMETRES_PER_UNIT
 from ..head import ACCELERATOR_CHUNK, DISTANCE_CHUNK, Array, NeuralHead
 from ..regions import IdentityRegions
-from .narrow_band import BandSequence, NarrowBand
+from .narrow_band import BandSequence, NarrowBand, around_solid
 from .parallel import in_chunks, undivided_operations
 from .pieces import without_small_pieces
 from .tolerant_band import TolerantBandSequence
@@ -149,17 +149,19 @@ def march(
     band: NarrowBand, minimum: tuple[float, ...], maximum: tuple[float, ...]
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """`triangulate`, and the edge (V,) int64 of the grid that each vertex lies on: 3 times its lower end, plus axis."""
-    values = band.values.cpu().numpy()
-    if values.min() > 0 or values.max() <= 0:
+    part = around_solid(band.values > 0)
+    around, shape = band.values[part].contiguous().cpu().numpy(), np.array(band.values.shape)
+    if not around.size or around.max() <= 0:
         raise EngineError("The head has no surface for these codes; lower the strength or use another identity.")
-    places, faces, _, _ = marching_cubes(values, 0.0, gradient_direction="descent")
+    places, faces, _, _ = marching_cubes(around, 0.0, gradient_direction="descent")
+    places += np.array([axis.start for axis in part], places.dtype)
     low, high = np.asarray(minimum), np.asarray(maximum)
-    vertices = (places * ((high - low) / (np.array(values.shape) - 1)) + low).astype(np.float32)
+    vertices = (places * ((high - low) / (shape - 1)) + low).astype(np.float32)
     lower = places.astype(np.int64)  # (V, 3)
     shares = places - lower
     axis = shares.argmax(1)
     share = np.take_along_axis(shares, axis[:, None], 1)  # (V, 1): zero at a grid point
-    strides = np.array([values.shape[1] * values.shape[2], values.shape[2], 1])
+    strides = np.array([shape[1] * shape[2], shape[2], 1])
     start = lower @ strides
     end = start + strides[axis] * (share[:, 0] > 0)
     row, known = band.row.view(-1).cpu().numpy(), band.canonical.cpu().numpy()

@@ -36,6 +36,7 @@ GREATEST_OPEN_SHARE = 1 / 8
 AROUND = tuple((a, b) for a, b in product((-1, 0, 1), repeat=2) if a or b)  # steps along two axes
 
 Step = tuple[int, int, int]
+Part = tuple[slice, slice, slice]
 Field = Callable[[Tensor], tuple[Tensor, Tensor]]
 
 
@@ -286,7 +287,12 @@ def needed_by_marching_cubes(positive: Tensor) -> Tensor:
     These are the ends of the edges that the surface crosses and, in cells where signs alone do not settle the
     topology, all corners.
     """
-    needed, some, every = torch.zeros_like(positive), positive, positive
+    everywhere = torch.zeros_like(positive)
+    part = around_solid(positive)
+    needed, positive = everywhere[part], positive[part]
+    if not positive.numel():
+        return everywhere
+    some, every = positive, positive
     for dimension in range(3):
         length = positive.shape[dimension] - 1
         crossed = positive.narrow(dimension, 0, length) ^ positive.narrow(dimension, 1, length)
@@ -301,7 +307,22 @@ def needed_by_marching_cubes(positive: Tensor) -> Tensor:
     x, y, z = x[ambiguous], y[ambiguous], z[ambiguous]
     for k in range(8):
         needed[x + (k >> 2 & 1), y + (k >> 1 & 1), z + (k & 1)] = True
-    return needed
+    return everywhere
+
+
+def around_solid(positive: Tensor) -> Part:
+    """The part of a grid of signs (R, R, R) with every point that is not positive, and a point more on each side.
+
+    Every cell that the surface crosses is in it. Empty when all are positive.
+    """
+    signs = positive.view(torch.uint8)
+    columns = signs.amin(2)
+    slices = []
+    for line in (columns.amin(1), columns.amin(0), signs.amin(0).amin(0)):
+        solid = torch.nonzero(line == 0)[:, 0].tolist()
+        slices.append(slice(max(0, solid[0] - 1), solid[-1] + 2) if solid else slice(0, 0))
+    x, y, z = slices
+    return x, y, z
 
 
 def _ambiguous_patterns() -> Tensor:

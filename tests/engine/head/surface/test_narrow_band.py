@@ -20,7 +20,7 @@ from engine.head.surface.extract import (
     require_memory,
     triangulate,
 )
-from engine.head.surface.narrow_band import NarrowBand, needed_by_marching_cubes, sample_narrow_band
+from engine.head.surface.narrow_band import NarrowBand, around_solid, needed_by_marching_cubes, sample_narrow_band
 from engine.shared.errors import EngineError
 
 LOW, HIGH = np.array(BOX[0]), np.array(BOX[1])
@@ -173,3 +173,18 @@ def test_a_field_without_surface_is_named():
     band = sample_narrow_band(lambda points: (sphere(points, radius=-1.0), points), *BOX, 17, lipschitz=1.0)
     with pytest.raises(EngineError, match="no surface"):
         triangulate(band, *BOX)
+
+
+@settings(max_examples=30)
+@given(st.integers(0, 2**32 - 1), st.integers(0, 12))
+def test_the_part_around_what_is_solid_is_no_larger_than_that(seed, count):
+    """Against the least and greatest coordinates of the points themselves."""
+    positive = torch.ones(9, 9, 9, dtype=torch.bool)
+    points = np.random.default_rng(seed).integers(0, 9, (count, 3))
+    positive[tuple(points.T)] = False
+    part = around_solid(positive)
+    if not count:
+        assert positive[part].numel() == 0
+        return
+    assert [axis.start for axis in part] == np.maximum(points.min(0) - 1, 0).tolist()
+    assert [min(axis.stop, 9) for axis in part] == np.minimum(points.max(0) + 2, 9).tolist()
