@@ -6,11 +6,11 @@ import numpy as np
 from scipy.signal import butter, fftconvolve, sosfilt
 
 from engine.shared.units import CODE_RATE, SAMPLE_RATE
-from training.data import instruments, voiceless
+from training.data import calls, instruments, voiceless
 from training.data.augmentation import Augmenter
 from training.data.corpus import Clip, Corpus
 from training.data.voice_changes import VoiceChange
-from training.phones import SILENCE
+from training.phones import PHONES, SILENCE, to_phone
 
 SECONDS = 10.0
 LENGTH = int(SECONDS * SAMPLE_RATE)
@@ -19,6 +19,9 @@ PLAYED_SECONDS = 6.0  # of each instrument
 IGNORED = -1.0  # label of frames that teach nothing
 VOICES_IN_A_CROWD = (6, 40)
 SOFT = 0.12  # share of the clips that are spoken with little effort
+SPARSE = 0.2  # share of the scenes in which words stand alone
+SHORTEST_VOWEL = 0.07  # seconds, of those that a crowd holds
+SYNTHESES = (*voiceless.SYNTHESES, calls.birdsong, calls.birdsong, calls.mammal, calls.mammal)
 
 
 class SceneMaker:
@@ -65,19 +68,25 @@ class SceneMaker:
         """Clips from a sample on, with pauses between them; for each sample 1 in words, -1 in their pauses, else 0."""
         audio, voiced = np.zeros(LENGTH, np.float32), np.zeros(LENGTH, np.int8)
         position += int(generator.uniform(0, 0.5) * SAMPLE_RATE)
-        level = 0.05
+        level, sparse = 0.05, generator.random() < SPARSE
         while position < LENGTH:
             clip = self._clip(generator)
             voice = _voice(generator)
             samples = voice.apply(self.corpus.audio(clip), generator)
+            labels = words(clip, len(samples), voice.speed)
+            if sparse:
+                begin = int(generator.uniform(0, max(len(samples) - 0.3 * SAMPLE_RATE, 1)))
+                part = slice(begin, begin + int(generator.uniform(0.25, 1.5) * SAMPLE_RATE))
+                samples, labels = samples[part], labels[part]
             count = min(len(samples), LENGTH - position)
             place = slice(position, position + count)
             if generator.random() < SOFT:
                 samples = softened(samples, generator)
             loud = level * 10 ** generator.uniform(-0.5, 0.2) / (samples.std() + 1e-5)
             audio[place] = loud * samples[:count]
-            voiced[place] = words(clip, len(samples), voice.speed)[:count]
-            position += count + int(max(generator.uniform(-0.3, 0.9), 0) * SAMPLE_RATE)
+            voiced[place] = labels[:count]
+            pause = generator.uniform(0.3, 3.0) if sparse else max(generator.uniform(-0.3, 0.9), 0)
+            position += count + int(pause * SAMPLE_RATE)
         return audio, voiced
 
     def _clip(self, generator: np.random.Generator) -> Clip:
@@ -87,13 +96,13 @@ class SceneMaker:
     def _other(self, generator: np.random.Generator) -> np.ndarray:
         """A sound that nobody speaks, (S,), about as loud as speech."""
         kind = generator.random()
-        if kind < 0.22:
+        if kind < 0.25:
             audio = self._repeated(self.recorded, generator)
-        elif kind < 0.45:
+        elif kind < 0.4:
             audio = self._repeated(self.played, generator)
-        elif kind < 0.72:
-            audio = voiceless.SYNTHESES[generator.integers(len(voiceless.SYNTHESES))](LENGTH, generator)
-        elif kind < 0.92:
+        elif kind < 0.68:
+            audio = SYNTHESES[generator.integers(len(SYNTHESES))](LENGTH, generator)
+        elif kind < 0.93:
             audio = self._crowd(generator)
         else:
             audio = self.augmenter.silence(LENGTH, generator)
@@ -119,7 +128,9 @@ class SceneMaker:
         return audio
 
     def _crowd(self, generator: np.random.Generator) -> np.ndarray:
-        """Many voices at once, none of them near."""
+        """Many voices at once, none of them near: they talk, or they call, clap and whistle."""
+        if generator.random() < 0.4:
+            return self._stadium(generator)
         audio = np.zeros(LENGTH, np.float32)
         for _ in range(int(generator.integers(*VOICES_IN_A_CROWD))):
             samples = self.corpus.audio(self._clip(generator))
@@ -133,6 +144,32 @@ class SceneMaker:
             rooms = self.augmenter.rooms
             audio = fftconvolve(audio, rooms[generator.integers(len(rooms))])[:LENGTH]
         return audio
+
+    def _stadium(self, generator: np.random.Generator) -> np.ndarray:
+        """A crowd that calls, behind it at times hands, whistles and the babble of others."""
+        audio = calls.crowd_call(self._vowels(generator), LENGTH, generator)
+        for also in (voiceless.applause, voiceless.whistle):
+            if generator.random() < 0.35:
+                other = also(LENGTH, generator)
+                audio = audio + audio.std() * generator.uniform(0.1, 1.0) * other / (other.std() + 1e-6)
+        if generator.random() < 0.5:
+            babble = np.roll(np.resize(self.corpus.audio(self._clip(generator)), LENGTH), generator.integers(LENGTH))
+            roar = fftconvolve(
+                babble, generator.standard_normal(int(generator.uniform(0.05, 0.5) * SAMPLE_RATE)), "same"
+            )
+            audio = audio + audio.std() * generator.uniform(0.1, 1.0) * roar / (roar.std() + 1e-6)
+        return self.augmenter.speech(audio, generator)
+
+    def _vowels(self, generator: np.random.Generator) -> list[np.ndarray]:
+        """Vowels (S,) of a few clips."""
+        found: list[np.ndarray] = []
+        while not found:
+            for clip in (self._clip(generator) for _ in range(4)):
+                audio = self.corpus.audio(clip)
+                for label, start, end in clip.phones:
+                    if PHONES[to_phone(label)].manner == "vowel" and end - start > SHORTEST_VOWEL:
+                        found.append(audio[int(start * SAMPLE_RATE) : int(end * SAMPLE_RATE)])
+        return found
 
 
 def _voice(generator: np.random.Generator) -> VoiceChange:

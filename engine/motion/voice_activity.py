@@ -43,7 +43,7 @@ class VoiceActivityConfig:
     kernel: int = 9
     dilation: int = 3
     smooth: int = 9
-    start: float = 0.5
+    start: float = 0.7
     go_on: float = 0.25
     hold: int = 8
     fade: int = 5

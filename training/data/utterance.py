@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 import soundfile
@@ -35,9 +36,9 @@ def to_samples(audio: np.ndarray, rate: int) -> np.ndarray:
     return np.clip(np.round(audio * 32767), -32768, 32767).astype(np.int16)
 
 
-def read_audio(path: Path) -> np.ndarray:
+def read_audio(file: Path | BinaryIO) -> np.ndarray:
     """int16 samples (S,) at 16 kHz of a sound file, channels mixed down."""
-    samples, rate = soundfile.read(path, dtype="float32", always_2d=True)
+    samples, rate = soundfile.read(file, dtype="float32", always_2d=True)
     return to_samples(samples.mean(axis=1), rate)
 
 

@@ -6,6 +6,7 @@ is of other packages, soundfonts and voices than what is trained on.
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,7 @@ from engine.shared.units import SAMPLE_RATE
 from training.data.utterance import read_audio
 
 SHORTEST = 0.08  # seconds
+_FIRST_PAGE = b"OggS\0\2"
 
 
 @dataclass(frozen=True)
@@ -56,6 +58,8 @@ TRAINED = (
         "sonic-pi-samples", "/usr/share/sonic-pi", ("samples/*.flac",),
         ("choir", "vox", "robot", "burp", "phone", "loop_garzul", "loop_weirdo", "haunted"),
     ),
+    Source("gcompris-qt-data", "/usr/share/gcompris-qt/rcc", ("explore_farm_animals.rcc",)),
+    Source("tuxfootball", "/usr/share/games/tuxfootball/sound", ("crowd*.wav", "refwhistle*.wav")),
 )  # fmt: skip
 # By kind; nothing of these packages is trained on.
 HELD_OUT = {
@@ -74,10 +78,28 @@ def recorded(sources: Iterable[Source] = TRAINED) -> Iterator[np.ndarray]:
     Raises EngineError when a package is not installed.
     """
     for source in sources:
-        for path in source.paths():
-            samples = read_audio(path).astype(np.float32) / 32768
+        for samples in (samples for path in source.paths() for samples in _sounds_of(path)):
             if len(samples) >= SHORTEST * SAMPLE_RATE and samples.std() > 1e-4:
                 yield samples - samples.mean()
+
+
+def _sounds_of(path: Path) -> Iterator[np.ndarray]:
+    """16 kHz samples (S,) float32 of a sound file, or of every Ogg file in a resource file of Qt's."""
+    files = map(io.BytesIO, ogg_files(path.read_bytes())) if path.suffix == ".rcc" else (path,)
+    for file in files:
+        yield read_audio(file).astype(np.float32) / 32768
+
+
+def ogg_files(content: bytes) -> Iterator[bytes]:
+    """The Ogg files that lie in other bytes as they are; each is pages, the last of which says so (RFC 3533)."""
+    start = content.find(_FIRST_PAGE)
+    while start >= 0:
+        end, last = start, 0
+        while content[end : end + 4] == _FIRST_PAGE[:4] and not last:
+            last, segments = content[end + 5] & 4, content[end + 26]
+            end += 27 + segments + sum(content[end + 27 : end + 27 + segments])
+        yield content[start:end]
+        start = content.find(_FIRST_PAGE, end)
 
 
 Synthesis = Callable[[int, np.random.Generator], np.ndarray]
@@ -87,10 +109,10 @@ def applause(length: int, generator: np.random.Generator) -> np.ndarray:
     """Hands, few or many, each with its own pace and resonance; (length,)."""
     audio = np.zeros(length)
     for _ in range(int(generator.integers(2, 60))):
-        resonance, width = generator.uniform(500, 2500), generator.uniform(0.004, 0.02)
+        middle, width = generator.uniform(500, 2500), generator.uniform(0.004, 0.02)
         times = np.arange(int(4 * width * SAMPLE_RATE)) / SAMPLE_RATE
         clap = generator.standard_normal(len(times)) * np.exp(-times / width)
-        clap = sosfilt(_band(resonance * 0.6, resonance * 1.8), clap)
+        clap = sosfilt(_band(middle * 0.6, middle * 1.8), clap)
         place, pace, level = generator.uniform(0, 0.4), generator.uniform(0.15, 0.4), generator.uniform(0.1, 1.0)
         while (start := int(place * SAMPLE_RATE)) < length:
             piece = clap[: length - start]
@@ -106,7 +128,7 @@ def breath(length: int, generator: np.random.Generator) -> np.ndarray:
         count = int(generator.uniform(0.3, 2.5) * SAMPLE_RATE)
         noise = generator.standard_normal(count)
         for formant in generator.uniform((300, 900, 1800, 3000), (900, 1900, 3200, 5500)):
-            noise = noise + generator.uniform(0.5, 3) * _resonance(noise, formant, generator.uniform(80, 400))
+            noise = noise + generator.uniform(0.5, 3) * resonance(noise, formant, generator.uniform(80, 400))
         noise = noise * np.sin(np.linspace(0, np.pi, count)) ** generator.uniform(0.5, 2)
         piece = (noise / (noise.std() + 1e-9))[: length - place]
         audio[place : place + len(piece)] = generator.uniform(0.4, 1) * piece
@@ -144,7 +166,7 @@ def barks(length: int, generator: np.random.Generator) -> np.ndarray:
         rough = 1 + generator.uniform(0, 0.9) * np.sin(2 * np.pi * generator.uniform(20, 90) * share * seconds)
         source = rough * (phase % 1 - 0.5) + generator.uniform(0.02, 0.5) * generator.standard_normal(count)
         for formant in formants:
-            source = source + generator.uniform(0.5, 2) * _resonance(source, formant, generator.uniform(80, 250))
+            source = source + generator.uniform(0.5, 2) * resonance(source, formant, generator.uniform(80, 250))
         piece = (source * np.minimum(share / 0.1, 1) * (1 - share) ** 0.7)[: length - place]
         audio[place : place + len(piece)] += piece
         place += count + int(generator.exponential(0.4) * SAMPLE_RATE)
@@ -181,8 +203,8 @@ def _band(low: float, high: float) -> np.ndarray:
     return butter(2, (low, min(high, 0.45 * SAMPLE_RATE)), "bandpass", fs=SAMPLE_RATE, output="sos")
 
 
-def _resonance(audio: np.ndarray, frequency: float, width: float) -> np.ndarray:
-    """Audio through one formant, with the gain 1 at its frequency."""
+def resonance(audio: np.ndarray, frequency: float, width: float) -> np.ndarray:
+    """Audio (S,) through one formant, with the gain 1 at its frequency."""
     radius = np.exp(-np.pi * width / SAMPLE_RATE)
     angle = 2 * np.pi * frequency / SAMPLE_RATE
     return lfilter([(1 - radius) * np.sqrt(1 - 2 * radius * np.cos(2 * angle) + radius**2)],

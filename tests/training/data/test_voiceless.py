@@ -34,6 +34,18 @@ def test_files_of_a_package_without_those_that_speak(tmp_path):
     assert abs(sound.mean()) < 1e-6
 
 
+def test_ogg_files_inside_of_a_resource_file(tmp_path):
+    generator, sounds = np.random.default_rng(0), []
+    for index, seconds in enumerate((0.5, 1.0)):
+        soundfile.write(tmp_path / f"{index}.ogg", generator.normal(0, 0.1, int(seconds * SAMPLE_RATE)), SAMPLE_RATE)
+        sounds.append((tmp_path / f"{index}.ogg").read_bytes())
+    content = b"qres" + bytes(100) + sounds[0] + b"a picture" + sounds[1] + b"names"
+    assert list(voiceless.ogg_files(content)) == sounds
+    (tmp_path / "all.rcc").write_bytes(content)
+    source = voiceless.Source("some-sounds", str(tmp_path), ("*.rcc",))
+    assert [len(sound) for sound in voiceless.recorded([source])] == [SAMPLE_RATE // 2, SAMPLE_RATE]
+
+
 def test_a_package_that_is_missing_is_named(tmp_path):
     source = voiceless.Source("some-sounds", str(tmp_path / "none"), ("*.wav",))
     assert not source.installed
