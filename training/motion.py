@@ -220,7 +220,9 @@ def _begins_at_zero(name: str, config: DenoiserConfig, trained: DenoiserConfig) 
     """Whether a weight is of a pose, prosody or controls that the trained decoder did not have."""
     if name.startswith(("code_projection.weight", "output.")):
         return bool(config.pose_scale) and not trained.pose_scale
-    if name.startswith(("control_projection", "null_controls")):
+    if name.startswith("control_projection"):
+        return len(config.controls) > len(trained.controls)
+    if name.startswith("null_controls"):
         return not trained.controls
     return name.startswith("prosody_projection") and not trained.prosody_dimensions
 
@@ -276,8 +278,9 @@ def main(arguments: list[str] | None = None) -> int:
             encoder = load_speech_encoder(Bundle.open(options.bundle), device)
         else:
             encoder = import_speech_encoder(options.speech_encoder).to(device)
-        corpus = load_corpus(options.data, options.cache or options.output / "cache", options.synthesised)
-        scenes = make_scenes(options.data, corpus, options.seed, options.clips)
+        cache = options.cache or options.output / "cache"
+        corpus = load_corpus(options.data, cache, options.synthesised)
+        scenes = make_scenes(options.data, corpus, options.seed, options.clips, cache)
         crops = CropMaker(scenes, scene_features(encoder, scenes), options.seed, prosody=scene_prosody(scenes))
         constants = {"amplitude": AMPLITUDE, "drop_condition": DROP_CONDITION, "batch": BATCH, "crop": CROP}
         run.write_config({"synthesised": options.synthesised, "clips": options.clips} | constants)

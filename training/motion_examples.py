@@ -14,12 +14,15 @@ from engine.motion.speech import SpeechEncoder, normalise
 from engine.shared.arkit import ARKIT_NAMES
 from training.data.corpus import Corpus
 from training.prior.captured_motion import capture_of
+from training.prior.filmed_motion import filmed_sentences
 from training.prior.performance import Performance
 from training.prior.scenes import SCENE_FRAMES, SILENT_SHARE, Scene, SceneMaker
 from training.speech_examples import SHARES
 
 BATCH, CROP = 32, 48
-CAPTURED_COPIES = 3  # of the captured recordings, each in other noise and with another upper face
+# Copies of the recordings of captured and filmed people, each in other noise and with another upper face: whether their
+# way to speak is the usual one there. A voice like theirs moves as they do, and any other voice may be asked to.
+CAPTURED_AS_USUAL, FILMED_AS_USUAL = (False, False, True), (False, True)
 CROPS_PER_SCENE = SCENE_FRAMES // CROP
 # The paper scales codes by U(0.5, 3), which the network cannot know. On weights that mean something (1 = lid closed)
 # that gives half-closed blinks and jaws beyond the anatomy, so the range is narrow and the styles give diversity.
@@ -36,10 +39,13 @@ FULL_PRESS = 0.2  # mouthPress of a bilabial; resting lips have a quarter of it
 FULL_ROLL = 0.4  # mouthRollLower of a labiodental; a bilabial has less than a third of it
 
 
-def make_scenes(data: Path, corpus: Corpus, seed: int, clips: int | None = None) -> list[Scene]:
+def make_scenes(
+    data: Path, corpus: Corpus, seed: int, clips: int | None = None, cache: Path | None = None
+) -> list[Scene]:
     """Scenes of the training: recorded, synthesised and captured speech, and silence.
 
-    clips: number of clips with phone labels, drawn at random; all when not given.
+    clips: number of clips with phone labels, drawn at random; all when not given. cache: folder that keeps the fit of
+        the filmed speaker, who is left out without it.
     """
     maker = SceneMaker(corpus, seed)
     labelled = [clip for name in SHARES for clip in corpus.select(name, held_out=False)]
@@ -47,8 +53,12 @@ def make_scenes(data: Path, corpus: Corpus, seed: int, clips: int | None = None)
         labelled = [labelled[i] for i in np.random.default_rng((seed, 6)).permutation(len(labelled))[:clips]]
     scenes = maker.spoken(labelled)
     for clip in corpus.select("facegood"):
-        for _ in range(CAPTURED_COPIES):
-            scenes += maker.captured(clip, capture_of(data, clip))
+        for as_usual in CAPTURED_AS_USUAL:
+            scenes += maker.captured(clip, capture_of(data, clip), as_usual)
+    if cache is not None:
+        filmed, _ = filmed_sentences(data, cache)
+        for as_usual in FILMED_AS_USUAL:
+            scenes += maker.filmed(filmed, as_usual)
     return scenes + maker.silent(round(SILENT_SHARE * len(scenes)))
 
 

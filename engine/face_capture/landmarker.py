@@ -44,18 +44,20 @@ def track_face(
     model: str | Path = MODEL,
     *,
     face: int = 0,
+    faces: int = FACES,
     progress: Callable[[float], None] | None = None,
     cancelled: Callable[[], bool] | None = None,
 ) -> FaceTrack:
     """Follow one face through the pictures of a video.
 
     model: MediaPipe's `face_landmarker.task`. face: 0 for the largest, n for the n-th from the left of the first
-    picture that shows so many. progress: called with the seconds that are done. cancelled: asked at every picture.
+    picture that shows so many. faces: that are told apart; asked for a single one, MediaPipe smooths lips and lids in
+    time. progress: called with the seconds that are done. cancelled: asked at every picture.
 
     Raises EngineError when MediaPipe or the model is missing, there are no pictures, or no face in any of them, and
     Cancelled.
     """
-    landmarker, image = _landmarker(model)
+    landmarker, image = _landmarker(model, faces)
     times: list[float] = []
     choice, most = _Choice(face), 0
     points, scores, poses = [], [], []
@@ -116,7 +118,7 @@ def _no_face(face: int, most: int) -> str:
     return "No face was found in the video; choose one that shows a face from the front, well lit."
 
 
-def _landmarker(model: str | Path):
+def _landmarker(model: str | Path, faces: int):
     try:
         import mediapipe
         from mediapipe.tasks import python as tasks
@@ -128,7 +130,7 @@ def _landmarker(model: str | Path):
     options = vision.FaceLandmarkerOptions(
         base_options=tasks.BaseOptions(model_asset_buffer=Path(model).read_bytes()),
         running_mode=vision.RunningMode.VIDEO,
-        num_faces=FACES,  # asked for a single one, MediaPipe smooths lips and lids in time
+        num_faces=faces,
         output_face_blendshapes=True,
         output_facial_transformation_matrixes=True,
     )

@@ -22,14 +22,15 @@ TRAITS = (
     "opening", "speed", "rounding", "teeth", "contrast", "jaw_share", "lag", "mood", "asymmetry", "brow_motion", "head",
     "gaze_motion",
 )  # fmt: skip
-CAPTURED = "captured"  # 0: the written prior speaks, 1: the captured speaker of the training does
-CONTROL_NAMES = (*EMOTIONS, ENERGY, *TRAITS, CAPTURED)
+# 0: as the written prior speaks, 1: as one of the training's people does, a captured woman or a filmed man.
+SPEAKERS = CAPTURED, FILMED = ("captured", "filmed")
+CONTROL_NAMES = (*EMOTIONS, ENERGY, *TRAITS, *SPEAKERS)
 # Of eyes, which every model with ARKit weights can be asked for, since they are turned after the sampling: how much the
 # gaze is held on a target (0: free, 1: it stays there), where that is (degrees against the shoulders, to the head's own
 # left and up), and how often the lids close (-1: never, 0: as sampled, 1: twice as often).
 EYE_CONTROLS = GAZE_HOLD, GAZE_LEFT, GAZE_UP, BLINK_RATE = ("gaze_hold", "gaze_left", "gaze_up", "blink_rate")
 ASKED = (*EMOTIONS, ENERGY, *EYE_CONTROLS)  # what people ask for; traits are drawn
-LIMITS = dict.fromkeys(EMOTIONS, (0.0, 1.0)) | {ENERGY: (-1.0, 1.0), CAPTURED: (0.0, 1.0)}
+LIMITS = dict.fromkeys(EMOTIONS, (0.0, 1.0)) | {ENERGY: (-1.0, 1.0)} | dict.fromkeys(SPEAKERS, (0.0, 1.0))
 LIMITS |= dict.fromkeys(TRAITS, (-2.0, 2.0))
 LIMITS |= {GAZE_HOLD: (0.0, 1.0), GAZE_LEFT: (-60.0, 60.0), GAZE_UP: (-40.0, 40.0), BLINK_RATE: (-1.0, 1.0)}
 SINGLE_PRECISION = 1e-6  # that numbers stored so may be off

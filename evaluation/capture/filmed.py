@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import io
-import lzma
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,15 +10,14 @@ import numpy as np
 
 from engine.engine import Engine
 from engine.motion.codes import codes_from_weights
-from engine.shared.arkit import ARKIT_NAMES
 from engine.shared.errors import EngineError
 from engine.shared.weights import WEIGHT_NAMES
+from training.data.films import load_films
 from training.data.grid import spoken
 from training.data.utterance import Utterance
 from training.phones import BILABIALS, OPEN_CONSONANTS, Segment, segments_from_labels
 
 RATE = 25.0
-PIXELS_PER_STEP, LOST = 0.02, -600.0
 CLOSED_MM = 1.0
 ROUNDING = [WEIGHT_NAMES.index(name) for name in ("mouthPucker", "mouthFunnel")]
 
@@ -60,28 +57,19 @@ class Heard:
 
 def filmed_sentences(data: Path, step: int) -> tuple[list[int], Iterator[FilmedSentence]]:
     """Which face points were tracked, and every so many sentences. Raises EngineError when the folder is missing."""
-    folder = data / "grid"
-    if not (folder / "motion.npz").is_file():
-        raise EngineError(f"{folder} has no motion.npz; see docs/train.md for GRID's sentences.")
-    motion = np.load(folder / "motion.npz")
-    deltas = np.load(io.BytesIO(lzma.decompress((folder / "points_delta.npy.xz").read_bytes())))
-    points = np.cumsum(deltas, 0, dtype=np.int16)  # the sums wrap
-    place = {str(key): number for number, key in enumerate(motion["keys"])}
-    names = [str(name) for name in motion["score_names"]]
-    columns = [names.index(name) if name in names else -1 for name in ARKIT_NAMES]
-    scores = np.concatenate([motion["scores"].astype(float), np.zeros((len(motion["scores"]), 1))], 1)[:, columns]
+    films = load_films(data)
+    if films is None:
+        raise EngineError(f"{data / 'grid'} has no motion.npz; see docs/train.md for GRID's sentences.")
+    place = {key: number for number, key in enumerate(films.keys)}
 
     def sentences() -> Iterator[FilmedSentence]:
         for number, utterance in enumerate(spoken(data)):
             row = place.get(utterance.key.split("/")[-1])
-            if row is None or number % step:
-                continue
-            part = slice(motion["first"][row], motion["first"][row + 1])
-            pixels = points[part] * PIXELS_PER_STEP
-            pixels[(pixels < LOST).any((1, 2))] = np.nan
-            yield FilmedSentence(utterance, pixels, scores[part])
+            if row is not None and not number % step:
+                part = films.frames(row)
+                yield FilmedSentence(utterance, films.points[part].astype(float), films.scores[part])
 
-    return motion["point_index"].tolist(), sentences()
+    return films.numbers, sentences()
 
 
 def heard(sentence: FilmedSentence, weights: np.ndarray, engine: Engine) -> Heard:

@@ -1,47 +1,48 @@
 """Lips of GRID's speaker s1 as they were tracked, for takes of his sentences to be compared with.
 
-The training heard these sentences; of how his lips moved in them it knows nothing.
+These sentences are kept out of all training of motion; the speech encoder heard them. Their rate is the film's, since
+a reference that is resampled loses its quickest movements. The tracker smooths in time (`evaluation.capture.tracker`),
+so a take is compared as it is and as the tracker would have shown it.
 """
 
 from __future__ import annotations
 
-import io
-import lzma
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
+from scipy.interpolate import CubicSpline
 
 from engine.face_capture.correspondence import FACE_POINTS
+from engine.shared.lip_opening import lip_opening_mm
 from engine.shared.units import CODE_RATE, MILLIMETRES_PER_UNIT
-from training.data.utterance import read_audio
+from training.data.films import load_films
+from training.data.grid import samples_of
 
-SENTENCES = 38
 UPPER, LOWER, EYE_CORNERS = 13, 14, (33, 263)
-PER_PIXEL, LOST = 50, -600
+FILM_RATE = 25.0
 
 
 def sentences(data: Path) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Sound (S,) at 16 kHz and opening (N,) in mm at the code rate of some sentences; none without the folder."""
-    folder = data / "grid"
-    if not (folder / "motion.npz").is_file():
+    """Sound (S,) at 16 kHz and opening (F,) in mm at FILM_RATE of the sentences kept out; none without the films."""
+    films = load_films(data, [UPPER, LOWER, *EYE_CORNERS])
+    if films is None:
         return
-    with np.load(folder / "motion.npz", allow_pickle=False) as archive:
-        keys, first, numbers = archive["keys"], archive["first"], list(archive["point_index"])
-        rate = float(archive["fps"])
-    changes = np.load(io.BytesIO(lzma.open(folder / "points_delta.npy.xz").read()), allow_pickle=False)
-    wanted = [numbers.index(number) for number in (UPPER, LOWER, *EYE_CORNERS)]
-    points = np.cumsum(changes[:, wanted].astype(np.int32), 0).astype(np.int16) / PER_PIXEL  # the sums wrap
-    for index in np.linspace(0, len(keys) - 1, SENTENCES).round().astype(int):
-        part = points[first[index] : first[index + 1]]
-        if (part < LOST).any():
-            continue
-        opening = opening_mm(part)
-        times = np.arange(int((len(part) - 1) / rate * CODE_RATE)) / CODE_RATE
-        yield (
-            read_audio(folder / "audio" / f"{keys[index]}.opus"),
-            np.interp(times, np.arange(len(part)) / rate, opening),
-        )
+    for index in films.kept_out():
+        part = films.points[films.frames(index)]
+        if np.isfinite(part).all():
+            yield samples_of(data, films.keys[index]), opening_mm(part)
+
+
+def at_film_times(opening: np.ndarray, frames: int) -> np.ndarray:
+    """An opening (N,) at the code rate at the first of `frames` film frames that it lasts for: (F,)."""
+    count = min(frames, int((len(opening) - 1) / CODE_RATE * FILM_RATE) + 1)
+    return CubicSpline(np.arange(len(opening)) / CODE_RATE, opening)(np.arange(count) / FILM_RATE)
+
+
+def opening_of_weights(weights: np.ndarray) -> np.ndarray:
+    """Opening (N,) in mm of weights (N, W); lips that press on each other are closed."""
+    return np.clip(lip_opening_mm(weights), 0, None)
 
 
 def opening_mm(points: np.ndarray) -> np.ndarray:

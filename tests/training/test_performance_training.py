@@ -82,6 +82,21 @@ def test_a_whole_decoder_starts_as_it_is():
     assert all(torch.equal(weight, trained.state_dict()[name]) for name, weight in decoder.state_dict().items())
 
 
+def test_a_decoder_that_knows_fewer_speakers_goes_on_as_it_was():
+    torch.manual_seed(0)
+    fewer = WHOLE | {"controls": CONTROL_NAMES[:-1]}
+    trained = ExpressionDecoder(replace(TINY, **fewer)).eval()
+    decoder = ExpressionDecoder(replace(TINY, **WHOLE)).eval()
+    torch.nn.init.normal_(trained.control_projection.weight)
+    motion.start_from(decoder, trained)
+    codes, times = torch.randn(2, 20, 206), torch.tensor([30, 900])
+    features, controls = torch.randn(2, 20, 16 + PROSODY_DIMENSIONS), torch.rand(2, 20, len(CONTROL_NAMES))
+    with torch.inference_mode():
+        found = decoder(codes, times, features, controls=controls)
+        expected = trained(codes, times, features, controls=controls[..., :-1])
+    torch.testing.assert_close(found, expected)
+
+
 def test_controls_are_taught_in_all_but_pure_noise():
     seen = []
 

@@ -10,6 +10,8 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
+
 from training.data.utterance import Utterance, read_audio, shifted
 
 OFFSET = 0.010  # seconds: lips are closest this much after the middle of their labels
@@ -21,5 +23,9 @@ def spoken(data: Path) -> Iterator[Utterance]:
     if not folder.is_dir():
         return
     for key, phones in json.loads((folder / "labels.json").read_text("utf-8"))["phones"].items():
-        samples = read_audio(folder / "audio" / f"{key}.opus")
-        yield Utterance(f"grid/{key}", "grid", "grid-s1", shifted(phones, OFFSET), samples)
+        yield Utterance(f"grid/{key}", "grid", "grid-s1", shifted(phones, OFFSET), samples_of(data, key))
+
+
+def samples_of(data: Path, key: str) -> np.ndarray:
+    """Sound (S,) int16 at 16 kHz of a sentence."""
+    return read_audio(data / "grid" / "audio" / f"{key}.opus")

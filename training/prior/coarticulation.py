@@ -25,12 +25,12 @@ def _targets(phone_symbol: str, style: SpeakingStyle, gain: float) -> dict[str, 
     sibilant = phone.manner == "sibilant"
     return {
         "jaw": JAW_OPEN_VOWEL * opening * style.jaw,
-        "funnel": rounding * (0.42 if protrudes else 0.12),
+        "funnel": rounding * (0.42 if protrudes else 0.07),
         "pucker": rounding * (0.25 if protrudes else 0.62),
         "stretch": 0.32 * spreading,
         "smile": 0.22 * spreading,
-        "lower_down": style.teeth * ((0.20 if sibilant else 0.06) + 0.14 * spreading + 0.08 * opening),
-        "upper_up": style.teeth * ((0.09 if sibilant else 0.04) + 0.08 * spreading + 0.11 * opening),
+        "lower_down": style.teeth * ((0.50 if sibilant else 0.06) + 0.14 * spreading + 0.08 * opening),
+        "upper_up": style.teeth * ((0.30 if sibilant else 0.04) + 0.08 * spreading + 0.11 * opening),
     }
 
 

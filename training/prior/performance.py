@@ -38,12 +38,14 @@ def perform(
     voice: Voice | None = None,
     *,
     capture: np.ndarray | None = None,
+    speaker: str = CAPTURED,
     expressive: bool = True,
 ) -> Performance:
     """One performance, the same for the same seed.
 
     voice: what stands out in it; None takes it from the emphasis of the segments.
-    capture: mouth weights (N, 57) that were captured and take the place of the prior's.
+    capture: mouth weights (N, 57) that were captured and take the place of the prior's. speaker: the control that asks
+        for the person of the capture.
     expressive: whether it may have an emotion and an energy of its own.
     """
     generator = np.random.default_rng(seed)
@@ -54,7 +56,7 @@ def perform(
     style = SpeakingStyle.of_traits(traits, generator)
     weights, pose = _face(segments, frames, voice, style, (mood, energy, capture), generator)
     asked = {name: mood.asked[:, column] for column, name in enumerate(EMOTIONS)}
-    asked |= traits | {ENERGY: energy, CAPTURED: float(capture is not None)}
+    asked |= traits | {ENERGY: energy, speaker: float(capture is not None)}
     return Performance(weights, pose, control_rows(CONTROL_NAMES, asked, frames))
 
 

@@ -9,26 +9,29 @@ import numpy as np
 
 from engine.motion.prosody import PROMINENCE, accents, prosody
 from engine.shared.arkit import ARKIT_NAMES
-from engine.shared.controls import CAPTURED, CONTROL_NAMES
+from engine.shared.controls import CAPTURED, CONTROL_NAMES, FILMED, SPEAKERS
 from engine.shared.units import CODE_RATE, SAMPLE_RATE
+from engine.shared.weights import WEIGHT_NAMES
 from training.data.augmentation import Augmenter
 from training.data.corpus import Clip, Corpus
-from training.data.voice_changes import VoiceChange
+from training.data.voice_changes import VoiceChange, shift_formants
 from training.phones import SILENCE, Segment
+from training.prior.filmed_motion import FilmedSentence
 from training.prior.head_motion import Beat, Voice
 from training.prior.performance import Performance, perform
 
 SCENE_SECONDS = 12.0
 SCENE_FRAMES = round(SCENE_SECONDS * CODE_RATE)
 SILENT_SHARE = 0.10
+OTHER_FORMANTS = (0.85, 1.25)  # of a filmed voice that shall be another
 
 
 @dataclass(frozen=True)
 class Scene:
     """audio: (S,) float32 at 16 kHz. segments: phones over the scene. voice: what stands out in it.
 
-    capture: (N, 57) real mouth weights or None. captured_clip: key of the clip that was captured. as_usual: whether the
-    captured speaker's is the usual way to speak, which need not be asked for.
+    capture: (N, 57) real mouth weights or None. captured_clip: key of the clip that was captured. speaker: the control
+    that asks for its person. as_usual: whether theirs is the usual way to speak, which need not be asked for.
     """
 
     audio: np.ndarray
@@ -36,14 +39,17 @@ class Scene:
     voice: Voice
     capture: np.ndarray | None = None
     captured_clip: str = ""
+    speaker: str = CAPTURED
     as_usual: bool = False
 
     def performance(self, seed: int, expressive: bool = True) -> Performance:
         """One performance of the scene over SCENE_FRAMES. expressive: whether it may have an emotion."""
         capture = None if self.capture is None else self.capture * np.random.default_rng((seed, 1)).uniform(0.9, 1.1)
-        performed = perform(self.segments, SCENE_FRAMES, seed, self.voice, capture=capture, expressive=expressive)
+        performed = perform(
+            self.segments, SCENE_FRAMES, seed, self.voice, capture=capture, speaker=self.speaker, expressive=expressive
+        )
         if self.as_usual:
-            performed.controls[:, CONTROL_NAMES.index(CAPTURED)] = 0.0
+            performed.controls[:, [CONTROL_NAMES.index(name) for name in SPEAKERS]] = 0.0
         return performed
 
 
@@ -84,9 +90,10 @@ class SceneMaker:
         segments = [Segment(SILENCE, 0.0, SCENE_SECONDS)]
         return [Scene(self.augmenter.silence(length, self.generator), segments, Voice([])) for _ in range(count)]
 
-    def captured(self, clip: Clip, capture: np.ndarray) -> list[Scene]:
+    def captured(self, clip: Clip, capture: np.ndarray, as_usual: bool = False) -> list[Scene]:
         """Consecutive scenes of a recording with captured motion; pauses are where the capture rests."""
-        return self.recorded(self.corpus.audio(clip), capture[: int(clip.duration * CODE_RATE)], clip.key)
+        capture = capture[: int(clip.duration * CODE_RATE)]
+        return self.recorded(self.corpus.audio(clip), capture, clip.key, as_usual)
 
     def recorded(self, audio: np.ndarray, capture: np.ndarray, key: str, as_usual: bool = False) -> list[Scene]:
         """Consecutive scenes of a recording (S,) with its captured weights (N, 57)."""
@@ -97,7 +104,44 @@ class SceneMaker:
             start = int(index * SCENE_SECONDS * SAMPLE_RATE)
             part = audio[start : start + int(SCENE_SECONDS * SAMPLE_RATE)]
             augmented = self.augmenter.speech(part, self.generator)
-            scenes.append(Scene(augmented, _pauses_of(window), voice_of(part), window, key, as_usual))
+            scenes.append(Scene(augmented, _pauses_of(window), voice_of(part), window, key, as_usual=as_usual))
+        return scenes
+
+    def filmed(self, sentences: list[FilmedSentence], as_usual: bool = False) -> list[Scene]:
+        """Filmed sentences in random order, as many to a scene as fit whole; each other scene has another voice.
+
+        Only its formants differ, so that all is heard when it was.
+        """
+        scenes: list[Scene] = []
+        order = [sentences[index] for index in self.generator.permutation(len(sentences))]
+        while order:
+            parts: list[np.ndarray] = []
+            segments: list[Segment] = []
+            weights = np.zeros((SCENE_FRAMES, len(WEIGHT_NAMES)), np.float32)
+            begin = 0  # code frames
+            while order and begin + len(order[-1].weights) <= SCENE_FRAMES:
+                sentence = order.pop()
+                end, start = begin + len(sentence.weights), begin / CODE_RATE
+                weights[begin:end] = sentence.weights
+                length = round(end / CODE_RATE * SAMPLE_RATE) - round(start * SAMPLE_RATE)
+                samples = sentence.utterance.samples[:length].astype(np.float32) / 32768
+                parts.append(np.pad(samples, (0, length - len(samples))))
+                ends = end / CODE_RATE
+                segments += [
+                    Segment(s.phone, s.start + start, min(s.end + start, ends))
+                    for s in sentence.segments
+                    if s.start + start < ends
+                ]
+                begin = end
+            weights[begin:] = weights[begin - 1]
+            whole = np.concatenate(parts)
+            voice = voice_of(np.pad(whole, (0, int(SCENE_SECONDS * SAMPLE_RATE) - len(whole))))
+            heard = 0.05 / (whole.std() + 1e-5) * 10 ** self.generator.uniform(-0.2, 0.2) * whole
+            if len(scenes) % 2:
+                heard = shift_formants(heard, float(self.generator.uniform(*OTHER_FORMANTS)))
+            heard = np.pad(heard, (0, int(SCENE_SECONDS * SAMPLE_RATE) - len(heard))).astype(np.float32)
+            augmented = self.augmenter.speech(heard, self.generator)
+            scenes.append(Scene(augmented, _without_gaps(segments), voice, weights, "grid", FILMED, as_usual))
         return scenes
 
     def _pause(self) -> int:

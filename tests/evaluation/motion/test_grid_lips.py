@@ -5,12 +5,12 @@ import json
 import lzma
 
 import numpy as np
-import pytest
 import soundfile
 
 from engine.face_capture.correspondence import FACE_POINTS
 from engine.shared.units import MILLIMETRES_PER_UNIT
 from evaluation.motion import grid_lips
+from training.data import films
 
 EYES_MM = 2 * MILLIMETRES_PER_UNIT * next(point.place[0] for point in FACE_POINTS if point.number == 263)
 
@@ -30,10 +30,10 @@ def test_openings_are_millimetres_whatever_the_size_of_the_face():
         np.testing.assert_allclose(grid_lips.opening_mm(points(opening, size)), opening, atol=1e-6)
 
 
-def test_sentences_are_read_at_the_code_rate_with_their_sound(tmp_path, monkeypatch):
-    monkeypatch.setattr(grid_lips, "SENTENCES", 2)
+def test_sentences_are_read_with_their_sound(tmp_path, monkeypatch):
+    monkeypatch.setattr(films, "KEPT_OUT", 2)
     opening = 5 + 4 * np.sin(np.arange(150) / 6)
-    table = np.round(points(opening) * grid_lips.PER_PIXEL).astype(np.int32)
+    table = np.round(points(opening) * films.STEPS_PER_PIXEL).astype(np.int32)
     table[75:, :, 2] = 0
     folder = tmp_path / "grid"
     (folder / "audio").mkdir(parents=True)
@@ -52,8 +52,18 @@ def test_sentences_are_read_at_the_code_rate_with_their_sound(tmp_path, monkeypa
     found = list(grid_lips.sentences(tmp_path))
     assert [len(audio) for audio, _ in found] == [48000, 48000]
     (_, first), (_, second) = found
-    assert len(first) == pytest.approx(71, abs=1)
-    times = np.arange(len(first)) / 24
-    np.testing.assert_allclose(first, 5 + 4 * np.sin(times * 25 / 6), atol=0.15)
+    np.testing.assert_allclose(first, opening[:75], atol=0.05)
     assert not np.allclose(first, second)
     assert not list(grid_lips.sentences(tmp_path / "elsewhere"))
+
+
+def test_takes_are_compared_at_the_films_times_and_as_the_tracker_shows_them():
+    times = np.arange(73) / 24
+    opening = 5 + 4 * np.sin(2 * np.pi * 6 * times)
+    found = grid_lips.at_film_times(opening, 75)
+    assert len(found) == 75
+    np.testing.assert_allclose(found[3:-3], 5 + 4 * np.sin(2 * np.pi * 6 * np.arange(75) / 25)[3:-3], atol=0.1)
+    assert len(grid_lips.at_film_times(opening[:25], 75)) == 26
+    slow = films.smoothed(found)
+    assert slow.std() < 0.75 * found.std()
+    np.testing.assert_allclose(films.unsmoothed(slow), found, atol=1e-9)
