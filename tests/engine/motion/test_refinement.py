@@ -8,6 +8,7 @@ import pytest
 import soundfile
 import torch
 from closeness import assert_close
+from repository import ROOT
 
 from engine import Engine
 from engine.__main__ import main
@@ -109,8 +110,9 @@ def test_a_part_of_a_long_take_is_refined_as_it_is_alone():
 
 @pytest.mark.slow
 def test_the_starter_refines_its_takes_and_can_be_told_not_to(engine):
-    raw = engine.sample(voice(3.0), seed=1, refine=False)
-    take, again = (engine.sample(voice(3.0), seed=1) for _ in range(2))
+    spoken = ROOT / "demo" / "voice.wav"
+    raw = engine.sample(spoken, seed=1, refine=False)
+    take, again = (engine.sample(spoken, seed=1) for _ in range(2))
     np.testing.assert_array_equal(take.codes, again.codes)
     assert take.provenance["refined"]
     assert "refined" not in raw.provenance
