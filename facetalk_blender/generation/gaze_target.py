@@ -73,9 +73,7 @@ def following(gaze: GazeTarget, first: int, end: int, rate: float, found: dict[s
     found.update({GAZE_LEFT: [], GAZE_UP: []})
     while frames:
         with _Stage(gaze) as stage:
-            deadline = (
-                None  # of the first frame Blender builds the scene's graph, which costs more than a hundred others
-            )
+            deadline = None  # the first frame builds the scene's graph, which costs more than a hundred others
             while frames and (deadline is None or time.perf_counter() < deadline):
                 frame = frames.pop(0)
                 for name, value in stage.direction(frame).items():
