@@ -34,6 +34,10 @@ def remove_unused(collection: bpy.types.bpy_prop_collection, items: Iterable[bpy
 
 def remove_unused_node_groups(trees: Iterable[bpy.types.NodeTree]) -> None:
     """Remove node groups that nothing uses, with the groups in them that nothing else uses."""
-    trees = list(trees)
-    inner = [node.node_tree for tree in trees for node in tree.nodes if node.type == "GROUP"]
-    remove_unused(bpy.data.node_groups, trees + inner)
+    waiting = [tree.session_uid for tree in trees]
+    while waiting:
+        session_uid = waiting.pop()
+        tree = next((tree for tree in bpy.data.node_groups if tree.session_uid == session_uid), None)
+        if tree is not None and tree.users == 0:
+            waiting += [node.node_tree.session_uid for node in tree.nodes if node.type == "GROUP" and node.node_tree]
+            bpy.data.node_groups.remove(tree)

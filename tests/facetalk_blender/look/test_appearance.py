@@ -112,7 +112,8 @@ def test_where_light_leaves_the_skin_no_shader_is_evaluated(scene):
     """Cycles leaves that out as long as no subsurface has a normal of its own; it halves the time of a render."""
     material.head_materials()
     nodes = bpy.data.node_groups["FaceTalk Surface"].nodes
-    below = [n for n in nodes if n.type == "BSDF_PRINCIPLED" and n.inputs["Subsurface Weight"].default_value > 0]
+    shaders = [(node, node.inputs["Subsurface Weight"]) for node in nodes if node.type == "BSDF_PRINCIPLED"]
+    below = [node for node, weight in shaders if weight.is_linked or weight.default_value > 0]
     assert len(below) == 3  # skin, lips, mouth
     for shader in below:
         assert not shader.inputs["Normal"].is_linked
