@@ -304,12 +304,15 @@ class Generation(Job):
             self._make_head()
 
     def _sample(self) -> None:
+        self._steps = self._sampling_steps()
+
+    def _sampling_steps(self) -> Iterator[bool]:
         if self.options.gaze is not None:
-            self._steps = self._gaze_steps()
-        elif self._spoken.sound.readable:
+            yield from self._gaze_steps()
+        if self._spoken.sound.readable:
             self._engine.ask("sample", *self._spoken.request(self.options))
         else:
-            self._steps = self._decoding_steps()
+            yield from self._decoding_steps()
 
     def _gaze_steps(self) -> Iterator[bool]:
         """Where the target is at every moment becomes two controls more."""
@@ -325,10 +328,6 @@ class Generation(Job):
             keyed_controls=self.options.keyed_controls | over_time,
             gaze=None,
         )
-        if self._spoken.sound.readable:
-            self._engine.ask("sample", *self._spoken.request(self.options))
-        else:
-            yield from self._decoding_steps()
 
     def _decoding_steps(self) -> Iterator[bool]:
         """The engine cannot read the sound as Blender plays it: it gets Blender's samples."""
