@@ -277,7 +277,7 @@ def report_text(figures: dict) -> str:
         lines += paragraph(
             f"Takes of {next(iter(lips.values()))['sentences']} sentences of GRID's speaker s1 whose lips no training "
             "saw, against the tracked lips at the film's rate. MediaPipe's video mode smooths in time: of rendered "
-            "heads it shows 0.79, 0.62, 0.50 and 0.53 of the power of the true lips by band, and correlates with them "
+            "heads it shows 0.90, 0.72, 0.54 and 0.50 of the power of the true lips by band, and correlates with them "
             "by 0.97 (`python -m evaluation.capture.tracker`). So takes are compared as they are, and as that tracker "
             "would show them (a frame keeps 0.35 of the one before). `filmed speaker` asks for this man's way to speak "
             "(control `filmed`). Wanted: correlation 0.85, power 0.7 to 1.3."
