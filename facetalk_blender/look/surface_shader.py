@@ -125,6 +125,7 @@ class _Surface:
         self._pores = nodes.noise(self._grain, 1300.0, 0.0)
         self._skin_detail = nodes.number("Skin Detail", 0.4)
         self._hollow, self._tension = self._folds()
+        self._covered, self._scalp_color = self._under_hair(y, z)
         traits = nodes.add(
             "ShaderNodeAttribute", output="Vector", attribute_type="OBJECT", attribute_name=TRAITS_PROPERTY
         )
@@ -170,8 +171,7 @@ class _Surface:
         height = n.math("MULTIPLY_ADD", self._hollow, -FOLD_HEIGHT, n.noise(self._grain, 720.0, 0.0))
         bumps = self._bumps(height)
         color = n.mix(n.math("MULTIPLY", self._hollow, FOLD_SHADE), color, n.mix(1.0, color, FOLD_TINT, "MULTIPLY"))
-        _, y, z = n.split(self._rest)
-        matt = n.math("SUBTRACT", 1.0, self._under_hair(y, z)[0])
+        matt = n.math("SUBTRACT", 1.0, self._covered)
         below = SKIN_SUBSURFACE | {"Subsurface Weight": n.math("MULTIPLY", matt, SKIN_SUBSURFACE["Subsurface Weight"])}
         shown = self._wet(color, roughness, **{"Coat Normal": bumps, "Coat Weight": matt}, **below)
         ears = n.math("MULTIPLY", self._spots(self._mirrored, EARS), EAR_LIGHT)
@@ -211,8 +211,7 @@ class _Surface:
         )
         color = n.mix(self._spots(mirrored, (SHADE_UNDER_EYES,)), color, n.mix(1.0, color, SHADE_TINT, "MULTIPLY"))
         color = n.mix(self._stubble(y, z, uneven), color, n.mix(1.0, color, STUBBLE_TINT, "MULTIPLY"))
-        cover, hair = self._under_hair(y, z)
-        color = n.mix(cover, color, hair)
+        color = n.mix(self._covered, color, self._scalp_color)
         noise = n.noise(self._grain, 190.0, 1.0)
         color = n.mix(self._on_lids(mirrored), color, n.mix(1.0, color, LID_SHADOW, "MULTIPLY"))
         speckled = n.math("MULTIPLY", n.step(noise, *FRECKLED), self._spots(mirrored, FRECKLES))

@@ -8,6 +8,7 @@ the tongue, are those of the articulation prior.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +21,7 @@ from engine.face_capture.points_of_head import point_model
 from engine.head import load_head
 from engine.shared.errors import EngineError
 from engine.shared.options import STARTER
-from engine.shared.units import CODE_RATE, MILLIMETRES_PER_UNIT
+from engine.shared.units import CODE_RATE, MILLIMETRES_PER_UNIT, SAMPLE_RATE
 from engine.shared.weights import WEIGHT_NAMES
 from training.data.films import Films, load_films, unsmoothed
 from training.data.grid import spoken
@@ -58,26 +59,25 @@ def filmed_sentences(data: Path, cache: Path) -> tuple[list[FilmedSentence], Res
     films = load_films(data)
     if films is None:
         return [], Residual(0.0, 0.0)
-    model, utterances = point_model(load_head(Bundle.open(STARTER), "cpu")), spoken(data)
-    fitted = _fitted(films, {u.key.split("/")[-1]: u for u in utterances}, model, cache)
-    names = set(fitted["keys"].tolist())
-    sentences, place = [], 0
-    for utterance in spoken(data):
-        key = utterance.key.split("/")[-1]
-        if key in names:
-            place = fitted["keys"].tolist().index(key)
-            weights = fitted["weights"][fitted["first"][place] : fitted["first"][place + 1]].astype(np.float32)
-            segments = segments_from_labels(utterance.phones, len(utterance.samples) / 16000)
+    utterances = {utterance.key.split("/")[-1]: utterance for utterance in spoken(data)}
+    fitted = _fitted(films, utterances, cache)
+    parts = dict(zip(fitted["keys"].tolist(), pairwise(fitted["first"].tolist()), strict=True))
+    sentences = []
+    for key, utterance in utterances.items():
+        if key in parts:
+            weights = fitted["weights"][slice(*parts[key])].astype(np.float32)
+            segments = segments_from_labels(utterance.phones, len(utterance.samples) / SAMPLE_RATE)
             sentences.append(FilmedSentence(utterance, segments, weights))
     return sentences, Residual(*fitted["residual"].tolist())
 
 
-def _fitted(films: Films, utterances: dict[str, Utterance], model: PointModel, cache: Path) -> dict:
+def _fitted(films: Films, utterances: dict[str, Utterance], cache: Path) -> dict:
     """Arrays keys (K,), first (K + 1,), weights (F, 57) and residual (2,) of the sentences that may be learnt from."""
     path = cache / "films.npz"
     if path.is_file():
         with np.load(path, allow_pickle=False) as archive:
             return dict(archive)
+    model = point_model(load_head(Bundle.open(STARTER), "cpu"))
     keys, weights, errors = [], [], []
     kept_out = set(films.kept_out())
     for index, key in enumerate(films.keys):
