@@ -147,10 +147,9 @@ class EngineProcess:
         self._send_take(request, take)
 
     def _feeling(self, request: Message) -> None:
-        from .motion.voice_emotion import feeling, phrases
+        from .motion.voice_emotion import whole_and_phrases
 
-        samples = _recording(request)[0]
-        found = feeling(samples)
+        found, phrases = whole_and_phrases(_recording(request)[0])
         facts: dict[str, object] = {
             "emotion": found.emotion,
             "controls": found.controls,
@@ -158,7 +157,7 @@ class EngineProcess:
         }
         facts["phrases"] = [
             {"start": one.start, "end": one.end, "emotion": one.feeling.emotion, "controls": one.feeling.controls}
-            for one in phrases(samples)
+            for one in phrases
         ]
         self._answer(request, "feeling", facts)
 

@@ -67,8 +67,8 @@ def feeling(samples: np.ndarray) -> Feeling:
     return _nearest(_away(_measured(_Analysis.of(samples))))
 
 
-def phrases(samples: np.ndarray) -> list[Phrase]:
-    """How each phrase of a voice (S,) at 16 kHz sounds. Raises EngineError where hardly anybody speaks.
+def whole_and_phrases(samples: np.ndarray) -> tuple[Feeling, list[Phrase]]:
+    """How a voice (S,) at 16 kHz sounds, and each of its phrases. Raises EngineError where hardly anybody speaks.
 
     A few syllables measure badly, so the whole voice counts as STEADY seconds more of every phrase.
     """
@@ -81,7 +81,7 @@ def phrases(samples: np.ndarray) -> list[Phrase]:
         seconds = (last - first) / _RATE
         away = (seconds * away + STEADY * whole) / (seconds + STEADY)
         found.append(Phrase(first / _RATE, last / _RATE, _nearest(away)))
-    return found
+    return _nearest(whole), found
 
 
 def _phrase_spans(loud: np.ndarray) -> list[tuple[int, int]]:

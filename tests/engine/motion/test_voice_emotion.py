@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from engine.motion.voice_emotion import PROFILES, feeling, measures, phrases
+from engine.motion.voice_emotion import PROFILES, feeling, measures, whole_and_phrases
 from engine.process import EngineProcess
 from engine.shared.controls import CONTROL_NAMES, LIMITS
 from engine.shared.errors import EngineError
@@ -59,15 +59,15 @@ def test_every_phrase_is_heard_by_itself():
     raised = voice(pitch=150.0, semitones=12, tilt=6.0, syllables=3.8, seconds=4.0)
     hanging = voice(pitch=90.0, semitones=3, tilt=-15.0, syllables=2.4, hiss=0.1, seconds=4.0)
     pause = np.zeros(RATE, np.float32)
-    found = phrases(np.concatenate([pause, raised, pause, hanging]))
+    _, found = whole_and_phrases(np.concatenate([pause, raised, pause, hanging]))
     assert [round(one.start) for one in found] == [1, 6]
     np.testing.assert_allclose([one.end for one in found], [5, 10], atol=0.15)
     first, second = (one.feeling for one in found)
     assert first.emotion == "anger" and second.emotion not in ("anger", "joy", "fear")
     assert first.controls["energy"] > second.controls["energy"] + 0.3
     # A pause of a breath does not part a short phrase, and a long one is divided.
-    assert len(phrases(np.concatenate([raised[: RATE // 2], pause[: RATE // 2], raised]))) == 1
-    assert len(phrases(np.tile(raised, 5))) == 3
+    assert len(whole_and_phrases(np.concatenate([raised[: RATE // 2], pause[: RATE // 2], raised]))[1]) == 1
+    assert len(whole_and_phrases(np.tile(raised, 5))[1]) == 3
 
 
 def test_where_nobody_speaks_it_says_so():
