@@ -14,6 +14,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 import numpy as np
+from scipy.ndimage import grey_erosion
 
 from engine.shared.lip_opening import OPENING_MM_PER_WEIGHT, REST_OPENING_MM
 from training.phones import BILABIALS, LABIODENTALS, Segment
@@ -25,6 +26,9 @@ from training.prior.tongue import DENTAL_JAW, dental_gesture, in_place, tongue_w
 
 # Closed lips are pressed together a little beyond contact, so that they stay sealed over their whole width.
 SEALED_OPENING_MM = -0.55
+# The quickest that anything opens or closes the mouth, in weight a code frame; the captured jaw reaches 0.35.
+FASTEST = 0.45
+OPENERS = ("mouthFunnel", "mouthLowerDownLeft", "mouthLowerDownRight", "mouthUpperUpLeft", "mouthUpperUpRight")
 
 
 @dataclass
@@ -126,10 +130,10 @@ def _seal_lips(mouth: Mouth, style: SpeakingStyle) -> None:
     """
     weights = mouth.weights
     seal = np.maximum(mouth.bilabial, mouth.silence)
-    for name in ("mouthFunnel", "mouthLowerDownLeft", "mouthLowerDownRight", "mouthUpperUpLeft", "mouthUpperUpRight"):
-        weights[name] = weights[name] * (1 - 0.92 * seal)
+    for name in OPENERS:
+        weights[name] = in_time(weights[name] * (1 - 0.92 * seal))
     # The jaw rises with the lips, though not all the way.
-    weights["jawOpen"] = weights["jawOpen"] * (1 - 0.35 * mouth.bilabial)
+    weights["jawOpen"] = in_time(weights["jawOpen"] * (1 - 0.35 * mouth.bilabial))
     press = (0.26 * mouth.bilabial + 0.05 * mouth.silence * (1 - mouth.bilabial)) * style.lips
     for side, sign in (("Left", 1), ("Right", -1)):
         weights[f"mouthPress{side}"] = press * (1 + 0.15 * sign * style.asymmetry)
@@ -141,3 +145,12 @@ def _seal_lips(mouth: Mouth, style: SpeakingStyle) -> None:
     )
     surplus = seal * np.clip(opening - SEALED_OPENING_MM, 0.0, None)
     weights["mouthClose"] = surplus / -OPENING_MM_PER_WEIGHT["mouthClose"]
+
+
+def in_time(weights: np.ndarray) -> np.ndarray:
+    """Weights (G,) on the fine grid that open less where FASTEST would not let them close in time.
+
+    The largest curve under the given one that is nowhere steeper.
+    """
+    steps = np.abs(np.arange(-3 * OVERSAMPLING, 3 * OVERSAMPLING + 1))
+    return grey_erosion(weights, structure=-FASTEST / OVERSAMPLING * steps, mode="nearest")

@@ -6,14 +6,15 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from engine.shared.arkit import ARKIT_NAMES
 from engine.shared.lip_opening import OPENING_MM_PER_WEIGHT, REST_OPENING_MM, lip_opening_mm
 from engine.shared.units import CODE_RATE
 from training.phones import BILABIALS, PHONES, SILENCE, Segment, segments_from_labels
-from training.prior.articulation import expected_mouth
+from training.prior.articulation import FASTEST, expected_mouth, in_time
+from training.prior.grid import OVERSAMPLING
 from training.prior.performance import perform
 
 SPOKEN = sorted(set(PHONES) - {SILENCE})
@@ -54,6 +55,7 @@ def test_every_bilabial_closes_the_lips(phones, seed, bilabial):
 
 @settings(max_examples=30)
 @given(phone_strings, st.integers(0, 2**31))
+@example([("AA", 0.25), ("S", 0.25), ("B", 0.25)], 253)
 def test_motion_of_the_mouth_is_bounded_and_in_range(phones, seed):
     segments, frames = _string(phones)
     weights = perform(segments, frames, seed, expressive=False).weights
@@ -86,6 +88,16 @@ def test_long_pauses_close_the_lips():
     segments, frames = _string([("AA", 0.2), (SILENCE, 0.8), ("AA", 0.2)])
     opening = lip_opening_mm(perform(segments, frames, 5, expressive=False).weights)
     assert opening[round(0.95 * CODE_RATE) : round(1.2 * CODE_RATE)].max() <= 0.3
+
+
+def test_what_cannot_close_in_time_opens_less():
+    generator = np.random.default_rng(4)
+    wanted = np.clip(np.cumsum(generator.normal(0, 0.08, 400)), 0, 1)
+    opened = in_time(wanted)
+    steps = np.abs(np.arange(400)[:, None] - np.arange(400)) * FASTEST / OVERSAMPLING
+    np.testing.assert_allclose(opened, (wanted + steps).min(axis=1), atol=1e-12)
+    slow = 0.5 + 0.4 * np.sin(np.arange(400) / 60)
+    np.testing.assert_array_equal(in_time(slow), slow)
 
 
 def test_the_seed_decides_the_performance():
