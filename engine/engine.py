@@ -34,12 +34,14 @@ from .shared.weights import WEIGHT_NAMES
 
 if TYPE_CHECKING:
     from .head.surface.extract import Surface, SurfaceExtractor
+    from .head.surface.in_turn import Elsewhere
     from .head.table_work import TableWork
 
 RANDOM_HEAD_DEVIATION = 0.8
 RANDOM_HEAD_LIMIT = 2.0
 LISTENING_SHARE = 0.25  # of the time that a take needs
 LARGEST_CODE_BYTES = 1 << 20  # of a file with an identity code
+ExtractorKind = tuple[bytes | None, int, float]  # its identity, resolution and tolerance
 
 
 @dataclass(frozen=True)
@@ -94,8 +96,9 @@ class Engine:
     def __init__(self, bundle: Bundle, device: torch.device):
         self.bundle = bundle
         self.device = device
-        # What made the last surfaces, and the identity, resolution and tolerance it is for.
-        self._kept_extractor: tuple[tuple[bytes | None, int, float], SurfaceExtractor] | None = None
+        self._kept_extractor: tuple[ExtractorKind, SurfaceExtractor] | None = None  # what made the last surfaces
+        # Extractors outside this process, by identity code, resolution and tolerance; programs that have some set it.
+        self.elsewhere: Callable[[np.ndarray | None, int, float], Sequence[Elsewhere]] = _nowhere
 
     @classmethod
     def load(cls, bundle: str | Path = STARTER, device: str = DEVICE) -> Engine:
@@ -442,23 +445,16 @@ class Engine:
         self, code: np.ndarray | None, expressions: np.ndarray, resolution: int, tolerance: float
     ) -> Iterator[Surface]:
         """Surfaces of expressions (F, E). Within a tolerance they go on from the last surfaces of the same head."""
-        from .head.surface.extract import SurfaceExtractor
         from .head.surface.forward_surface import ForwardSurfaceExtractor
         from .head.surface.in_turn import extract_in_turn
 
         if self.head.deforms_forward:
             yield from map(ForwardSurfaceExtractor(self.head, code, resolution).extract, expressions)
             return
-        if tolerance:
-            self._tables.look_up(code)
-        wanted = None if code is None else code.tobytes(), resolution, tolerance
-        kept, self._kept_extractor = self._kept_extractor, None  # nobody else's while it is used
-        if kept is not None and kept[0] == wanted and tolerance:
-            extractor = kept[1]
-        else:
-            extractor = SurfaceExtractor(self.head, code, resolution, tolerance=tolerance)
+        wanted = _kind_of(code, resolution, tolerance)
+        extractor = self._extractor(wanted, code, again=bool(tolerance))
         try:
-            yield from extract_in_turn(extractor, expressions)
+            yield from extract_in_turn(extractor, expressions, self.elsewhere(code, resolution, tolerance))
         except Exception:
             tolerance = 0.0  # half a frame may be left in it
             raise
@@ -466,6 +462,30 @@ class Engine:
             if tolerance:
                 self._kept_extractor = wanted, extractor
                 self._tables.saw(code, len(expressions), extractor.band.canonical_points())
+
+    def surface(self, code: np.ndarray | None, expression: np.ndarray, resolution: int, tolerance: float) -> Surface:
+        """One surface in model units of an identity code (L,) and an expression code (E,), for another process's take.
+
+        It goes on from the last one of the same head. Raises EngineError when the resolution needs more memory than
+        there is, or there is no surface.
+        """
+        wanted = _kind_of(code, resolution, tolerance)
+        extractor = self._extractor(wanted, code, again=True)
+        surface = extractor.extract(expression)
+        self._kept_extractor = wanted, extractor
+        return surface
+
+    def _extractor(self, wanted: ExtractorKind, code: np.ndarray | None, again: bool) -> SurfaceExtractor:
+        """An extractor that nobody else uses: if it may be, and is such, the one that made the last surfaces."""
+        from .head.surface.extract import SurfaceExtractor
+
+        _, resolution, tolerance = wanted
+        if tolerance:
+            self._tables.look_up(code)
+        kept, self._kept_extractor = self._kept_extractor, None
+        if kept is not None and kept[0] == wanted and again:
+            return kept[1]
+        return SurfaceExtractor(self.head, code, resolution, tolerance=tolerance)
 
     def template_at_rest(self, identity: str | np.ndarray | None = None) -> np.ndarray | None:
         """Where the template's vertices (V, 3) lie on a head at rest (in canonical space), metres, Blender's axes.
@@ -480,7 +500,10 @@ class Engine:
 
     def work_ahead(self) -> bool:
         """A piece of work by which later surfaces of a head seen for a while are faster; False if none is left."""
-        return "_tables" in self.__dict__ and self._tables.step()
+        from .head.surface.parallel import undivided_operations
+
+        with undivided_operations():  # cores that share small operations wait for each other, and burn their time
+            return "_tables" in self.__dict__ and self._tables.step()
 
     def shape_keys(self, take: ExpressionTake, *, identity: str | np.ndarray | None = None) -> ShapeKeySequence:
         """The head of fixed topology and its positions at every code frame of a take."""
@@ -543,6 +566,15 @@ class Engine:
         if code.shape != (dimensions,) or code.dtype.kind not in "fiu" or not np.isfinite(code).all():
             raise EngineError(f"An identity code is {dimensions} finite numbers; this one has shape {code.shape}.")
         return code.astype(np.float32)
+
+
+def _kind_of(code: np.ndarray | None, resolution: int, tolerance: float) -> ExtractorKind:
+    return None if code is None else code.tobytes(), resolution, tolerance
+
+
+def _nowhere(code: np.ndarray | None, resolution: int, tolerance: float) -> Sequence[Elsewhere]:
+    """No extractors outside this process."""
+    return ()
 
 
 def blender_metres(points: np.ndarray) -> np.ndarray:

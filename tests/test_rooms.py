@@ -34,6 +34,7 @@ FLOORS = (
     ("engine/engine",),
     ("engine/__init__",),
     ("engine/arkit_fit", "engine/importing", "engine/ply"),
+    ("engine/surface_process",),
     ("engine/process", "engine/__main__"),
     ("farm",),
     ("training/run", "training/muon", "training/phones"),
