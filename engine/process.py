@@ -230,7 +230,7 @@ class EngineProcess:
         fields, arrays = request.fields, request.arrays
         resolution, tolerance = int(fields["resolution"]), float(fields["tolerance"])
         engine = self._engine(fields)
-        surface = engine.surface(arrays.get("identity_code"), arrays["codes"][0], resolution, tolerance)
+        surface = engine.surface(arrays.get("identity_code"), arrays["codes"][0].copy(), resolution, tolerance)
         arrays = {"vertices": surface.vertices, "faces": surface.faces, "regions": surface.regions}
         self._answer(request, "surface", {"evaluated": surface.evaluated}, arrays | {"rest": surface.canonical})
 
