@@ -191,13 +191,15 @@ class BandSequence:
             self._evaluate(flat)
             return
         odd = self._coordinates(flat) % 2 == 1  # (P, 3)
+        left = []
         for dimension in range(3):
             chosen = flat[odd[:, dimension] & ~odd[:, dimension + 1 :].any(1)]
             for others in (((0, 0),), AROUND):
                 bounds = self._neighbours_bound(chosen, dimension, others)
                 self.values.view(-1)[chosen] = bounds
                 chosen = chosen[bounds == 0]
-            self._evaluate(chosen)
+            left.append(chosen)
+        self._evaluate(torch.cat(left))
 
     def _neighbours_bound(self, flat: Tensor, dimension: int, others: Sequence[tuple[int, int]]) -> Tensor:
         """Strongest signed bounds (P,) from neighbours one step away along a dimension and by `others` along the rest.
