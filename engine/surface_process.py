@@ -85,8 +85,12 @@ class SurfaceProcess:
                 write_message(self._requests, request)
             except (OSError, ValueError) as error:  # it has ended, or was stopped
                 raise self._gone() from error
-            answer, final = self._answer(), self._answer()
-            if answer.request != self._request or final.kind != FINAL_KINDS[0]:
+            answer = self._answer()
+            if answer.request != self._request:
+                raise self._gone()
+            if answer.kind in FINAL_KINDS:  # an error, which whoever asked will meet too
+                raise Lost
+            if self._answer().kind not in FINAL_KINDS:
                 raise self._gone()
             return answer
 

@@ -64,6 +64,14 @@ def test_a_killed_or_stopped_process_is_lost(process, monkeypatch):
         process.extract(None, RESOLUTION, 0.0, code)
 
 
+def test_an_error_leaves_the_process_ready(process):
+    for resolution, code in ((1 << 20, np.zeros(200)), (RESOLUTION, np.zeros(1))):
+        with pytest.raises(Lost):
+            process.extract(None, resolution, 0.0, code)
+        assert process.ready
+    assert len(process.extract(None, RESOLUTION, 0.0, np.zeros(200)).faces)
+
+
 def test_as_many_start_as_cores_and_memory_allow_and_not_for_a_few_frames(monkeypatch):
     started = []
 
