@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import platform
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -26,22 +25,19 @@ from .shared.controls import EYE_CONTROLS, Curve, check_controls, control_rows, 
 from .shared.errors import Cancelled, EngineError
 from .shared.hostile_files import UNREADABLE, read_npy
 from .shared.identity_text import split_identity
-from .shared.options import DEVICE, RESOLUTION, RESOLUTIONS, STARTER, STRENGTH, TABLES_FOLDER, tolerance_of
+from .shared.options import DEVICE, RESOLUTION, RESOLUTIONS, STARTER, STRENGTH, tolerance_of
 from .shared.pose import POSE_NAMES, checked_pose
 from .shared.style import Style
 from .shared.units import CODE_RATE, METRES_PER_UNIT, SAMPLE_RATE
 from .shared.weights import WEIGHT_NAMES
 
 if TYPE_CHECKING:
-    from .head.surface.extract import Surface, SurfaceExtractor
-    from .head.surface.in_turn import Elsewhere
-    from .head.table_work import TableWork
+    from .head_surfaces import HeadSurfaces
 
 RANDOM_HEAD_DEVIATION = 0.8
 RANDOM_HEAD_LIMIT = 2.0
 LISTENING_SHARE = 0.25  # of the time that a take needs
 LARGEST_CODE_BYTES = 1 << 20  # of a file with an identity code
-ExtractorKind = tuple[bytes | None, int, float]  # its identity, resolution and tolerance
 
 
 @dataclass(frozen=True)
@@ -96,9 +92,6 @@ class Engine:
     def __init__(self, bundle: Bundle, device: torch.device):
         self.bundle = bundle
         self.device = device
-        self._kept_extractor: tuple[ExtractorKind, SurfaceExtractor] | None = None  # what made the last surfaces
-        # Extractors outside this process, by identity code, resolution and tolerance; programs that have some set it.
-        self.elsewhere: Callable[[np.ndarray | None, int, float], Sequence[Elsewhere]] = _nowhere
 
     @classmethod
     def load(cls, bundle: str | Path = STARTER, device: str = DEVICE) -> Engine:
@@ -119,11 +112,11 @@ class Engine:
         return load_head(self.bundle, self.device)
 
     @cached_property
-    def _tables(self) -> TableWork:
-        from .head.table_work import TableWork
+    def head_surfaces(self) -> HeadSurfaces:
+        """What makes surfaces of the head, in model units."""
+        from .head_surfaces import HeadSurfaces
 
-        folder = os.environ.get(TABLES_FOLDER)
-        return TableWork(self.head, Path(folder) if folder else None)
+        return HeadSurfaces(self.head)
 
     @cached_property
     def _speech(self):
@@ -428,7 +421,7 @@ class Engine:
         tolerance = tolerance_of(resolution) if tolerance is None else tolerance
         expressions = take.resampled(seconds)
         regions = self.head.prepare_identity(code).regions
-        surfaces = self._extracted(code, expressions, resolution, tolerance)
+        surfaces = self.head_surfaces.sequence(code, expressions, resolution, tolerance)
         for index, (expression, surface) in enumerate(zip(expressions, surfaces, strict=True)):
             yield SurfaceFrame(
                 index=index,
@@ -440,52 +433,6 @@ class Engine:
                 rest=blender_metres(surface.canonical),
                 eyes=regions.eye_directions(surface.canonical, expression),
             )
-
-    def _extracted(
-        self, code: np.ndarray | None, expressions: np.ndarray, resolution: int, tolerance: float
-    ) -> Iterator[Surface]:
-        """Surfaces of expressions (F, E). Within a tolerance they go on from the last surfaces of the same head."""
-        from .head.surface.forward_surface import ForwardSurfaceExtractor
-        from .head.surface.in_turn import extract_in_turn
-
-        if self.head.deforms_forward:
-            yield from map(ForwardSurfaceExtractor(self.head, code, resolution).extract, expressions)
-            return
-        wanted = _kind_of(code, resolution, tolerance)
-        extractor = self._extractor(wanted, code, again=bool(tolerance))
-        try:
-            yield from extract_in_turn(extractor, expressions, self.elsewhere(code, resolution, tolerance))
-        except Exception:
-            tolerance = 0.0  # half a frame may be left in it
-            raise
-        finally:
-            if tolerance:
-                self._kept_extractor = wanted, extractor
-                self._tables.saw(code, len(expressions), extractor.band.canonical_points())
-
-    def surface(self, code: np.ndarray | None, expression: np.ndarray, resolution: int, tolerance: float) -> Surface:
-        """One surface in model units of an identity code (L,) and an expression code (E,), for another process's take.
-
-        It goes on from the last one of the same head. Raises EngineError when the resolution needs more memory than
-        there is, or there is no surface.
-        """
-        wanted = _kind_of(code, resolution, tolerance)
-        extractor = self._extractor(wanted, code, again=True)
-        surface = extractor.extract(expression)
-        self._kept_extractor = wanted, extractor
-        return surface
-
-    def _extractor(self, wanted: ExtractorKind, code: np.ndarray | None, again: bool) -> SurfaceExtractor:
-        """An extractor that nobody else uses: if it may be, and is such, the one that made the last surfaces."""
-        from .head.surface.extract import SurfaceExtractor
-
-        _, resolution, tolerance = wanted
-        if tolerance:
-            self._tables.look_up(code)
-        kept, self._kept_extractor = self._kept_extractor, None
-        if kept is not None and kept[0] == wanted and again:
-            return kept[1]
-        return SurfaceExtractor(self.head, code, resolution, tolerance=tolerance)
 
     def template_at_rest(self, identity: str | np.ndarray | None = None) -> np.ndarray | None:
         """Where the template's vertices (V, 3) lie on a head at rest (in canonical space), metres, Blender's axes.
@@ -500,10 +447,7 @@ class Engine:
 
     def work_ahead(self) -> bool:
         """A piece of work by which later surfaces of a head seen for a while are faster; False if none is left."""
-        from .head.surface.parallel import undivided_operations
-
-        with undivided_operations():  # cores that share small operations wait for each other, and burn their time
-            return "_tables" in self.__dict__ and self._tables.step()
+        return "head_surfaces" in self.__dict__ and self.head_surfaces.work_ahead()
 
     def shape_keys(self, take: ExpressionTake, *, identity: str | np.ndarray | None = None) -> ShapeKeySequence:
         """The head of fixed topology and its positions at every code frame of a take."""
@@ -566,15 +510,6 @@ class Engine:
         if code.shape != (dimensions,) or code.dtype.kind not in "fiu" or not np.isfinite(code).all():
             raise EngineError(f"An identity code is {dimensions} finite numbers; this one has shape {code.shape}.")
         return code.astype(np.float32)
-
-
-def _kind_of(code: np.ndarray | None, resolution: int, tolerance: float) -> ExtractorKind:
-    return None if code is None else code.tobytes(), resolution, tolerance
-
-
-def _nowhere(code: np.ndarray | None, resolution: int, tolerance: float) -> Sequence[Elsewhere]:
-    """No extractors outside this process."""
-    return ()
 
 
 def blender_metres(points: np.ndarray) -> np.ndarray:

@@ -224,15 +224,18 @@ class EngineProcess:
         if self._surface_processes is None:
             self._surface_processes = SurfaceProcesses(self._command)
         self._surface_processes.expect(bundle, size)
-        engine.elsewhere = partial(self._surface_processes.extractors, bundle)
+        engine.head_surfaces.elsewhere = partial(self._surface_processes.extractors, bundle)
 
     def _frame(self, request: Message) -> None:
         fields, arrays = request.fields, request.arrays
-        resolution, tolerance = int(fields["resolution"]), float(fields["tolerance"])
-        engine = self._engine(fields)
-        surface = engine.surface(arrays.get("identity_code"), arrays["codes"][0].copy(), resolution, tolerance)
-        arrays = {"vertices": surface.vertices, "faces": surface.faces, "regions": surface.regions}
-        self._answer(request, "surface", {"evaluated": surface.evaluated}, arrays | {"rest": surface.canonical})
+        surface = self._engine(fields).head_surfaces.one(
+            arrays.get("identity_code"),
+            arrays["codes"][0].copy(),
+            int(fields["resolution"]),
+            float(fields["tolerance"]),
+        )
+        mesh = {"vertices": surface.vertices, "faces": surface.faces, "regions": surface.regions}
+        self._answer(request, "surface", {"evaluated": surface.evaluated}, mesh | {"rest": surface.canonical})
 
     def _shape_keys(self, request: Message) -> None:
         fields = request.fields

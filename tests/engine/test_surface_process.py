@@ -115,7 +115,7 @@ def test_surfaces_of_an_engine_are_shared_with_a_process(process):
             asked.append(expression)
             return process.extract(*self.kind, expression)
 
-    engine.elsewhere = lambda code, resolution, tolerance: [Watched(resolution, tolerance)]
+    engine.head_surfaces.elsewhere = lambda code, resolution, tolerance: [Watched(resolution, tolerance)]
     before = torch.get_num_threads()
     torch.set_num_threads(2)
     try:
