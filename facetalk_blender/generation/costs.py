@@ -11,7 +11,7 @@ from pathlib import Path
 
 from ...engine.shared.files import replaced
 from ...engine.shared.hostile_files import UNREADABLE, read_json
-from ...engine.shared.options import STARTER
+from ...engine.shared.options import RESOLUTIONS, STARTER
 from ..extension import user_folder
 
 FILE_NAME = "costs.json"
@@ -49,18 +49,21 @@ class Cost:
 ENGINE = "ENGINE_"  # before an output's name: the engine's part of it, whose answers are thrown away, see `pace`
 # Measured in one go on two cores with the starter model, so that the ratios hold on other computers too.
 ASSUMED = {
-    ("FRAME_MESHES", 64): Cost(3.5, 0.03, 0.36, 3.83e6, 0.6, 0.0),
-    ("FRAME_MESHES", 128): Cost(3.5, 0.03, 1.0, 10.9e6, 1.2, 0.0),
-    ("FRAME_MESHES", 256): Cost(3.5, 0.03, 5.6, 39.5e6, 3.0, 0.0),
-    ("SHAPE_KEYS", 0): Cost(3.5, 0.03, 0.004, 0.23e6, 0.4, 3.6e6),
-    ("EXPRESSION_CURVES", 0): Cost(3.5, 0.03, 0.001, 0.003e6, 0.7, 15.5e6),
-    ("ENGINE_FRAME_MESHES", 0): Cost(3.5, 0.03, 0.32, 2.32e6, 0.6),
-    ("ENGINE_SHAPE_KEYS", 0): Cost(3.5, 0.03, 0.001, 0.0, 0.05),
-    ("ENGINE_EXPRESSION_CURVES", 0): Cost(3.5, 0.03, 0.0, 0.0, 0.1),
+    ("FRAME_MESHES", 64): Cost(6.2, 0.09, 0.14, 3.8e6, 1.2, 3.9e6),
+    ("FRAME_MESHES", 128): Cost(6.2, 0.09, 0.37, 8.5e6, 1.2, 8.5e6),
+    ("FRAME_MESHES", 256): Cost(6.2, 0.09, 2.0, 34e6, 5.0, 35e6),
+    ("SHAPE_KEYS", 0): Cost(6.2, 0.09, 0.0017, 0.23e6, 1.1, 3.2e6),
+    ("EXPRESSION_CURVES", 0): Cost(6.2, 0.09, 0.001, 0.003e6, 1.25, 15.5e6),
+    ("ENGINE_FRAME_MESHES", 0): Cost(6.2, 0.09, 0.085, 2.0e6, 0.2),
+    ("ENGINE_SHAPE_KEYS", 0): Cost(6.2, 0.09, 0.0007, 0.0, 0.06),
+    ("ENGINE_EXPRESSION_CURVES", 0): Cost(6.2, 0.09, 0.0, 0.0, 0.084),
 }
 OUTPUTS = ("FRAME_MESHES", "SHAPE_KEYS", "EXPRESSION_CURVES")
 PAUSES = 2 / 3  # of Blender's part, what passes between two ticks of the timer, however quick the computer
 LARGEST_SHARE = 1.5  # by which that part grows: where the engine is far slower, it is the model that is large
+# What Blender's part of a mesh takes, as the costs of the lowest resolution tell it.
+_COARSEST = ASSUMED["FRAME_MESHES", min(RESOLUTIONS)]
+MESH_SECONDS_A_BYTE = (_COARSEST.frame - ASSUMED["ENGINE_FRAME_MESHES", 0].frame) / _COARSEST.size
 PACE_FRAMES = 100  # of which the time tells how quick this computer is: an output's base alone is little and uneven
 
 
@@ -157,23 +160,27 @@ class Costs:
 def _scaled(assumed: Cost, measured: Cost, guessed: Cost, engine_alone: bool) -> Cost:
     """An assumed cost, as much greater or less as another one that was measured here.
 
-    engine_alone: whether that is the engine's part of the same output. Of keys, that part is the smaller one: what
-    Blender does with them, in short ticks, comes on top.
+    engine_alone: whether that is the engine's part of the same output. What Blender does comes on top: for keys it is
+    the greater part, in short ticks; for meshes it grows with their size.
     """
     pace = measured.seconds(PACE_FRAMES) / guessed.seconds(PACE_FRAMES)
-    if engine_alone and not guessed.size:
-        share = min(PAUSES + (1 - PAUSES) * pace, LARGEST_SHARE)
-        frame = measured.frame + share * (assumed.frame - guessed.frame)
-        base = measured.base + share * (assumed.base - guessed.base)
-        return replace(assumed, start=measured.start, sampling=measured.sampling, frame=frame, base=base)
-    return Cost(
-        start=measured.start,
-        sampling=measured.sampling,
-        frame=pace * assumed.frame,
-        size=measured.size / guessed.size * assumed.size,
-        base=pace * assumed.base,
-        base_size=assumed.base_size,
-    )
+    if not engine_alone:
+        return Cost(
+            start=measured.start,
+            sampling=measured.sampling,
+            frame=pace * assumed.frame,
+            size=measured.size / guessed.size * assumed.size,
+            base=pace * assumed.base,
+            base_size=assumed.base_size,
+        )
+    share = min(PAUSES + (1 - PAUSES) * pace, LARGEST_SHARE)
+    size, frame = assumed.size, measured.frame + share * (assumed.frame - guessed.frame)
+    if guessed.size:
+        larger = measured.size / guessed.size
+        size, blender = larger * assumed.size, MESH_SECONDS_A_BYTE * assumed.size
+        frame = pace * (assumed.frame - blender) + share * larger * blender
+    base = measured.base + share * (assumed.base - guessed.base)
+    return replace(assumed, start=measured.start, sampling=measured.sampling, frame=frame, base=base, size=size)
 
 
 def _path() -> Path:
