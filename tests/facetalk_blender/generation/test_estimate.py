@@ -114,8 +114,8 @@ def test_frames_are_told_from_the_pace_of_the_engine_alone(promised):
     assert told.measured
     assert "guess" not in str(told)
     assert told.size == guess.size
-    # Of the coarsest mesh, 0.055 s of 0.14 are Blender's, of one nine times as large nine times as much. Where an engine
-    # is twice as slow, part of that is the computer.
+    # Of the coarsest mesh, 0.055 s of 0.14 are Blender's, of one nine times as large nine times as much. Where an
+    # engine is twice as slow, part of that is the computer.
     coarsest = costs.ASSUMED["FRAME_MESHES", 64]
     blender = (coarsest.frame - engine.frame) * alone.size / coarsest.size
     frame = 2 * (alone.frame - blender) + 4 / 3 * blender
