@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 RANDOM_HEAD_DEVIATION = 0.8
 RANDOM_HEAD_LIMIT = 2.0
-LISTENING_SHARE = 0.25  # of the time that a take needs
+LISTENING_SHARE, MEASURING_SHARE = 0.2, 0.25  # of the time that a take needs, of a long clip and without a GPU
 LARGEST_CODE_BYTES = 1 << 20  # of a file with an identity code
 
 
@@ -210,17 +210,18 @@ class Engine:
         keep, resample: codes (N, 200) of a take of the same recording, and the code frames (start, end), end excluded,
             that are sampled again; the others stay bit for bit, and the new ones join them smoothly.
         keep_pose: the head pose (N, 6) of that take, which stays likewise; without it the new take has none.
-        progress: called with the fraction done, 0..1.
-        cancelled: asked between steps; true ends the sampling with `Cancelled`.
+        progress: called with the fraction done, 0..1, about every half second of work.
+        cancelled: asked as often; true ends the sampling with `Cancelled`.
 
         Raises EngineError for a recording or a setting that cannot be used.
         """
         STRENGTH.check(strength)
         self.bundle.require("sample")
         samples = audio.load(recording, start=start, duration=duration)
-        listening, sampling = _stages(progress, cancelled)
+        listening, sampling, measuring = _stages(progress, cancelled)
         config = self._decoder.config
         features = self._speech.features(samples, bool(config.prosody_dimensions), listening)
+        del samples  # an hour of them takes 230 MB
         defaults = SamplingDefaults.of(self.bundle)
         steps = defaults.steps if steps is None else steps
         guidance = defaults.guidance if guidance is None else guidance
@@ -260,9 +261,16 @@ class Engine:
                 pose[: kept.start], pose[kept.end :] = keep_pose[: kept.start], keep_pose[kept.end :]
             provenance["resampled_codes"] = [kept.start, kept.end]
         has_pose = pose.size > 0 and (kept is None or keep_pose is not None)
-        return self.take_from_codes(
-            codes, config.code_rate, seed=seed, pose=pose if has_pose else None, provenance=provenance
+        take = self.take_from_codes(
+            codes,
+            config.code_rate,
+            seed=seed,
+            pose=pose if has_pose else None,
+            provenance=provenance,
+            progress=measuring,
         )
+        measuring(1.0)
+        return take
 
     def follow(
         self,
@@ -345,15 +353,19 @@ class Engine:
         seed: int = 0,
         pose: np.ndarray | None = None,
         provenance: dict | None = None,
+        progress: Callable[[float], None] | None = None,
     ) -> ExpressionTake:
-        """A take from codes (N, 200) at `rate` Hz, its weights and lip opening measured on the mean head."""
+        """A take from codes (N, 200) at `rate` Hz, its weights and lip opening measured on the mean head.
+
+        progress: see `lip_opening`.
+        """
         expression_codes = np.asarray(expression_codes, np.float32)
         return ExpressionTake(
             codes=expression_codes,
             rate=rate,
             seed=seed,
             weights=self.head.arkit_map.weights(expression_codes),
-            lip_opening_mm=self.lip_opening(expression_codes),
+            lip_opening_mm=self.lip_opening(expression_codes, progress=progress),
             pose=pose,
             provenance=provenance or {},
         )
@@ -372,14 +384,23 @@ class Engine:
             provenance=provenance or {},
         )
 
-    def lip_opening(self, expression_codes: np.ndarray, identity: np.ndarray | None = None) -> np.ndarray | None:
+    def lip_opening(
+        self,
+        expression_codes: np.ndarray,
+        identity: np.ndarray | None = None,
+        progress: Callable[[float], None] | None = None,
+    ) -> np.ndarray | None:
         """Distance between the lips (N,) in millimetres for codes (N, E) on a head; None when it cannot be measured.
 
         identity: a code (L,); None is the mean head, the only one that a fit to ARKit weights measures.
+        progress: called with the fraction done, 0..1, now and then where there are many codes; what it raises ends the
+            work.
         """
         from .head.topology.lips import has_lip_curves, lip_opening
 
-        return lip_opening(self.head, expression_codes, identity) if has_lip_curves(self.head, identity) else None
+        if not has_lip_curves(self.head, identity):
+            return None
+        return lip_opening(self.head, expression_codes, identity, progress)
 
     def styled(self, take: ExpressionTake, style: Style) -> ExpressionTake:
         """A take in a style (see `ExpressionTake.styled`), its lip opening measured on the mean head.
@@ -520,16 +541,21 @@ def blender_metres(points: np.ndarray) -> np.ndarray:
 
 def _stages(
     progress: Callable[[float], None] | None, cancelled: Callable[[], bool] | None
-) -> tuple[Callable[[float], None], Callable[[float], None]]:
-    """Progress of the listening, which raises Cancelled when asked to stop, and of the sampling after it."""
+) -> tuple[Callable[[float], None], Callable[[float], None], Callable[[float], None]]:
+    """Progress of the listening, the sampling and the measuring; the first and the last raise Cancelled if asked to."""
     report = progress or (lambda fraction: None)
+    sampling_share = 1 - LISTENING_SHARE - MEASURING_SHARE
 
-    def listening(share: float) -> None:
+    def stoppable(share: float) -> None:
         if cancelled is not None and cancelled():
             raise Cancelled
-        report(LISTENING_SHARE * share)
+        report(share)
 
-    return listening, lambda share: report(LISTENING_SHARE + (1 - LISTENING_SHARE) * share)
+    return (
+        lambda share: stoppable(LISTENING_SHARE * share),
+        lambda share: report(LISTENING_SHARE + sampling_share * share),
+        lambda share: stoppable(1 - MEASURING_SHARE * (1 - share)),
+    )
 
 
 def _kept(

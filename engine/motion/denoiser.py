@@ -399,11 +399,18 @@ class ExpressionDecoder(nn.Module):
             return condition
         return torch.where(dropped[:, None, None], self.null_controls.to(condition.dtype), condition)
 
-    def denoise(self, noisy_codes: Tensor, timesteps: Tensor, prepared_audio: list[Tensor]) -> Tensor:
+    def denoise(
+        self,
+        noisy_codes: Tensor,
+        timesteps: Tensor,
+        prepared_audio: list[Tensor],
+        progress: Callable[[float], None] | None = None,
+    ) -> Tensor:
         """As `forward`, with the condition already prepared by `prepare`.
 
         Long sequences go through in pieces, each with the frames that its own can see through all layers: the result
-        is the same, and memory is that of a piece.
+        is the same, and memory is that of a piece. progress: called with the fraction done between two of them; what it
+        raises ends the work.
         """
         frames = noisy_codes.shape[1]
         if frames <= WHOLE_FRAMES or not self.config.alignment_mask:
@@ -412,6 +419,8 @@ class ExpressionDecoder(nn.Module):
         length, margin = -(-PIECE_FRAMES // window) * window, self.config.layers * window  # blocks stay where they are
         pieces = []
         for start in range(0, frames, length):
+            if progress is not None and start > 0:
+                progress(start / frames)
             seen = slice(max(start - margin, 0), start + length + margin)
             audio = [block if block.shape[1] == 1 else block[:, seen] for block in prepared_audio]
             piece = self._denoise_piece(noisy_codes[:, seen], timesteps, audio)

@@ -215,7 +215,8 @@ def sample(
     control_guidance: of the controls alone, as guidance is of the voice; everything but 1 costs one pass more.
     temperature: of the noise in some directions of the codes; None is full noise.
     kept: codes that stay, bit for bit, outside a range that is sampled again.
-    progress: called with the fraction done after every step. cancelled: asked before every step.
+    progress: called with the fraction done after every step, and within the steps of a long clip. cancelled: asked
+        before every step, and as often within them.
 
     Raises EngineError for a setting out of range, and Cancelled.
     """
@@ -237,11 +238,12 @@ def sample(
     if kept is not None:
         _check_kept(kept, shape)
     asked = None if controls is None else controls[None].to(device)
-    predict = guided(denoiser, audio_features[None].to(device), guidance, asked, control_guidance)
+    evaluations = len(log_spaced_timesteps(schedule, steps)) if sampler == "dpm++" else steps
+    watch = _Watch(evaluations, progress, cancelled)
+    predict = guided(denoiser, audio_features[None].to(device), guidance, asked, control_guidance, watch.part)
     if kept is not None:
         predict = keeping(predict, kept, scales)
-    evaluations = len(log_spaced_timesteps(schedule, steps)) if sampler == "dpm++" else steps
-    predict = _watched(predict, evaluations, progress, cancelled)
+    predict = watch.watched(predict)
     start = draw_noise()
     if sampler == "ddpm":
         codes = ddpm(predict, start, schedule, steps, draw_noise)
@@ -272,44 +274,66 @@ def guided(
     guidance: float,
     controls: Tensor | None = None,
     control_guidance: float = 1.0,
+    progress: Callable[[float], None] | None = None,
 ) -> Predict:
     """The prediction under classifier-free guidance, Eq. 10: u + w (c - u), the condition prepared once.
 
     Both c and u know the controls (1, N, C), so that w = `guidance` weighs the voice (1, N, A) alone. With v for
     `control_guidance` and n for the prediction that knows the voice but not the controls, (v - 1) (c - n) comes on top,
     as in arXiv 2211.09800, Eq. 3. Passes of weight 0 are left out; the others run in one batch.
+    progress: see `ExpressionDecoder.denoise`.
     """
     weighed = [((audio_features, controls), guidance + control_guidance - 1), ((None, controls), 1 - guidance)]
     weighed.append(((audio_features, None), 1 - control_guidance if controls is not None else 0.0))
-    passes = [(denoiser.prepare(*condition), weight) for condition, weight in weighed if weight]
-    frames = audio_features.shape[1]
-    prepared = [
-        torch.cat([x.expand(-1, frames, -1) for x in parts]) for parts in zip(*(p for p, _ in passes), strict=True)
-    ]
+    passes = [(condition, weight) for condition, weight in weighed if weight]
+    prepared = _batch([denoiser.prepare(*condition) for condition, _ in passes], audio_features.shape[1])
     weights = torch.tensor([weight for _, weight in passes], device=audio_features.device)[:, None, None]
 
     def predict(x: Tensor, t: int) -> Tensor:
-        timesteps = torch.full((len(passes),), t, device=x.device)
-        clean = denoiser.denoise(x.expand(len(passes), -1, -1), timesteps, prepared)
+        timesteps = torch.full((len(weights),), t, device=x.device)
+        clean = denoiser.denoise(x.expand(len(weights), -1, -1), timesteps, prepared, progress)
         return (weights * clean).sum(0, keepdim=True)
 
     return predict
 
 
-def _watched(
-    predict: Predict, evaluations: int, progress: Callable[[float], None] | None, cancelled: Callable[[], bool] | None
-) -> Predict:
-    """`predict` that reports each evaluation and raises Cancelled when asked to stop."""
-    done = 0
+def _batch(passes: list[list[Tensor]], frames: int) -> list[Tensor]:
+    """What each pass has for each block, (1, N or 1, W), as one batch for each block, (P, N, W). Empties the lists.
 
-    def watched(x: Tensor, t: int) -> Tensor:
-        nonlocal done
-        if cancelled is not None and cancelled():
+    Of a long clip both forms are large, so a block's parts are let go as soon as they are joined.
+    """
+    joined = []
+    while passes[0]:
+        joined.append(torch.cat([blocks.pop(0).expand(-1, frames, -1) for blocks in passes]))
+    return joined
+
+
+class _Watch:
+    """Reports each evaluation of the network, and its parts; raises Cancelled when asked to stop."""
+
+    def __init__(
+        self, evaluations: int, progress: Callable[[float], None] | None, cancelled: Callable[[], bool] | None
+    ) -> None:
+        self._evaluations, self._done = evaluations, 0
+        self._progress, self._cancelled = progress, cancelled
+
+    def part(self, share: float) -> None:
+        """Called with the fraction of an evaluation that is done."""
+        if self._cancelled is not None and self._cancelled():
             raise Cancelled
-        x0 = predict(x, t)
-        done += 1
-        if progress is not None:
-            progress(done / evaluations)
-        return x0
+        if self._progress is not None:
+            self._progress((self._done + share) / self._evaluations)
 
-    return watched
+    def watched(self, predict: Predict) -> Predict:
+        """`predict`, watched."""
+
+        def watched(x: Tensor, t: int) -> Tensor:
+            if self._cancelled is not None and self._cancelled():
+                raise Cancelled
+            x0 = predict(x, t)
+            self._done += 1
+            if self._progress is not None:
+                self._progress(self._done / self._evaluations)
+            return x0
+
+        return watched

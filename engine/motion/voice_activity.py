@@ -27,6 +27,7 @@ from .speech import SpeechEncoder, load_speech_encoder
 
 SECTION = "voice_activity"
 _SILENCE_SECONDS = 2.0
+ENCODER_SHARE = 0.8  # of the time that listening takes
 
 
 @dataclass(frozen=True)
@@ -114,15 +115,22 @@ class Listener:
     ) -> Tensor:
         """What is heard of one mono clip of 16 kHz samples (S,): speech features, and on request prosody beside them.
 
-        progress: see `SpeechEncoder.features`, which also says what is raised. Shape (N, H), or (N, H + 6).
+        progress: see `SpeechEncoder.features`, which also says what is raised; called between the steps after it, too.
+        Shape (N, H), or (N, H + 6).
         """
-        features = self.encoder.features(samples, progress=progress)
+        report = progress or (lambda share: None)
+        features = self.encoder.features(samples, progress=lambda share: report(ENCODER_SHARE * share))
+        report(ENCODER_SHARE)
         if self.activity is not None:
             gate = self.activity.gate(features)
             if bool((gate < 1).any()):
                 features = self._silence + gate[:, None] * (features - self._silence)
                 samples = samples * _per_sample(gate.cpu().numpy(), len(samples))
-        return with_prosody(features, samples) if prosody else features
+        report((1 + ENCODER_SHARE) / 2)
+        if prosody:
+            features = with_prosody(features, samples)
+        report(1.0)
+        return features
 
 
 def _per_sample(gate: np.ndarray, count: int) -> np.ndarray:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -16,6 +18,7 @@ from .correspondence import FRAMES_AT_ONCE, backward_map, find_roots, posed_posi
 # The template and the field differ by some tenths of a millimetre, which two steps bring below the opening's accuracy.
 BROYDEN_STEPS = 2
 POINTS_PER_LIP = 24
+CHUNKS_A_REPORT = 16  # some tenths of a second on a slow core
 FITTED_REACH = 3 / MILLIMETRES_PER_UNIT  # a linear model of other heads' motion leads less near than a template
 
 
@@ -26,22 +29,42 @@ def has_lip_curves(head: NeuralHead, identity: Array | None = None) -> bool:
     return identity is None and isinstance(head.arkit_map, FittedArkitMap)
 
 
-def lip_opening(head: NeuralHead, expressions: Array, identity: Array | None = None) -> np.ndarray:
+def lip_opening(
+    head: NeuralHead,
+    expressions: Array,
+    identity: Array | None = None,
+    progress: Callable[[float], None] | None = None,
+) -> np.ndarray:
     """Distance between the lips (N,) in millimetres for expression codes (N, E).
 
     Zero when the lips touch or press on each other; see `gap`. Raises EngineError without lip curves.
+    progress: called with the fraction done, 0..1, now and then where there are many codes; what it raises ends
+        the work.
     """
     codes = torch.as_tensor(expressions, dtype=torch.float32, device=head.device)
     if head.template is not None and head.arkit_map.exact_basis is not None:
         basis = torch.from_numpy(head.arkit_map.exact_basis).to(head.device)
-        return _opening_of_template(head, head.template, codes, codes @ basis, identity)
+        return _opening_of_template(head, head.template, codes, codes @ basis, identity, progress)
     if isinstance(head.arkit_map, FittedArkitMap) and identity is None:
-        return _opening_of_fit(head, head.arkit_map, codes)
+        return _opening_of_fit(head, head.arkit_map, codes, progress)
     raise EngineError("This head has no lip curves to measure; fit ARKit weights to it, or use the starter bundle.")
 
 
+def _chunks(codes: Tensor, progress: Callable[[float], None] | None) -> Iterator[Tensor]:
+    """Codes (N, E), FRAMES_AT_ONCE at a time. progress: see `lip_opening`."""
+    for number, chunk in enumerate(codes.split(FRAMES_AT_ONCE)):
+        if progress is not None and number and number % CHUNKS_A_REPORT == 0:
+            progress(number * FRAMES_AT_ONCE / len(codes))
+        yield chunk
+
+
 def _opening_of_template(
-    head: NeuralHead, template: Template, codes: Tensor, weights: Tensor, identity: Array | None
+    head: NeuralHead,
+    template: Template,
+    codes: Tensor,
+    weights: Tensor,
+    identity: Array | None,
+    progress: Callable[[float], None] | None,
 ) -> np.ndarray:
     """The opening (N,) for codes (N, E), which are weights (N, W)."""
     prepared = head.prepare_identity(identity)
@@ -50,19 +73,21 @@ def _opening_of_template(
     basis = torch.cat([_thinned(part) for part in template.lip_displacements(weights.shape[1])])
     openings = []
     with torch.no_grad():
-        for chunk, weighted in zip(codes.split(FRAMES_AT_ONCE), weights.split(FRAMES_AT_ONCE), strict=True):
+        for chunk, weighted in zip(_chunks(codes, progress), weights.split(FRAMES_AT_ONCE), strict=True):
             guesses = posed_positions(curves, basis, weighted)  # (B, n + m, 3)
             posed = find_roots(backward_map(head, prepared, chunk), curves, guesses, BROYDEN_STEPS).points
             openings.append(gap(posed[:, : len(upper)], posed[:, len(upper) :]))
     return (torch.cat(openings) * MILLIMETRES_PER_UNIT).cpu().numpy()
 
 
-def _opening_of_fit(head: NeuralHead, fitted: FittedArkitMap, codes: Tensor) -> np.ndarray:
+def _opening_of_fit(
+    head: NeuralHead, fitted: FittedArkitMap, codes: Tensor, progress: Callable[[float], None] | None
+) -> np.ndarray:
     """The opening (N,) for codes (N, E) on the mean head."""
     prepared = head.prepare_identity(None)
     openings = []
     with torch.no_grad():
-        for chunk in codes.split(FRAMES_AT_ONCE):
+        for chunk in _chunks(codes, progress):
             deformed = backward_map(head, prepared, chunk)
             if head.deforms_forward:
                 posed = deformed(fitted.lip_canonical.expand(len(chunk), -1, -1))  # (B, L, 3)

@@ -5,12 +5,14 @@ every sampler is compared with that, not with another sampler of ours.
 """
 
 import math
+import weakref
 from itertools import pairwise
 
 import numpy as np
 import pytest
 import torch
 
+from engine.motion import denoiser as denoiser_module
 from engine.motion import diffusion
 from engine.motion.denoiser import DenoiserConfig, ExpressionDecoder
 from engine.motion.diffusion import (
@@ -198,7 +200,7 @@ def test_guidance_is_equation_10(denoiser, guidance):
 def test_guidance_costs_what_it_must(denoiser, guidance, sequences, monkeypatch):
     batches = []
     original = denoiser.denoise
-    monkeypatch.setattr(denoiser, "denoise", lambda x, t, audio: batches.append(len(x)) or original(x, t, audio))
+    monkeypatch.setattr(denoiser, "denoise", lambda x, t, audio, _: batches.append(len(x)) or original(x, t, audio))
     sample(denoiser, AUDIO, seed=0, steps=5, guidance=guidance)
     assert batches == [sequences] * 5
 
@@ -223,7 +225,7 @@ def test_later_audio_leaves_earlier_codes(denoiser, sampler):
 
 
 def test_codes_come_in_the_units_of_the_bundle(denoiser, monkeypatch):
-    monkeypatch.setattr(denoiser, "denoise", lambda x, t, audio: torch.ones_like(x))
+    monkeypatch.setattr(denoiser, "denoise", lambda x, t, audio, _: torch.ones_like(x))
     torch.testing.assert_close(sample(denoiser, AUDIO, seed=0), torch.full((30, 10), 0.5))
 
 
@@ -232,6 +234,45 @@ def test_progress_rises_to_one(denoiser, sampler):
     fractions = []
     sample(denoiser, AUDIO, seed=0, steps=7, sampler=sampler, progress=fractions.append)
     assert fractions == pytest.approx([(i + 1) / 7 for i in range(7)])
+
+
+@pytest.fixture
+def in_pieces(monkeypatch):
+    """Clips over eight frames go through the network in pieces of eight: 30 frames are four."""
+    monkeypatch.setattr(denoiser_module, "WHOLE_FRAMES", 8)
+    monkeypatch.setattr(denoiser_module, "PIECE_FRAMES", 8)
+
+
+@pytest.mark.parametrize("sampler", diffusion.SAMPLERS)
+def test_a_long_clip_tells_its_progress_within_the_steps(denoiser, in_pieces, sampler):
+    fractions = []
+    told = sample(denoiser, AUDIO, seed=0, steps=7, sampler=sampler, guidance=1.5, progress=fractions.append)
+    assert fractions == pytest.approx([(i + share) / 7 for i in range(7) for share in (8 / 30, 16 / 30, 24 / 30, 1)])
+    assert torch.equal(told, sample(denoiser, AUDIO, seed=0, steps=7, sampler=sampler, guidance=1.5))
+
+
+def test_a_long_clip_is_cancelled_within_a_step(denoiser, in_pieces):
+    fractions = []
+    with pytest.raises(Cancelled):
+        sample(denoiser, AUDIO, seed=0, steps=7, progress=fractions.append, cancelled=lambda: len(fractions) == 6)
+    assert len(fractions) == 6  # two of four pieces of the second step
+
+
+def test_passes_of_a_long_clip_are_held_once(denoiser, monkeypatch):
+    """What each pass prepares is let go when it is joined with the others'."""
+    held, prepare = [], denoiser.prepare
+
+    def noted(*condition):
+        blocks = prepare(*condition)
+        held.extend(weakref.ref(block) for block in blocks)
+        return blocks
+
+    monkeypatch.setattr(denoiser, "prepare", noted)
+    with torch.inference_mode():
+        predict = guided(denoiser, AUDIO[None], 1.5)
+        assert len(held) == 4  # two passes, two blocks
+        assert not any(block() is not None for block in held)
+        assert predict(torch.zeros(1, 30, 10), 400).shape == (1, 30, 10)
 
 
 def test_cancelling_stops_before_the_next_step(denoiser):

@@ -76,6 +76,15 @@ def test_without_a_voice_features_are_those_of_silence(starter, voice):
     assert (found - silence).norm(dim=1).max() < 0.05 * spoken
 
 
+def test_progress_rises_to_one(starter, voice):
+    shares = []
+    told = starter.features(voice, prosody=True, progress=shares.append)
+    assert shares == sorted(shares)
+    assert shares[-1] == 1.0
+    assert len(shares) >= 3  # the encoder, the voice activity, the prosody
+    assert torch.equal(told, starter.features(voice, prosody=True))
+
+
 def test_a_bundle_without_it_takes_every_sound_for_a_voice(starter, voice):
     assert torch.equal(Listener(starter.encoder, None).features(voice), starter.encoder.features(voice))
     assert load_voice_activity(Bundle(Bundle.open(STARTER).folder, {"format": 1})) is None

@@ -10,10 +10,11 @@ from engine.head.identities import IdentityModes
 from engine.head.networks.expression import ExpressionConfig, ExpressionNetwork
 from engine.head.networks.identity import IdentityConfig, IdentityNetwork
 from engine.head.template import Template
+from engine.head.topology import lips
 from engine.head.topology.correspondence import ACCEPTED_DISTANCE, FixedTopologyHead, find_roots
 from engine.head.topology.lips import gap, has_lip_curves, lip_opening
 from engine.motion.codes import codes_from_weights
-from engine.shared.errors import EngineError
+from engine.shared.errors import Cancelled, EngineError
 
 MODES, VERTICES = 3, 50
 
@@ -154,6 +155,20 @@ def test_a_head_without_template_says_so():
 def test_a_still_head_keeps_its_lip_opening():
     openings = lip_opening(make_head(still=True), np.random.default_rng(0).standard_normal((40, 60)))
     np.testing.assert_allclose(openings, np.full(40, 0.012 * 250), atol=1e-3)
+
+
+def test_many_openings_tell_their_progress_and_can_be_stopped(monkeypatch):
+    monkeypatch.setattr(lips, "CHUNKS_A_REPORT", 2)
+    head, codes, shares = make_head(), 0.1 * np.random.default_rng(0).standard_normal((150, 60)), []
+    openings = lip_opening(head, codes, progress=shares.append)
+    assert shares == pytest.approx([64 / 150, 128 / 150])
+    np.testing.assert_array_equal(openings, lip_opening(head, codes))
+
+    def stop(share):
+        raise Cancelled
+
+    with pytest.raises(Cancelled):
+        lip_opening(head, codes, progress=stop)
 
 
 def curve(*yz, x=0.0):
