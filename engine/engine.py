@@ -167,8 +167,8 @@ class Engine:
             "missing": {ability: self.bundle.missing(ability) for ability in ABILITIES},
             "arkit_weights": "exact" if exact else "fitted" if "arkit" in head else "none",
             "arkit_fit": _table(head, "arkit"),
-            "head_controls": _table(head, "controls").get("names", []),
-            "controls": [*_table(self.bundle.config, "motion").get("controls", []), *(EYE_CONTROLS if exact else ())],
+            "head_controls": _names(_table(head, "controls"), "names"),
+            "controls": [*_names(_table(self.bundle.config, "motion"), "controls"), *(EYE_CONTROLS if exact else ())],
             "pose": bool(_table(self.bundle.config, "motion").get("pose_scale")),
             "resolutions": list(RESOLUTIONS),
         }
@@ -592,6 +592,12 @@ def _noted(value: Curve) -> float | list[float]:
 def _table(config: dict, name: str) -> dict:
     found = config.get(name)
     return found if isinstance(found, dict) else {}
+
+
+def _names(table: dict, key: str) -> list[str]:
+    """The texts of a list; none where there is no list, which what reads it for its own use refuses."""
+    found = table.get(key)
+    return [name for name in found if isinstance(name, str)] if isinstance(found, list) else []
 
 
 def _number(identity: str, prefix: str) -> int:

@@ -2,11 +2,15 @@
 
 import json
 
+import numpy as np
 import pytest
 import torch
+from repository import ROOT
 from safetensors.torch import save_file
 
+from engine import Engine
 from engine.bundle import Bundle, merge_section
+from engine.shared.controls import EYE_CONTROLS
 from engine.shared.errors import EngineError
 
 
@@ -68,3 +72,17 @@ def test_a_foreign_configuration_is_refused(tmp_path, text):
 def test_a_folder_without_configuration_is_refused(tmp_path):
     with pytest.raises(EngineError, match=r"config\.json is missing"):
         Bundle.open(tmp_path)
+
+
+@pytest.mark.parametrize("value", [True, 3, {}, [[]]])
+def test_controls_that_are_no_names_are_shown_as_none_and_refused_when_sampled(tmp_path, value):
+    starter = ROOT / "engine" / "starter"
+    config = json.loads((starter / "config.json").read_text())
+    config["motion"]["controls"] = value
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    for file in starter.glob("*.safetensors"):
+        (tmp_path / file.name).symlink_to(file)
+    engine = Engine.load(tmp_path)
+    assert engine.info()["controls"] == [*EYE_CONTROLS]
+    with pytest.raises(EngineError, match=r"describes no motion model|does not fit"):
+        engine.sample((np.zeros(16000, np.float32), 16000))
