@@ -158,6 +158,9 @@ def test_the_scalp_has_the_colour_of_its_hair(fixed):
     assert covers[0] < 0.5
     assert covers[1] < 0.3
     assert covers[2] == 0.0
+    for style in ("crew", "short"):  # at a film's share a rim light shows whatever skin is left between strands
+        worn.put_on(fixed, worn.Cut(style=style), scene)
+        assert fixed["facetalk_scalp_color"][3] == 1.0
     worn.take_off(fixed)
     assert "facetalk_scalp_color" not in fixed
 
