@@ -25,7 +25,10 @@ NOW_ATTRIBUTE = "facetalk_now"
 ENOUGH_ON_SCALP, ENOUGH_ON_FACE = 20000.0, 40000.0
 FACE_BEGINS = 0.02  # y in metres
 THINNED = 0.45  # by which power of their share fewer strands get wider
-LEAST_AREA = 1e-8  # square metres, of twice the triangle of the supports
+LEAST_SKIN = 0.0  # weight of skin and lips less that of the eyeball: with the rims of the lids
+# Square metres, of twice the triangle of the supports, which has 3.4e-6 at least where strands were made: on one that
+# is much smaller, of vertices side by side, a root beside it would swing far off.
+LEAST_AREA = 1.5e-6
 
 
 def following_tree() -> NodeTree:
@@ -92,7 +95,8 @@ def _enough(tree: NodeTree, head: NodeSocket, rest: NodeSocket) -> NodeSocket:
     weights = _attribute(tree, SKIN_ATTRIBUTE, "FLOAT_VECTOR")
     skin, lips, _ = add_node(tree, "ShaderNodeSeparateXYZ", weights).outputs
     ball = add_node(tree, "ShaderNodeSeparateXYZ", _attribute(tree, TISSUE_ATTRIBUTE, "FLOAT_VECTOR")).outputs[0]
-    is_skin = add_math(tree, "GREATER_THAN", add_math(tree, "SUBTRACT", add_math(tree, "ADD", skin, lips), ball), 0.55)
+    weight = add_math(tree, "SUBTRACT", add_math(tree, "ADD", skin, lips), ball)
+    is_skin = add_math(tree, "GREATER_THAN", weight, LEAST_SKIN)
     count = add_node(tree, "GeometryNodeAttributeDomainSize", head, component="MESH").outputs["Point Count"]
     x, y, z = add_node(tree, "ShaderNodeSeparateXYZ", rest).outputs
     on_face = add_math(tree, "LESS_THAN", y, FACE_BEGINS)
@@ -121,7 +125,7 @@ def _followed(tree: NodeTree, strands: NodeSocket, found: NodeSocket) -> NodeSoc
     place = _vector(tree, "ADD", is_now[0], _scaled(tree, new.first, u))
     place = _vector(tree, "ADD", place, _scaled(tree, new.second, v))
     place = _vector(tree, "ADD", place, _scaled(tree, new.unit_normal, height))
-    # Supports of a coarse mesh may be one vertex: then the strand moves with it.
+    # Supports of a coarse mesh may be one vertex, or three in a row: then the strand moves with the first.
     sound = add_math(tree, "GREATER_THAN", old.area, LEAST_AREA)
     place = _switched(tree, "VECTOR", sound, _vector(tree, "ADD", is_now[0], arm), place)
     back = add_node(tree, "FunctionNodeInvertRotation", old.rotation).outputs[0]
