@@ -28,7 +28,7 @@ THINNED = 0.45  # by which power of their share fewer strands get wider
 LEAST_SKIN = 0.0  # weight of skin and lips less that of the eyeball: with the rims of the lids
 # Square metres, of twice the triangle of the supports, which has 3.4e-6 at least where strands were made: on one that
 # is much smaller, of vertices side by side, a root beside it would swing far off.
-LEAST_AREA = 1.5e-6
+LEAST_AREA = 7e-7
 
 
 def following_tree() -> NodeTree:
