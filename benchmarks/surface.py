@@ -23,8 +23,8 @@ from engine.head import NeuralHead, load_head
 from engine.head.head import DISTANCE_CHUNK
 from engine.head.networks.expression import ExpressionConfig, ExpressionNetwork
 from engine.head.networks.identity import IdentityConfig, IdentityNetwork
+from engine.head.parallel import in_chunks
 from engine.head.surface.extract import Surface, SurfaceExtractor
-from engine.head.surface.parallel import in_chunks
 from engine.motion.codes import codes_from_weights
 from engine.shared.arkit import ARKIT_NAMES
 from engine.shared.options import RESOLUTIONS, STARTER, TOLERANCE

@@ -23,7 +23,6 @@ from engine import Engine
 from engine.head import NeuralHead
 from engine.head.surface.extract import SurfaceExtractor
 from engine.head.surface.in_turn import extract_in_turn
-from engine.head.surface.parallel import undivided_operations
 from engine.head.table_work import SEEN_SURFACES, TableWork
 from engine.shared.options import RESOLUTION, RESOLUTIONS, STARTER, TOLERANCE
 from engine.shared.units import MILLIMETRES_PER_UNIT
@@ -110,8 +109,7 @@ def make_table(head: NeuralHead, code: np.ndarray) -> None:
     work.saw(None, SEEN_SURFACES, extractor.band.canonical_points())
     pieces, left = [], [True]
     while left[-1]:
-        with undivided_operations():
-            pieces.append(seconds_of(lambda: left.append(work.step())))
+        pieces.append(seconds_of(lambda: left.append(work.step())))
     wall, cpu = np.sum(pieces, 0)
     longest = np.max(pieces, 0)[1]
     print(f"table of distances: {wall:.1f} s of wall clock, {cpu:.1f} CPU s, its longest piece {longest:.2f} CPU s")

@@ -12,7 +12,6 @@ from .head import NeuralHead
 from .head.surface.extract import Surface, SurfaceExtractor
 from .head.surface.forward_surface import ForwardSurfaceExtractor
 from .head.surface.in_turn import Elsewhere, extract_in_turn
-from .head.surface.parallel import undivided_operations
 from .head.table_work import TableWork
 from .shared.options import TABLES_FOLDER
 
@@ -72,8 +71,7 @@ class HeadSurfaces:
 
     def work_ahead(self) -> bool:
         """A piece of work by which later surfaces of a head seen for a while are faster; False if none is left."""
-        with undivided_operations():  # cores that share small operations wait for each other, and burn their time
-            return self._tables.step()
+        return self._tables.step()
 
     def _extractor(self, kind: Kind, code: np.ndarray | None, again: bool) -> SurfaceExtractor:
         """An extractor that nobody else uses: if it may be, and is such, the one that made the last surfaces."""

@@ -18,9 +18,9 @@ from typing import BinaryIO, cast
 import numpy as np
 import torch
 
+from .head.parallel import chunk_threads
 from .head.surface.extract import Surface, free_bytes
 from .head.surface.in_turn import Elsewhere, Lost
-from .head.surface.parallel import chunk_threads
 from .shared.protocol import ALIVE, FINAL_KINDS, Message, ProtocolError, read_message, write_message
 
 # What one takes in memory, of which all together may take a quarter of what is free; how many there are at most.
@@ -104,8 +104,7 @@ class SurfaceProcess:
                 continue
             if answer is None:
                 raise self._gone()
-            if answer.kind != "progress":
-                return answer
+            return answer
 
     def _gone(self) -> Lost:
         self.stop()

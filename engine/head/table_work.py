@@ -12,6 +12,7 @@ from torch import Tensor
 from .distance_table import DistanceTable, table_key, tabulated
 from .head import Array, NeuralHead
 from .networks.identity import IdentityNetwork
+from .parallel import undivided_operations
 
 SEEN_SURFACES = 24
 
@@ -72,7 +73,8 @@ class TableWork:
         """A piece of about 50 ms of the work ahead; False when nothing is left."""
         if self._work is None:
             return False
-        with torch.no_grad():
+        # Cores that share small operations wait for each other, and burn their time.
+        with torch.no_grad(), undivided_operations():
             if next(self._work, self) is self:
                 self._work = None
         return self._work is not None

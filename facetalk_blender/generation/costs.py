@@ -174,11 +174,11 @@ def _scaled(assumed: Cost, measured: Cost, guessed: Cost, engine_alone: bool) ->
             base_size=assumed.base_size,
         )
     share = min(PAUSES + (1 - PAUSES) * pace, LARGEST_SHARE)
-    size, frame = assumed.size, measured.frame + share * (assumed.frame - guessed.frame)
     if guessed.size:
-        larger = measured.size / guessed.size
-        size, blender = larger * assumed.size, MESH_SECONDS_A_BYTE * assumed.size
-        frame = pace * (assumed.frame - blender) + share * larger * blender
+        larger, blender = measured.size / guessed.size, MESH_SECONDS_A_BYTE * assumed.size
+        size, frame = larger * assumed.size, pace * (assumed.frame - blender) + share * larger * blender
+    else:
+        size, frame = assumed.size, measured.frame + share * (assumed.frame - guessed.frame)
     base = measured.base + share * (assumed.base - guessed.base)
     return replace(assumed, start=measured.start, sampling=measured.sampling, frame=frame, base=base, size=size)
 

@@ -14,9 +14,9 @@ from torch import Tensor
 from ...shared.errors import EngineError
 from ...shared.units import MILLIMETRES_PER_UNIT
 from ..head import ACCELERATOR_CHUNK, DISTANCE_CHUNK, Array, NeuralHead
+from ..parallel import in_chunks, undivided_operations
 from ..regions import IdentityRegions
 from .narrow_band import BandSequence, NarrowBand, around_solid
-from .parallel import in_chunks, undivided_operations
 from .pieces import without_small_pieces
 from .tolerant_band import TolerantBandSequence
 from .vertex_memory import VertexMemory

@@ -15,8 +15,8 @@ from typing import Protocol
 
 import numpy as np
 
+from ..parallel import chunk_threads, single_threads
 from .extract import Surface, SurfaceExtractor, estimated_bytes, free_bytes
-from .parallel import chunk_threads, single_threads
 
 MOST_EXTRACTORS = 8
 # Frames of a group; with many extractors fewer, as their surfaces wait in memory for those before them.

@@ -10,10 +10,10 @@ import torch
 
 from engine.bundle import Bundle
 from engine.head import load_head
+from engine.head.parallel import single_threads
 from engine.head.surface import in_turn
 from engine.head.surface.extract import SurfaceExtractor
 from engine.head.surface.in_turn import LONGEST_GROUP, MOST_AHEAD, MOST_EXTRACTORS, extract_in_turn, groups
-from engine.head.surface.parallel import single_threads
 from engine.motion.codes import codes_from_weights
 from engine.shared.arkit import ARKIT_NAMES
 from engine.shared.options import TOLERANCE

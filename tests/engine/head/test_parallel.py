@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from engine.head.networks.conditioned_mlp import activate
-from engine.head.surface.parallel import chunk_threads, in_chunks, undivided_operations
+from engine.head.parallel import chunk_threads, in_chunks, undivided_operations
 
 
 @pytest.fixture(params=[1, 2, 3])
