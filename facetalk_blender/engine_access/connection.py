@@ -14,6 +14,7 @@ import subprocess
 import threading
 import time
 from collections import deque
+from contextlib import suppress
 from pathlib import Path
 
 from ...engine.shared.protocol import ALIVE, FINAL_KINDS, Message, encoded, read_message
@@ -57,7 +58,7 @@ class Connection:
         self._unwanted: set[int] = set()
         self._lines: deque[str] = deque(maxlen=40)
         self._reason = ""
-        self._stopping = threading.Event()
+        self._stopping = False
         self._silence = _Silence(self.process.pid, self._pipe)
         self._error_reader = threading.Thread(target=self._read_errors, daemon=True)
         self._error_reader.start()
@@ -109,10 +110,14 @@ class Connection:
             self.death = self._death_message(self.process.returncode)
 
     def end(self) -> None:
-        """End the process now and forget what it has not delivered."""
-        self._stopping.set()
+        """End the process now and forget what it has not delivered.
+
+        Waits for no lock: a signal's handler may call this while the same thread holds one.
+        """
+        self._stopping = True
         self.process.kill()
-        self.process.wait()
+        with suppress(subprocess.TimeoutExpired):  # without a timeout it would wait for a lock
+            self.process.wait(EXIT_SECONDS)
 
     def _end_for(self, reason: str) -> None:
         self._reason = self._reason or reason
@@ -120,7 +125,7 @@ class Connection:
 
     def _write(self) -> None:
         stream = self.process.stdin
-        while not self._stopping.is_set():
+        while not self._stopping:
             try:
                 for part in self._outgoing.get(timeout=LONGEST_STEP):
                     stream.write(part)
@@ -139,18 +144,18 @@ class Connection:
                 self.warm = self.warm or message.kind == TAKE
                 if message.kind != ALIVE:
                     self._take(message)
-                if self._stopping.is_set():
+                if self._stopping:
                     return
         except Exception as error:  # whatever it sends, Blender must hear that it was unusable
             self._reason = self._reason or f"what it sent cannot be read ({type(error).__name__}: {error})"
             self.process.kill()
-        if not self._stopping.is_set():
+        if not self._stopping:
             self._end_after_exit()
             self.death = self._death_message(self.process.returncode)
 
     def _take(self, message: Message) -> None:
         final = message.kind in FINAL_KINDS
-        while not self._stopping.is_set() and (final or message.request not in self._unwanted):
+        while not self._stopping and (final or message.request not in self._unwanted):
             try:
                 self._received.put(message, timeout=0.1)
                 return

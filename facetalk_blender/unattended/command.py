@@ -10,6 +10,7 @@ from pathlib import Path
 
 from ...engine.shared.errors import EngineError
 from ..generation.session import session
+from ..outputs.frames import cache_folder
 from . import arguments, output_files, person_library, scene_run, table_run
 from .outcome import BAD_INPUT, INTERRUPTED, NOT_WRITABLE, OK, BatchError, leave
 from .sound_run import SoundRun
@@ -53,14 +54,14 @@ def main(words: list[str] | None = None, enable: Callable[[], None] | None = Non
 
 
 def _interrupt(_number: int, _frame: object) -> None:
-    # No exception: one raised while Blender renders would be printed and swallowed by its handlers. Nor a print: the
-    # signal may have come in the middle of another.
+    # No exception: one raised while Blender renders would be printed and swallowed by its handlers. Nor anything that
+    # takes a lock, as a print does: the signal may have come while the same thread holds it, and would wait for ever.
     if output_files.placing:  # a moment before the end
         return
     try:
-        session.end_job()
         session.stop_engine()
         output_files.remove_parts()
+        cache_folder.remove_unfinished()
         os.write(sys.__stderr__.fileno(), b"Interrupted; nothing was left behind.\n")
     finally:
         leave(INTERRUPTED)

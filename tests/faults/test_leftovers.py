@@ -1,10 +1,13 @@
 """Names, locks and leftovers: nothing that a system reserves, nothing done twice at once, nothing left behind."""
 
+import inspect
 import os
+import queue
 import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from blender_scene import write_wav
@@ -21,6 +24,20 @@ from repository import SCRIPTED_ENGINE, import_from_extension
 import_from_extension("facetalk_blender.generation.session").session.engine_root = SCRIPTED_ENGINE
 command = import_from_extension("facetalk_blender.unattended.command")
 command.leave(command.main(sys.argv[2:]))
+"""
+# Sends itself a signal in a line of a function, where this holds a lock.
+SIGNALLER = """
+import signal, sys
+def signal_in(frame, event, argument):
+    if event == "line" and frame.f_lineno - frame.f_code.co_firstlineno == LINE:
+        sys.settrace(None)
+        frame.f_trace = None
+        print("sent", flush=True)
+        signal.raise_signal(signal.SIGTERM)
+    return signal_in
+def trace(frame, event, argument):
+    return signal_in if frame.f_code.co_qualname == FUNCTION else None
+sys.settrace(trace)
 """
 
 
@@ -53,11 +70,29 @@ def test_two_installations_at_once(tmp_path):
     assert "Another Blender" in task.error
 
 
-def start_run(folder, *options):
+def start_run(folder, *options, runner=RUNNER):
     write_wav(folder / "voice.wav", 3.0)
     words = ["--audio", folder / "voice.wav", "--output", folder / "x.mp4", "--bundle", "slow", "--size", "32x32"]
-    command = [sys.executable, "-c", RUNNER, str(HELPERS), *map(str, words), *options]
+    command = [sys.executable, "-c", runner, str(HELPERS), *map(str, words), *options]
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+
+
+@pytest.mark.parametrize(
+    ("function", "with_lock"),
+    [
+        (subprocess.Popen._internal_poll, "_waitpid(self.pid"),
+        (ThreadPoolExecutor.submit, "_base.Future()"),
+        (queue.Queue.get, "self._get()"),
+    ],
+)
+def test_a_signal_while_a_lock_is_held(function, with_lock, tmp_path):
+    lines, _ = inspect.getsourcelines(function)
+    line = next(number for number, text in enumerate(lines) if with_lock in text)
+    signaller = SIGNALLER.replace("LINE", str(line)).replace("FUNCTION", repr(function.__qualname__))
+    run = start_run(tmp_path, runner=RUNNER.replace("command.leave(", f"{signaller}\ncommand.leave("))
+    output, errors = run.communicate(timeout=120)
+    assert b"sent" in output and b"Interrupted" in errors
+    assert run.returncode == 130
 
 
 @pytest.mark.slow
@@ -66,7 +101,7 @@ def test_signals_at_any_moment(tmp_path):
     import random
 
     moments = random.Random(4)
-    kills = amount(4, 60)
+    kills = amount(4, 200)
     for number in range(kills):
         sent = (signal.SIGKILL, signal.SIGINT, signal.SIGTERM)[number % 3]
         run = start_run(tmp_path)

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import shutil
+import time
+from contextlib import suppress
 from pathlib import Path
 
 import bpy
 
 from ....engine.shared.errors import NotWritable
 from ...extension import user_folder
-from .usd_frame import frame_path
+from .usd_frame import frame_path, is_frame_file
 
+REMOVALS, REMOVAL_PAUSE = 5, 0.1
 LONGEST_NAME = 60  # letters of a folder's name: paths of cache files hold 1023 bytes
+
+_unfinished: set[Path] = set()  # folders whose frames are still being written
 
 
 def missing_support() -> str:
@@ -41,6 +46,7 @@ def new_folder(parent: Path, name: str, size: float) -> Path:
             number += 1
         if free >= size:
             folder.mkdir()
+            _unfinished.add(folder)
             return folder
     except OSError as error:
         raise not_writable(parent, error) from error
@@ -48,6 +54,31 @@ def new_folder(parent: Path, name: str, size: float) -> Path:
         f"The frames need about {_size_text(size)}, but {parent} has {_size_text(free)} left; free some, "
         "or save the .blend file elsewhere."
     )
+
+
+def finished(folder: Path) -> None:
+    """The frames of a new folder are complete, and stay."""
+    _unfinished.discard(folder)
+
+
+def remove(folder: Path) -> None:
+    """Remove the frames of a new folder, and the folders that then are empty."""
+    # What another program holds open stays; a folder is only removed when it is empty.
+    with suppress(OSError):
+        for path in [path for path in folder.iterdir() if is_frame_file(path)]:
+            path.unlink()
+        folder.rmdir()
+        _unfinished.discard(folder)
+        folder.parent.rmdir()
+
+
+def remove_unfinished() -> None:
+    """Remove all frames that are not complete: Blender ends."""
+    for _ in range(REMOVALS):
+        for folder in tuple(_unfinished):
+            remove(folder)
+        if _unfinished:  # a thread was writing one more
+            time.sleep(REMOVAL_PAUSE)
 
 
 def _size_text(size: float) -> str:

@@ -7,7 +7,6 @@ does. Nothing of the extension is needed to play, scrub or render.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from pathlib import Path
 
 import bpy
@@ -17,13 +16,13 @@ from ...sound import playback
 from ...sound.strip_link import STRIP_PROPERTY
 from ..removal import remove_unused_players
 from ..result import results_of_take
-from .cache_folder import not_writable
+from . import cache_folder
 from .frame_timing import REST, Timing
 from .frame_unpacking import add_unpacking, remove_unpacking
 from .frame_writer import LOOK_PROPERTY, PLAYER_NAME, FrameWriter
 from .frames_in_file import BYTES_PER_VERTEX
 from .region_groups import look_below
-from .usd_frame import PRIM, FrameMesh, copy_frame, frame_path, is_frame_file, write_frame
+from .usd_frame import PRIM, FrameMesh, copy_frame, frame_path, write_frame
 
 # The file that is heard now, counted from 1; the other names are the strip's and the scene's, see `playback.drive`.
 NUMBER = (
@@ -130,7 +129,7 @@ class FramesInCache(FrameWriter):
         try:
             return super().work(deadline) and not self._to_copy
         except OSError as error:
-            raise not_writable(self._folder, error) from error
+            raise cache_folder.not_writable(self._folder, error) from error
 
     def attach(self) -> None:
         """Add the modifier."""
@@ -160,17 +159,13 @@ class FramesInCache(FrameWriter):
         driver = cache.animation_data.drivers[0].driver
         driver.expression = self._number(self.written - 1)
         cache.update_tag()
+        cache_folder.finished(self._folder)
         yield
 
     def discard(self) -> None:
         """Remove the files, and the folders that then are empty."""
         super().discard()
-        # What another program holds open stays; a folder is only removed when it is empty.
-        with suppress(OSError):
-            for path in [path for path in self._folder.iterdir() if is_frame_file(path)]:
-                path.unlink()
-            self._folder.rmdir()
-            self._folder.parent.rmdir()
+        cache_folder.remove(self._folder)
 
     def _counted(self, vertices: int) -> Iterator[None]:
         self._vertices = vertices or self._vertices

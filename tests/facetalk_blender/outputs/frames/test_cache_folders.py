@@ -13,6 +13,7 @@ from blender_scene import START, bpy, generate
 from cached_frames import check, files, make
 from repository import import_from_extension
 
+cache_folder = import_from_extension("facetalk_blender.outputs.frames.cache_folder")
 usd_frame = import_from_extension("facetalk_blender.outputs.frames.usd_frame")
 conversion = import_from_extension("facetalk_blender.generation.frame_conversion")
 storage = import_from_extension("facetalk_blender.outputs.frames.frame_storage")
@@ -38,14 +39,31 @@ def test_missing_frames_are_reported(saved, client):
     assert storage.is_cached(head)
 
 
-def test_a_cancelled_generation_leaves_no_file(saved, client):
-    folder, strip = saved
-    earlier = make(client, strip)
-    before = files(folder)
+def begun(client, strip):
+    """A generation whose first frames are in their cache folder."""
     generation = import_from_extension("facetalk_blender.generation.generation")
     run = generation.Generation(client, strip, generation.Options(bundle="slow", storage=storage.FrameStorage("CACHE")))
     while run.written < 5:
         run.tick()
+    return run
+
+
+def test_blender_interrupted_leaves_whole_heads_alone(saved, client):
+    folder, strip = saved
+    make(client, strip)
+    before = files(folder)
+    run = begun(client, strip)
+    assert files(folder) != before
+    cache_folder.remove_unfinished()
+    assert files(folder) == before
+    run.cancel()
+
+
+def test_a_cancelled_generation_leaves_no_file(saved, client):
+    folder, strip = saved
+    earlier = make(client, strip)
+    before = files(folder)
+    run = begun(client, strip)
     assert files(folder) != before
     run.cancel()
     assert files(folder) == before
