@@ -11,8 +11,6 @@ from the clip's last. --table: the near frames take distances from the identity'
 from __future__ import annotations
 
 import argparse
-import sys
-import time
 from collections import deque
 
 import numpy as np
@@ -24,9 +22,8 @@ from engine.head import NeuralHead
 from engine.head.surface.extract import SurfaceExtractor
 from engine.head.surface.in_turn import extract_in_turn
 from engine.head.table_work import SEEN_SURFACES, TableWork
-from engine.shared.options import RESOLUTION, RESOLUTIONS, STARTER, TOLERANCE
+from engine.shared.options import RESOLUTION, RESOLUTIONS, TOLERANCE
 from engine.shared.units import MILLIMETRES_PER_UNIT
-from engine.surface_process import WORTH_STARTING, SurfaceProcesses
 from tests.helpers.repository import ROOT
 
 
@@ -73,33 +70,19 @@ def compare(head: NeuralHead, codes: np.ndarray, resolution: int) -> None:
     print_table(f"differences in mm; {signs:.1f} signs a frame", ["", "mean", "95 %", "99.9 %", "greatest"], table)
 
 
-def clip_seconds(head: NeuralHead, codes: np.ndarray, resolution: int, processes: SurfaceProcesses) -> None:
+def clip_seconds(head: NeuralHead, codes: np.ndarray, resolution: int) -> None:
     """Print what a whole clip takes whose frames all cores share, and whose frames have a core each."""
-    ways = ("all cores on each frame", "a thread for each core", "a process for each core")
+    ways = ("all cores on each frame", "a thread for each core")
     seconds: dict[str, list[np.ndarray]] = {name: [] for name in ways}
-    away = processes.extractors(STARTER, None, resolution, TOLERANCE)
     for _ in range(3):  # in turn
         for name, runs in seconds.items():
             extractor = SurfaceExtractor(head, None, resolution, tolerance=TOLERANCE)
-            if name == ways[0]:
-                made = map(extractor.extract, codes)
-            else:
-                made = extract_in_turn(extractor, codes, away if name == ways[2] else ())
+            made = map(extractor.extract, codes) if name == ways[0] else extract_in_turn(extractor, codes)
             next(made)
             runs.append(seconds_of(lambda made=made: deque(made, maxlen=0)) / (len(codes) - 1))
     rows = [[name, *(f"{figure:.3f}" for figure in np.median(runs, 0))] for name, runs in seconds.items()]
-    rows[-1][-1] += ", this process alone"
     title = f"{resolution} points a side, {len(codes) - 1} further frames, off by {TOLERANCE} cells at most"
     print_table(title, ["a frame", "wall s", "CPU s"], rows)
-
-
-def started_processes() -> SurfaceProcesses:
-    """A further engine process for each core but the first, once they have loaded the head."""
-    processes = SurfaceProcesses([sys.executable, "-m", "engine.process"])
-    processes.expect(STARTER, WORTH_STARTING)
-    while not all(each.ready for each in processes.extractors(STARTER, None, RESOLUTION, TOLERANCE)):
-        time.sleep(0.1)
-    return processes
 
 
 def make_table(head: NeuralHead, code: np.ndarray) -> None:
@@ -130,11 +113,8 @@ def main() -> None:
         make_table(engine.head, codes[0])
     for resolution in options.resolutions:
         compare(engine.head, codes, resolution)
-    if torch.get_num_threads() > 1:
-        processes = started_processes()
-        for resolution in options.resolutions:
-            clip_seconds(engine.head, codes, resolution, processes)
-        processes.stop()
+        if torch.get_num_threads() > 1:
+            clip_seconds(engine.head, codes, resolution)
 
 
 if __name__ == "__main__":

@@ -11,7 +11,6 @@ the other on the main thread; a reader thread takes cancellations at once and en
 | weights | bundle, device, rate | weights (N,52 or 57) | progress, take |
 | capture | bundle, device, video, start, duration, face | | progress, take |
 | surfaces | bundle, device, rate, style, resolution, identity | codes (N,200), times (F,) seconds | progress, surface |
-| frame | bundle, device, resolution, tolerance | codes (1,200), identity_code (L,) | surface in model units |
 | shape_keys | bundle, device, rate, style, identity | codes (N,200) | progress, template, positions |
 | head | bundle, device, identity, with_template | | head: identity code (L,) and, when asked for, its template |
 | arkit_shapes | bundle, device, identity | | progress, template, positions (one for each weight) |
@@ -23,7 +22,6 @@ The sampler's settings are seed, steps, guidance, strength and refine.
 controls {name: number or list} is what the performance shall be; an array control_NAME is one over time.
 keep, keep_pose and resample are left out, or the codes (N,200) and the head pose (N,6) of an earlier take, and [start,
 end) of what is sampled again.
-frame is what another engine process asks for, see `engine.surface_process`.
 style holds fields of `engine.shared.style.Style`; the codes are shown in that style.
 Every request ends with one "done", "cancelled" or "error" {message}. While the process runs it sends an "alive" with
 the request number 0 every second, so that one that hangs is told from one that works.
@@ -38,7 +36,6 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
@@ -56,7 +53,6 @@ from .shared.weights import WEIGHT_NAMES
 
 if TYPE_CHECKING:
     from .engine import Engine, ShapeKeySequence, SurfaceFrame
-    from .surface_process import SurfaceProcesses
 
 LIFE_SECONDS = 1.0
 SAMPLE_OPTIONS = ("seed", "steps", "guidance", "control_guidance", "strength", "refine", "resample")
@@ -66,11 +62,8 @@ CONTROL = "control_"  # before the name of a control, as an array of a request
 class EngineProcess:
     """Runs requests and writes their answers to `output`."""
 
-    def __init__(self, output: BinaryIO, command: Sequence[str] = ()):
-        """command: what starts another engine process, for surfaces; none are started without."""
+    def __init__(self, output: BinaryIO):
         self._output = output
-        self._command = command
-        self._surface_processes: SurfaceProcesses | None = None
         self._writing = threading.Lock()
         self._cancelled: set[int] = set()
         self._engines: dict[tuple[str, str], Engine] = {}
@@ -81,7 +74,6 @@ class EngineProcess:
             "weights": self._weights,
             "capture": self._capture,
             "surfaces": self._surfaces,
-            "frame": self._frame,
             "shape_keys": self._shape_keys,
             "import": self._import,
             "arkit_shapes": self._arkit_shapes,
@@ -94,8 +86,6 @@ class EngineProcess:
 
     def work_ahead(self) -> bool:
         """A piece of work for later requests while there is none; False when nothing is left."""
-        if self._surface_processes is not None:
-            self._surface_processes.start_later()
         try:
             return any(engine.work_ahead() for engine in self._engines.values())
         except Exception:  # nobody has asked for it
@@ -202,9 +192,10 @@ class EngineProcess:
         fields = request.fields
         engine = self._loaded_engine(request)
         take = _styled_take(engine, request)
-        times, resolution = request.arrays["times"], int(fields.get("resolution", RESOLUTION))
-        self._share_surfaces(engine, str(fields.get("bundle", STARTER)), len(times) * resolution)
-        frames = engine.surfaces(take, identity=fields.get("identity"), resolution=resolution, times=times)
+        times = request.arrays["times"]
+        frames = engine.surfaces(
+            take, identity=fields.get("identity"), resolution=int(fields.get("resolution", RESOLUTION)), times=times
+        )
         template = engine.template_at_rest(fields.get("identity"))
         for surface in frames:
             self._check_cancelled(request)
@@ -214,28 +205,6 @@ class EngineProcess:
                 arrays["template_rest"], template = template, None
             self._answer(request, "surface", {"index": surface.index, "region_names": surface.region_names}, arrays)
             self._progress(request, "Extracting surfaces", (surface.index + 1) / len(times))
-
-    def _share_surfaces(self, engine: Engine, bundle: str, size: int) -> None:
-        """Let further processes help an engine on a CPU; size: frames of the request times points a side."""
-        from .surface_process import SurfaceProcesses
-
-        if not self._command or engine.device.type != "cpu":
-            return
-        if self._surface_processes is None:
-            self._surface_processes = SurfaceProcesses(self._command)
-        self._surface_processes.expect(bundle, size)
-        engine.head_surfaces.elsewhere = partial(self._surface_processes.extractors, bundle)
-
-    def _frame(self, request: Message) -> None:
-        fields, arrays = request.fields, request.arrays
-        surface = self._engine(fields).head_surfaces.one(
-            arrays.get("identity_code"),
-            arrays["codes"][0].copy(),
-            int(fields["resolution"]),
-            float(fields["tolerance"]),
-        )
-        mesh = {"vertices": surface.vertices, "faces": surface.faces, "regions": surface.regions}
-        self._answer(request, "surface", {"evaluated": surface.evaluated}, mesh | {"rest": surface.canonical})
 
     def _shape_keys(self, request: Message) -> None:
         fields = request.fields
@@ -387,8 +356,7 @@ def main() -> None:
     # Whatever a library prints must not land between two messages.
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl+C reaches Blender too, which ends this process
-    # The same command starts another one like this.
-    process = EngineProcess(output, [sys.executable, *sys.orig_argv[1:]])
+    process = EngineProcess(output)
     threading.Thread(target=process.show_life, daemon=True).start()
     requests: queue.Queue[Message] = queue.Queue()
     threading.Thread(target=_read_requests, args=(sys.stdin.buffer, process, requests), daemon=True).start()

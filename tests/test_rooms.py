@@ -30,7 +30,7 @@ FLOORS = (
     ("engine/head/surface", "engine/head/topology"),
     ("engine/head/loading",),
     ("engine/head/__init__",),
-    ("engine/face_capture", "engine/head_surfaces", "engine/surface_process"),
+    ("engine/face_capture", "engine/head_surfaces"),
     ("engine/engine",),
     ("engine/__init__",),
     ("engine/arkit_fit", "engine/importing", "engine/ply"),

@@ -30,7 +30,6 @@ TYPES: dict[str, tuple[type, ...]] = {
     "rate": Number,
     "style": (dict,),
     "resolution": (int, str),
-    "tolerance": Number,
     "identity": (str, Nothing),
     "with_template": (bool,),
     "model": (str,),
@@ -43,11 +42,10 @@ NEEDED = {
     "capture": ("video",),
     "feeling": ("audio",),
     "surfaces": ("rate", "codes", "times"),
-    "frame": ("resolution", "tolerance", "codes"),
     "shape_keys": ("rate", "codes"),
     "import": ("model", "sources", "output"),
 }
-DIMENSIONS = {"codes": 2, "times": 1, "keep": 2, "keep_pose": 2, "pose": 2, "identity_code": 1}
+DIMENSIONS = {"codes": 2, "times": 1, "keep": 2, "keep_pose": 2, "pose": 2}
 LARGEST_INTEGER = 1 << 62
 
 

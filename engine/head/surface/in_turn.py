@@ -7,11 +7,10 @@ each other, so a band is carried over a single frame; only the first of a group 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
 from itertools import pairwise
 from threading import Lock
-from typing import Protocol
 
 import numpy as np
 
@@ -23,26 +22,8 @@ MOST_EXTRACTORS = 8
 LONGEST_GROUP, MOST_AHEAD = 8, 24
 
 
-class Lost(Exception):
-    """An extractor outside this process gives no answer."""
-
-
-class Elsewhere(Protocol):
-    """An extractor of the same head outside this process, which takes the place of one within it once it is `ready`."""
-
-    extract: Callable[[np.ndarray], Surface]  # of an expression code (E,); raises Lost
-
-    @property
-    def ready(self) -> bool:
-        """Whether it can be asked."""
-
-
-def extract_in_turn(
-    extractor: SurfaceExtractor, expressions: np.ndarray, elsewhere: Sequence[Elsewhere] = ()
-) -> Iterator[Surface]:
+def extract_in_turn(extractor: SurfaceExtractor, expressions: np.ndarray) -> Iterator[Surface]:
     """Surfaces of expression codes (F, E), in order. The first is made by all cores together, so it comes soon.
-
-    elsewhere: extractors for cores but the first; threads in their place wait for each other's turn in Python.
 
     Raises what `SurfaceExtractor.extract` raises.
     """
@@ -50,7 +31,7 @@ def extract_in_turn(
     for expression in expressions[: 1 if count > 1 else None]:
         yield extractor.extract(expression)
     if count > 1:
-        yield from _shared([extractor, *(extractor.copy() for _ in range(count - 1))], expressions[1:], elsewhere)
+        yield from _shared([extractor, *(extractor.copy() for _ in range(count - 1))], expressions[1:])
 
 
 def groups(frames: int, count: int) -> list[range]:
@@ -61,10 +42,8 @@ def groups(frames: int, count: int) -> list[range]:
     return [range(*pair) for pair in pairwise(ends)]
 
 
-def _shared(
-    extractors: Sequence[SurfaceExtractor], expressions: np.ndarray, elsewhere: Sequence[Elsewhere] = ()
-) -> Iterator[Surface]:
-    work = _GroupWork(extractors, expressions, elsewhere)
+def _shared(extractors: Sequence[SurfaceExtractor], expressions: np.ndarray) -> Iterator[Surface]:
+    work = _GroupWork(extractors, expressions)
     try:
         for frame in range(len(expressions)):
             work.allow(frame + work.ahead)
@@ -79,12 +58,11 @@ class _GroupWork:
     No thread waits for what is asked for later: the pool serves others too.
     """
 
-    def __init__(self, extractors: Sequence[SurfaceExtractor], expressions: np.ndarray, elsewhere: Sequence[Elsewhere]):
+    def __init__(self, extractors: Sequence[SurfaceExtractor], expressions: np.ndarray):
         count = len(extractors)
         divided = groups(len(expressions), count)
         self.ahead = count * max(len(group) for group in divided)
         self.extractors, self.expressions, self.threads = extractors, expressions, single_threads(count)
-        self.elsewhere = dict(enumerate(elsewhere, start=1))
         self.surfaces: dict[int, Future[Surface]] = {frame: Future() for frame in range(len(expressions))}
         self.waiting = [deque(frame for group in divided[own::count] for frame in group) for own in range(count)]
         self.running: list[Future[None] | None] = [None for _ in extractors]
@@ -121,21 +99,12 @@ class _GroupWork:
     def _make(self, own: int, frame: int) -> None:
         surface = self.surfaces[frame]
         try:
-            surface.set_result(self._extracted(own, self.expressions[frame]))
+            surface.set_result(self.extractors[own].extract(self.expressions[frame]))
         except BaseException as error:  # the caller's to see
             surface.set_exception(error)
             return  # half a frame may be left in the extractor
         with self.lock:
             self._go_on(own)
-
-    def _extracted(self, own: int, expression: np.ndarray) -> Surface:
-        elsewhere = self.elsewhere.get(own)
-        if elsewhere is not None and elsewhere.ready:
-            try:
-                return elsewhere.extract(expression)
-            except Lost:
-                pass
-        return self.extractors[own].extract(expression)
 
 
 def _extractors(extractor: SurfaceExtractor, frames: int) -> int:

@@ -5,9 +5,7 @@ import signal
 import subprocess
 import sys
 import time
-from pathlib import Path
 
-import numpy as np
 import pytest
 from repository import HELPERS, ROOT, import_from_extension
 
@@ -116,36 +114,6 @@ def test_the_process_ends_when_its_owner_dies(tmp_path):
     while not process_ended(engine) and time.monotonic() < deadline:
         time.sleep(0.1)
     assert process_ended(engine)
-
-
-@pytest.mark.slow
-@pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="reads the system's table of processes")
-def test_further_processes_for_surfaces_end_with_the_engine(client):
-    codes = {"codes": np.zeros((2, 200), np.float32), "times": np.array([0.0, 0.04])}
-    surfaces = {"rate": 24.0, "resolution": 32}
-    assert finish(client, client.request("surfaces", surfaces, codes))[-1].kind == "done"
-    engine, deadline = client._process.pid, time.monotonic() + WAIT
-    if (os.cpu_count() or 1) == 1:
-        pytest.skip("one core has no further process")
-    while not (further := children(engine)):
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
-    assert finish(client, client.request("surfaces", surfaces, codes))[-1].kind == "done"
-    os.kill(engine, signal.SIGKILL)
-    while not all(process_ended(number) or is_dead(number) for number in further):
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
-
-
-def is_dead(number: int) -> bool:
-    """Whether a process has ended and nobody has asked how."""
-    return Path(f"/proc/{number}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
-
-
-def children(number: int) -> list[int]:
-    """Processes that a process has started."""
-    lists = (part.read_text() for part in Path(f"/proc/{number}/task").glob("*/children"))
-    return [int(child) for text in lists for child in text.split()]
 
 
 def test_an_interpreter_that_does_not_exist_is_an_error(tmp_path):

@@ -174,35 +174,3 @@ def test_an_error_comes_at_its_frame_and_ends_the_work():
         for surface in surfaces:
             seen.append(surface)
     assert seen == list(range(11))
-
-
-class Away:
-    """An extractor outside the process that is ready from the start or later, and may be lost at a frame."""
-
-    def __init__(self, ready=True, lost_at=None):
-        self.ready, self.lost_at, self.made = ready, lost_at, []
-
-    def extract(self, expression):
-        if self.lost_at is not None and expression >= self.lost_at:
-            self.ready = False
-            raise in_turn.Lost
-        self.made.append(int(expression))
-        return expression
-
-
-def test_extractors_elsewhere_take_the_frames_of_all_cores_but_the_first():
-    made, away = [], [Away(), Away()]
-    assert list(in_turn._shared([Counting(made) for _ in range(3)], np.arange(30), away)) == list(range(30))
-    divided = groups(30, 3)
-    for own, each in enumerate(away, start=1):
-        assert each.made == [frame for group in divided[own::3] for frame in group]
-    assert sorted(frame for _, frame in made) == [frame for group in divided[::3] for frame in group]
-
-
-def test_what_is_not_ready_or_gets_lost_elsewhere_is_made_here():
-    made, away = [], [Away(lost_at=12), Away(ready=False)]
-    assert list(in_turn._shared([Counting(made) for _ in range(3)], np.arange(30), away)) == list(range(30))
-    assert away[0].made
-    assert max(away[0].made) < 12
-    assert not away[1].made
-    assert len(made) == 30 - len(away[0].made)
