@@ -12,7 +12,7 @@ from ..facetalk_blender.generation.session import session
 from ..facetalk_blender.outputs.frames import cache_folder
 from ..facetalk_blender.settings import model_bundles
 from ..facetalk_blender.settings.drawing import draw_text
-from ..facetalk_blender.settings.performance import ASKED
+from ..facetalk_blender.settings.performance import ASKED, PERFORMANCE_PRESETS
 from ..facetalk_blender.settings.preferences import bundle_of, missing_reason, preferences
 from ..facetalk_blender.settings.readiness import engine_problem
 from ..facetalk_blender.settings.reasons import disabled_reason, selected_reason
@@ -27,6 +27,15 @@ class FACETALK_MT_style_presets(bpy.types.Menu):
 
     bl_label = "Style Presets"
     preset_subdir = STYLE_PRESETS
+    preset_operator = "script.execute_preset"
+    draw = bpy.types.Menu.draw_preset
+
+
+class FACETALK_MT_performance_presets(bpy.types.Menu):
+    """Performances that come with the extension, and saved ones."""
+
+    bl_label = "Performance Presets"
+    preset_subdir = PERFORMANCE_PRESETS
     preset_operator = "script.execute_preset"
     draw = bpy.types.Menu.draw_preset
 
@@ -159,6 +168,7 @@ def _draw_performance(
     column = body.column()
     column.use_property_decorate = True  # they are read frame by frame
     column.enabled = not set(ASKED).isdisjoint(known)
+    _draw_presets(column, "performance")
     column.operator("facetalk.performance_from_voice", icon="SPEAKER")
     if performance.heard:
         draw_text(column, context, performance.heard, "INFO")
@@ -186,12 +196,17 @@ def _draw_style(layout: bpy.types.UILayout, style: bpy.types.PropertyGroup) -> N
     header, body = layout.panel("facetalk_style", default_closed=True)
     header.label(text="Style")
     if body is not None:
-        row = body.row(align=True)
-        row.menu("FACETALK_MT_style_presets", text=bpy.types.FACETALK_MT_style_presets.bl_label)
-        row.operator("facetalk.add_style_preset", text="", icon="ADD")
-        row.operator("facetalk.add_style_preset", text="", icon="REMOVE").remove_active = True
+        _draw_presets(body, "style")
         for name in LARGEST:
             body.prop(style, name)
+
+
+def _draw_presets(layout: bpy.types.UILayout, kind: str) -> None:
+    row = layout.row(align=True)
+    menu = f"FACETALK_MT_{kind}_presets"
+    row.menu(menu, text=getattr(bpy.types, menu).bl_label)  # which is the name of the preset chosen last
+    row.operator(f"facetalk.add_{kind}_preset", text="", icon="ADD")
+    row.operator(f"facetalk.add_{kind}_preset", text="", icon="REMOVE").remove_active = True
 
 
 def draw_progress(layout: bpy.types.UILayout) -> None:
@@ -234,4 +249,9 @@ def _draw_estimate(
         draw_text(layout, context, f"Unsaved file: frames go to {folder}. Save it first to have them near.", "INFO")
 
 
-CLASSES = (FACETALK_MT_style_presets, FACETALK_PT_talking_head, FACETALK_PT_sequencer)
+CLASSES = (
+    FACETALK_MT_style_presets,
+    FACETALK_MT_performance_presets,
+    FACETALK_PT_talking_head,
+    FACETALK_PT_sequencer,
+)

@@ -13,6 +13,8 @@ from ..generation.gaze_target import GazeTarget
 from ..outputs import curve_action
 
 ASKED = (*EMOTIONS, ENERGY, BLINK_RATE, GAZE_HOLD)
+PERFORMANCE_PRESETS = "facetalk/performance"  # in the folder of styles' presets, and in the user's own
+PRESET_NAMES = (*EMOTIONS, ENERGY, BLINK_RATE)
 TARGETS = (
     ("FREE", "Free", "The eyes look where they like, as people do who talk"),
     ("CAMERA", "Camera", "They look into the scene's camera"),

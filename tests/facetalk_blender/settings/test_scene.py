@@ -1,5 +1,6 @@
 """Settings of a scene: what is asked for when a number is the model's own, quality, colours that act at once."""
 
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -68,6 +69,30 @@ def test_style_presets_are_blenders_own(registered):
         menu = "FACETALK_MT_style_presets"
         assert bpy.ops.script.execute_preset(filepath=str(path), menu_idname=menu) == {"FINISHED"}, name
         assert bpy.context.scene.facetalk.style.style().changes
+
+
+def test_performance_presets_set_all_that_a_performance_is_asked_for(registered):
+    performance = module("facetalk_blender.settings.performance")
+    folders = [path for path in bpy.utils.preset_paths(performance.PERFORMANCE_PRESETS) if "facetalk_blender" in path]
+    presets = sorted(Path(folders[0]).glob("*.py"), key=lambda path: path.stem == "Neutral")
+    menu, asked = "FACETALK_MT_performance_presets", bpy.context.scene.facetalk.performance
+    found = {}
+    for path in presets:
+        assert bpy.ops.script.execute_preset(filepath=str(path), menu_idname=menu) == {"FINISHED"}, path
+        found[path.stem] = asked.controls(performance.PRESET_NAMES)
+    assert found.pop("Neutral") == {}  # the last one takes back all that the others have set
+    assert len({tuple(values.items()) for values in found.values()}) == len(found) == 7
+
+
+def test_a_performance_is_kept_as_a_preset(registered, monkeypatch, tmp_path):
+    monkeypatch.setattr(bpy.utils, "user_resource", lambda *_arguments, **_options: str(tmp_path))
+    asked = bpy.context.scene.facetalk.performance
+    asked.joy, asked.energy = 0.25, -0.5
+    assert bpy.ops.facetalk.add_performance_preset(name="Own") == {"FINISHED"}
+    asked.joy = asked.energy = 0.0
+    kept, menu = str(tmp_path / "Own.py"), "FACETALK_MT_performance_presets"
+    assert bpy.ops.script.execute_preset(filepath=kept, menu_idname=menu) == {"FINISHED"}
+    assert (asked.joy, asked.energy) == (0.25, -0.5)
 
 
 def test_try_it_speaks_a_sentence_of_its_own(registered):

@@ -10,4 +10,5 @@ style.smile = 1.15
 style.brows = 1.0
 style.blinks = 0.9
 style.gaze = 0.5
+style.head_motion = 0.8
 style.smooth = 0.0

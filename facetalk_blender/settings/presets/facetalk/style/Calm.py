@@ -10,4 +10,5 @@ style.smile = 1.0
 style.brows = 0.7
 style.blinks = 1.0
 style.gaze = 0.7
+style.head_motion = 0.7
 style.smooth = 0.04

@@ -10,4 +10,5 @@ style.smile = 0.8
 style.brows = 0.8
 style.blinks = 1.0
 style.gaze = 1.0
+style.head_motion = 0.8
 style.smooth = 0.05

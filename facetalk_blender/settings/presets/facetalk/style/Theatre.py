@@ -10,4 +10,5 @@ style.smile = 1.3
 style.brows = 1.6
 style.blinks = 1.0
 style.gaze = 1.2
+style.head_motion = 1.4
 style.smooth = 0.0

@@ -1,0 +1,15 @@
+"""The performance Anxious, as a preset of Blender's."""
+
+import bpy
+
+performance = bpy.context.scene.facetalk.performance
+
+performance.joy = 0.0
+performance.anger = 0.0
+performance.sadness = 0.0
+performance.fear = 0.65
+performance.disgust = 0.0
+performance.surprise = 0.15
+performance.contempt = 0.0
+performance.energy = 0.2
+performance.blink_rate = 0.6

@@ -1,0 +1,15 @@
+"""The performance Excited, as a preset of Blender's."""
+
+import bpy
+
+performance = bpy.context.scene.facetalk.performance
+
+performance.joy = 0.7
+performance.anger = 0.0
+performance.sadness = 0.0
+performance.fear = 0.0
+performance.disgust = 0.0
+performance.surprise = 0.3
+performance.contempt = 0.0
+performance.energy = 0.6
+performance.blink_rate = 0.2

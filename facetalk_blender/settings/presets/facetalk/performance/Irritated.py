@@ -1,0 +1,15 @@
+"""The performance Irritated, as a preset of Blender's."""
+
+import bpy
+
+performance = bpy.context.scene.facetalk.performance
+
+performance.joy = 0.0
+performance.anger = 0.45
+performance.sadness = 0.0
+performance.fear = 0.0
+performance.disgust = 0.2
+performance.surprise = 0.0
+performance.contempt = 0.0
+performance.energy = 0.2
+performance.blink_rate = 0.0
