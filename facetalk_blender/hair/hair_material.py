@@ -92,11 +92,11 @@ def _strand(tree: bpy.types.NodeTree, color: bpy.types.NodeSocket):
 
 
 def _simple(tree: bpy.types.NodeTree, color: bpy.types.NodeSocket):
-    """For EEVEE: a plain surface, sharply lit."""
+    """For EEVEE: a plain surface, whose shine stays low: on thin strands it is grains of white."""
     shader = add_node(tree, "ShaderNodeBsdfPrincipled")
     tree.links.new(color, shader.inputs["Base Color"])
-    shader.inputs["Roughness"].default_value = 0.45
-    shader.inputs["Specular IOR Level"].default_value = 0.3
+    shader.inputs["Roughness"].default_value = 0.6
+    shader.inputs["Specular IOR Level"].default_value = 0.15
     return shader.outputs[0]
 
 

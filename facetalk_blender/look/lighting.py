@@ -11,18 +11,24 @@ from ..blender_data.nodes import add_node
 from .appearance import Color
 
 BACKDROP_NAME = "FaceTalk Backdrop"
+RIM_SHINE = 0.25
 CENTRE, EDGE, AMBIENT = "Centre", "Edge", "Ambient"  # nodes of the backdrop's world
 
 
 @dataclass(frozen=True)
 class Light:
-    """One area light: where it stands as seen from the face (metres; y is away from it), size, power, colour."""
+    """One area light: where it stands as seen from the face (metres; y is away from it), size, power, colour.
+
+    shine: share of its highlights. EEVEE draws those of light from behind as white grains on skin and hair; Cycles does
+    not, and has all of them whatever this says.
+    """
 
     name: str
     position: tuple[float, float, float]
     size: float
     watts: float
     color: Color
+    shine: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -42,7 +48,7 @@ RIGS = {
         (
             Light("FaceTalk Key", (-0.7, -0.85, 0.55), 0.7, 19.0, (1.0, 0.93, 0.85)),
             Light("FaceTalk Fill", (1.1, -0.9, 0.05), 1.2, 3.5, (0.84, 0.91, 1.0)),
-            Light("FaceTalk Rim", (0.6, 0.75, 0.55), 0.4, 20.0, (0.88, 0.94, 1.0)),
+            Light("FaceTalk Rim", (0.6, 0.75, 0.55), 0.4, 20.0, (0.88, 0.94, 1.0), RIM_SHINE),
         ),
         (0.09, 0.095, 0.105),
     ),
@@ -52,7 +58,7 @@ RIGS = {
         (
             Light("FaceTalk Key", (-1.1, -0.75, 0.5), 1.2, 27.0, (0.95, 0.97, 1.0)),
             Light("FaceTalk Fill", (1.1, -0.8, -0.1), 1.5, 3.5, (1.0, 0.96, 0.9)),
-            Light("FaceTalk Rim", (0.5, 0.8, 0.75), 0.6, 12.0, (1.0, 0.97, 0.92)),
+            Light("FaceTalk Rim", (0.5, 0.8, 0.75), 0.6, 12.0, (1.0, 0.97, 0.92), RIM_SHINE),
         ),
         (0.12, 0.135, 0.16),
     ),
@@ -62,7 +68,7 @@ RIGS = {
         (
             Light("FaceTalk Key", (-0.95, -0.42, 0.45), 0.3, 21.0, (1.0, 0.87, 0.73)),
             Light("FaceTalk Fill", (1.0, -0.9, 0.1), 1.0, 0.7, (0.7, 0.82, 1.0)),
-            Light("FaceTalk Rim", (0.75, 0.6, 0.45), 0.3, 26.0, (0.74, 0.86, 1.0)),
+            Light("FaceTalk Rim", (0.75, 0.6, 0.45), 0.3, 26.0, (0.74, 0.86, 1.0), RIM_SHINE),
         ),
         (0.018, 0.02, 0.024),
     ),

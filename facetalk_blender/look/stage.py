@@ -198,6 +198,7 @@ def _add_light(collection: bpy.types.Collection, light: Light, face: Vector) -> 
     data.size = light.size
     data.energy = light.watts
     data.color = light.color
+    data.specular_factor = light.shine
     item = bpy.data.objects.new(light.name, data)
     item.location = face + Vector(light.position)
     # How far viewports draw a line for the light, which would cross the face; without "Custom Distance" nothing else.
