@@ -29,7 +29,8 @@ from steps import (
 )
 
 VOICE_SECONDS = 1.2
-HEAD_Y = 453  # pixels from the top of the viewport to the header of the Head panel
+# Pixels from the top of the viewport to the headers of two panels.
+HEAD_Y, PERFORMANCE_Y = 453, 283
 
 
 def steps() -> Iterator[float]:
@@ -134,6 +135,9 @@ def load_sound() -> Iterator[float]:
     yield from click(930, HEAD_Y)
     picture("03-head", region("UI"))
     yield from click(930, HEAD_Y)
+    yield from click(930, PERFORMANCE_Y)
+    picture("03-performance", region("UI"), 760)
+    yield from click(930, PERFORMANCE_Y)
     call("facetalk.load_sound", how="EXEC_DEFAULT", filepath=str(short_voice()))
     region("UI").tag_redraw()
     yield 1.0
