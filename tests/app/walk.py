@@ -136,7 +136,7 @@ def load_sound() -> Iterator[float]:
     picture("03-head", region("UI"))
     yield from click(930, HEAD_Y)
     yield from click(930, PERFORMANCE_Y)
-    picture("03-performance", region("UI"), 760)
+    picture("03-performance", region("UI"), 555)
     yield from click(930, PERFORMANCE_Y)
     call("facetalk.load_sound", how="EXEC_DEFAULT", filepath=str(short_voice()))
     region("UI").tag_redraw()
