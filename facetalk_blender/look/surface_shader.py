@@ -248,8 +248,12 @@ class _Surface:
         """How far the scalp has the colour of the hair that grows on it, and that: it shows between strands."""
         n = self._n
         under = n.add("ShaderNodeAttribute", attribute_type="OBJECT", attribute_name=SCALP_COLOR_PROPERTY)
-        place = n.math("MULTIPLY_ADD", back, HAIRLINE_SLOPE, up)
-        scalp = n.step(place, HAIRLINE + 0.002, HAIRLINE + 0.020)
+        # Strands set in singly and in tufts: an even edge would be that of a cap.
+        place = n.math(
+            "MULTIPLY_ADD", n.noise(self._grain, 70.0, 0.0), 0.024, n.math("MULTIPLY_ADD", back, HAIRLINE_SLOPE, up)
+        )
+        place = n.math("MULTIPLY_ADD", self._pores, 0.024, place)
+        scalp = n.step(place, HAIRLINE + 0.026, HAIRLINE + 0.050)
         return n.math("MULTIPLY", scalp, Socket(under.node, "Alpha")), Socket(under.node, "Color")
 
     def _lip_color(self, skin: Socket) -> Socket:
