@@ -32,6 +32,7 @@ SECTION_FILES = {
     "head.arkit": "head_arkit.safetensors",
     "speech": "speech.safetensors",
     "voice_activity": "voice_activity.safetensors",
+    "speech_detector": "speech_detector.safetensors",
     "motion": "motion.safetensors",
 }
 HEAD = ("head.identity", "head.expression")

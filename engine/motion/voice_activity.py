@@ -2,6 +2,7 @@
 
 A small network on the speech features tells for each code frame how likely somebody speaks. A decision in between would
 flutter, so a voice counts from well before it is certain until well after, and the pauses of a speaker are its own.
+What a speech detector nowhere takes for speech is none.
 
 Shape letters: B batch, N code frames, H features.
 """
@@ -11,7 +12,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 
 import numpy as np
 import torch
@@ -24,10 +25,11 @@ from ..shared.errors import EngineError
 from ..shared.units import CODE_RATE, SAMPLE_RATE
 from .prosody import with_prosody
 from .speech import SpeechEncoder, load_speech_encoder
+from .speech_detector import CHUNK, SpeechDetector, load_speech_detector
 
 SECTION = "voice_activity"
 _SILENCE_SECONDS = 2.0
-ENCODER_SHARE = 0.8  # of the time that listening takes
+ENCODER_SHARE, DETECTOR_SHARE = 0.8, 0.08  # of the time that listening takes
 
 
 @dataclass(frozen=True)
@@ -36,6 +38,7 @@ class VoiceActivityConfig:
 
     start, go_on: mean likelihoods of a voice within `smooth` frames at which one begins, and down to which it goes on.
     hold: frames before and after it that count too. fade: frames over which it fades in and out, outside of these.
+    agreed: likelihood that the bundle's speech detector, if it has one, must reach somewhere in a voice.
     encoder: digest of the speech encoder that it was trained for; with another one it would hear nonsense.
     """
 
@@ -44,10 +47,11 @@ class VoiceActivityConfig:
     kernel: int = 9
     dilation: int = 3
     smooth: int = 9
-    start: float = 0.7
+    start: float = 0.5
     go_on: float = 0.25
     hold: int = 8
     fade: int = 5
+    agreed: float = 0.4
     encoder: str = ""
 
 
@@ -78,17 +82,23 @@ class VoiceActivity(nn.Module):
         return self.out(hidden.transpose(1, 2))[..., 0]
 
     @torch.inference_mode()
-    def gate(self, features: Tensor) -> Tensor:
-        """How much of each frame is a voice's, (N,) from 0 to 1, for speech features (N, H)."""
+    def gate(self, features: Tensor, detected: np.ndarray | None = None) -> Tensor:
+        """How much of each frame is a voice's, (N,) from 0 to 1, for speech features (N, H); see `gate_of`."""
         likelihood = torch.sigmoid(self(features[None])[0]).cpu().numpy()
-        return torch.from_numpy(gate_of(likelihood, self.config)).to(features)
+        return torch.from_numpy(gate_of(likelihood, self.config, detected)).to(features)
 
 
-def gate_of(likelihood: np.ndarray, config: VoiceActivityConfig) -> np.ndarray:
-    """The gate (N,) float32 of a likelihood of a voice (N,), by the rules in a config."""
+def gate_of(likelihood: np.ndarray, config: VoiceActivityConfig, detected: np.ndarray | None = None) -> np.ndarray:
+    """The gate (N,) float32 of a likelihood of a voice (N,), by the rules in a config.
+
+    detected: likelihoods (N,) of the speech detector, None without one.
+    """
     mean = ndimage.uniform_filter1d(likelihood.astype(np.float64), config.smooth, mode="nearest")
     stretches, _ = ndimage.label(mean > config.go_on)
     certain = np.unique(stretches[mean > config.start])
+    if detected is not None:
+        near = ndimage.maximum_filter1d(detected, 2 * config.hold + 1)
+        certain = np.intersect1d(certain, stretches[near >= config.agreed])
     voiced = np.isin(stretches, certain[certain > 0])
     # The fade is a moving mean, which reaches half its width inwards.
     held = ndimage.maximum_filter1d(voiced.astype(np.float32), 2 * (config.hold + config.fade // 2) + 1)
@@ -98,11 +108,13 @@ def gate_of(likelihood: np.ndarray, config: VoiceActivityConfig) -> np.ndarray:
 class Listener:
     """Speech features of voices alone: those of other sounds are features of silence.
 
-    encoder: of the speech. activity: None takes every sound for a voice.
+    encoder: of the speech. activity: None takes every sound for a voice. detector: has a say in what is one.
     """
 
-    def __init__(self, encoder: SpeechEncoder, activity: VoiceActivity | None) -> None:
-        self.encoder, self.activity = encoder, activity
+    def __init__(
+        self, encoder: SpeechEncoder, activity: VoiceActivity | None, detector: SpeechDetector | None = None
+    ) -> None:
+        self.encoder, self.activity, self.detector = encoder, activity, detector
 
     @cached_property
     def _silence(self) -> Tensor:
@@ -122,15 +134,28 @@ class Listener:
         features = self.encoder.features(samples, progress=lambda share: report(ENCODER_SHARE * share))
         report(ENCODER_SHARE)
         if self.activity is not None:
-            gate = self.activity.gate(features)
+            heard = partial(_between, report, ENCODER_SHARE, ENCODER_SHARE + DETECTOR_SHARE)
+            gate = self.activity.gate(features, self._detected(samples, len(features), heard))
             if bool((gate < 1).any()):
                 features = self._silence + gate[:, None] * (features - self._silence)
                 samples = samples * _per_sample(gate.cpu().numpy(), len(samples))
-        report((1 + ENCODER_SHARE) / 2)
+        report((1 + ENCODER_SHARE + DETECTOR_SHARE) / 2)
         if prosody:
             features = with_prosody(features, samples)
         report(1.0)
         return features
+
+    def _detected(self, samples: np.ndarray, count: int, progress: Callable[[float], None]) -> np.ndarray | None:
+        """Likelihoods (count,) of speech in code frames: those of the 32 ms in which each one begins."""
+        if self.detector is None:
+            return None
+        likelihoods = self.detector.likelihoods(samples, progress)
+        chunks = (np.arange(count) * (SAMPLE_RATE / CODE_RATE / CHUNK)).astype(int)
+        return likelihoods[chunks.clip(max=len(likelihoods) - 1)]
+
+
+def _between(report: Callable[[float], None], first: float, last: float, share: float) -> None:
+    report(first + (last - first) * share)
 
 
 def _per_sample(gate: np.ndarray, count: int) -> np.ndarray:
@@ -140,14 +165,14 @@ def _per_sample(gate: np.ndarray, count: int) -> np.ndarray:
 
 
 def load_listener(bundle: Bundle, device: str | torch.device = "cpu") -> Listener:
-    """The speech encoder of a bundle and its voice activity, if it has one, ready to use.
+    """The speech encoder of a bundle, its voice activity and its speech detector, if it has them, ready to use.
 
     Raises EngineError when their parts are missing or do not fit.
     """
     encoder, activity = load_speech_encoder(bundle, device), load_voice_activity(bundle, device)
     if activity is not None and activity.config.features != encoder.config.hidden_size:
         raise EngineError(f"The voice activity of {bundle.name} was made for another speech encoder; train it again.")
-    return Listener(encoder, activity)
+    return Listener(encoder, activity, None if activity is None else load_speech_detector(bundle))
 
 
 def encoder_digest(bundle: Bundle) -> str:

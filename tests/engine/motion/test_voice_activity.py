@@ -65,9 +65,33 @@ def test_an_unsure_stretch_belongs_to_the_voice_beside_it():
     assert (gate_of(likelihood, CONFIG) == 1).all()
 
 
+def test_a_voice_is_what_the_speech_detector_hears_too():
+    likelihood, detected = np.zeros(96, np.float32), np.zeros(96, np.float32)
+    likelihood[10:20] = likelihood[50:60] = 1.0
+    detected[52] = CONFIG.agreed
+    found = gate_of(likelihood, CONFIG, detected)
+    assert not found[:36].any()
+    np.testing.assert_array_equal(found[36:], gate_of(likelihood, CONFIG)[36:])
+    assert (gate_of(likelihood, CONFIG, np.ones(96, np.float32)) == gate_of(likelihood, CONFIG)).all()
+
+
+def test_the_starter_leaves_growls_to_the_animals(starter, voice):
+    """A rough call: pulses of a slow throat behind a short vocal tract, which swells and dies away."""
+    time = np.arange(2 * RATE) / RATE
+    pulses = (np.diff(np.floor(110 * time + 0.4 * np.sin(2 * np.pi * 3 * time)), prepend=0) > 0).astype(np.float32)
+    call = np.convolve(pulses, np.exp(-time[:800] * 300) * np.sin(2 * np.pi * 700 * time[:800]))[: len(time)]
+    call = (0.3 * call * np.sin(np.pi * time / 2) ** 2).astype(np.float32)
+    sounds = np.concatenate([np.zeros(RATE, np.float32), call, np.zeros(RATE, np.float32), voice])
+    features = starter.features(sounds)
+    silence = starter.features(np.zeros(4 * RATE, np.float32))[48]
+    distance = (features - silence).norm(dim=1).numpy()
+    assert gate(starter, sounds)[24 : 3 * 24].max() == 1  # by its own ears it would speak
+    assert distance[: 3 * 24].max() < 0.1 * np.median(distance[5 * 24 :])
+
+
 def test_without_a_voice_features_are_those_of_silence(starter, voice):
     class Deaf:
-        def gate(self, features):
+        def gate(self, features, detected):
             return torch.zeros(len(features))
 
     found = Listener(starter.encoder, Deaf()).features(voice)
@@ -134,7 +158,7 @@ def test_one_for_another_encoder_is_not_asked(starter):
 
 def test_prosody_is_that_of_the_voice_alone(starter, voice):
     class Half:
-        def gate(self, features):
+        def gate(self, features, detected):
             return (torch.arange(len(features)) < 72).float()
 
     found = Listener(starter.encoder, Half()).features(voice, prosody=True)
