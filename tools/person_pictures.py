@@ -1,7 +1,7 @@
 """Render the pictures of the persons: facetalk_blender/person/pictures/NAME.jpg, and sheets to judge them by.
 
     python tools/person_pictures.py [--tile 192] [--samples 24] [--sheet docs/images/persons.jpg] [NAME ...]
-    python tools/person_pictures.py --expressions docs/images/expressions.jpg --tile 120 --samples 12
+    python tools/person_pictures.py --expressions docs/images/expressions.jpg --tile 150 --samples 10
     python tools/person_pictures.py --close-ups close-ups.jpg --tile 160 Anna Kofi
 
 The second renders every person's EXPRESSIONS, the third CLOSE_UPS from front, three quarters and profile. Needs an
