@@ -1,5 +1,6 @@
 """Weights of Silero's program become those of a bundle's speech detector."""
 
+import pytest
 import torch
 from torch import nn
 
@@ -49,6 +50,7 @@ class Program(nn.Module):
         return self._model(spectra)
 
 
+@pytest.mark.filterwarnings("ignore:.torch.jit")  # the form in which the program comes
 def test_a_program_becomes_a_section(tmp_path):
     torch.manual_seed(1)
     program = Program().eval()
