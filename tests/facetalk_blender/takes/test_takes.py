@@ -149,6 +149,19 @@ def test_only_the_range_is_sampled_and_made_again(settings):
     assert shown(head_of(second), START + min(new) - START) == 5  # the first of the new surfaces
 
 
+def test_the_pose_outside_of_the_range_stays(settings):
+    bpy.context.preferences.addons["facetalk_installed"].preferences.bundle = "nods"
+    settings.seed = 3
+    assert bpy.ops.facetalk.generate() == {"FINISHED"}
+    first = load(settings.take)
+    for name, frame in (("from", START + 20), ("to", START + 25)):
+        bpy.context.scene.timeline_markers.new(name, frame=frame).select = True
+    assert bpy.ops.facetalk.regenerate_range() == {"FINISHED"}
+    second = load(settings.take)
+    assert (first.pose == 3).all()
+    np.testing.assert_array_equal(np.flatnonzero((second.pose != first.pose).any(1)), np.arange(20, 26))
+
+
 def test_a_take_says_when_its_sound_has_changed(settings, tmp_path):
     status, text = module("facetalk_blender.takes.status"), settings.take
     digests = module("facetalk_blender.sound.digest").DIGESTS

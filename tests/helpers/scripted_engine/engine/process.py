@@ -1,7 +1,7 @@
 """Answers requests as the engine does, with shapes known in closed form (`scripted_shapes`).
 
 The bundle name chooses how it behaves: "starter" is good; "slow" waits before every frame; "paced" takes
-the times of PACED; "dies-after-N" kills the
+the times of PACED; "nods" gives takes a head pose, which is their seed; "dies-after-N" kills the
 process after N frames; "short" leaves frames out; "fails" answers sample with an error; "reads-nothing" takes only
 samples; "garbled" sends a surface without arrays; "outdated" says that it is an older version.
 
@@ -91,11 +91,17 @@ def sample(message):
         loaded.append(True)
     samples = message.arrays.get("samples")
     take = shapes.take(fields["duration"] if samples is None else len(samples) / fields["samples_rate"])
+    if fields["bundle"] == "nods":
+        take["pose"] = np.full((len(take["codes"]), 6), fields["seed"], np.float32)
     if "keep" in message.arrays:
         start, end = fields["resample"]
         codes = message.arrays["keep"].copy()
         codes[start:end, 1] = fields["seed"]
         take["codes"] = codes
+    if "keep_pose" in message.arrays:
+        pose = message.arrays["keep_pose"].copy()
+        pose[start:end] = fields["seed"]
+        take["pose"] = pose
     facts = {"rate": shapes.RATE, "seed": fields.get("seed", 0), "weight_names": shapes.WEIGHT_NAMES, "provenance": {}}
     write("take", message.request, facts, take)
     return ""
