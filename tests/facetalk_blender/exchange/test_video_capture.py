@@ -51,9 +51,10 @@ def test_its_own_file_or_a_movie_strip_is_proposed(spoken, tmp_path):
     assert part.duration == pytest.approx(18 / 24, abs=0.1)
 
 
-def test_it_is_a_take_with_a_pose(spoken, real_engine):
+def test_it_is_a_take_with_a_pose(spoken, real_engine, registered):
     path = str(video_capture.film_of(sound_strip.find_strip(bpy.context.scene, spoken.strip)).path)
     assert bpy.ops.facetalk.capture_video(filepath=path) == {"FINISHED"}
+    assert registered.job.notes[0] == "The face was lost in 2 of 24 pictures, which are bridged."
     text = spoken.chosen_take()
     found = take.load(text)
     assert text[take.IMPORTED_PROPERTY] == "film.mp4"
@@ -62,6 +63,12 @@ def test_it_is_a_take_with_a_pose(spoken, real_engine):
     assert found.weights.shape[1] == 57
     spoken.output = "EXPRESSION_CURVES"
     assert bpy.ops.facetalk.make_output() == {"FINISHED"}
+
+
+def test_of_two_faces_it_tells_which_was_followed(spoken, real_engine, registered, tmp_path):
+    path = write_film(tmp_path / "two.mp4", frames=FRAMES, faces=((0.25, 300, 0.0), (0.75, 200, 0.0)))
+    assert bpy.ops.facetalk.capture_video(filepath=str(path)) == {"FINISHED"}
+    assert registered.job.notes[0] == "There were 2 faces; the largest was followed."
 
 
 def test_a_film_without_a_face_is_one_sentence(spoken, real_engine, tmp_path):
