@@ -59,6 +59,6 @@ class HeadSurfaces:
         if tolerance:
             self._tables.look_up(code)
         kept, self._kept = self._kept, None
-        if kept is not None and kept[0] == kind and tolerance:
+        if kept is not None and kept[0] == kind:  # none without a tolerance is kept
             return kept[1]
         return SurfaceExtractor(self.head, code, resolution, tolerance=tolerance)

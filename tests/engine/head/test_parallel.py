@@ -9,14 +9,6 @@ from engine.head.networks.conditioned_mlp import activate
 from engine.head.parallel import chunk_threads, in_chunks, undivided_operations
 
 
-@pytest.fixture(params=[1, 2, 3])
-def threads(request):
-    before = torch.get_num_threads()
-    torch.set_num_threads(request.param)
-    yield request.param
-    torch.set_num_threads(before)
-
-
 @pytest.mark.parametrize("count", [0, 1, 7, 600, 601])
 def test_chunks_come_back_in_order_and_no_larger_than_asked(threads, count):
     points, sizes = torch.arange(3.0 * count).view(count, 3), []

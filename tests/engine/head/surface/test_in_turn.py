@@ -33,14 +33,6 @@ def codes(head):
     return codes_from_weights(weights, head.arkit_map.basis)
 
 
-@pytest.fixture(params=[1, 2, 3])
-def threads(request):
-    before = torch.get_num_threads()
-    torch.set_num_threads(request.param)
-    yield request.param
-    torch.set_num_threads(before)
-
-
 def test_exact_surfaces_are_the_same_and_in_order(head, codes, threads):
     alone = SurfaceExtractor(head, None, RESOLUTION)
     for expected, found in zip(
